@@ -1,0 +1,110 @@
+"""The stages of CI, in order, each timed; the last lines say what passed, and what did not run and why.
+
+Run by the host's Python (``make ci``): standard library only.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+DEBIAN = {"chromium": "chromium", "objdump": "binutils", "git": "git"}
+"""Command → package that brings it."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A step; when one that is ``needed`` fails, the rest cannot run."""
+
+    name: str
+    command: tuple[str, ...]
+    needed: bool = False
+    skip: Callable[[], str] = str
+    """Why it cannot run here; empty: it can."""
+
+
+STAGES = (
+    Stage("environment and dashboard", ("make", "setup"), needed=True),
+    Stage("lint and types", ("make", "check")),
+    Stage("fast tests", ("make", "test")),
+    Stage("browser tests", ("make", "test-browser"), skip=lambda: "" if chromium() else "there is no Chromium"),
+    Stage("demo", ("make", "ci-demo")),
+    Stage("executable: build", ("make", "build")),
+    Stage("executable: smoke", ("make", "smoke")),
+)
+
+
+def chromium() -> str | None:
+    """A Chromium of this machine."""
+    return os.environ.get("MLBOX_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+
+
+def install_debian() -> str:
+    """Install what is missing where we may; returns what to say about it."""
+    missing = sorted({package for command, package in DEBIAN.items() if shutil.which(command) is None})
+    if not missing:
+        return "nothing is missing"
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        return f"missing, and not ours to install: {', '.join(missing)}"
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *missing]):
+        done = subprocess.run(
+            ["apt-get", *command],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            return f"could not install {', '.join(missing)}: {done.stderr.strip()[-500:]}"
+    return f"installed {', '.join(missing)}"
+
+
+def engines() -> list[tuple[str, str]]:
+    """What this version does not drive, from ``engines.txt``."""
+    lines = (ROOT / ".ci" / "engines.txt").read_text(encoding="utf-8").splitlines()
+    rows = [line.split("|") for line in lines if line.strip() and not line.startswith("#")]
+    return [(name.strip(), reason.strip()) for name, reason in rows]
+
+
+def main() -> int:
+    """Run all; the status is that of the worst."""
+    began = time.monotonic()
+    rows: list[tuple[str, str, float]] = []
+    skipped: list[tuple[str, str]] = []
+    print("== Debian packages", flush=True)
+    print(install_debian(), flush=True)
+    rows.append(("Debian packages", "done", time.monotonic() - began))
+    broken = False
+    for stage in STAGES:
+        reason = "an earlier stage that it needs failed" if broken else stage.skip()
+        if reason:
+            skipped.append((stage.name, reason))
+            continue
+        print(f"\n== {stage.name}: {' '.join(stage.command)}", flush=True)
+        start = time.monotonic()
+        status = subprocess.run(stage.command, cwd=ROOT, stdin=subprocess.DEVNULL, check=False).returncode
+        rows.append((stage.name, "passed" if status == 0 else f"FAILED ({status})", time.monotonic() - start))
+        broken = broken or (status != 0 and stage.needed)
+    print("\n== summary")
+    for name, outcome, seconds in rows:
+        print(f"  {name:<28} {outcome:<12} {seconds:7.1f} s")
+    print(f"  {'all':<28} {'':<12} {time.monotonic() - began:7.1f} s")
+    print("did not run:")
+    for name, reason in (*skipped, *engines()):
+        print(f"  {name:<28} {reason}")
+    failed = [name for name, outcome, _ in rows if outcome.startswith("FAILED")]
+    print(f"CI failed: {', '.join(failed)}" if failed else "CI passed", flush=True)
+    return 1 if failed or broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,296 @@
+"""Writes ``docs/reference`` from the code: ``make docs``. A test fails when a page differs from what this would write.
+
+A page depends on nothing but the code: no dates, no widths of a terminal, no order of a dictionary.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+REFERENCE = Path(__file__).resolve().parent / "reference"
+NOTE = "<!-- Written by docs/generate.py (`make docs`); a test compares it with the code. -->"
+
+
+def page(title: str, *parts: str) -> str:
+    """A page with its heading."""
+    return "\n\n".join([f"# {title}", NOTE, *(part.strip("\n") for part in parts if part.strip())]) + "\n"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def block(text: str, language: str = "sql") -> str:
+    """A fenced block."""
+    return f"```{language}\n{text.strip()}\n```"
+
+
+# -- SQL --------------------------------------------------------------------------------------------------------------
+
+
+def executed_commands() -> frozenset[type]:
+    """The commands that a house carries out."""
+    from mlbox.app.house import House
+    from mlbox.base.home import Home
+    from mlbox.base.settings import Settings
+
+    with tempfile.TemporaryDirectory() as folder:
+        house = House.open(Home(Path(folder)), Settings())
+        try:
+            return frozenset(house.dispatcher.commands)
+        finally:
+            house.close()
+
+
+def commands_of(syntax: Any) -> set[type]:
+    """What a statement's examples parse to; an example that does not parse is an error."""
+    from mlbox.sql.script import SqlParser
+
+    return {type(SqlParser().parse_one(example, "default", {})) for example in syntax.examples}
+
+
+def sql_page() -> str:
+    """Every statement of the language."""
+    from mlbox.engine.catalog.commands import UseProject
+    from mlbox.sql.grammar import REGISTRY
+
+    executed = executed_commands() | {UseProject}  # carried out by the session itself
+    statements = [(syntax, commands_of(syntax) <= executed) for _, syntax in REGISTRY]
+    rows = [
+        (f"[{syntax.name}](#{anchor(syntax.name)})", syntax.summary, "yes" if runs else "not yet")
+        for syntax, runs in statements
+    ]
+    sections = []
+    for syntax, runs in statements:
+        parts = [f"## {syntax.name}", syntax.summary]
+        if not runs:
+            parts.append(
+                "**Not executed yet.** The statement is checked and `EXPLAIN` shows no plan of it; "
+                "running it ends with the error `not_executed`."
+            )
+        parts += [block(syntax.syntax), "For example:", block(";\n".join(syntax.examples) + ";")]
+        sections.append("\n\n".join(parts))
+    return page(
+        "Statements",
+        "Everything else is [DuckDB's SQL](https://duckdb.org/docs/stable/sql/introduction) and goes to DuckDB as it "
+        "is written. Names may be written `project.name`; a version or an alias follows as `@2` or `@champion`. "
+        "`EXPLAIN` before a statement shows what it would do.",
+        table(("statement", "what it does", "executed"), rows),
+        *sections,
+    )
+
+
+# -- views ------------------------------------------------------------------------------------------------------------
+
+
+def views_page() -> str:
+    """Every public view with its columns."""
+    from mlbox.engine.catalog.views.base import all_views
+
+    views = sorted(all_views(), key=lambda view: view.name)
+    sections = [
+        f"## ml.{view.name}\n\n{view.doc}\n\n"
+        + table(
+            ("column", "type", "unit", "meaning"),
+            [(f"`{column.name}`", _code(column.type), column.unit, column.doc) for column in view.columns],
+        )
+        for view in views
+    ]
+    return page(
+        "Views",
+        "What mlbox knows, as views of the schema `ml`. They are a contract: a column keeps its name and meaning. "
+        "Times are instants in UTC.",
+        table(("view", "rows"), [(f"[ml.{view.name}](#{anchor(f'ml.{view.name}')})", view.doc) for view in views]),
+        *sections,
+    )
+
+
+def _code(text: str) -> str:
+    return f"`{text}`" if text else ""
+
+
+def anchor(heading: str) -> str:
+    """The anchor that Markdown renderers make of a heading."""
+    kept = "".join(character for character in heading.lower() if character.isalnum() or character in " -_")
+    return kept.replace(" ", "-")
+
+
+# -- settings and errors ----------------------------------------------------------------------------------------------
+
+
+def settings_page() -> str:
+    """Every setting with its default."""
+    from mlbox.base.settings import Settings
+
+    rows = []
+    for entry in fields(Settings):
+        default = "" if entry.default == "" else f"`{entry.default}`"
+        rows.append(
+            (
+                f"`{entry.name}`",
+                f"`MLBOX_{entry.name.upper()}`",
+                default,
+                entry.metadata["unit"],
+                entry.metadata["doc"],
+            )
+        )
+    return page(
+        "Settings",
+        "A setting is taken from, in this order of precedence: a flag of the command line, the environment, "
+        "`mlbox.toml` in the home, the default. `mlbox config` shows each value and where it came from. "
+        "An unknown name in `mlbox.toml` is an error.",
+        table(("setting", "environment", "default", "unit", "meaning"), rows),
+    )
+
+
+def errors_page() -> str:
+    """The tree of errors."""
+    from mlbox.base.errors import MlboxError
+
+    rows: list[tuple[str, ...]] = []
+
+    def walk(kind: type[MlboxError], depth: int) -> None:
+        indent = "&nbsp;&nbsp;" * depth
+        name = f"{indent}{kind.__name__}"
+        meaning = (kind.__doc__ or "").strip().splitlines()[0].replace("``", "`")
+        again = "yes" if kind.transient else ""
+        rows.append((name, f"`{kind.code}`", str(kind.http_status), str(kind.exit_status), again, meaning))
+        for child in kind.__subclasses__():
+            if child.__module__.startswith("mlbox.base."):
+                walk(child, depth + 1)
+
+    walk(MlboxError, 0)
+    envelope = """{
+  "error": {
+    "code": "not_found",
+    "message": "there is no model 'delay' in project flights",
+    "hint": "did you mean delays?",
+    "where": {"line": 1, "column": 12, "offset": 11, "text": "DROP MODEL delay"},
+    "details": {}
+  }
+}"""
+    return page(
+        "Errors",
+        "Every door tells an error in the same words: what was wrong, a hint what to do next, and the place in the "
+        "text where there is one. The command line ends with the exit status; HTTP answers with the status and this "
+        "body (`hint`, `where` and `details` only when there is something to say):",
+        block(envelope, "json"),
+        "`again` marks what may succeed later without a change; only these are retried.",
+        table(("error", "code", "HTTP", "exit", "again", "meaning"), rows),
+    )
+
+
+# -- command line -----------------------------------------------------------------------------------------------------
+
+
+def cli_page() -> str:
+    """Every verb with its arguments, read from the parser (its own help differs from Python to Python)."""
+    from mlbox.cli.main import parser
+
+    root = parser()
+    verbs = _verbs(root)
+    sections = [_parser_section("mlbox", root)]
+    for name, child, summary in verbs:
+        sections.append(_parser_section(f"mlbox {name}", child, summary))
+    rows = [(f"[mlbox {name}](#{anchor(f'mlbox {name}')})", summary) for name, _, summary in verbs]
+    return page(
+        "Command line",
+        f"{root.description}",
+        "Exit status: 0 done, 1 your error, 2 ours, 130 interrupted.",
+        table(("verb", "what it does"), rows),
+        *sections,
+    )
+
+
+def _verbs(parser: argparse.ArgumentParser) -> list[tuple[str, argparse.ArgumentParser, str]]:
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            summaries = {choice.dest: choice.help or "" for choice in action._choices_actions}
+            return [(name, child, summaries.get(name, "")) for name, child in action.choices.items()]
+    return []
+
+
+def _parser_section(title: str, parser: argparse.ArgumentParser, summary: str = "") -> str:
+    actions = [
+        action
+        for action in parser._actions
+        if not isinstance(action, argparse._SubParsersAction | argparse._HelpAction)
+    ]
+    nested = _verbs(parser)
+    usage = " ".join([title, *map(_usage, actions), *(["VERB …"] if nested else [])])
+    parts = [f"## {title}", summary, block(usage, "text")]
+    if actions:
+        parts.append(table(("argument", "meaning"), [(_name(action), _meaning(action)) for action in actions]))
+    if nested and title != "mlbox":
+        parts += [_parser_section(f"{title} {name}", child, told) for name, child, told in nested]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _value(action: argparse.Action) -> str:
+    if action.nargs == 0:
+        return ""
+    if isinstance(action.metavar, str):
+        return action.metavar
+    return "{" + ",".join(map(str, action.choices)) + "}" if action.choices else action.dest.upper()
+
+
+def _usage(action: argparse.Action) -> str:
+    flag = action.option_strings[-1] if action.option_strings else ""
+    text = " ".join(filter(None, [flag, _value(action)]))
+    if action.nargs in ("*", "+"):
+        text += " …"
+    return text if action.required and action.nargs not in ("?", "*") else f"[{text}]"
+
+
+def _name(action: argparse.Action) -> str:
+    if not action.option_strings:
+        return f"`{_value(action)}`"
+    return ", ".join(f"`{' '.join(filter(None, [flag, _value(action)]))}`" for flag in action.option_strings)
+
+
+def _meaning(action: argparse.Action) -> str:
+    text = action.help or ""
+    return text % {**vars(action), "prog": "mlbox"} if "%(" in text else text.replace("%%", "%")
+
+
+# -- all of it --------------------------------------------------------------------------------------------------------
+
+PAGES: dict[str, Callable[[], str]] = {
+    "sql.md": sql_page,
+    "views.md": views_page,
+    "settings.md": settings_page,
+    "errors.md": errors_page,
+    "cli.md": cli_page,
+}
+
+
+def main() -> int:
+    """Write every page."""
+    REFERENCE.mkdir(exist_ok=True)
+    for name, write in PAGES.items():
+        text = write()
+        target = REFERENCE / name
+        changed = not target.is_file() or target.read_text(encoding="utf-8") != text
+        if changed:
+            target.write_text(text, encoding="utf-8")
+        print(f"docs/reference/{name}: {'written' if changed else 'as it was'}")
+    return 0
+
+
+if __name__ == "__main__":
+    status = main()
+    sys.stdout.flush()
+    os._exit(status)  # DuckDB complains on standard error when the interpreter takes it apart

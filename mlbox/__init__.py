@@ -1,0 +1,82 @@
+"""mlbox: the SDK that user code imports. ``import mlbox`` loads nothing more until a name is used."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from mlbox.client.connection import Connection, Rows, connect
+    from mlbox.client.context import Context
+    from mlbox.client.current import (
+        current,
+        log_artifact,
+        log_dataset,
+        log_metric,
+        log_metrics,
+        log_model,
+        log_param,
+        log_plot,
+        log_table,
+        log_tag,
+        progress,
+    )
+    from mlbox.client.failures import MlboxClientError
+
+_MODULES = {
+    "connection": ("connect", "Connection", "Rows"),
+    "context": ("Context",),
+    "failures": ("MlboxClientError",),
+    "current": (
+        "current",
+        "log_artifact",
+        "log_dataset",
+        "log_metric",
+        "log_metrics",
+        "log_model",
+        "log_param",
+        "log_plot",
+        "log_table",
+        "log_tag",
+        "progress",
+    ),
+}
+
+__all__ = [  # noqa: PLE0604 - the names of _MODULES, written out for tools that read and do not run
+    "Connection",
+    "Context",
+    "MlboxClientError",
+    "Rows",
+    "__version__",
+    "connect",
+    "current",
+    "log_artifact",
+    "log_dataset",
+    "log_metric",
+    "log_metrics",
+    "log_model",
+    "log_param",
+    "log_plot",
+    "log_table",
+    "log_tag",
+    "progress",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the module that defines ``name`` at its first use."""
+    for module, names in _MODULES.items():
+        if name in names:
+            from importlib import import_module
+
+            value = getattr(import_module("mlbox.client." + module), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module 'mlbox' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The public names, loaded or not."""
+    return sorted(__all__)

@@ -1,0 +1,107 @@
+"""The Litestar application and the ASGI application around it."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from litestar import Litestar, Request, Response, get
+from litestar.config.app import AppConfig
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException
+from litestar.openapi.config import OpenAPIConfig
+
+from mlbox.api.context import ApiContext
+from mlbox.api.files import artifact_content, run_log
+from mlbox.api.guard import App, Guard, Receive, Scope, Send
+from mlbox.api.runs import code, events, input_content, put_blob, specification
+from mlbox.api.sql import run_sql
+from mlbox.api.stream import stream
+from mlbox.base.errors import Internal, MlboxError
+
+log = logging.getLogger("mlbox")
+PREFIXES = ("/sql", "/stream", "/health", "/artifacts/", "/run-api/", "/schema")
+"""Paths of the API; ``/runs/<id>/log`` too. All else is a page."""
+
+
+@get("/health")
+async def health(request: Request[Any, Any, State]) -> dict[str, Any]:
+    """200 when the house is ready."""
+    context: ApiContext = request.app.state.context
+    return {"status": "ok", "version": context.version}
+
+
+def _known(request: Request[Any, Any, State], error: MlboxError) -> Response[Any]:
+    return Response({"error": error.to_dict()}, status_code=error.http_status)
+
+
+def _http(request: Request[Any, Any, State], error: HTTPException) -> Response[Any]:
+    body: dict[str, Any] = {"code": "http", "message": error.detail or "the request cannot be answered"}
+    if error.extra:
+        body["details"] = {"problems": error.extra}
+    return Response({"error": body}, status_code=error.status_code)
+
+
+def _unknown(request: Request[Any, Any, State], error: Exception) -> Response[Any]:
+    log.exception("defect while answering %s %s", request.method, request.url.path, exc_info=error)
+    told = Internal(f"mlbox failed: {type(error).__name__}: {error}", hint="this is a defect; the server's log has more")
+    return Response({"error": told.to_dict()}, status_code=500)
+
+
+def litestar(context: ApiContext) -> Litestar:
+    """All API routes with the one error envelope."""
+
+    def limits(config: AppConfig) -> AppConfig:
+        config.request_max_body_size = context.settings.max_request_mb << 20
+        return config
+
+    return Litestar(
+        route_handlers=[
+            health,
+            run_sql,
+            stream,
+            artifact_content,
+            run_log,
+            specification,
+            input_content,
+            code,
+            put_blob,
+            events,
+        ],
+        on_app_init=[limits],
+        exception_handlers={MlboxError: _known, HTTPException: _http, Exception: _unknown},
+        state=State({"context": context}),
+        openapi_config=OpenAPIConfig(title="mlbox", version=context.version),
+        logging_config=None,
+        pdb_on_exception=False,
+    )
+
+
+class Front:
+    """Sends a request to inference, to the API or to the pages."""
+
+    def __init__(self, inference: App, api: App, pages: App) -> None:
+        self._inference = inference
+        self._api = api
+        self._pages = pages
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """By path; lifespan events are ours to swallow."""
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self._api(scope, receive, send)
+            return
+        path: str = scope["path"]
+        if path == "/v2" or path.startswith("/v2/"):
+            await self._inference(scope, receive, send)
+        elif path.startswith(PREFIXES) or (path.startswith("/runs/") and path.endswith("/log")):
+            await self._api(scope, receive, send)
+        else:
+            await self._pages(scope, receive, send)
+
+
+def build(context: ApiContext, pages: App) -> App:
+    """The whole: guard, then inference, API and pages."""
+    front = Front(context.endpoints.asgi, litestar(context), pages)  # type: ignore[arg-type]
+    settings = context.settings
+    return Guard(front, hosts=[settings.host, *settings.allowed_hosts.split(",")], token=settings.token)

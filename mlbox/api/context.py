@@ -1,0 +1,31 @@
+"""What the HTTP doors need of the house."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mlbox.base.command import Dispatcher
+    from mlbox.base.events import Bus
+    from mlbox.base.home import Home
+    from mlbox.base.settings import Settings
+    from mlbox.engine.catalog.database import Catalog
+    from mlbox.engine.runs.calls_home import CallsHome
+    from mlbox.engine.storage.artifacts import ArtifactStore
+    from mlbox.serve.service import Endpoints
+
+
+@dataclass(frozen=True, slots=True)
+class ApiContext:
+    """Parts of the house, handed in by ``app``."""
+
+    catalog: Catalog
+    dispatcher: Dispatcher
+    bus: Bus
+    home: Home
+    settings: Settings
+    calls_home: CallsHome
+    artifacts: ArtifactStore
+    endpoints: Endpoints
+    version: str

@@ -1,0 +1,62 @@
+"""Bytes: artifacts and logs of runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Request, Response, get
+from litestar.response import Stream
+
+from mlbox.api.context import ApiContext
+from mlbox.base.errors import NotFound
+
+INLINE = ("image/png", "image/svg+xml", "image/jpeg", "text/plain", "application/json")
+CHUNK = 1 << 20
+
+
+@get("/artifacts/{artifact_id:str}/content", sync_to_thread=True)
+def artifact_content(request: Request[Any, Any, Any], artifact_id: str) -> Stream:
+    """The bytes of an artifact; pictures and text are shown, all else is downloaded, and nothing may run scripts."""
+    context: ApiContext = request.app.state.context
+    row = context.catalog.row(
+        "SELECT digest, media_type, file_name, name FROM catalog.ml.artifacts WHERE id = ?", [artifact_id]
+    )
+    if row is None:
+        raise NotFound(f"there is no artifact {artifact_id}", hint="SELECT id, name FROM ml.artifacts lists them")
+    media_type = str(row["media_type"] or "application/octet-stream")
+    name = str(row["file_name"] or row["name"]).replace('"', "")
+    disposition = "inline" if media_type in INLINE else "attachment"
+    handle = context.artifacts.open(row["digest"])
+
+    def chunks() -> Any:
+        with handle:
+            while piece := handle.read(CHUNK):
+                yield piece
+
+    return Stream(
+        chunks(),
+        media_type=media_type,
+        headers={
+            "Content-Disposition": f'{disposition}; filename="{name}"',
+            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+            "X-Content-Type-Options": "nosniff",
+            "Cache-Control": "private, max-age=31536000, immutable",
+        },
+    )
+
+
+@get("/runs/{run_id:str}/log", sync_to_thread=True)
+def run_log(request: Request[Any, Any, Any], run_id: str, offset: int = 0) -> Response[bytes]:
+    """The log from byte ``offset`` on, at most 1 MiB; headers tell the next offset and the run's state."""
+    context: ApiContext = request.app.state.context
+    row = context.catalog.row("SELECT id, state FROM catalog.ml.runs WHERE id = ?", [run_id])
+    if row is None:
+        raise NotFound(f"there is no run {run_id}", hint="SELECT id, name FROM ml.runs lists them")
+    path = context.home.logs / f"{row['id']}.log"
+    text = b""
+    if path.is_file():
+        with path.open("rb") as file:
+            file.seek(max(0, offset))
+            text = file.read(CHUNK)
+    headers = {"X-Mlbox-Offset": str(max(0, offset) + len(text)), "X-Mlbox-State": str(row["state"])}
+    return Response(text, media_type="text/plain; charset=utf-8", headers=headers)

@@ -1,0 +1,90 @@
+"""Keeps foreign pages out: any web page can send requests to a local port (CSRF, DNS rebinding).
+
+Checked before anything else: ``Host`` must be ours, ``Origin`` (which browsers send) must be ours, a body must say that
+it is not a form (a form needs no preflight), and the token is demanded where one is set.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from mlbox.base.errors import Forbidden, MlboxError, Unauthorized
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]", "::1"})
+FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
+OPEN_PATHS = ("/health", "/v2/health/live", "/v2/health/ready")
+RUN_API = "/run-api/"
+
+
+async def send_error(send: Send, error: MlboxError) -> None:
+    """The one envelope."""
+    body = json.dumps({"error": error.to_dict()}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": error.http_status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def host_of(value: str) -> str:
+    """The host of a ``Host`` header or of an origin, without port."""
+    text = value.rpartition("://")[2].strip().lower()
+    if text.startswith("["):
+        return text.partition("]")[0] + "]"
+    return text.partition(":")[0]
+
+
+class Guard:
+    """ASGI middleware around everything."""
+
+    def __init__(self, app: App, *, hosts: Iterable[str], token: str = "") -> None:
+        self._app = app
+        self._hosts = LOOPBACK | {host.strip().lower() for host in hosts if host.strip()}
+        self._token = token
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer 401 or 403."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = {name.lower(): value for name, value in scope["headers"]}
+        error = self._check(scope, headers)
+        if error is not None:
+            await send_error(send, error)
+            return
+        await self._app(scope, receive, send)
+
+    def _check(self, scope: Scope, headers: dict[bytes, bytes]) -> MlboxError | None:
+        host = headers.get(b"host", b"").decode("latin-1")
+        if host_of(host) not in self._hosts:
+            return Forbidden(
+                f"this server does not answer to the host name {host!r}",
+                hint="add the name to the setting allowed_hosts if it is yours",
+            )
+        origin = headers.get(b"origin")
+        if origin is not None and not self._is_ours(origin.decode("latin-1"), host):
+            return Forbidden(
+                f"pages of {origin.decode('latin-1')} may not use this server",
+                hint="call it from a program, or add the host to the setting allowed_hosts",
+            )
+        if scope["method"] in ("POST", "PUT", "PATCH"):
+            kind = headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
+            if kind in FORM_TYPES or (origin is not None and not kind):
+                return Forbidden(
+                    f"a body of type {kind or 'none'} is refused", hint="send Content-Type: application/json"
+                )
+        path = scope["path"]
+        if self._token and path not in OPEN_PATHS and not path.startswith(RUN_API):
+            sent = headers.get(b"authorization", b"").decode("latin-1").removeprefix("Bearer ").strip()
+            if not hmac.compare_digest(sent.encode(), self._token.encode()):
+                return Unauthorized("a token is needed", hint="send Authorization: Bearer <token>, or set MLBOX_TOKEN")
+        return None
+
+    def _is_ours(self, origin: str, host: str) -> bool:
+        return host_of(origin) in self._hosts and origin.rpartition("://")[2].lower() == host.lower()

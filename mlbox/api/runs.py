@@ -1,0 +1,67 @@
+"""The run API: what a user's process calls while it runs. Each call carries the token of its run."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from litestar import Request, Response, get, post, put
+from litestar.datastructures import State
+from litestar.response import File
+
+from mlbox.api.context import ApiContext
+from mlbox.base.errors import Invalid, Unauthorized
+
+AnyRequest = Request[Any, Any, State]
+
+
+def _context(request: AnyRequest, run_id: str) -> ApiContext:
+    context: ApiContext = request.app.state.context
+    token = request.headers.get("authorization", "").removeprefix("Bearer ").strip()
+    if not token:
+        raise Unauthorized("the token of the run is needed")
+    context.calls_home.check_token(run_id, token)
+    return context
+
+
+@get("/run-api/{run_id:str}", sync_to_thread=True)
+def specification(request: AnyRequest, run_id: str) -> dict[str, Any]:
+    """What to run: handler, parameters, inputs."""
+    return dict(_context(request, run_id).calls_home.spec(run_id))
+
+
+@get("/run-api/{run_id:str}/inputs/{name:str}", sync_to_thread=True)
+def input_content(request: AnyRequest, run_id: str, name: str) -> File:
+    """An input's bytes."""
+    return File(_context(request, run_id).calls_home.input_path(run_id, name))
+
+
+@get("/run-api/{run_id:str}/code", sync_to_thread=True)
+def code(request: AnyRequest, run_id: str) -> File:
+    """The function's files as a zip."""
+    return File(_context(request, run_id).calls_home.code_path(run_id))
+
+
+@put("/run-api/{run_id:str}/blobs/{digest:str}")
+async def put_blob(request: AnyRequest, run_id: str, digest: str) -> dict[str, Any]:
+    """Bytes of an artifact; their hash must be the one in the address."""
+    import asyncio
+    import tempfile
+
+    context = await asyncio.to_thread(_context, request, run_id)
+    with tempfile.SpooledTemporaryFile(max_size=8 << 20) as spool:
+        async for chunk in request.stream():
+            spool.write(chunk)
+        spool.seek(0)
+        blob = await asyncio.to_thread(context.calls_home.put_blob, run_id, digest, io.BufferedReader(spool))  # type: ignore[arg-type]
+    return {"digest": blob.digest, "size": blob.size}
+
+
+@post("/run-api/{run_id:str}/events", status_code=200, sync_to_thread=True)
+def events(request: AnyRequest, run_id: str, data: dict[str, Any]) -> Response[dict[str, Any]]:
+    """A batch of events; the same batch again is harmless."""
+    context = _context(request, run_id)
+    batch, items = data.get("batch"), data.get("events")
+    if not isinstance(batch, str) or not isinstance(items, list):
+        raise Invalid("a batch of events needs 'batch' (text) and 'events' (a list)")
+    return Response({"accepted": context.calls_home.accept(run_id, batch, items)})

@@ -1,0 +1,61 @@
+"""``GET /stream``: events as they happen (server-sent events, WHATWG HTML §9.2)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from typing import Any
+
+from litestar import Request, get
+from litestar.response import ServerSentEvent, ServerSentEventMessage
+
+from mlbox.api import render
+from mlbox.api.context import ApiContext
+from mlbox.base.events import Event
+
+WAITING = 1000
+"""Events that a slow listener may be behind before it loses some."""
+
+
+def _message(event: Event) -> ServerSentEventMessage:
+    body = {
+        "kind": event.kind,
+        "project": event.project,
+        "object": event.object,
+        "at": render.value(event.at),
+        "data": render.value(dict(event.data)),
+    }
+    return ServerSentEventMessage(event=event.kind, data=json.dumps(body))
+
+
+@get("/stream")
+async def stream(request: Request[Any, Any, Any], project: str | None = None) -> ServerSentEvent:
+    """All events, or those of a project; a comment every 15 seconds keeps proxies awake."""
+    context: ApiContext = request.app.state.context
+    loop = asyncio.get_running_loop()
+    events: asyncio.Queue[Event] = asyncio.Queue(WAITING)
+
+    def put(event: Event) -> None:
+        with suppress(asyncio.QueueFull):
+            events.put_nowait(event)
+
+    def listener(event: Event) -> None:
+        if project is None or event.project == project:
+            with suppress(RuntimeError):  # the loop is closing
+                loop.call_soon_threadsafe(put, event)
+
+    async def messages() -> AsyncGenerator[ServerSentEventMessage, None]:
+        stop = context.bus.listen(listener)
+        try:
+            yield ServerSentEventMessage(comment="welcome")
+            while True:
+                try:
+                    yield _message(await asyncio.wait_for(events.get(), 15))
+                except TimeoutError:
+                    yield ServerSentEventMessage(comment="still here")
+        finally:
+            stop()
+
+    return ServerSentEvent(messages())

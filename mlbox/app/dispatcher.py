@@ -1,0 +1,110 @@
+"""The one door: every command, from wherever it comes, passes here."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from mlbox.base.clock import now
+from mlbox.base.command import Caller, Command, Handler, Plan, Result
+from mlbox.base.errors import Internal, MlboxError, NotExecuted
+from mlbox.base.ids import new_id
+from mlbox.engine.catalog.commands import Explain
+from mlbox.engine.catalog.tables import audit
+
+if TYPE_CHECKING:
+    from mlbox.engine.catalog.database import Catalog
+
+log = logging.getLogger("mlbox")
+
+
+class CommandDispatcher:
+    """Finds the handler of a command, plans, executes, and writes the audit row."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._handlers: dict[type[Command], Handler] = {}
+
+    def register(self, handlers: Iterable[Handler]) -> None:
+        """Add handlers; a command has one."""
+        for handler in handlers:
+            if handler.command in self._handlers:
+                raise Internal(f"{handler.command.__name__} has two handlers")
+            self._handlers[handler.command] = handler
+
+    @property
+    def commands(self) -> frozenset[type[Command]]:
+        """The commands that are carried out."""
+        return frozenset(self._handlers) | {Explain}
+
+    def plan(self, command: Command, caller: Caller) -> Plan:
+        """What would be done; changes nothing."""
+        return self._handler(command).plan(command, caller)
+
+    def dispatch(self, command: Command, caller: Caller) -> Result:
+        """Plan and execute; whatever is not an ``MlboxError`` is a defect of ours and told as one."""
+        started, began = now(), time.perf_counter()
+        outcome: MlboxError | None = None
+        try:
+            return self._carry_out(command, caller)
+        except MlboxError as error:
+            outcome = error
+            raise
+        except Exception as error:
+            log.exception("defect while carrying out %s", type(command).__name__)
+            outcome = Internal(
+                f"mlbox failed on {command.statement}: {type(error).__name__}: {error}",
+                hint="this is a defect of mlbox; its log in the home's logs folder has the details",
+            )
+            raise outcome from error
+        finally:
+            if command.role != "viewer":
+                self._audit(command, caller, started, time.perf_counter() - began, outcome)
+
+    def _carry_out(self, command: Command, caller: Caller) -> Result:
+        if isinstance(command, Explain):
+            return self._explain(command, caller)
+        handler = self._handler(command)
+        return handler.execute(command, handler.plan(command, caller), caller)
+
+    def _explain(self, command: Explain, caller: Caller) -> Result:
+        import pyarrow
+
+        plan = self.plan(command.command, caller)
+        rows = [(step.action, step.object, step.detail) for step in plan.steps]
+        if command.analyze:
+            began = time.perf_counter()
+            outcome = self.dispatch(command.command, caller)
+            rows.append(("done", outcome.message, f"{(time.perf_counter() - began) * 1000:.1f} ms"))
+        columns = list(zip(*rows, strict=True)) or [(), (), ()]
+        names = ("action", "object", "detail")
+        table = pyarrow.table({name: pyarrow.array(c, "string") for name, c in zip(names, columns, strict=True)})
+        return Result(f"plan of {command.command.statement}", table)
+
+    def _handler(self, command: Command) -> Handler:
+        try:
+            return self._handlers[type(command)]
+        except KeyError:
+            raise NotExecuted(
+                f"{command.statement} is part of the language, but this version does not execute it",
+                hint="docs/reference/sql.md says which statements are executed",
+            ) from None
+
+    def _audit(
+        self, command: Command, caller: Caller, started: object, seconds: float, error: MlboxError | None
+    ) -> None:
+        row = audit.AuditRow(
+            id=new_id(),
+            started_at=started,
+            caller=caller.user,
+            door=caller.door,
+            project=caller.project,
+            statement=command.statement,
+            object=str(getattr(command, "ref", getattr(command, "name", "")) or ""),
+            outcome="error" if error else "done",
+            error=error.message if error else None,
+            duration_ms=seconds * 1000,
+        )
+        self._catalog.submit(lambda cursor: audit.insert(cursor, row))

@@ -1,0 +1,156 @@
+"""The composition root: the only place that knows every part and puts them together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlbox import __version__
+from mlbox.app.dispatcher import CommandDispatcher
+from mlbox.app.listener import Listener
+from mlbox.base.errors import MlboxError
+from mlbox.base.events import Bus, Event
+from mlbox.base.home import Home, HomeLock
+from mlbox.base.settings import Settings
+from mlbox.engine.catalog import public_views
+from mlbox.engine.catalog.database import Catalog
+from mlbox.engine.catalog.projects import Projects
+from mlbox.engine.catalog.tables import audit
+from mlbox.engine.features.service import Features
+from mlbox.engine.models.service import Models
+from mlbox.engine.monitor.service import Monitors
+from mlbox.engine.runs.service import Runs
+from mlbox.engine.storage.artifacts import ArtifactStore
+from mlbox.engine.workflows.scheduler import Scheduler
+from mlbox.engine.workflows.service import Workflows
+from mlbox.serve.service import Endpoints
+from mlbox.sql.functions import Functions
+from mlbox.sql.plain import PlainSql
+from mlbox.sql.script import SqlParser
+from mlbox.sql.show import Reading
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from mlbox.api.context import ApiContext
+
+PASSING = frozenset({"run.metric", "run.progress"})
+"""Events that are told but not kept."""
+
+
+class House:
+    """An open home with all its services. ``House.open(home, settings)``, then ``close()``."""
+
+    def __init__(self, home: Home, settings: Settings, lock: HomeLock) -> None:
+        self.home = home
+        self.settings = settings
+        self._lock = lock
+        self.bus = Bus()
+        self.catalog = Catalog.open(home, settings)
+        public_views.create(self.catalog)
+        self.dispatcher = CommandDispatcher(self.catalog)
+        self.parser = SqlParser()
+        self.artifacts = ArtifactStore(home.artifacts)
+        self.listener = Listener(self)
+        self.features = Features(catalog=self.catalog, bus=self.bus, home=home)
+        self.models = Models(catalog=self.catalog, artifacts=self.artifacts, bus=self.bus)
+        self.runs = Runs(
+            catalog=self.catalog,
+            artifacts=self.artifacts,
+            bus=self.bus,
+            settings=settings,
+            home_url=self.listener.url,
+            frame_query=self.features.training_query,
+        )
+        self.workflows = Workflows(
+            catalog=self.catalog, bus=self.bus, dispatcher=self.dispatcher, parser=self.parser
+        )
+        self.endpoints = Endpoints(
+            catalog=self.catalog, models=self.models, features=self.features, bus=self.bus, settings=settings
+        )
+        self.monitors = Monitors(
+            catalog=self.catalog,
+            bus=self.bus,
+            dispatcher=self.dispatcher,
+            parser=self.parser,
+            flush=self.endpoints.flush,
+        )
+        self.monitors.add_to(self.workflows.alterations)
+        self.scheduler = Scheduler([self.workflows.schedules, self.monitors], self.bus)
+        self.projects = Projects(self.catalog, self.bus)
+        self.projects.on_drop.append(self.features.forget_project)
+        for service in (
+            self.projects,
+            self.features,
+            self.models,
+            self.runs,
+            self.workflows,
+            self.monitors,
+            self.endpoints,
+            PlainSql(self.catalog),
+            Reading(self.catalog),
+        ):
+            self.dispatcher.register(service.handlers())
+        Functions(self.catalog, self.features, self.models).install()
+        self.bus.listen(self._keep_event)
+
+    @classmethod
+    def open(cls, home: Home, settings: Settings) -> House:
+        """Take the home and open it; raises ``HomeError`` when another process owns it."""
+        home.create()
+        lock = HomeLock(home)
+        lock.acquire()
+        try:
+            return cls(home, settings, lock)
+        except BaseException:
+            lock.release()
+            raise
+
+    def start(self) -> None:
+        """What only a server does: find runs again, serve endpoints, keep schedules."""
+        self.workflows.recover()
+        self.monitors.recover()
+        self.runs.reattach()
+        self.endpoints.start()
+        self.scheduler.start()
+
+    def close(self) -> None:
+        """Stop in order: what makes work first, the catalog last."""
+        self.scheduler.stop()
+        self.monitors.shutdown()
+        self.workflows.shutdown()
+        self.runs.shutdown()
+        self.endpoints.stop()
+        self.listener.stop()
+        self.features.close()
+        self.catalog.close()
+        self.home.server_file.unlink(missing_ok=True)
+        self._lock.release()
+
+    def api_context(self) -> ApiContext:
+        """What the HTTP doors need."""
+        from mlbox.api.context import ApiContext
+
+        return ApiContext(
+            catalog=self.catalog,
+            dispatcher=self.dispatcher,
+            bus=self.bus,
+            home=self.home,
+            settings=self.settings,
+            calls_home=self.runs.calls_home,
+            artifacts=self.artifacts,
+            endpoints=self.endpoints,
+            version=__version__,
+        )
+
+    def _keep_event(self, event: Event) -> None:
+        if event.kind in PASSING:
+            return
+
+        def insert(cursor: DuckDBPyConnection) -> None:
+            audit.insert_event(cursor, event)
+
+        try:
+            self.catalog.submit(insert)
+        except MlboxError:
+            return  # the house is closing
+

@@ -1,0 +1,122 @@
+"""What every door builds and the dispatcher carries out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+
+from mlbox.base.errors import Where
+
+if TYPE_CHECKING:
+    import pyarrow
+
+Role = Literal["viewer", "editor", "admin"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """One thing to do, as an immutable value. ``role`` is the least role that may ask for it."""
+
+    role: ClassVar[Role] = "editor"
+    statement: ClassVar[str] = ""
+    """The words that start the statement of this command, as the user knows it (``CREATE MODEL``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A piece of the user's SQL, verbatim, and where it starts in the text that it came from."""
+
+    text: str
+    offset: int = 0
+    source: str = field(default="", compare=False, repr=False)
+    """The whole text, so that an error inside ``text`` can point into what the user wrote."""
+
+    def where(self, position: int) -> Where:
+        """The place of character ``position`` of this piece in the whole text."""
+        if self.source:
+            return Where.at(self.source, self.offset + position)
+        return Where.at(self.text, position)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """On whose behalf a command runs, and in which project names without one are looked up."""
+
+    user: str = "local"
+    project: str = "default"
+    door: str = "sql"
+    """sql, http, cli, scheduler, alert, workflow"""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of a plan."""
+
+    action: str
+    """create, replace, read, write, execute, build, reuse, drop, move"""
+    object: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What will be done. Making it checks everything that can be checked and changes nothing."""
+
+    steps: tuple[Step, ...]
+    resolved: Mapping[str, Any] = field(default_factory=dict)
+    """What was looked up on the way, for the execution."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The outcome of a command: a line for people, rows, and named facts for conditions (``fit.auc``)."""
+
+    message: str = ""
+    table: pyarrow.Table | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """Who plans and executes a kind of command."""
+
+    command: type[Command]
+    plan: Callable[[Any, Caller], Plan]
+    execute: Callable[[Any, Plan, Caller], Result]
+
+
+class Service(Protocol):
+    """A part of the house that answers commands."""
+
+    def handlers(self) -> Iterable[Handler]:
+        """The commands it answers."""
+        ...
+
+
+class Dispatcher(Protocol):
+    """The one door: permission, plan, audit, execution."""
+
+    def dispatch(self, command: Command, caller: Caller) -> Result:
+        """Carry the command out; raises an ``MlboxError``."""
+        ...
+
+
+class Parser(Protocol):
+    """Text to command, for those who keep statements as text (schedules, alerts, workflow steps)."""
+
+    def parse_one(self, text: str, project: str, parameters: Mapping[str, Any]) -> Command:
+        """The command of one statement; plain SQL becomes ``RunSql``."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSql(Command):
+    """Plain SQL, verbatim, for DuckDB."""
+
+    statement: ClassVar[str] = "SQL"
+    role: ClassVar[Role] = "viewer"
+    query: Query
+    project: str
+    parameters: Any = None
+    row_limit: int | None = None

@@ -1,0 +1,106 @@
+"""Settings: one frozen, typed object; every value remembers where it came from.
+
+Order of precedence, lowest first: default, ``mlbox.toml`` of the home, environment (``MLBOX_…``), command line.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from mlbox.base.errors import Invalid
+from mlbox.base.suggest import did_you_mean
+
+
+def _setting(default: Any, doc: str, unit: str = "") -> Any:
+    return field(default=default, metadata={"doc": doc, "unit": unit})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings; see ``docs/reference/settings.md``."""
+
+    host: str = _setting("127.0.0.1", "Address to listen on; anything but loopback needs a token")
+    port: int = _setting(7070, "Port of the HTTP server; 0 chooses a free one")
+    token: str = _setting("", "Token that callers must send; needed as soon as the server listens beyond loopback")
+    allowed_hosts: str = _setting("", "More host names that requests may carry, separated by commas")
+    run_slots: int = _setting(2, "Local runs at the same time", "runs")
+    python: str = _setting("", "Interpreter for functions without requirements; empty finds one")
+    uv: str = _setting("", "The uv that builds environments; empty takes the bundled one, then the one on PATH")
+    log_flush_ms: int = _setting(200, "Longest time a prediction waits before it is written", "ms")
+    log_buffer_rows: int = _setting(100_000, "Predictions kept in memory before they are dropped and counted", "rows")
+    max_request_mb: int = _setting(64, "Largest body of a request", "MB")
+    result_rows: int = _setting(100_000, "Rows of a JSON result before it is cut", "rows")
+    memory_limit: str = _setting("", "Memory that DuckDB may use (8GB); empty leaves DuckDB's default of 80 %")
+    threads: int = _setting(0, "Threads of DuckDB; 0 is one a core")
+    commit_batch: int = _setting(512, "Writes that are committed together at most", "writes")
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """A setting's value and where it came from."""
+
+    name: str
+    value: Any
+    source: str
+    doc: str
+    unit: str
+
+
+def _convert(name: str, text: Any, kind: type, source: str) -> Any:
+    if isinstance(text, kind) and not (kind is int and isinstance(text, bool)):
+        return text
+    try:
+        return kind(text)
+    except (TypeError, ValueError):
+        raise Invalid(f"setting {name} = {text!r} ({source}) is not {kind.__name__}") from None
+
+
+def load(
+    file: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    flags: Mapping[str, Any] | None = None,
+) -> tuple[Settings, dict[str, Provenance]]:
+    """Settings from all places, and for each its provenance; an unknown name is an error."""
+    environment = os.environ if environment is None else environment
+    kinds = get_type_hints(Settings)
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+
+    def take(name: str, value: Any, source: str) -> None:
+        if name not in kinds:
+            raise Invalid(f"there is no setting {name!r} ({source})", hint=did_you_mean(name, kinds))
+        values[name] = _convert(name, value, kinds[name], source)
+        sources[name] = source
+
+    if file is not None and file.is_file():
+        try:
+            table = tomllib.loads(file.read_text())
+        except tomllib.TOMLDecodeError as error:
+            raise Invalid(f"{file} is not valid TOML: {error}") from None
+        for name, value in table.items():
+            take(name, value, f"file {file}")
+    for name in kinds:
+        variable = f"MLBOX_{name.upper()}"
+        if environment.get(variable):
+            take(name, environment[variable], f"environment {variable}")
+    for name, value in (flags or {}).items():
+        if value is not None:
+            take(name, value, f"flag --{name.replace('_', '-')}")
+    settings = Settings(**values)
+    provenance = {
+        entry.name: Provenance(
+            entry.name,
+            getattr(settings, entry.name),
+            sources.get(entry.name, "default"),
+            entry.metadata["doc"],
+            entry.metadata["unit"],
+        )
+        for entry in fields(Settings)
+        if entry.default is not MISSING
+    }
+    return settings, provenance

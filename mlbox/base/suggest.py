@@ -1,0 +1,25 @@
+"""Hints made from facts: the nearest known names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def nearest(word: str, known: Iterable[str], limit: int = 3) -> list[str]:
+    """Known names that resemble ``word``, best first; case does not count."""
+    by_folded = {name.lower(): name for name in known}
+    return [by_folded[match] for match in get_close_matches(word.lower(), list(by_folded), n=limit, cutoff=0.6)]
+
+
+def did_you_mean(word: str, known: Iterable[str], *, kind: str = "") -> str | None:
+    """One sentence for a hint: the nearest names, else the known ones when they are few, else nothing."""
+    names = sorted(set(known))
+    close = nearest(word, names)
+    if close:
+        return "did you mean " + " or ".join(close) + "?"
+    if not names:
+        return f"there is no {kind} yet" if kind else None
+    if len(names) <= 12:
+        return "known: " + ", ".join(names)
+    return None

@@ -1,0 +1,47 @@
+"""``mlbox down``: stop the server of a home."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import time
+
+from mlbox.base.errors import Unavailable
+from mlbox.base.home import Home, find_home
+
+HELP = "stop the server of the home"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments."""
+    parser.add_argument("--timeout", type=float, default=30, metavar="SECONDS", help="how long to wait (default 30)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Ask it to stop and wait until it has."""
+    home = find_home(arguments.home)
+    server = home.server()
+    if server is None:
+        print(f"no server runs on {home.path}")
+        return 0
+    process = int(server["pid"])
+    os.kill(process, signal.SIGTERM)
+    stop_by = time.monotonic() + arguments.timeout
+    while _alive(process, home):
+        if time.monotonic() > stop_by:
+            raise Unavailable(
+                f"process {process} has not stopped within {arguments.timeout:g} s",
+                hint=f"it may be finishing a request; wait with --timeout, or: kill -9 {process} (nothing acknowledged is lost)",
+            )
+        time.sleep(0.05)
+    print(f"stopped {server['url']}")
+    return 0
+
+
+def _alive(process: int, home: Home) -> bool:
+    try:
+        os.kill(process, 0)
+    except OSError:
+        return False
+    return home.server() is not None

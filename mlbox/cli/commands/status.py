@@ -1,0 +1,55 @@
+"""``mlbox status``: what runs on a home."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from mlbox.base.errors import MlboxError
+from mlbox.base.home import find_home
+
+HELP = "show the server of the home and what it holds"
+QUERY = """
+SELECT (SELECT count(*) FROM ml.projects) AS projects,
+       (SELECT count(*) FROM ml.functions WHERE latest) AS functions,
+       (SELECT count(*) FROM ml.runs) AS runs,
+       (SELECT count(*) FROM ml.runs WHERE state IN ('pending', 'preparing', 'running')) AS runs_active,
+       (SELECT count(*) FROM ml.models) AS models,
+       (SELECT count(*) FROM ml.feature_sets) AS feature_sets,
+       (SELECT count(*) FROM ml.endpoints) AS endpoints
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments."""
+    parser.add_argument("--json", action="store_true", help="as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Exit 0 when a server answers or the home is at rest."""
+    from mlbox.cli.door import RemoteDoor, request, settings_of
+
+    home = find_home(arguments.home)
+    server = home.server()
+    body: dict[str, object] = {"home": str(home.path), "server": None, "exists": home.catalog_file.is_file()}
+    if server is not None:
+        _, settings = settings_of(arguments)
+        body["server"] = {"url": server["url"], "pid": server["pid"]}
+        try:
+            body["server"] |= {"version": request(f"{server['url']}/health", None, timeout=5)["version"]}  # type: ignore[operator]
+            result = next(iter(RemoteDoor(str(server["url"]), "default", settings.token).run(QUERY)))
+            names = [column["name"] for column in result["columns"]]
+            body["holds"] = dict(zip(names, result["rows"][0], strict=True))
+        except MlboxError as error:
+            body["problem"] = error.message
+    if arguments.json:
+        print(json.dumps(body, indent=2))
+        return 0
+    print(f"home     {home.path}{'' if body['exists'] else '  (not made yet; mlbox up makes it)'}")
+    print(f"server   {server['url']}  (process {server['pid']})" if server else "server   none; start it with: mlbox up")
+    if isinstance(body.get("holds"), dict):
+        held = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in body["holds"].items())  # type: ignore[attr-defined]
+        print(f"holds    {held}")
+    if "problem" in body:
+        print(f"problem  {body['problem']}")
+    return 0

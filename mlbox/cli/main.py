@@ -1,0 +1,75 @@
+"""The command line. Each verb is a file of ``cli/commands``; this one finds them and renders errors."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import pkgutil
+import sys
+from types import ModuleType
+
+from mlbox import __version__
+from mlbox.base.errors import MlboxError
+
+EPILOG = """\
+exit status: 0 done, 1 your error, 2 ours
+a statement's help: mlbox sql -c 'HELP'   documentation: docs/index.md
+"""
+
+
+def verbs() -> dict[str, ModuleType]:
+    """Modules of the verbs, by name. A verb has ``HELP``, ``configure(parser)`` and ``run(arguments) -> int``."""
+    package = importlib.import_module("mlbox.cli.commands")
+    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+    return {name: importlib.import_module(f"{package.__name__}.{name}") for name in names}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line, for parsing and for the reference page."""
+    root = argparse.ArgumentParser(
+        prog="mlbox",
+        description="The whole ML platform in one executable, driven by SQL.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    root.add_argument("--version", action="version", version=f"mlbox {__version__}")
+    root.add_argument("--home", metavar="DIR", help="folder of all state (default: .mlbox here or above, else ~/.mlbox)")
+    commands = root.add_subparsers(dest="verb", metavar="VERB", title="verbs")
+    for name, module in verbs().items():
+        child = commands.add_parser(
+            name, help=module.HELP, description=module.HELP, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        module.configure(child)
+        child.set_defaults(run=module.run)
+    return root
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command line; returns the exit status."""
+    root = parser()
+    parsed = root.parse_args(arguments)
+    if parsed.verb is None:
+        root.print_help()
+        return 0
+    try:
+        return int(parsed.run(parsed))
+    except MlboxError as error:
+        from mlbox.cli.render import print_error
+
+        print_error(error, as_json=getattr(parsed, "json", False))
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def run() -> None:
+    """Entry point of the executable."""
+    status = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)  # native libraries complain on standard error when the interpreter takes them apart

@@ -1,0 +1,215 @@
+"""Values of user code as artifacts: bytes, a kind, a media type and what is known about them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import zipfile
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Union
+
+from mlbox.client import frames
+from mlbox.client.failures import MlboxClientError
+from mlbox.client.onnx import read_signature
+from mlbox.client.statistics import feature_stats
+
+_MEDIA_TYPES = {
+    ".png": "image/png", ".svg": "image/svg+xml", ".jpg": "image/jpeg", ".jpeg": "image/jpeg",
+    ".pdf": "application/pdf", ".json": "application/json", ".csv": frames.CSV, ".parquet": frames.PARQUET,
+    ".txt": "text/plain", ".log": "text/plain", ".md": "text/markdown", ".html": "text/html",
+    ".onnx": "application/onnx",
+    ".zip": "application/zip", ".yaml": "application/yaml", ".yml": "application/yaml", ".py": "text/x-python",
+}  # fmt: skip
+_BINARY = "application/octet-stream"
+_CHUNK = 1 << 20
+
+
+class Payload(NamedTuple):
+    """What will be stored. ``content`` is bytes, or the path of a file."""
+
+    kind: str
+    content: Union[bytes, str]
+    media_type: str
+    file_name: str
+    metadata: Dict[str, Any]
+
+    def digest(self) -> str:
+        """SHA-256, hexadecimal."""
+        if isinstance(self.content, bytes):
+            return hashlib.sha256(self.content).hexdigest()
+        digest = hashlib.sha256()
+        with open(self.content, "rb") as file:
+            for chunk in iter(lambda: file.read(_CHUNK), b""):
+                digest.update(chunk)
+        return digest.hexdigest()
+
+    def size(self) -> int:
+        """Bytes."""
+        return len(self.content) if isinstance(self.content, bytes) else os.path.getsize(self.content)
+
+
+@contextmanager
+def from_value(name: str, value: Any) -> Iterator[Payload]:
+    """A file (path), a folder (path; stored as a zip), bytes, or a JSON-able dictionary or list."""
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        kind = _media_type(name)
+        yield Payload("file", bytes(value), _sniffed(bytes(value[:8])) if kind == _BINARY else kind, _base(name), {})
+    elif isinstance(value, (dict, list)):
+        data = json.dumps(value, default=str, indent=1).encode()
+        yield Payload("document", data, "application/json", _with_ending(name, ".json"), {})
+    elif isinstance(value, (str, os.PathLike)):
+        path = _existing(name, value)
+        if os.path.isdir(path):
+            with _zipped(path) as (archive, files):
+                yield Payload("folder", archive, "application/zip", _with_ending(_base(name), ".zip"), {"files": files})
+        else:
+            yield Payload("file", path, _media_type(path), os.path.basename(path), {})
+    else:
+        raise MlboxClientError(
+            f"artifact {name!r}: a {type(value).__name__} cannot be stored",
+            "give a path, bytes, a dictionary or a list; log_table, log_plot and log_model know more",
+        )
+
+
+def plot(name: str, figure: Any) -> Payload:
+    """A matplotlib figure (or what has one: axes, seaborn grids), a Plotly figure, bytes of a picture, or its path."""
+    if isinstance(figure, (str, os.PathLike)):
+        path = _existing(name, figure)
+        return Payload("plot", path, _media_type(path), os.path.basename(path), {})
+    if isinstance(figure, (bytes, bytearray)):
+        media = _sniffed(bytes(figure[:256]))
+        ending = next((end for end, kind in _MEDIA_TYPES.items() if kind == media), ".bin")
+        return Payload("plot", bytes(figure), media, _with_ending(name, ending), {})
+    parts = (figure, getattr(figure, "figure", None), getattr(figure, "fig", None))
+    drawable: Any = next((part for part in parts if hasattr(part, "savefig")), None)
+    if drawable is not None:
+        import io
+
+        out = io.BytesIO()
+        drawable.savefig(out, format="png", bbox_inches="tight")
+        return Payload("plot", out.getvalue(), "image/png", _with_ending(name, ".png"), {})
+    if hasattr(figure, "to_plotly_json") and hasattr(figure, "to_json"):
+        data = figure.to_json().encode()
+        return Payload("plot", data, "application/vnd.plotly.v1+json", _with_ending(name, ".json"), {})
+    raise MlboxClientError(
+        f"plot {name!r}: a {type(figure).__name__} is not a figure",
+        "give a matplotlib or Plotly figure, bytes or a path",
+    )
+
+
+def table(kind: str, name: str, frame: Any) -> Payload:
+    """A frame as Parquet or CSV with schema, number of rows, five rows to look at; a dataset also with statistics."""
+    if isinstance(frame, (str, os.PathLike)):
+        path = _existing(name, frame)
+        return Payload(kind, path, _media_type(path), os.path.basename(path), {})
+    metadata = frames.describe_table(frame)
+    if kind == "dataset":
+        metadata["stats"] = feature_stats(frame)
+    data, media, ending = frames.write_table(frame)
+    return Payload(kind, data, media, _with_ending(name, f".{ending}"), metadata)
+
+
+def model(
+    name: str,
+    value: Any,
+    feature_names: Optional[Sequence[str]] = None,
+    training_set: Any = None,
+    metrics: Optional[Dict[str, float]] = None,
+) -> Payload:
+    """An ONNX model with its signature and, when the training set is given, the statistics of its features."""
+    if isinstance(value, (str, os.PathLike)):
+        with open(_existing(name, value), "rb") as file:
+            data = file.read()
+    elif hasattr(value, "SerializeToString"):
+        data = value.SerializeToString()
+    elif isinstance(value, (bytes, bytearray)):
+        data = bytes(value)
+    else:
+        raise MlboxClientError(
+            f"model {name!r}: a {type(value).__name__} is not an ONNX model",
+            "convert it first, for scikit-learn: skl2onnx.to_onnx(model, X[:1])",
+        )
+    signature = read_signature(data)
+    names = list(feature_names) if feature_names is not None else _default_names(signature.inputs, training_set)
+    _check_names(name, signature.inputs, names)
+    metadata: Dict[str, Any] = {
+        "framework": "onnx",
+        "inputs": signature.inputs,
+        "outputs": signature.outputs,
+        "feature_names": names,
+        "feature_stats": feature_stats(training_set, names or None) if training_set is not None else {},
+        "metrics": {key: float(number) for key, number in (metrics or {}).items()},
+    }
+    return Payload("model", data, "application/onnx", _with_ending(name, ".onnx"), metadata)
+
+
+def _default_names(inputs: List[Dict[str, Any]], training_set: Any) -> List[str]:
+    if len(inputs) > 1:
+        return [str(entry["name"]) for entry in inputs]
+    return list(frames.columns_of(training_set)) if training_set is not None else []
+
+
+def _check_names(name: str, inputs: List[Dict[str, Any]], names: List[str]) -> None:
+    shape = inputs[0].get("shape") if len(inputs) == 1 else None
+    width = shape[1] if shape and len(shape) == 2 else None
+    if names and width is not None and width != len(names):
+        raise MlboxClientError(
+            f"model {name!r} takes {width} features, {len(names)} names were given",
+            "feature_names are the columns that the model was trained on, in order, without the label",
+        )
+
+
+def _existing(name: str, value: Any) -> str:
+    path: str = os.path.abspath(os.path.expanduser(os.fspath(value)))
+    if not os.path.exists(path):
+        raise MlboxClientError(f"artifact {name!r}: there is no file {os.fspath(value)!r} in {os.getcwd()}")
+    return path
+
+
+@contextmanager
+def _zipped(folder: str) -> Iterator[Any]:
+    """A zip of the folder that is the same for the same files; gone afterwards."""
+    handle, path = tempfile.mkstemp(suffix=".zip")
+    os.close(handle)
+    names: List[str] = []
+    try:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for parent, folders, files in os.walk(folder):
+                folders.sort()
+                for file in sorted(files):
+                    full = os.path.join(parent, file)
+                    inner = os.path.relpath(full, folder).replace(os.sep, "/")
+                    entry = zipfile.ZipInfo(inner, (1980, 1, 1, 0, 0, 0))
+                    entry.compress_type = zipfile.ZIP_DEFLATED
+                    entry.file_size = os.path.getsize(full)
+                    with open(full, "rb") as source, archive.open(entry, "w") as target:
+                        for chunk in iter(lambda: source.read(_CHUNK), b""):
+                            target.write(chunk)
+                    names.append(inner)
+        yield path, names
+    finally:
+        os.remove(path)
+
+
+def _media_type(name: str) -> str:
+    return _MEDIA_TYPES.get(os.path.splitext(name)[1].lower(), _BINARY)
+
+
+def _sniffed(head: bytes) -> str:
+    for start, media in ((b"\x89PNG", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"%PDF", "application/pdf")):
+        if head.startswith(start):
+            return media
+    if head.startswith(b"PAR1"):
+        return frames.PARQUET
+    return "image/svg+xml" if b"<svg" in head else _BINARY
+
+
+def _base(name: str) -> str:
+    return os.path.basename(name.rstrip("/")) or "artifact"
+
+
+def _with_ending(name: str, ending: str) -> str:
+    base = _base(name)
+    return base if base.lower().endswith(ending) else base + ending

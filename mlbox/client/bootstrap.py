@@ -1,0 +1,219 @@
+"""The first code in the process of a run (``python -m mlbox.client.bootstrap``): reads what to do, imports the user's
+file, calls the handler, reports how it ended. Its last act is ``exit.json`` in the run's folder."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import signal
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Dict, Mapping, NoReturn, Optional
+
+from mlbox.client.current import delivery_seconds, open_context, set_current
+from mlbox.client.failures import WrongCall, describe
+
+if TYPE_CHECKING:
+    from mlbox.client.context import Context
+    from mlbox.client.outbox import Outbox
+    from mlbox.client.transport import Transport
+
+_STOPPED_STATUS = 143
+_STOPPED_DELIVERY_SECONDS = 2.0
+
+
+class Stopped(BaseException):
+    """SIGTERM arrived: user code unwinds, its ``finally`` blocks run."""
+
+
+class _Process:
+    """The run that is this process: what it does, and how it ended."""
+
+    def __init__(self) -> None:
+        self.folder = os.environ.get("MLBOX_RUN_FOLDER") or os.getcwd()
+        self.code_folder = os.environ.get("MLBOX_CODE_FOLDER") or ""
+        self.report: Dict[str, Any] = {"state": "completed", "exit_code": 0, "error": None}
+        self.outbox: Optional[Outbox] = None
+
+    def run(self) -> int:
+        """Call the user's code; the exit status of the process."""
+        limit_memory(os.environ.get("MLBOX_MEMORY_LIMIT"))
+        try:
+            opened = open_context()
+            self.outbox = opened.outbox
+            set_current(opened.context)
+            self.outbox.add({"kind": "state", "state": "running"})
+            if not self.code_folder:
+                self.code_folder = fetch_code(opened.transport, opened.context.run_id, self.folder)
+            call(opened.context, self.code_folder, opened.spec)
+        except Stopped:
+            pass
+        except SystemExit as end:
+            self._exited(end)
+        except BaseException as error:
+            self._failed(error)
+        return int(self.report["exit_code"])
+
+    def stop(self, number: int, frame: Any) -> NoReturn:
+        """Signal handler, works once: the killing of the group follows anyway."""
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        self.report = {
+            "state": "interrupted", "exit_code": _STOPPED_STATUS, "error": None, "reason": "stopped by SIGTERM"
+        }  # fmt: skip
+        raise Stopped
+
+    def finish(self) -> None:
+        """Deliver what is in line and leave word. Runs when the threads of the user's code have ended, after all
+        exit handlers that the code registered."""
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError, AttributeError):
+                stream.flush()
+        if self.outbox is not None:
+            stopped = self.report["state"] == "interrupted"
+            if not stopped:
+                self.outbox.add({"kind": "finished", "state": self.report["state"], "error": self.report["error"]})
+            left = self.outbox.close(_STOPPED_DELIVERY_SECONDS if stopped else delivery_seconds())
+            if left:
+                self.report["undelivered"] = left
+                _say(f"the server could not be reached; {left} batches wait in {os.path.join(self.folder, 'spool')}")
+        _write_exit(self.folder, self.report)
+
+    def _failed(self, error: BaseException) -> None:
+        described = describe(error, self.code_folder)
+        self.report = {"state": "error", "exit_code": 1, "error": described}
+        with suppress(OSError, ValueError):
+            print(described["traceback"] or f"{described['type']}: {described['message']}", file=sys.stderr)
+
+    def _exited(self, end: SystemExit) -> None:
+        if end.code is None or end.code == 0:
+            return
+        if not isinstance(end.code, int):
+            print(end.code, file=sys.stderr)
+        error = describe(end, self.code_folder)
+        error["message"] = f"the function ended itself with status {end.code}"
+        status = end.code & 0xFF if isinstance(end.code, int) else 1
+        self.report = {"state": "error", "exit_code": status or 1, "error": error}
+
+
+def limit_memory(limit: Optional[str]) -> None:
+    """Data of this process and of each child (bytes); larger allocations fail with ``MemoryError``."""
+    if not limit:
+        return
+    try:
+        import resource
+
+        # not the address space: numerical libraries reserve far more of it than they use
+        resource.setrlimit(resource.RLIMIT_DATA, (int(limit), int(limit)))
+    except (ImportError, ValueError, OSError) as error:
+        _say(f"the memory limit of {limit} bytes cannot be set here: {error}")
+
+
+def fetch_code(transport: Transport, run_id: str, folder: str) -> str:
+    """Download the function's files into the run's folder (where they are not on this machine)."""
+    import io
+    import zipfile
+
+    answer = transport.request("GET", f"/run-api/{run_id}/code", patience=120.0)
+    target = os.path.join(folder, "code")
+    with zipfile.ZipFile(io.BytesIO(answer.body)) as archive:
+        archive.extractall(target)
+    return target
+
+
+def load_module(path: str, name: str) -> Any:
+    """Import the user's file under its own name, or as ``__main__``."""
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise WrongCall(f"{os.path.basename(path)} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def call(context: Context, code_folder: str, spec: Mapping[str, Any]) -> None:
+    """Import the file that ``spec`` names and call its handler; a file without functions is run as a script."""
+    from mlbox.client.binding import bind, find_handler
+
+    file = str(spec["file"])
+    path = os.path.join(code_folder, file)
+    if not os.path.isfile(path):
+        raise WrongCall(f"the function's file {file} is missing from its code")
+    # "-m" put the working folder first; the user's imports start where the file is
+    sys.path[0] = os.path.dirname(path)
+    if os.path.dirname(path) != code_folder:
+        sys.path.insert(1, code_folder)
+    sys.argv = [path]
+    if not spec.get("handler") and not _has_functions(path):
+        load_module(path, "__main__")
+        return
+    name = os.path.splitext(os.path.basename(file))[0]
+    module = load_module(path, f"mlbox_user_{name}" if name in sys.modules else name)
+    handler = find_handler(module, spec.get("handler"), file)
+    inputs = {entry: (lambda entry=entry: context.input(entry)) for entry in context.inputs}
+    positional, named = bind(handler, context, inputs, context.parameters)
+    result = handler(*positional, **named)
+    if hasattr(result, "__await__"):
+        import asyncio
+
+        result = asyncio.run(_awaited(result))
+    _keep_result(context, getattr(handler, "__name__", "handler"), result)
+
+
+async def _awaited(result: Any) -> Any:
+    return await result
+
+
+def _has_functions(path: str) -> bool:
+    """Whether the file defines a public function; a file without is a script."""
+    import ast
+
+    with open(path, "rb") as file:
+        tree = ast.parse(file.read(), path)
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    return any(isinstance(node, kinds) and not node.name.startswith("_") for node in tree.body)
+
+
+def _keep_result(context: Context, name: str, result: Any) -> None:
+    if result is None:
+        return
+    if isinstance(result, dict) and result and all(_is_number(value) for value in result.values()):
+        context.log_metrics({str(key): value for key, value in result.items()})
+        return
+    _say(f"{name} returned a {type(result).__name__}, which is not kept; a dictionary of numbers becomes metrics")
+
+
+def _is_number(value: Any) -> bool:
+    return hasattr(value, "__float__") and not isinstance(value, str) and getattr(value, "shape", ()) == ()
+
+
+def _say(text: str) -> None:
+    with suppress(OSError, ValueError):
+        print(f"mlbox: {text}", file=sys.stderr)
+
+
+def _flush_streams() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+
+
+def _write_exit(folder: str, report: Dict[str, Any]) -> None:
+    file = os.path.join(folder, "exit.json")
+    try:
+        with open(file + ".new", "w", encoding="utf-8") as out:
+            json.dump(report, out)
+        os.replace(file + ".new", file)
+    except OSError as error:
+        _say(f"how the run ended cannot be written: {error}")
+
+
+if __name__ == "__main__":
+    process = _Process()
+    atexit.register(process.finish)  # the first to be registered is the last to run
+    signal.signal(signal.SIGTERM, process.stop)
+    sys.exit(process.run())

@@ -1,0 +1,214 @@
+"""The run as its code sees it: where to log, what it was given."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Sequence
+
+from mlbox.client.failures import MlboxClientError, nearest
+
+if TYPE_CHECKING:
+    import logging
+
+    from mlbox.client.artifacts import Payload
+    from mlbox.client.outbox import Outbox
+    from mlbox.client.transport import Transport
+
+_PROGRESS_SECONDS = 0.1
+_INPUT_PATIENCE_SECONDS = 120.0
+
+
+class Context:
+    """What a handler gets as ``ctx``. Logging never waits for the server and may be done from any thread."""
+
+    def __init__(self, spec: Mapping[str, Any], outbox: Outbox, transport: Transport, folder: str) -> None:
+        self.run_id = str(spec["run_id"])
+        self.project = str(spec.get("project", "default"))
+        self.function = str(spec.get("function", ""))
+        self.attempt = int(spec.get("attempt") or 1)
+        self.parameters: Dict[str, Any] = dict(spec.get("parameters") or {})
+        self.folder = folder
+        """A folder of this run for files of its own; also the working directory."""
+        self._inputs: Dict[str, Any] = dict(spec.get("inputs") or {})
+        self._loaded: Dict[str, Any] = {}
+        self._outbox = outbox
+        self._transport = transport
+        self._logger: Optional[logging.Logger] = None
+        self._progressed = 0.0
+
+    def log_metric(self, name: str, value: float, step: Optional[int] = None) -> None:
+        """A number, once or along steps (epochs, rounds); the latest is the run's result."""
+        event: Dict[str, Any] = {"kind": "metric", "name": _name(name), "value": _number(name, value), "at": _now()}
+        if step is not None:
+            event["step"] = int(step)
+        self._outbox.add(event)
+
+    def log_metrics(self, metrics: Mapping[str, float], step: Optional[int] = None) -> None:
+        """Several numbers of one step."""
+        for name, value in metrics.items():
+            self.log_metric(name, value, step)
+
+    def log_param(self, name: str, value: Any) -> None:
+        """Something that the run was made with and that was not passed as a parameter."""
+        self._outbox.add({"kind": "param", "name": _name(name), "value": _jsonable(value)})
+
+    def log_tag(self, name: str, value: Any) -> None:
+        """A label to find the run by."""
+        self._outbox.add({"kind": "tag", "name": _name(name), "value": str(value)})
+
+    def log_artifact(self, name: str, value: Any) -> str:
+        """A file or folder (path), bytes, or a dictionary or list (kept as JSON). Returns its SHA-256."""
+        from mlbox.client.artifacts import from_value
+
+        with from_value(_name(name), value) as payload:
+            return self._store(name, payload)
+
+    def log_plot(self, name: str, figure: Any) -> str:
+        """A matplotlib or Plotly figure, bytes of a picture, or its path."""
+        from mlbox.client.artifacts import plot
+
+        return self._store(name, plot(_name(name), figure))
+
+    def log_table(self, name: str, frame: Any) -> str:
+        """Rows to look at: a frame, a dictionary of lists or a list of dictionaries."""
+        from mlbox.client.artifacts import table
+
+        return self._store(name, table("table", _name(name), frame))
+
+    def log_dataset(self, name: str, frame: Any) -> str:
+        """A data set with its schema and the statistics of its columns."""
+        from mlbox.client.artifacts import table
+
+        return self._store(name, table("dataset", _name(name), frame))
+
+    def log_model(
+        self,
+        name: str,
+        model: Any,
+        feature_names: Optional[Sequence[str]] = None,
+        training_set: Any = None,
+        metrics: Optional[Mapping[str, float]] = None,
+    ) -> str:
+        """An ONNX model: bytes, a path, or what ``skl2onnx.to_onnx`` returns. ``training_set`` gives the statistics
+        that drift is measured against; ``feature_names`` are its columns in the model's order, without the label."""
+        from mlbox.client.artifacts import model as model_payload
+
+        payload = model_payload(_name(name), model, feature_names, training_set, dict(metrics or {}))
+        return self._store(name, payload)
+
+    def input(self, name: str) -> Any:
+        """An input by name (``frame`` is what ``RUN ... FROM`` reads): a pandas DataFrame where pandas is installed,
+        else a pyarrow Table, else a list of dictionaries."""
+        if name not in self._loaded:
+            if name not in self._inputs:
+                raise MlboxClientError(f"this run has no input {name!r}", nearest(name, self._inputs))
+            self._loaded[name] = self._load(name, self._inputs[name])
+        return self._loaded[name]
+
+    def progress(self, value: float, text: str = "") -> None:
+        """How far the run is, from 0 to 1; told at most ten times a second."""
+        if value < 1.0 and time.monotonic() - self._progressed < _PROGRESS_SECONDS:
+            return
+        self._progressed = time.monotonic()
+        share = min(max(float(value), 0.0), 1.0)
+        self._outbox.add({"kind": "progress", "value": share, "text": str(text)})
+
+    def flush(self, seconds: float = 30.0) -> bool:
+        """Wait until the server has what was logged; False when it has not after ``seconds``."""
+        return self._outbox.flush(seconds)
+
+    @property
+    def inputs(self) -> Sequence[str]:
+        """Names of the inputs."""
+        return tuple(self._inputs)
+
+    @property
+    def logger(self) -> logging.Logger:
+        """A logger that writes to the run's log."""
+        if self._logger is None:
+            import logging
+
+            handler = logging.StreamHandler(sys.stdout)
+            handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+            self._logger = logging.getLogger(f"mlbox.run.{self.run_id}")
+            self._logger.addHandler(handler)
+            self._logger.setLevel(logging.INFO)
+            self._logger.propagate = False
+        return self._logger
+
+    def _store(self, name: str, payload: Payload) -> str:
+        digest = payload.digest()
+        event = {
+            "kind": "artifact",
+            "name": name,
+            "artifact_kind": payload.kind,
+            "digest": digest,
+            "size": payload.size(),
+            "media_type": payload.media_type,
+            "file_name": payload.file_name,
+            "metadata": _jsonable(payload.metadata),
+        }
+        self._outbox.put_blob(digest, payload.content)
+        self._outbox.add(event)
+        return digest
+
+    def _load(self, name: str, known: Mapping[str, Any]) -> Any:
+        from mlbox.client.frames import CSV, PARQUET, importable, read_frame
+
+        path = known.get("path")
+        if not path:
+            wanted = f"{PARQUET}, {CSV};q=0.5" if importable("pyarrow") else CSV
+            answer = self._transport.request(
+                "GET",
+                f"/run-api/{self.run_id}/inputs/{name}",
+                headers={"Accept": wanted},
+                patience=_INPUT_PATIENCE_SECONDS,
+            )
+            path = os.path.join(self.folder, f"input-{name}")
+            with open(path, "wb") as file:
+                file.write(answer.body)
+        return read_frame(path, known.get("types"))
+
+
+def _name(name: str) -> str:
+    if not isinstance(name, str) or not name or len(name) > 250 or any(ord(letter) < 32 for letter in name):
+        raise MlboxClientError(f"{name!r} is not a name: 1 to 250 characters without control characters")
+    return name
+
+
+def _number(name: str, value: Any) -> Any:
+    """A float; NaN and infinity, which JSON lacks, as ``"NaN"``, ``"Infinity"``, ``"-Infinity"``."""
+    try:
+        if isinstance(value, str):
+            raise TypeError
+        number = float(value)
+    except (TypeError, ValueError):
+        raise MlboxClientError(
+            f"metric {name!r}: {value!r} is a {type(value).__name__}, not a number", "log_param and log_tag take text"
+        ) from None
+    if math.isfinite(number):
+        return number
+    return "NaN" if math.isnan(number) else ("Infinity" if number > 0 else "-Infinity")
+
+
+def _jsonable(value: Any) -> Any:
+    """``value`` of JSON's kinds: numpy scalars become numbers, NaN null, the rest text."""
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _jsonable(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_jsonable(entry) for entry in value]
+    if hasattr(value, "item") and getattr(value, "shape", None) == ():
+        return _jsonable(value.item())
+    return str(value)
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")

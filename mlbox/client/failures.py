@@ -1,0 +1,99 @@
+"""Errors as the user should see them: their own frames, their own file and line, none of ours."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Dict, Iterable, List, Optional
+
+_OURS = os.path.dirname(os.path.abspath(__file__))
+
+
+class MlboxClientError(Exception):
+    """What the SDK raises on purpose. ``hint`` says what to do next; ``code`` is the server's when it said so."""
+
+    def __init__(self, message: str, hint: Optional[str] = None, code: str = "client") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.code = code
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+class WrongCall(MlboxClientError):
+    """A handler was asked for that is not there, or with arguments that it does not take. No frames are shown."""
+
+
+class Undelivered(MlboxClientError):
+    """The server could not be reached for so long that the client gave up."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """``did you mean x?`` or the known names."""
+    from difflib import get_close_matches
+
+    names = sorted(set(known))
+    close = get_close_matches(word, names, n=3, cutoff=0.6)
+    if close:
+        return "did you mean " + " or ".join(close) + "?"
+    return "there are: " + ", ".join(names) if names else "there are none"
+
+
+def describe(error: BaseException, code_folder: str) -> Dict[str, Any]:
+    """``{type, message, traceback, file, line}`` of an error: frames of ours are cut off, files of the user's folder
+    are named relative to it."""
+    body: Dict[str, Any] = {"type": type(error).__name__, "message": str(error), "traceback": None}
+    body["file"], body["line"] = None, None
+    if isinstance(error, WrongCall):
+        return body
+    if isinstance(error, SyntaxError) and error.filename:
+        body["file"], body["line"] = _relative(error.filename, code_folder), error.lineno
+        body["message"] = f"{error.msg} ({body['file']}, line {error.lineno})"
+    elif isinstance(error, ModuleNotFoundError) and error.name:
+        body["message"] = f"{error}; add it to REQUIREMENTS of the function if it is a package"
+    frames = _frames(error)
+    inside = [frame for frame in frames if _is_below(frame.filename, code_folder)]
+    if body["line"] is None and (inside or frames):
+        frame = (inside or frames)[-1]
+        body["file"], body["line"] = _relative(frame.filename, code_folder), frame.lineno
+    body["traceback"] = _text(error, code_folder)
+    return body
+
+
+def _frames(error: BaseException) -> List[Any]:
+    import traceback
+
+    return [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_ours(frame.filename)]
+
+
+def _text(error: BaseException, code_folder: str) -> str:
+    import traceback
+
+    described = traceback.TracebackException.from_exception(error)
+    seen = set()
+    pending = [described]
+    while pending:
+        entry = pending.pop()
+        if id(entry) in seen:
+            continue
+        seen.add(id(entry))
+        kept = [frame for frame in entry.stack if not _is_ours(frame.filename)]
+        entry.stack[:] = kept
+        group = getattr(entry, "exceptions", None) or []
+        pending.extend(other for other in [entry.__cause__, entry.__context__, *group] if other is not None)
+    text = "".join(described.format())
+    prefix = os.path.join(code_folder, "")
+    return text.replace(f'File "{prefix}', 'File "').rstrip("\n")
+
+
+def _is_ours(file: str) -> bool:
+    return file.startswith((_OURS, "<frozen "))
+
+
+def _is_below(file: str, folder: str) -> bool:
+    return file.startswith(os.path.join(folder, ""))
+
+
+def _relative(file: str, folder: str) -> str:
+    return os.path.relpath(file, folder) if _is_below(file, folder) else file

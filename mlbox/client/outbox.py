@@ -1,0 +1,239 @@
+"""Events on their way to the server. One thread cuts batches and puts them on disk, another delivers them in order, so
+that a server that is away neither stops the user's code nor loses what it logs."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+import uuid
+import weakref
+from collections import deque
+from contextlib import suppress
+from typing import Any, Deque, Dict, List, Optional
+
+from mlbox.client.failures import MlboxClientError, Undelivered
+from mlbox.client.spool import Spool, discard
+from mlbox.client.transport import Refused, Transport
+
+FLUSH_SECONDS = 0.2
+FLUSH_EVENTS = 500
+_BATCH_EVENTS = 10_000
+_BUFFER_EVENTS = 200_000
+_ATTEMPT_SECONDS = 5.0
+_NOT_FOR_US = frozenset({401, 403, 404, 409, 429})
+"""Another server has our address for the moment, or ours is not ready: wait rather than give the batch up."""
+
+
+class _Entry:
+    """Something to deliver: ``path`` on disk, or ``payload`` where the disk refused it."""
+
+    __slots__ = ("kind", "name", "path", "payload")
+
+    def __init__(self, kind: str, name: str, path: Optional[str], payload: Optional[bytes] = None) -> None:
+        self.kind = kind
+        self.name = name
+        self.path = path
+        self.payload = payload
+
+    def read(self) -> bytes:
+        if self.payload is not None:
+            return self.payload
+        assert self.path is not None
+        with open(self.path, "rb") as file:
+            return file.read()
+
+
+class Outbox:
+    """Events and blobs of one process of one run. ``add`` takes about a microsecond and never waits for the server."""
+
+    def __init__(self, transport: Transport, run_id: str, folder: str) -> None:
+        self._transport = transport
+        self._base = f"/run-api/{run_id}"
+        self._spool = Spool(folder)
+        self._reset()
+        if hasattr(os, "register_at_fork"):
+            ours = weakref.ref(self)
+            os.register_at_fork(after_in_child=lambda: _after_fork(ours()))
+
+    def _reset(self) -> None:
+        self._changed = threading.Condition()
+        self._buffer: List[Dict[str, Any]] = []
+        self._cutting = 0
+        self._pending: Deque[_Entry] = deque()
+        self._hurry = False
+        self._closing = False
+        self._threads: List[threading.Thread] = []
+
+    def add(self, event: Dict[str, Any]) -> None:
+        """Put an event in line; waits only when 200,000 are not on disk yet."""
+        with self._changed:
+            if self._closing:
+                raise MlboxClientError("the run has ended, nothing can be logged to it any more")
+            while len(self._buffer) >= _BUFFER_EVENTS and self._threads:
+                self._changed.wait(0.1)
+            self._buffer.append(event)
+            if len(self._buffer) in (1, FLUSH_EVENTS):
+                self._start()
+                self._changed.notify_all()
+
+    def put_blob(self, digest: str, source: Any) -> None:
+        """Deliver bytes (or the file named ``source``) now; a server that is away gets them later, from a copy."""
+        body = source if isinstance(source, bytes) else (lambda: open(source, "rb"))
+        with self._changed:
+            clear = not any(entry.kind == "blob" for entry in self._pending)
+        if self._transport.reachable and clear:
+            try:
+                self._send_blob(digest, body, patience=2.0)
+                return
+            except Undelivered:
+                pass
+            except Refused as refusal:
+                if refusal.status not in _NOT_FOR_US and refusal.status < 500:
+                    raise
+        entry = _Entry("blob", digest, self._spool.keep_blob(digest, source))
+        with self._changed:
+            self._pending.append(entry)
+            self._start()
+            self._changed.notify_all()
+
+    def flush(self, seconds: float) -> bool:
+        """Wait until the server has acknowledged all that was added before; False when it took too long."""
+        deadline = time.monotonic() + seconds
+        with self._changed:
+            self._start()
+            while self._buffer or self._cutting or self._pending:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                self._hurry = True
+                self._changed.notify_all()
+                self._changed.wait(min(left, 0.5))
+        return True
+
+    def close(self, seconds: float) -> int:
+        """Flush and stop; the number of batches and blobs that stay in the spool."""
+        self.flush(seconds)
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join(1.0)
+        with self._changed:
+            return len(self._pending) + (1 if self._buffer else 0)
+
+    def _start(self) -> None:
+        if self._threads:
+            return
+        for work in (self._cut, self._deliver):
+            thread = threading.Thread(target=work, name=f"mlbox{work.__name__}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _cut(self) -> None:
+        """First thread: buffer to batch to disk."""
+        while True:
+            with self._changed:
+                while not self._buffer:
+                    if self._closing:
+                        return
+                    self._changed.wait()
+                deadline = time.monotonic() + FLUSH_SECONDS
+                while len(self._buffer) < FLUSH_EVENTS and not self._hurry and not self._closing:
+                    left = deadline - time.monotonic()
+                    if left <= 0:
+                        break
+                    self._changed.wait(left)
+                events, self._buffer = self._buffer[:_BATCH_EVENTS], self._buffer[_BATCH_EVENTS:]
+                self._cutting = len(events)
+                self._hurry = bool(self._buffer) and self._hurry
+            entry = self._keep(events)
+            with self._changed:
+                self._pending.append(entry)
+                self._cutting = 0
+                self._changed.notify_all()
+
+    def _keep(self, events: List[Dict[str, Any]]) -> _Entry:
+        batch = uuid.uuid4().hex
+        payload = json.dumps({"batch": batch, "events": events}, separators=(",", ":"), default=str).encode()
+        try:
+            return _Entry("batch", batch, self._spool.write(batch, payload))
+        except OSError as error:
+            _say(f"the spool cannot be written ({error}); events are kept in memory until the server has them")
+            return _Entry("batch", batch, None, payload)
+
+    def _deliver(self) -> None:
+        """Second thread: disk to server, in order."""
+        pause = 0.0
+        while True:
+            with self._changed:
+                if pause:
+                    self._changed.wait(pause)
+                while not self._pending:
+                    if self._closing and not self._buffer and not self._cutting:
+                        return
+                    self._changed.wait(0.5 if self._closing else None)
+                if self._closing and pause:
+                    return  # what is left stays in the spool
+                entry = self._pending[0]
+            if not self._send(entry):
+                pause = min(pause * 2 or 0.05, 1.0)
+                continue
+            pause = 0.0
+            if entry.path is not None:
+                discard(entry.path)
+            with self._changed:
+                self._pending.popleft()
+                self._changed.notify_all()
+
+    def _send(self, entry: _Entry) -> bool:
+        """True when there is nothing more to do for the entry."""
+        try:
+            if entry.kind == "blob":
+                path = str(entry.path)
+                self._send_blob(entry.name, lambda: open(path, "rb"), patience=0.0)
+            else:
+                self._send_batch(entry.read())
+        except Refused as refusal:
+            if refusal.status in _NOT_FOR_US or refusal.status >= 500:
+                return False
+            _say(f"the server refused what was logged: {refusal}")
+            if entry.path is not None:  # kept for a look, out of the way of what follows
+                with suppress(OSError):
+                    os.replace(entry.path, entry.path + ".refused")
+            return True
+        except (MlboxClientError, OSError):
+            return False
+        return True
+
+    def _send_batch(self, payload: bytes) -> None:
+        headers = {"Content-Type": "application/json"}
+        path = f"{self._base}/events"
+        answer = self._transport.request("POST", path, payload, headers, patience=_ATTEMPT_SECONDS).json()
+        for refused in (answer or {}).get("refused") or []:
+            _say(f"the server did not keep something that was logged: {refused.get('message', refused)}")
+
+    def _send_blob(self, digest: str, body: Any, patience: float) -> None:
+        headers = {"Content-Type": "application/octet-stream"}
+        self._transport.request("PUT", f"{self._base}/blobs/{digest}", body, headers, patience=patience)
+
+
+def _after_fork(outbox: Optional[Outbox]) -> None:
+    """In a forked child: what was in line is the parent's to deliver, and threads do not survive a fork."""
+    if outbox is None:
+        return
+    outbox._transport.forget()
+    outbox._reset()
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None:  # its children end without atexit, but run their finalizers
+
+        def at_exit(box: Outbox) -> None:
+            util.Finalize(None, box.close, args=(10.0,), exitpriority=100)
+
+        util.register_after_fork(outbox, at_exit)
+
+
+def _say(text: str) -> None:
+    print(f"mlbox: {text}", file=sys.stderr, flush=True)

@@ -1,0 +1,87 @@
+"""Commands on projects and on what all nouns share: listing, describing, lineage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from mlbox.base.command import Command, Query, Role
+from mlbox.base.names import Ref
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateProject(Command):
+    """``source`` is a folder or ``git+`` URL whose statements are applied; ``options`` the WITH clause."""
+
+    statement: ClassVar[str] = "CREATE PROJECT"
+    name: str
+    replace: bool = False
+    if_not_exists: bool = False
+    source: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    comment: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class UseProject(Command):
+    """Answered by the session: it changes where names are looked up."""
+
+    statement: ClassVar[str] = "USE PROJECT"
+    role: ClassVar[Role] = "viewer"
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropProject(Command):
+    """With ``cascade`` all that the project holds goes too; all or nothing."""
+
+    statement: ClassVar[str] = "DROP PROJECT"
+    role: ClassVar[Role] = "admin"
+    name: str
+    if_exists: bool = False
+    cascade: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Show(Command):
+    """Rows of the ``ml`` view of a noun. ``noun`` is the view's name (``runs``, ``feature_sets``)."""
+
+    statement: ClassVar[str] = "SHOW"
+    role: ClassVar[Role] = "viewer"
+    noun: str
+    of: str | None = None
+    like: str | None = None
+    project: str | None = None
+    where: Query | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Describe(Command):
+    """All that is known of one object, as rows (property, value). ``kind`` is singular: ``model``, ``feature set``."""
+
+    statement: ClassVar[str] = "DESCRIBE"
+    role: ClassVar[Role] = "viewer"
+    kind: str
+    ref: Ref
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explain(Command):
+    """The plan of another command; with ``analyze`` it is carried out and timed."""
+
+    statement: ClassVar[str] = "EXPLAIN"
+    role: ClassVar[Role] = "viewer"
+    command: Command
+    analyze: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowLineage(Command):
+    """What an object was made from and what was made from it."""
+
+    statement: ClassVar[str] = "SHOW LINEAGE"
+    role: ClassVar[Role] = "viewer"
+    kind: str
+    ref: Ref

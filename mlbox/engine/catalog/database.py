@@ -1,0 +1,249 @@
+"""The catalog: DuckDB, opened by its one owner."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mlbox.base.clock import now
+from mlbox.base.errors import HomeError
+from mlbox.base.home import Home
+from mlbox.base.ids import new_id
+from mlbox.base.names import DEFAULT_PROJECT, literal, quote
+from mlbox.base.settings import Settings
+from mlbox.engine.catalog import migrations
+from mlbox.engine.catalog.duckdb_errors import translate
+from mlbox.engine.catalog.tables import projects
+from mlbox.engine.catalog.writer import Writer
+
+if TYPE_CHECKING:
+    import pyarrow
+    from duckdb import DuckDBPyConnection
+
+    from mlbox.base.command import Query
+
+T = TypeVar("T")
+
+
+class Catalog:
+    """One DuckDB instance with ``catalog.duckdb`` attached as ``catalog`` and ``features.duckdb`` as ``data``."""
+
+    def __init__(self, connection: DuckDBPyConnection, home: Home, settings: Settings) -> None:
+        self.home = home
+        self._connection = connection
+        self._idle: list[DuckDBPyConnection] = []
+        self._sessions: dict[str, str] = {}
+        self._lock = threading.Lock()
+        self._metadata = Writer(self.cursor(), "catalog", settings.commit_batch)
+        self._data = Writer(self.cursor(), "data", settings.commit_batch)
+
+    @classmethod
+    def open(cls, home: Home, settings: Settings | None = None) -> Catalog:
+        """Open a home: attach, migrate (a copy first), make the views. Raises ``HomeError``."""
+        import duckdb
+
+        settings = settings or Settings()
+        home.create()
+        config: dict[str, Any] = {
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "python_enable_replacements": "false",
+        }
+        if settings.memory_limit:
+            config["memory_limit"] = settings.memory_limit
+        if settings.threads:
+            config["threads"] = settings.threads
+        connection = duckdb.connect(":memory:", config=config)
+        try:
+            connection.execute("SET GLOBAL TimeZone = 'UTC'")
+            _attach(connection, home.data_file, "data")
+            _attach(connection, home.catalog_file, "catalog")
+            _migrate(connection, home)
+        except BaseException:
+            connection.close()
+            raise
+        catalog = cls(connection, home, settings)
+        catalog.ensure_project(DEFAULT_PROJECT)
+        return catalog
+
+    def close(self) -> None:
+        """Commit what is queued and close the files."""
+        self._metadata.close()
+        self._data.close()
+        with self._lock:
+            for cursor in self._idle:
+                cursor.close()
+            self._idle.clear()
+        for database in ("catalog", "data"):
+            with suppress(Exception):
+                self._connection.execute(f"CHECKPOINT {database}")
+        self._connection.close()
+
+    @property
+    def connection(self) -> DuckDBPyConnection:
+        """The root connection; for registering functions only."""
+        return self._connection
+
+    def cursor(self) -> DuckDBPyConnection:
+        """A cursor of the caller's own; it closes it."""
+        cursor = self._connection.cursor()
+        cursor.execute("SET errors_as_json = true")
+        return cursor
+
+    def write(self, operation: Callable[[DuckDBPyConnection], T]) -> T:
+        """Run ``operation`` in a transaction on ``catalog.duckdb``; returns when it is durable."""
+        return self._metadata.write(operation)
+
+    def submit(self, operation: Callable[[DuckDBPyConnection], T]) -> Future[T]:
+        """As :meth:`write`, without waiting."""
+        return self._metadata.submit(operation)
+
+    def write_data(self, operation: Callable[[DuckDBPyConnection], T]) -> T:
+        """Run a short ``operation`` in a transaction on ``features.duckdb``."""
+        return self._data.write(operation)
+
+    def submit_data(self, operation: Callable[[DuckDBPyConnection], T]) -> Future[T]:
+        """As :meth:`write_data`, without waiting."""
+        return self._data.submit(operation)
+
+    @contextmanager
+    def transaction_data(self) -> Iterator[DuckDBPyConnection]:
+        """A transaction on ``features.duckdb`` for long work, beside the writer; DuckDB tells of conflicts."""
+        cursor = self.cursor()
+        try:
+            cursor.execute("BEGIN TRANSACTION")
+            try:
+                yield cursor
+                cursor.execute("COMMIT")
+            except BaseException:
+                with suppress(Exception):
+                    cursor.execute("ROLLBACK")
+                raise
+        finally:
+            cursor.close()
+
+    @contextmanager
+    def read(self) -> Iterator[DuckDBPyConnection]:
+        """A pooled cursor for reading."""
+        with self._lock:
+            cursor = self._idle.pop() if self._idle else None
+        cursor = cursor or self.cursor()
+        try:
+            yield cursor
+        except BaseException:
+            cursor.close()  # it may hold an unfinished result
+            raise
+        with self._lock:
+            if len(self._idle) < 8:
+                self._idle.append(cursor)
+                return
+        cursor.close()
+
+    def rows(self, sql: str, parameters: Any = ()) -> list[dict[str, Any]]:
+        """All rows of a query of ours as dictionaries."""
+        with self.read() as cursor:
+            result = cursor.execute(sql, parameters)
+            names = [column[0] for column in result.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+    def row(self, sql: str, parameters: Any = ()) -> dict[str, Any] | None:
+        """The first row, or nothing."""
+        found = self.rows(sql, parameters)
+        return found[0] if found else None
+
+    @contextmanager
+    def session(self, project: str) -> Iterator[DuckDBPyConnection]:
+        """A cursor on which names mean what they mean in ``project``."""
+        cursor = self.cursor()
+        key = new_id()
+        try:
+            projects.require(cursor, project)
+            cursor.execute(f"SET search_path = {literal(f'data.{quote(project)},catalog.ml')}")
+            cursor.execute(f"SET VARIABLE mlbox_session = {literal(key)}")
+            self._sessions[key] = project
+            yield cursor
+        finally:
+            self._sessions.pop(key, None)
+            cursor.close()
+
+    def session_project(self, key: str) -> str:
+        """The project of an open session, for functions that are called inside its queries."""
+        return self._sessions.get(key, DEFAULT_PROJECT)
+
+    def query(self, project: str, query: Query, parameters: Any = None) -> pyarrow.Table:
+        """Rows of the user's SQL, read-only; DuckDB's errors point into the user's text."""
+        import duckdb
+
+        with self.session(project) as cursor:
+            cursor.execute("BEGIN TRANSACTION READ ONLY")
+            try:
+                return cursor.execute(query.text, parameters or None).to_arrow_table()
+            except duckdb.Error as error:
+                raise translate(error, query) from None
+            finally:
+                with suppress(duckdb.Error):
+                    cursor.execute("ROLLBACK")
+
+    def describe(self, project: str, query: Query) -> list[tuple[str, str]]:
+        """Columns of the user's SQL as (name, DuckDB type), without running it."""
+        import duckdb
+
+        from mlbox.base.command import Query as Piece
+
+        prefix = "DESCRIBE "
+        with self.session(project) as cursor:
+            try:
+                rows = cursor.execute(prefix + query.text).fetchall()
+            except duckdb.Error as error:
+                shifted = Piece(prefix + query.text, query.offset - len(prefix), query.source)
+                raise translate(error, shifted) from None
+        return [(row[0], row[1]) for row in rows]
+
+    def ensure_project(self, name: str) -> None:
+        """Make the schema of a project that has a row, and the row of the default one."""
+        self.write_data(lambda cursor: cursor.execute(f"CREATE SCHEMA IF NOT EXISTS data.{quote(name)}") and None)
+
+        def insert(cursor: DuckDBPyConnection) -> None:
+            if not projects.exists(cursor, name):
+                projects.upsert(cursor, projects.ProjectRow(name, None, None, now()))
+
+        self.write(insert)
+
+
+def _attach(connection: DuckDBPyConnection, path: Path, name: str) -> None:
+    import duckdb
+
+    try:
+        connection.execute(f"ATTACH {literal(str(path))} AS {name}")
+    except duckdb.Error as error:
+        text = str(error)
+        if "lock" in text.lower():
+            raise HomeError(
+                f"{path} is open in another process",
+                hint="only one process may own a home; stop the other one (mlbox down)",
+            ) from None
+        raise HomeError(
+            f"{path} cannot be opened: {text.splitlines()[0]}",
+            hint="restore it from a backup, or choose another folder with --home DIR",
+        ) from None
+
+
+def _migrate(connection: DuckDBPyConnection, home: Home) -> None:
+    """Both files are checked before either is changed; the catalog goes last."""
+    import shutil
+
+    connection.execute("CREATE SCHEMA IF NOT EXISTS catalog.ml")
+    plans = {
+        database: migrations.check_not_newer(connection, database, path)
+        for database, path in (("data", home.data_file), ("catalog", home.catalog_file))
+    }
+    for database, path in (("data", home.data_file), ("catalog", home.catalog_file)):
+        pending = plans[database]
+        if pending and pending[0].number > 1:
+            connection.execute(f"CHECKPOINT {database}")
+            shutil.copy2(path, path.with_name(f"{path.name}.before-{pending[-1].number:04d}"))
+        migrations.apply(connection, database, pending)

@@ -1,0 +1,85 @@
+"""DuckDB's errors as ours, pointing into the user's text."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from mlbox.base.errors import Conflict, Invalid, MlboxError, NotFound, StatementError, SystemError, Unavailable
+
+if TYPE_CHECKING:
+    from mlbox.base.command import Query
+
+_KINDS: dict[str, type[MlboxError]] = {
+    "Parser": StatementError,
+    "Syntax": StatementError,
+    "Binder": StatementError,
+    "Catalog": NotFound,
+    "Conversion": Invalid,
+    "Constraint": Invalid,
+    "Invalid Input": Invalid,
+    "Out of Range": Invalid,
+    "Not implemented": Invalid,
+    "Permission": Invalid,
+    "IO": Invalid,
+    "Dependency": Conflict,
+    "Transaction": Conflict,
+    "Out of Memory": Unavailable,
+    "Interrupt": Conflict,
+}
+_OURS = re.compile(r"mlbox-error:(\{.*\})", re.S)
+
+
+def _details(error: Exception) -> dict[str, Any]:
+    text = str(error)
+    start = text.find("{")
+    if start >= 0:
+        try:
+            body: dict[str, Any] = json.loads(text[start:])
+            if "exception_message" in body:
+                return body
+        except ValueError:
+            pass
+    kind, _, message = text.partition(" Error: ")
+    return {"exception_type": kind, "exception_message": message or text}
+
+
+def _hint(message: str) -> tuple[str, str | None]:
+    """DuckDB appends its suggestion to the message; it is a hint."""
+    for mark in ("\nDid you mean", "\nCandidate bindings:", "\nLINE ", "\nHint:"):
+        head, found, rest = message.partition(mark)
+        if found:
+            hint = (mark.strip() + rest).split("\nLINE ")[0].strip()
+            return head.strip(), None if mark == "\nLINE " else hint[0].lower() + hint[1:]
+    return message.strip(), None
+
+
+def translate(error: Exception, query: Query | None = None) -> MlboxError:
+    """Our error for one of DuckDB; ``query`` is what it was sent, verbatim."""
+    from mlbox.base.errors import from_dict
+
+    body = _details(error)
+    message = str(body["exception_message"])
+    ours = _OURS.search(message)
+    if ours:  # raised by one of our functions inside the query
+        try:
+            return from_dict(json.loads(ours.group(1)))
+        except ValueError:
+            pass
+    text, hint = _hint(message)
+    where = None
+    if query is not None and body.get("position") is not None:
+        raw = query.text.encode()
+        position = len(raw[: int(body["position"])].decode(errors="ignore"))
+        where = query.where(position)
+    candidates = body.get("candidates")
+    if hint is None and candidates:
+        hint = f"known here: {candidates.replace(',', ', ')}"
+    kind = _KINDS.get(str(body.get("exception_type")), SystemError)
+    return kind(text[0].lower() + text[1:] if text else "the query failed", hint=hint, where=where)
+
+
+def wrap(error: MlboxError) -> str:
+    """The text that carries one of our errors through DuckDB out of a function; ``translate`` unwraps it."""
+    return "mlbox-error:" + json.dumps(error.to_dict())

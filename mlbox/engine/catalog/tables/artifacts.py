@@ -1,0 +1,84 @@
+"""Rows of artifacts. A name has versions: the number grows when the bytes differ."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+KINDS = ("file", "folder", "dataset", "table", "plot", "model", "document")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArtifactRow:
+    """Bytes of the artifact store (``digest``) with a name; a folder is a zip. ``size`` in bytes."""
+
+    id: str
+    project: str
+    run_id: str | None
+    name: str
+    kind: str
+    digest: str
+    size: int
+    created_at: datetime
+    version: int = 0
+    media_type: str | None = None
+    file_name: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+_COLUMNS = tuple(entry.name for entry in fields(ArtifactRow))
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM catalog.main.artifacts"
+
+
+def _row(values: tuple[Any, ...]) -> ArtifactRow:
+    return ArtifactRow(**dict(zip(_COLUMNS, values, strict=True)))
+
+
+def insert(cursor: DuckDBPyConnection, row: ArtifactRow) -> ArtifactRow:
+    """Add an artifact; its version is given here: the latest one's when the bytes are the same, else the next."""
+    latest = cursor.execute(
+        "SELECT version, digest FROM catalog.main.artifacts WHERE project = ? AND lower(name) = lower(?) "
+        "ORDER BY version DESC LIMIT 1",
+        [row.project, row.name],
+    ).fetchall()
+    version = 1 if not latest else latest[0][0] + (latest[0][1] != row.digest)
+    row = replace(row, version=version)
+    marks = ", ".join("?::JSON::VARIANT" if name == "metadata" else "?" for name in _COLUMNS)
+    values = [getattr(row, name) for name in _COLUMNS]
+    values[_COLUMNS.index("metadata")] = json.dumps(dict(row.metadata), default=str)
+    cursor.execute(f"INSERT INTO catalog.main.artifacts ({', '.join(_COLUMNS)}) VALUES ({marks})", values)
+    return row
+
+
+def get(cursor: DuckDBPyConnection, artifact_id: str) -> ArtifactRow | None:
+    """The artifact with exactly this id."""
+    rows = cursor.execute(f"{_SELECT} WHERE id = ?", [artifact_id]).fetchall()
+    return _row(rows[0]) if rows else None
+
+
+def of_run(
+    cursor: DuckDBPyConnection, run_id: str, *, name: str | None = None, kind: str | None = None
+) -> list[ArtifactRow]:
+    """Artifacts that a run logged, the latest first; of one name and kind when these are given."""
+    rows = cursor.execute(
+        f"{_SELECT} WHERE run_id = ? AND (?::VARCHAR IS NULL OR lower(name) = lower(?)) "
+        "AND (?::VARCHAR IS NULL OR kind = ?) ORDER BY id DESC",
+        [run_id, name, name, kind, kind],
+    ).fetchall()
+    return [_row(values) for values in rows]
+
+
+def find(cursor: DuckDBPyConnection, project: str, name: str, version: int | None = None) -> ArtifactRow | None:
+    """The latest row of a name, or of one version of it."""
+    rows = cursor.execute(
+        f"{_SELECT} WHERE project = ? AND lower(name) = lower(?) AND (?::INTEGER IS NULL OR version = ?) "
+        "ORDER BY id DESC LIMIT 1",
+        [project, name, version, version],
+    ).fetchall()
+    return _row(rows[0]) if rows else None

@@ -1,0 +1,138 @@
+"""Rows of endpoints."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True, slots=True)
+class ShareRow:
+    """A model with its percent of the traffic, or its weight; ``version`` is a number or an alias."""
+
+    project: str
+    name: str
+    version: str
+    weight: float = 1.0
+
+    def __str__(self) -> str:
+        return f"{self.project}.{self.name}@{self.version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointRow:
+    """What an endpoint is. ``serving`` is model, traffic or ensemble; ``state`` is ready or suspended."""
+
+    id: str
+    project: str
+    name: str
+    state: str = "ready"
+    serving: str = "model"
+    shares: tuple[ShareRow, ...]
+    ensemble: str | None = None
+    shadow: ShareRow | None = None
+    vector: tuple[str, str] | None = None
+    """Project and name of the feature vector that enriches requests."""
+    impute: Mapping[str, Any] = field(default_factory=dict)
+    log_percent: float = 100.0
+    options: Mapping[str, Any] = field(default_factory=dict)
+    comment: str | None = None
+    created_at: datetime
+    changed_at: datetime
+
+    @property
+    def models(self) -> tuple[ShareRow, ...]:
+        """Every model that it uses, the shadow last."""
+        return (*self.shares, self.shadow) if self.shadow else self.shares
+
+
+_COLUMNS = (
+    "id, project, name, state, serving, shares, ensemble, shadow, vector_project, vector_name, impute, log_percent, "
+    "options, comment, created_at, changed_at"
+)
+
+
+def load(cursor: DuckDBPyConnection) -> list[EndpointRow]:
+    """All endpoints, by project and name."""
+    rows = cursor.execute(f"SELECT {_COLUMNS} FROM catalog.main.endpoints ORDER BY project, name").fetchall()
+    return [_row(row) for row in rows]
+
+
+def names(cursor: DuckDBPyConnection, project: str) -> list[str]:
+    """Endpoints of a project, by name."""
+    rows = cursor.execute(
+        "SELECT name FROM catalog.main.endpoints WHERE project = ? ORDER BY name", [project]
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def get(cursor: DuckDBPyConnection, project: str, name: str) -> EndpointRow | None:
+    """The endpoint of that name, case aside."""
+    rows = cursor.execute(
+        f"SELECT {_COLUMNS} FROM catalog.main.endpoints WHERE project = ? AND lower(name) = lower(?)", [project, name]
+    ).fetchall()
+    return _row(rows[0]) if rows else None
+
+
+def insert(cursor: DuckDBPyConnection, row: EndpointRow) -> None:
+    """Add an endpoint that does not exist."""
+    vector_project, vector_name = row.vector or (None, None)
+    cursor.execute(
+        "INSERT INTO catalog.main.endpoints VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            *(row.id, row.project, row.name, row.state, row.serving, [_share(share) for share in row.shares]),
+            *(row.ensemble, _share(row.shadow) if row.shadow else None, vector_project, vector_name),
+            *(json.dumps(dict(row.impute)), row.log_percent, json.dumps(dict(row.options), default=str)),
+            *(row.comment, row.created_at, row.changed_at),
+        ],
+    )
+
+
+def delete(cursor: DuckDBPyConnection, identifier: str) -> None:
+    """Delete by id."""
+    cursor.execute("DELETE FROM catalog.main.endpoints WHERE id = ?", [identifier])
+
+
+def replace(cursor: DuckDBPyConnection, old: str, row: EndpointRow) -> None:
+    """Put ``row``, which has an id of its own, in the place of the endpoint with id ``old``."""
+    delete(cursor, old)
+    insert(cursor, row)
+
+
+def using(cursor: DuckDBPyConnection, project: str, model: str) -> list[EndpointRow]:
+    """Endpoints of all projects that serve any version of a model."""
+    return [
+        row
+        for row in load(cursor)
+        if any(share.project == project and share.name.lower() == model.lower() for share in row.models)
+    ]
+
+
+def _share(share: ShareRow) -> dict[str, Any]:
+    return {"project": share.project, "name": share.name, "version": share.version, "weight": share.weight}
+
+
+def _row(row: tuple[Any, ...]) -> EndpointRow:
+    return EndpointRow(
+        id=row[0],
+        project=row[1],
+        name=row[2],
+        state=row[3],
+        serving=row[4],
+        shares=tuple(ShareRow(**share) for share in row[5]),
+        ensemble=row[6],
+        shadow=ShareRow(**row[7]) if row[7] else None,
+        vector=(row[8], row[9]) if row[9] else None,
+        impute=json.loads(row[10]),
+        log_percent=row[11],
+        options=json.loads(row[12]),
+        comment=row[13],
+        created_at=row[14],
+        changed_at=row[15],
+    )

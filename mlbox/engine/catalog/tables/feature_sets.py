@@ -1,0 +1,120 @@
+"""Rows of feature sets and vectors, and what stands beside the features in the data file."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True, slots=True)
+class DefinitionRow:
+    """A version of a set; ``definition`` is JSON that only the feature store reads."""
+
+    project: str
+    name: str
+    version: int
+    id: str
+    definition: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class IngestRow:
+    """One ingest: rows added and removed, and how far in time and sequence the set then reached."""
+
+    id: str
+    set_id: str
+    project: str
+    feature_set: str
+    version: int
+    added: int
+    removed: int
+    first_event: datetime | None
+    last_event: datetime | None
+    last_known: datetime | None
+    last_sequence: int
+    started_at: datetime
+    duration_ms: float
+
+
+def insert_definition(cursor: DuckDBPyConnection, row: DefinitionRow) -> None:
+    """Into the data file, beside the rows."""
+    cursor.execute("INSERT INTO data._mlbox.feature_definitions VALUES (?, ?, ?, ?, ?, ?)", list(astuple(row)))
+
+
+def newest_definitions(cursor: DuckDBPyConnection) -> list[DefinitionRow]:
+    """The latest version of each set in the data file."""
+    rows = cursor.execute(
+        "SELECT project, name, version, id, definition, created_at FROM data._mlbox.feature_definitions "
+        "QUALIFY version = max(version) OVER (PARTITION BY project, name)"
+    ).fetchall()
+    return [DefinitionRow(*row) for row in rows]
+
+
+def versions(cursor: DuckDBPyConnection, project: str, name: str) -> list[tuple[int, str]]:
+    """(version, id) of all versions of a set."""
+    return cursor.execute(
+        "SELECT version, id FROM data._mlbox.feature_definitions WHERE project = ? AND lower(name) = lower(?)",
+        [project, name],
+    ).fetchall()
+
+
+def delete_definitions(cursor: DuckDBPyConnection, project: str, name: str | None = None) -> None:
+    """Of a set, or of all sets of a project, with their ledger and statistics."""
+    condition = "project = ?" + (" AND lower(name) = lower(?)" if name else "")
+    values = [project, name] if name else [project]
+    ids = f"SELECT id FROM data._mlbox.feature_definitions WHERE {condition}"
+    cursor.execute(f"DELETE FROM data._mlbox.feature_stats WHERE set_id IN ({ids})", values)
+    cursor.execute(f"DELETE FROM data._mlbox.ingests WHERE set_id IN ({ids})", values)
+    cursor.execute(f"DELETE FROM data._mlbox.feature_definitions WHERE {condition}", values)
+
+
+def upsert(cursor: DuckDBPyConnection, row: DefinitionRow) -> None:
+    """Into the catalog; a new version starts with an empty online store."""
+    cursor.execute(
+        """
+        INSERT INTO catalog.main.feature_sets (project, name, version, id, definition, created_at)
+        VALUES (?, ?, ?, ?, ?, ?)
+        ON CONFLICT (project, name) DO UPDATE SET version = excluded.version, id = excluded.id,
+            definition = excluded.definition, online_until = NULL, online_sequence = NULL
+        """,
+        list(astuple(row)),
+    )
+
+
+def every(cursor: DuckDBPyConnection) -> list[tuple[str, datetime | None, int | None]]:
+    """(definition, online_until, online_sequence) of each set of the catalog."""
+    return cursor.execute("SELECT definition, online_until, online_sequence FROM catalog.main.feature_sets").fetchall()
+
+
+def set_online(cursor: DuckDBPyConnection, set_id: str, until: datetime, sequence: int) -> None:
+    """How far the online store of a set has got."""
+    cursor.execute(
+        "UPDATE catalog.main.feature_sets SET online_until = ?, online_sequence = ? WHERE id = ?",
+        [until, sequence, set_id],
+    )
+
+
+def delete(cursor: DuckDBPyConnection, project: str, name: str) -> None:
+    """From the catalog."""
+    cursor.execute(
+        "DELETE FROM catalog.main.feature_sets WHERE project = ? AND lower(name) = lower(?)", [project, name]
+    )
+
+
+def insert_ingest(cursor: DuckDBPyConnection, row: IngestRow) -> None:
+    """Into the ledger."""
+    marks = ", ".join("?" * 13)
+    cursor.execute(f"INSERT INTO data._mlbox.ingests VALUES ({marks})", list(astuple(row)))
+
+
+def reached(cursor: DuckDBPyConnection, set_id: str) -> tuple[datetime | None, int]:
+    """(last known-at time, last sequence) of a set."""
+    rows = cursor.execute(
+        "SELECT max(last_known), coalesce(max(last_sequence), 0) FROM data._mlbox.ingests WHERE set_id = ?", [set_id]
+    ).fetchall()
+    return rows[0][0], rows[0][1]

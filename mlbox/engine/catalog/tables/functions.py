@@ -1,0 +1,114 @@
+"""Rows of functions: one a version; a dropped one stays for the runs that it made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionRow:
+    """A version of a function.
+
+    ``digest`` is that of the user's files, ``code`` that of the stored zip of them. ``definition`` holds what nobody
+    filters on: image, resources, environment, retries, backoff and time-out in seconds, python, signatures, options.
+    """
+
+    project: str
+    name: str
+    version: int
+    source: str
+    file: str
+    handler: str | None
+    handlers: tuple[str, ...]
+    runtime: str
+    requirements: tuple[str, ...]
+    digest: str
+    code: str
+    definition: Mapping[str, Any]
+    comment: str | None
+    created_at: datetime
+
+
+_COLUMNS = tuple(field.name for field in fields(FunctionRow))
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM catalog.main.functions"
+
+
+def _row(values: tuple[Any, ...]) -> FunctionRow:
+    known = dict(zip(_COLUMNS, values, strict=True))
+    known["handlers"] = tuple(known["handlers"])
+    known["requirements"] = tuple(known["requirements"])
+    known["definition"] = json.loads(known["definition"])
+    return FunctionRow(**known)
+
+
+def insert(cursor: DuckDBPyConnection, row: FunctionRow) -> None:
+    """Add a version."""
+    values = [getattr(row, name) for name in _COLUMNS]
+    values[_COLUMNS.index("handlers")] = list(row.handlers)
+    values[_COLUMNS.index("requirements")] = list(row.requirements)
+    values[_COLUMNS.index("definition")] = json.dumps(dict(row.definition))
+    marks = ", ".join("?" for _ in _COLUMNS)
+    cursor.execute(f"INSERT INTO catalog.main.functions ({', '.join(_COLUMNS)}) VALUES ({marks})", values)
+
+
+def get(cursor: DuckDBPyConnection, project: str, name: str, version: int | None = None) -> FunctionRow | None:
+    """A version, or the latest; names without regard to case. Dropped ones are not found."""
+    rows = cursor.execute(
+        f"{_SELECT} WHERE project = ? AND lower(name) = lower(?) AND dropped_at IS NULL "
+        "AND (?::INTEGER IS NULL OR version = ?) ORDER BY version DESC LIMIT 1",
+        [project, name, version, version],
+    ).fetchall()
+    return _row(rows[0]) if rows else None
+
+
+def get_kept(cursor: DuckDBPyConnection, project: str, name: str, version: int) -> FunctionRow | None:
+    """A version, dropped or not: what a run was made of."""
+    rows = cursor.execute(
+        f"{_SELECT} WHERE project = ? AND lower(name) = lower(?) AND version = ?", [project, name, version]
+    ).fetchall()
+    return _row(rows[0]) if rows else None
+
+
+def next_version(cursor: DuckDBPyConnection, project: str, name: str) -> int:
+    """The number of the next version; numbers of dropped ones are not given again."""
+    found = cursor.execute(
+        "SELECT coalesce(max(version), 0) + 1 FROM catalog.main.functions WHERE project = ? AND lower(name) = lower(?)",
+        [project, name],
+    ).fetchall()
+    return int(found[0][0])
+
+
+def versions(cursor: DuckDBPyConnection, project: str, name: str) -> list[int]:
+    """Numbers of the versions that are not dropped."""
+    rows = cursor.execute(
+        "SELECT version FROM catalog.main.functions WHERE project = ? AND lower(name) = lower(?) "
+        "AND dropped_at IS NULL ORDER BY version",
+        [project, name],
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def names(cursor: DuckDBPyConnection, project: str) -> list[str]:
+    """Names of the project's functions."""
+    rows = cursor.execute(
+        "SELECT DISTINCT name FROM catalog.main.functions WHERE project = ? AND dropped_at IS NULL ORDER BY name",
+        [project],
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def drop(cursor: DuckDBPyConnection, project: str, name: str, version: int | None, dropped_at: datetime) -> int:
+    """Hide one version or all; how many."""
+    done = cursor.execute(
+        "UPDATE catalog.main.functions SET dropped_at = ? WHERE project = ? AND lower(name) = lower(?) "
+        "AND dropped_at IS NULL AND (?::INTEGER IS NULL OR version = ?)",
+        [dropped_at, project, name, version, version],
+    ).fetchall()
+    return int(done[0][0])

@@ -1,0 +1,76 @@
+"""Points of metrics, and the batches that they came in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_ARROW_ROWS = 500  # below this many a Python list is the quicker way in
+
+_INSERT = (
+    "INSERT INTO catalog.main.metrics (project, run_id, batch, ordinal, name, step, value, logged_at) "
+    "SELECT $project, $run_id, $batch, {columns}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """Points of one batch of a run, column by column."""
+
+    project: str
+    run_id: str
+    batch: str
+    ordinals: Sequence[int]
+    names: Sequence[str]
+    steps: Sequence[int | None]
+    values: Sequence[float]
+    times: Sequence[datetime]
+
+
+def enter_batch(cursor: DuckDBPyConnection, project: str, run_id: str, batch: str, accepted_at: datetime) -> bool:
+    """Let a batch in; False when it was let in before."""
+    done = cursor.execute(
+        "INSERT OR IGNORE INTO catalog.main.run_batches (project, run_id, batch, accepted_at) VALUES (?, ?, ?, ?)",
+        [project, run_id, batch, accepted_at],
+    ).fetchall()
+    return bool(done[0][0])
+
+
+def insert(cursor: DuckDBPyConnection, points: Points) -> None:
+    """Add points; nothing when there are none."""
+    if not points.names:
+        return
+    keys = {"project": points.project, "run_id": points.run_id, "batch": points.batch}
+    if len(points.names) < _ARROW_ROWS:
+        columns = "unnest($ordinals), unnest($names), unnest($steps)::BIGINT, unnest($values), unnest($times)"
+        lists = {
+            "ordinals": list(points.ordinals),
+            "names": list(points.names),
+            "steps": list(points.steps),
+            "values": list(points.values),
+            "times": list(points.times),
+        }
+        cursor.execute(_INSERT.format(columns=columns), {**keys, **lists})
+        return
+    import pyarrow
+
+    table = pyarrow.table(
+        {
+            "ordinal": pyarrow.array(points.ordinals, pyarrow.int32()),
+            "name": pyarrow.array(points.names, pyarrow.string()),
+            "step": pyarrow.array(points.steps, pyarrow.int64()),
+            "value": pyarrow.array(points.values, pyarrow.float64()),
+            "logged_at": pyarrow.array(points.times, pyarrow.timestamp("us", tz="UTC")),
+        }
+    )
+    cursor.register("incoming_points", table)
+    try:
+        columns = "ordinal, name, step, value, logged_at FROM incoming_points"
+        cursor.execute(_INSERT.format(columns=columns), keys)
+    finally:
+        cursor.unregister("incoming_points")

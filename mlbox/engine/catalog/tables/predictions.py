@@ -1,0 +1,56 @@
+"""The prediction log and the traffic counts, in the data file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficRow:
+    """Requests of an endpoint in a minute: all, those answered with an error, those that the log has lost."""
+
+    project: str
+    endpoint: str
+    minute: datetime
+    requests: int
+    errors: int
+    unrecorded: int
+    last_request: datetime
+
+
+def append(cursor: DuckDBPyConnection, rows: pyarrow.Table) -> None:
+    """Add predictions: columns as in the table, ``inputs`` and ``outputs`` as JSON text."""
+    cursor.register("_predictions_batch", rows)
+    try:
+        cursor.execute(
+            "INSERT INTO data._mlbox.predictions BY NAME "
+            "SELECT * REPLACE (inputs::JSON::VARIANT AS inputs, outputs::JSON::VARIANT AS outputs) "
+            "FROM _predictions_batch"
+        )
+    finally:
+        cursor.unregister("_predictions_batch")
+
+
+def count(cursor: DuckDBPyConnection, rows: Iterable[TrafficRow]) -> None:
+    """Add to the counts of each minute."""
+    for row in rows:
+        cursor.execute(
+            "INSERT INTO data._mlbox.traffic VALUES (?, ?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (project, endpoint, minute) DO UPDATE SET requests = traffic.requests + excluded.requests, "
+            "errors = traffic.errors + excluded.errors, unrecorded = traffic.unrecorded + excluded.unrecorded, "
+            "last_request = greatest(traffic.last_request, excluded.last_request)",
+            [row.project, row.endpoint, row.minute, row.requests, row.errors, row.unrecorded, row.last_request],
+        )
+
+
+def delete_project(cursor: DuckDBPyConnection, project: str) -> None:
+    """Forget the predictions and counts of a project."""
+    for table in ("predictions", "traffic"):
+        cursor.execute(f"DELETE FROM data._mlbox.{table} WHERE project = ?", [project])

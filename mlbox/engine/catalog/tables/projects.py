@@ -1,0 +1,75 @@
+"""Rows of projects."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from mlbox.base.errors import NotFound
+from mlbox.base.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectRow:
+    """A project."""
+
+    name: str
+    comment: str | None
+    owner: str | None
+    created_at: datetime
+    source: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def names(cursor: DuckDBPyConnection) -> list[str]:
+    """All projects, by name."""
+    return [row[0] for row in cursor.execute("SELECT name FROM catalog.main.projects ORDER BY name").fetchall()]
+
+
+def exists(cursor: DuckDBPyConnection, name: str) -> bool:
+    """Whether there is such a project."""
+    found = cursor.execute("SELECT 1 FROM catalog.main.projects WHERE name = ?", [name.lower()]).fetchall()
+    return bool(found)
+
+
+def require(cursor: DuckDBPyConnection, name: str) -> None:
+    """Raise ``NotFound`` with the nearest names unless the project exists."""
+    if exists(cursor, name):
+        return
+    hint = did_you_mean(name, names(cursor)) or ""
+    raise NotFound(
+        f"there is no project {name!r}",
+        hint=f"{hint}{'; or ' if hint else ''}make it with: CREATE PROJECT {name}",
+    )
+
+
+def upsert(cursor: DuckDBPyConnection, row: ProjectRow) -> None:
+    """Insert, or replace all but the time of creation."""
+    cursor.execute(
+        """
+        INSERT INTO catalog.main.projects (name, comment, owner, source, options, created_at)
+        VALUES (?, ?, ?, ?, ?::JSON::VARIANT, ?)
+        ON CONFLICT (name) DO UPDATE SET comment = excluded.comment, owner = excluded.owner,
+            source = excluded.source, options = excluded.options
+        """,
+        [row.name, row.comment, row.owner, row.source, json.dumps(dict(row.options), default=str), row.created_at],
+    )
+
+
+def delete(cursor: DuckDBPyConnection, name: str) -> None:
+    """Delete the row and every row of other tables of the catalog that belongs to the project."""
+    tables = cursor.execute(
+        "SELECT DISTINCT table_name FROM duckdb_columns() "
+        "WHERE database_name = 'catalog' AND schema_name = 'main' AND column_name = 'project' "
+        "AND table_name IN (SELECT table_name FROM duckdb_tables() WHERE database_name = 'catalog')"
+    ).fetchall()
+    for (table,) in tables:
+        if table != "audit":
+            cursor.execute(f'DELETE FROM catalog.main."{table}" WHERE project = ?', [name])
+    cursor.execute("DELETE FROM catalog.main.projects WHERE name = ?", [name])

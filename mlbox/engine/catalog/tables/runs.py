@@ -1,0 +1,224 @@
+"""Rows of runs, their attempts and their tokens."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from mlbox.base.errors import Invalid, NotFound
+from mlbox.base.ids import is_id
+from mlbox.base.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+FINAL = ("completed", "error", "cancelled", "interrupted")
+"""States after which nothing follows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRow:
+    """A run, or a trial of a sweep (then ``parent_id`` is the sweep).
+
+    ``params``, ``metrics`` (the latest, numbers only) and ``labels`` are VARIANT objects. ``request`` is what was
+    asked for, enough to do it again; ``outcome`` what the user's process said about its end; ``handle`` where the
+    executor finds it.
+    """
+
+    id: str
+    project: str
+    name: str | None
+    function: str
+    function_version: int
+    handler: str | None
+    runtime: str
+    state: str
+    created_at: datetime
+    parent_id: str | None = None
+    attempt: int = 1
+    params: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    labels: Mapping[str, Any] = field(default_factory=dict)
+    reason: str | None = None
+    error_type: str | None = None
+    error: str | None = None
+    traceback: str | None = None
+    progress: float | None = None
+    best_trial: str | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    request: Mapping[str, Any] = field(default_factory=dict)
+    outcome: Mapping[str, Any] | None = None
+    handle: Mapping[str, Any] | None = None
+
+    @property
+    def label(self) -> str:
+        """How people call it: its name, else the first digits of its id."""
+        return self.name or self.short_id
+
+    @property
+    def short_id(self) -> str:
+        """Enough of the id to name the run in a statement: milliseconds and microseconds of its making."""
+        return self.id[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """An attempt that has ended."""
+
+    project: str
+    run_id: str
+    attempt: int
+    state: str
+    reason: str | None
+    error_type: str | None
+    error: str | None
+    started_at: datetime | None
+    finished_at: datetime
+
+
+_VARIANTS = frozenset({"params", "metrics", "labels"})
+_TEXTS = frozenset({"request", "outcome", "handle"})
+_COLUMNS = tuple(entry.name for entry in fields(RunRow))
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM catalog.main.runs"
+
+
+def _mark(name: str) -> str:
+    return "?::JSON::VARIANT" if name in _VARIANTS else "?"
+
+
+def _value(name: str, value: Any) -> Any:
+    if name in _VARIANTS:
+        return json.dumps(dict(value), default=str)
+    if name in _TEXTS:
+        return None if value is None else json.dumps(dict(value), default=str)
+    return value
+
+
+def _row(values: tuple[Any, ...]) -> RunRow:
+    known = dict(zip(_COLUMNS, values, strict=True))
+    for name in _TEXTS:
+        known[name] = None if known[name] is None else json.loads(known[name])
+    known["metrics"] = {name: float(value) for name, value in known["metrics"].items()}
+    return RunRow(**known)
+
+
+def _rows(cursor: DuckDBPyConnection, condition: str, parameters: Iterable[Any] = ()) -> list[RunRow]:
+    return [_row(values) for values in cursor.execute(f"{_SELECT} WHERE {condition}", list(parameters)).fetchall()]
+
+
+def insert(cursor: DuckDBPyConnection, row: RunRow) -> None:
+    """Add a run."""
+    cursor.execute(
+        f"INSERT INTO catalog.main.runs ({', '.join(_COLUMNS)}) VALUES ({', '.join(map(_mark, _COLUMNS))})",
+        [_value(name, getattr(row, name)) for name in _COLUMNS],
+    )
+
+
+def change(cursor: DuckDBPyConnection, run_id: str, changes: Mapping[str, Any]) -> None:
+    """Set some columns of a run."""
+    unknown = set(changes) - set(_COLUMNS)
+    if unknown:
+        raise KeyError(f"runs have no column {unknown}")
+    settings = ", ".join(f"{name} = {_mark(name)}" for name in changes)
+    cursor.execute(
+        f"UPDATE catalog.main.runs SET {settings} WHERE id = ?",
+        [*(_value(name, value) for name, value in changes.items()), run_id],
+    )
+
+
+def get(cursor: DuckDBPyConnection, run_id: str) -> RunRow | None:
+    """The run with exactly this id."""
+    found = _rows(cursor, "id = ?", [run_id])
+    return found[0] if found else None
+
+
+def find(cursor: DuckDBPyConnection, project: str, text: str) -> RunRow:
+    """The run that a user calls ``text``: its id, a prefix of one (8 digits or more), or a name (its latest run).
+
+    Raises ``NotFound`` with the nearest names, ``Invalid`` when a prefix fits several.
+    """
+    if is_id(text.lower()):
+        found = _rows(cursor, "project = ? AND starts_with(id, ?) LIMIT 2", [project, text.lower()])
+        if len(found) > 1:
+            raise Invalid(f"several runs begin with {text!r}", hint="give more digits of the id")
+        if found:
+            return found[0]
+    named = _rows(cursor, "project = ? AND lower(name) = lower(?) ORDER BY id DESC LIMIT 1", [project, text])
+    if named:
+        return named[0]
+    known = cursor.execute(
+        "SELECT DISTINCT name FROM catalog.main.runs WHERE project = ? AND name IS NOT NULL AND parent_id IS NULL",
+        [project],
+    ).fetchall()
+    hint = did_you_mean(text, [row[0] for row in known])
+    raise NotFound(f"there is no run {text!r} in project {project}", hint=hint or "SHOW RUNS lists them")
+
+
+def find_completed(cursor: DuckDBPyConnection, project: str, name: str) -> RunRow | None:
+    """The latest completed run of that name."""
+    found = _rows(
+        cursor,
+        "project = ? AND lower(name) = lower(?) AND state = 'completed' ORDER BY id DESC LIMIT 1",
+        [project, name],
+    )
+    return found[0] if found else None
+
+
+def active(cursor: DuckDBPyConnection) -> list[RunRow]:
+    """Runs that have not ended, oldest first."""
+    marks = ", ".join("?" for _ in FINAL)
+    return _rows(cursor, f"state NOT IN ({marks}) ORDER BY id", FINAL)
+
+
+def children(cursor: DuckDBPyConnection, parent_id: str) -> list[RunRow]:
+    """Trials of a sweep, in order."""
+    return _rows(cursor, "parent_id = ? ORDER BY id", [parent_id])
+
+
+def insert_attempt(cursor: DuckDBPyConnection, row: AttemptRow) -> None:
+    """Keep how an attempt ended; the same again changes nothing."""
+    names = [entry.name for entry in fields(AttemptRow)]
+    cursor.execute(
+        f"INSERT OR IGNORE INTO catalog.main.run_attempts ({', '.join(names)}) "
+        f"VALUES ({', '.join('?' for _ in names)})",
+        [getattr(row, name) for name in names],
+    )
+
+
+def attempts(cursor: DuckDBPyConnection, run_id: str) -> list[AttemptRow]:
+    """Ended attempts of a run, in order."""
+    names = [entry.name for entry in fields(AttemptRow)]
+    rows = cursor.execute(
+        f"SELECT {', '.join(names)} FROM catalog.main.run_attempts WHERE run_id = ? ORDER BY attempt", [run_id]
+    ).fetchall()
+    return [AttemptRow(*values) for values in rows]
+
+
+def set_token(cursor: DuckDBPyConnection, project: str, run_id: str, digest: str, created_at: datetime) -> None:
+    """The hash of the only token that opens the run API for this run; the one before is worthless from now on."""
+    cursor.execute(
+        "INSERT OR REPLACE INTO catalog.main.run_tokens (project, run_id, digest, created_at) VALUES (?, ?, ?, ?)",
+        [project, run_id, digest, created_at],
+    )
+
+
+def token(cursor: DuckDBPyConnection, run_id: str) -> str | None:
+    """The hash of the run's token."""
+    found = cursor.execute("SELECT digest FROM catalog.main.run_tokens WHERE run_id = ?", [run_id]).fetchall()
+    return found[0][0] if found else None
+
+
+def delete_token(cursor: DuckDBPyConnection, run_id: str) -> None:
+    """No token opens the run API for this run."""
+    cursor.execute("DELETE FROM catalog.main.run_tokens WHERE run_id = ?", [run_id])
+
+
+def delete(cursor: DuckDBPyConnection, run_ids: Sequence[str]) -> None:
+    """Delete runs with their metrics, artifacts (not the bytes), attempts, batches and tokens."""
+    for table in ("metrics", "artifacts", "run_attempts", "run_batches", "run_tokens"):
+        cursor.execute(f"DELETE FROM catalog.main.{table} WHERE list_contains(?::VARCHAR[], run_id)", [list(run_ids)])
+    cursor.execute("DELETE FROM catalog.main.runs WHERE list_contains(?::VARCHAR[], id)", [list(run_ids)])

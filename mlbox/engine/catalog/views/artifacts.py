@@ -1,0 +1,28 @@
+"""The view of artifacts."""
+
+from __future__ import annotations
+
+from mlbox.engine.catalog.views.base import View, ViewColumn
+
+VIEWS = (
+    View(
+        "artifacts",
+        "One row an artifact of a run.",
+        "SELECT project, id, run_id, name, kind, version, digest, size, media_type, file_name, metadata, created_at "
+        "FROM catalog.main.artifacts",
+        (
+            ViewColumn("project", "VARCHAR", "Project"),
+            ViewColumn("id", "VARCHAR", "Identifier; its bytes are at /artifacts/<id>/content"),
+            ViewColumn("run_id", "VARCHAR", "Run that logged it"),
+            ViewColumn("name", "VARCHAR", "Name"),
+            ViewColumn("kind", "VARCHAR", "file, folder, dataset, table, plot, model or document"),
+            ViewColumn("version", "INTEGER", "Counts from 1 for each name; grows when the bytes differ"),
+            ViewColumn("digest", "VARCHAR", "SHA-256 of the bytes"),
+            ViewColumn("size", "BIGINT", "Number of bytes", "B"),
+            ViewColumn("media_type", "VARCHAR", "Media type of the bytes"),
+            ViewColumn("file_name", "VARCHAR", "Name to save them under"),
+            ViewColumn("metadata", "VARIANT", "What is known of it: schema, statistics, signature"),
+            ViewColumn("created_at", "TIMESTAMP WITH TIME ZONE", "When it was logged"),
+        ),
+    ),
+)

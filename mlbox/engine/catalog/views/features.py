@@ -1,0 +1,147 @@
+"""Views of the feature store."""
+
+from __future__ import annotations
+
+from mlbox.engine.catalog.views.base import View, ViewColumn
+
+TIME = "TIMESTAMP WITH TIME ZONE"
+
+VIEWS = (
+    View(
+        "feature_sets",
+        "One row a feature set, at its current version.",
+        """
+        SELECT s.project, s.name, s.version,
+               list_transform(from_json(s.definition::JSON->'entities', '[["VARCHAR"]]'), lambda e: e[1]) AS entities,
+               s.definition::JSON->>'timestamp' AS "timestamp", s.definition::JSON->>'known_at' AS known_at,
+               s.definition::JSON->>'store' AS store, (s.definition::JSON->>'ttl')::DOUBLE AS ttl_seconds,
+               coalesce(i.rows, 0) AS rows, i.first_event, i.last_event, i.last_refresh, s.online_until,
+               s.definition::JSON->>'body' AS definition, s.created_at, s.definition::JSON->>'comment' AS comment
+        FROM catalog.main.feature_sets s LEFT JOIN (
+            SELECT set_id, (sum(added) - sum(removed))::BIGINT AS rows, min(first_event) AS first_event,
+                   max(last_event) AS last_event, max(started_at) AS last_refresh
+            FROM data._mlbox.ingests GROUP BY set_id
+        ) i ON i.set_id = s.id
+        """,
+        (
+            ViewColumn("project", "VARCHAR", "Project"),
+            ViewColumn("name", "VARCHAR", "Name"),
+            ViewColumn("version", "INTEGER", "Version; CREATE OR REPLACE makes a new one"),
+            ViewColumn("entities", "VARCHAR[]", "Columns of the entities"),
+            ViewColumn("timestamp", "VARCHAR", "Column of the event time"),
+            ViewColumn("known_at", "VARCHAR", "Column of the time from which a row may be used"),
+            ViewColumn("store", "VARCHAR", "offline, online or both"),
+            ViewColumn("ttl_seconds", "DOUBLE", "Age beyond which a value is not used", "s"),
+            ViewColumn("rows", "BIGINT", "Rows stored offline", "rows"),
+            ViewColumn("first_event", TIME, "Earliest event time"),
+            ViewColumn("last_event", TIME, "Latest event time"),
+            ViewColumn("last_refresh", TIME, "Start of the last ingest"),
+            ViewColumn("online_until", TIME, "Time up to which rows are in the online store"),
+            ViewColumn("definition", "VARCHAR", "The query of the set"),
+            ViewColumn("created_at", TIME, "When it was created"),
+            ViewColumn("comment", "VARCHAR", "What it is for"),
+        ),
+    ),
+    View(
+        "features",
+        "One row a column of a feature set.",
+        """
+        SELECT project, feature_set, f.name AS name, f.type AS type, 'feature' AS role, f.aggregate AS aggregate,
+               f.description AS description
+        FROM (
+            SELECT project, name AS feature_set, unnest(from_json(definition::JSON->'features',
+                '[{"name": "VARCHAR", "type": "VARCHAR", "aggregate": "VARCHAR", "description": "VARCHAR"}]')) AS f
+            FROM catalog.main.feature_sets
+        )
+        UNION ALL
+        SELECT project, feature_set, e[1], e[2], 'entity', NULL, NULL
+        FROM (
+            SELECT project, name AS feature_set,
+                   unnest(from_json(definition::JSON->'entities', '[["VARCHAR"]]')) AS e FROM catalog.main.feature_sets
+        )
+        """,
+        (
+            ViewColumn("project", "VARCHAR", "Project"),
+            ViewColumn("feature_set", "VARCHAR", "Feature set"),
+            ViewColumn("name", "VARCHAR", "Column"),
+            ViewColumn("type", "VARCHAR", "DuckDB type"),
+            ViewColumn("role", "VARCHAR", "entity or feature"),
+            ViewColumn("aggregate", "VARCHAR", "Its window aggregate, where it is one"),
+            ViewColumn("description", "VARCHAR", "What it means"),
+        ),
+    ),
+    View(
+        "feature_vectors",
+        "One row a feature vector.",
+        """
+        SELECT project, name,
+               list_transform(from_json(definition::JSON->'features',
+                   '[{"feature_set": "VARCHAR", "feature": "VARCHAR", "name": "VARCHAR"}]'),
+                   lambda f: f.feature_set || '.' || f.feature
+                       || CASE WHEN f.name = f.feature THEN '' ELSE ' AS ' || f.name END) AS features,
+               (definition::JSON->'label'->>'feature_set') || '.' || (definition::JSON->'label'->>'feature') AS label,
+               definition, created_at
+        FROM catalog.main.feature_vectors
+        """,
+        (
+            ViewColumn("project", "VARCHAR", "Project"),
+            ViewColumn("name", "VARCHAR", "Name"),
+            ViewColumn("features", "VARCHAR[]", "Features as set.feature, with AS where they are renamed"),
+            ViewColumn("label", "VARCHAR", "What is to be predicted, as set.feature"),
+            ViewColumn("definition", "VARCHAR", "As JSON"),
+            ViewColumn("created_at", TIME, "When it was created"),
+        ),
+    ),
+    View(
+        "feature_stats",
+        "One row a column of a feature set: statistics of its last ingest.",
+        """
+        SELECT s.project, s.name AS feature_set, s.version, t.column_name, t.row_count, t.nulls, t.distinct_count, t.min,
+               t.mean, t.max, t.stddev, t.quantiles, t.histogram_edges, t.histogram_counts, t.top, t.computed_at
+        FROM catalog.main.feature_sets s JOIN (
+            SELECT * FROM data._mlbox.feature_stats
+            QUALIFY computed_at = max(computed_at) OVER (PARTITION BY set_id, column_name)
+        ) t ON t.set_id = s.id
+        """,
+        (
+            ViewColumn("project", "VARCHAR", "Project"),
+            ViewColumn("feature_set", "VARCHAR", "Feature set"),
+            ViewColumn("version", "INTEGER", "Version of the set"),
+            ViewColumn("column_name", "VARCHAR", "Column"),
+            ViewColumn("row_count", "BIGINT", "Rows of the ingest", "rows"),
+            ViewColumn("nulls", "BIGINT", "Rows without a value", "rows"),
+            ViewColumn("distinct_count", "BIGINT", "Distinct values, approximately (HyperLogLog)"),
+            ViewColumn("min", "DOUBLE", "Smallest value"),
+            ViewColumn("mean", "DOUBLE", "Mean"),
+            ViewColumn("max", "DOUBLE", "Largest value"),
+            ViewColumn("stddev", "DOUBLE", "Sample standard deviation"),
+            ViewColumn("quantiles", "DOUBLE[]", "At 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99"),
+            ViewColumn("histogram_edges", "DOUBLE[]", "21 edges of 20 bins of equal width from min to max"),
+            ViewColumn("histogram_counts", "BIGINT[]", "Rows in each bin", "rows"),
+            ViewColumn("top", "VARCHAR[]", "Most frequent values of a text column, approximately"),
+            ViewColumn("computed_at", TIME, "When they were computed"),
+        ),
+    ),
+    View(
+        "ingests",
+        "One row an ingest into a feature set.",
+        """
+        SELECT project, feature_set, version, id, added, removed, first_event, last_event, last_known, started_at,
+               duration_ms
+        FROM data._mlbox.ingests
+        """,
+        (
+            ViewColumn("project", "VARCHAR", "Project"),
+            ViewColumn("feature_set", "VARCHAR", "Feature set"),
+            ViewColumn("version", "INTEGER", "Version of the set"),
+            ViewColumn("id", "VARCHAR", "Identifier"),
+            ViewColumn("added", "BIGINT", "Rows added", "rows"),
+            ViewColumn("removed", "BIGINT", "Rows replaced", "rows"),
+            ViewColumn("first_event", TIME, "Earliest event time of the added rows"),
+            ViewColumn("last_event", TIME, "Latest event time of the added rows"),
+            ViewColumn("last_known", TIME, "Latest known-at time of the added rows"),
+            ViewColumn("started_at", TIME, "Start"),
+            ViewColumn("duration_ms", "DOUBLE", "Duration", "ms"),
+        ),
+    ),
+)

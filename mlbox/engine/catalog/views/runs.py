@@ -1,0 +1,77 @@
+"""Views of runs, their parameters and their metrics."""
+
+from __future__ import annotations
+
+from mlbox.engine.catalog.views.base import View, ViewColumn
+
+_RUNS = """
+SELECT project, id, name, "function", function_version, handler, state, parent_id, attempt, runtime,
+       params, metrics, labels, reason, error_type, error, traceback, progress,
+       created_at, started_at, finished_at,
+       date_diff('microsecond', started_at, finished_at) / 1000.0::DOUBLE AS duration_ms, best_trial
+FROM catalog.main.runs
+"""
+
+_PARAMS = """
+SELECT r.project, r.id AS run_id, e.key AS name, e.value ->> '$' AS value,
+       CASE WHEN e.type IN ('UBIGINT', 'BIGINT', 'DOUBLE') THEN TRY_CAST(e.value ->> '$' AS DOUBLE) END AS number
+FROM catalog.main.runs r, json_each(r.params::JSON) e
+"""
+
+VIEWS = (
+    View(
+        "runs",
+        "One row a run; a sweep and each of its trials are runs.",
+        _RUNS,
+        (
+            ViewColumn("project", "VARCHAR", "Project"),
+            ViewColumn("id", "VARCHAR", "Identifier; a prefix of 8 digits is enough in statements"),
+            ViewColumn("name", "VARCHAR", "Name given with AS; NULL: none"),
+            ViewColumn("function", "VARCHAR", "Function"),
+            ViewColumn("function_version", "INTEGER", "Version of the function"),
+            ViewColumn("handler", "VARCHAR", "Handler that was called; NULL: the file ran as a script"),
+            ViewColumn("state", "VARCHAR", "pending, preparing, running, completed, error, cancelled or interrupted"),
+            ViewColumn("parent_id", "VARCHAR", "The sweep that a trial belongs to"),
+            ViewColumn("attempt", "INTEGER", "Counts from 1; more after retries"),
+            ViewColumn("runtime", "VARCHAR", "Executor"),
+            ViewColumn("params", "VARIANT", "Parameters: given, and logged"),
+            ViewColumn("metrics", "VARIANT", "Latest value of each metric; numbers"),
+            ViewColumn("labels", "VARIANT", "Labels: given, and logged as tags"),
+            ViewColumn("reason", "VARCHAR", "One sentence on why it is in this state"),
+            ViewColumn("error_type", "VARCHAR", "Class of the error"),
+            ViewColumn("error", "VARCHAR", "Message of the error"),
+            ViewColumn("traceback", "VARCHAR", "Frames of the user's own code"),
+            ViewColumn("progress", "DOUBLE", "As the code reports it, 0 to 1"),
+            ViewColumn("created_at", "TIMESTAMP WITH TIME ZONE", "When it was asked for"),
+            ViewColumn("started_at", "TIMESTAMP WITH TIME ZONE", "When its process began; of the last attempt"),
+            ViewColumn("finished_at", "TIMESTAMP WITH TIME ZONE", "When it ended"),
+            ViewColumn("duration_ms", "DOUBLE", "From its start to its end", "ms"),
+            ViewColumn("best_trial", "VARCHAR", "The best run of a sweep"),
+        ),
+    ),
+    View(
+        "params",
+        "One row a parameter of a run.",
+        _PARAMS,
+        (
+            ViewColumn("project", "VARCHAR", "Project"),
+            ViewColumn("run_id", "VARCHAR", "Run"),
+            ViewColumn("name", "VARCHAR", "Name"),
+            ViewColumn("value", "VARCHAR", "Value as text; lists and objects as JSON"),
+            ViewColumn("number", "DOUBLE", "Value if it is a number"),
+        ),
+    ),
+    View(
+        "metrics",
+        "One row a logged point of a metric.",
+        "SELECT project, run_id, name, step, value, logged_at FROM catalog.main.metrics",
+        (
+            ViewColumn("project", "VARCHAR", "Project"),
+            ViewColumn("run_id", "VARCHAR", "Run"),
+            ViewColumn("name", "VARCHAR", "Name"),
+            ViewColumn("step", "BIGINT", "Step; NULL when none was given"),
+            ViewColumn("value", "DOUBLE", "Value"),
+            ViewColumn("logged_at", "TIMESTAMP WITH TIME ZONE", "When the run logged it"),
+        ),
+    ),
+)

@@ -1,0 +1,98 @@
+"""Views of endpoints and of the prediction log."""
+
+from __future__ import annotations
+
+from mlbox.engine.catalog.views.base import View, ViewColumn
+
+_TIME = "TIMESTAMP WITH TIME ZONE"
+
+VIEWS = (
+    View(
+        "endpoints",
+        "One row an endpoint, with what it has done.",
+        """
+        WITH traffic AS (
+            SELECT e.id, sum(t.requests)::BIGINT AS requests, sum(t.errors)::BIGINT AS errors,
+                max(t.last_request) AS last_request
+            FROM data._mlbox.traffic t JOIN catalog.main.endpoints e
+                ON t.project = e.project AND t.endpoint = e.name AND t.last_request >= e.created_at
+            GROUP BY e.id
+        ), latency AS (
+            SELECT e.id, approx_quantile(p.latency_ms, [0.5, 0.99]) AS quantiles
+            FROM data._mlbox.predictions p JOIN catalog.main.endpoints e
+                ON p.project = e.project AND p.endpoint = e.name AND p.predicted_at >= e.created_at
+            WHERE p.ordinal = 0 AND NOT p.shadow AND p.status = 'ok'
+            GROUP BY e.id
+        )
+        SELECT e.project, e.name, e.state,
+            list_aggregate(list_transform(e.shares, lambda s:
+                CASE WHEN s.project = e.project THEN s.name ELSE s.project || '.' || s.name END || '@' || s.version
+            ), 'string_agg', ', ') AS model,
+            CASE WHEN len(e.shares) = 1 THEN coalesce(
+                TRY_CAST(e.shares[1].version AS INTEGER),
+                (SELECT a.version FROM catalog.main.model_aliases a JOIN catalog.main.models m ON m.id = a.model_id
+                 WHERE m.project = e.shares[1].project AND lower(m.name) = lower(e.shares[1].name)
+                    AND lower(a.alias) = lower(e.shares[1].version)),
+                (SELECT max(v.version) FROM catalog.main.model_versions v
+                 JOIN catalog.main.models m ON m.id = v.model_id
+                 WHERE m.project = e.shares[1].project AND lower(m.name) = lower(e.shares[1].name)
+                    AND e.shares[1].version = 'latest')
+            ) END AS model_version,
+            to_json(e.shares)::VARCHAR AS serving,
+            CASE WHEN e.vector_project = e.project THEN e.vector_name
+                ELSE e.vector_project || '.' || e.vector_name END AS feature_vector,
+            '/v2/models/' || e.project || '.' || e.name || '/infer' AS url,
+            e.log_percent, coalesce(t.requests, 0) AS requests, coalesce(t.errors, 0) AS errors,
+            l.quantiles[1]::DOUBLE AS p50_ms, l.quantiles[2]::DOUBLE AS p99_ms, t.last_request,
+            e.created_at, e.comment
+        FROM catalog.main.endpoints e
+        LEFT JOIN traffic t ON t.id = e.id
+        LEFT JOIN latency l ON l.id = e.id
+        """,
+        (
+            ViewColumn("project", "VARCHAR", "Project"),
+            ViewColumn("name", "VARCHAR", "Name"),
+            ViewColumn("state", "VARCHAR", "ready or suspended"),
+            ViewColumn("model", "VARCHAR", "What it serves, as it was written"),
+            ViewColumn("model_version", "INTEGER", "The version that answers now, when there is one model"),
+            ViewColumn("serving", "VARCHAR", "Models and their weights as JSON"),
+            ViewColumn("feature_vector", "VARCHAR", "The feature vector that enriches its requests"),
+            ViewColumn("url", "VARCHAR", "Where to post, below the server's address"),
+            ViewColumn("log_percent", "DOUBLE", "Share of the requests that is recorded", "%"),
+            ViewColumn("requests", "BIGINT", "Requests, recorded or not", "requests"),
+            ViewColumn("errors", "BIGINT", "Requests that were answered with an error", "requests"),
+            ViewColumn("p50_ms", "DOUBLE", "Median time to answer the recorded requests", "ms"),
+            ViewColumn("p99_ms", "DOUBLE", "Time in which 99 % of them were answered", "ms"),
+            ViewColumn("last_request", _TIME, "When the last request came"),
+            ViewColumn("created_at", _TIME, "When it was made"),
+            ViewColumn("comment", "VARCHAR", "What it is for"),
+        ),
+    ),
+    View(
+        "predictions",
+        "One row a predicted row of a recorded request; a failed request has one row without a prediction.",
+        """
+        SELECT project, endpoint, model, model_version, request_id, row_id, predicted_at, event_time, latency_ms,
+            status, error, inputs, features, prediction, outputs, shadow
+        FROM data._mlbox.predictions
+        """,
+        (
+            ViewColumn("project", "VARCHAR", "Project"),
+            ViewColumn("endpoint", "VARCHAR", "Endpoint that answered"),
+            ViewColumn("model", "VARCHAR", "Model that answered; of an ensemble, all of them"),
+            ViewColumn("model_version", "INTEGER", "Its version; NULL for an ensemble"),
+            ViewColumn("request_id", "VARCHAR", "Identifier of the request, the caller's own if he gave one"),
+            ViewColumn("row_id", "VARCHAR", "The caller's row_ids, else made of the request's id"),
+            ViewColumn("predicted_at", _TIME, "When it was answered"),
+            ViewColumn("event_time", _TIME, "The caller's event_time, else predicted_at"),
+            ViewColumn("latency_ms", "DOUBLE", "Time inside mlbox, of the whole request", "ms"),
+            ViewColumn("status", "VARCHAR", "ok or error"),
+            ViewColumn("error", "VARCHAR", "What was wrong"),
+            ViewColumn("inputs", "VARIANT", "What the caller sent, by name"),
+            ViewColumn("features", "MAP(VARCHAR, DOUBLE)", "What the model saw; NULL is a missing value"),
+            ViewColumn("prediction", "DOUBLE", "The prediction: probability of class 1, or the value"),
+            ViewColumn("outputs", "VARIANT", "All outputs of the model"),
+            ViewColumn("shadow", "BOOLEAN", "Whether the caller never saw it (a shadow model)"),
+        ),
+    ),
+)

@@ -1,0 +1,78 @@
+"""Point-in-time retrieval: from a declaration to SQL. Pure text; nothing is executed here.
+
+For each row of the spine and each set, the value is that of the latest row whose time (known-at where declared, else
+event time) is not later than the spine row's time, unless it is older than the set's TTL. Among rows of one time the
+later event wins, then the later ingested. ASOF alone picks arbitrarily among equals, so sets are made unique first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mlbox.base.names import quote
+from mlbox.engine.features.definition import SEQUENCE, FeatureSet, VectorFeature, interval
+
+
+@dataclass(frozen=True, slots=True)
+class Spine:
+    """Rows to complete: ``relation`` can follow FROM, ``time`` is the column of their instants."""
+
+    relation: str
+    time: str
+
+
+def unique_rows(feature_set: FeatureSet, columns: Sequence[str]) -> str:
+    """The set with one row for each (entities, time)."""
+    keys = [quote(name) for name in [*feature_set.entity_names, feature_set.axis]]
+    wanted = ", ".join(dict.fromkeys([*keys, *(quote(name) for name in columns)]))
+    order = f"{quote(feature_set.timestamp)} DESC, {SEQUENCE} DESC"
+    return (
+        f"SELECT {wanted} FROM {feature_set.table} "
+        f"QUALIFY row_number() OVER (PARTITION BY {', '.join(keys)} ORDER BY {order}) = 1"
+    )
+
+
+def value(feature_set: FeatureSet, alias: str, column: str, time: str) -> str:
+    """A feature of the joined row, NULL when it is older than the TTL at ``time`` (SQL)."""
+    found = f"{alias}.{quote(column)}"
+    if feature_set.ttl is None:
+        return found
+    fresh = f"{alias}.{quote(feature_set.axis)} >= {time} - {interval(feature_set.ttl)}"
+    return f"CASE WHEN {fresh} THEN {found} END"
+
+
+def retrieval(spine: Spine, wanted: Sequence[tuple[FeatureSet, Sequence[VectorFeature]]]) -> str:
+    """The spine's columns, then the features in the order of the vector's sets."""
+    time = f"CAST(_spine.{quote(spine.time)} AS TIMESTAMPTZ)"
+    columns = ["_spine.*"]
+    joins: list[str] = []
+    for number, (feature_set, features) in enumerate(wanted):
+        alias = f"_set{number}"
+        rows = unique_rows(feature_set, [feature.feature for feature in features])
+        equal = " AND ".join(f"_spine.{quote(name)} = {alias}.{quote(name)}" for name in feature_set.entity_names)
+        joins.append(
+            f"ASOF LEFT JOIN ({rows}) AS {alias} ON {equal} AND {time} >= {alias}.{quote(feature_set.axis)}"
+        )
+        columns += [
+            f"{value(feature_set, alias, feature.feature, time)} AS {quote(feature.name)}" for feature in features
+        ]
+    return f"SELECT {', '.join(columns)} FROM {spine.relation} AS _spine {' '.join(joins)}"
+
+
+def newest(feature_set: FeatureSet, condition: str) -> str:
+    """The newest row of each entity among those that meet ``condition``, for the online store."""
+    keys = ", ".join(quote(name) for name in feature_set.entity_names)
+    order = f"{quote(feature_set.axis)} DESC, {quote(feature_set.timestamp)} DESC, {SEQUENCE} DESC"
+    columns = ", ".join(
+        [
+            keys,
+            *(f"epoch_us({quote(name)})" for name in (feature_set.axis, feature_set.timestamp)),
+            SEQUENCE,
+            *(quote(feature.name) for feature in feature_set.features),
+        ]
+    )
+    return (
+        f"SELECT {columns} FROM {feature_set.table} WHERE {condition} "
+        f"QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY {order}) = 1"
+    )

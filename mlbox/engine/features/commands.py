@@ -1,0 +1,175 @@
+"""Commands of the feature store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Literal
+
+from mlbox.base.command import Command, Query
+from mlbox.base.names import Ref
+
+Store = Literal["offline", "online", "both"]
+ColumnRole = Literal["entity", "timestamp", "known_at", "feature"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A declared column of a feature set; a column without ``type`` takes it from the query."""
+
+    name: str
+    role: ColumnRole = "feature"
+    type: str | None = None
+    not_null: bool = False
+    check: Query | None = None
+    default: Any = None
+    has_default: bool = False
+    comment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """``function(column) OVER (window, ..) [EVERY period] [AS name]``; column ``*`` only for count."""
+
+    function: str
+    column: str
+    windows: tuple[timedelta, ...]
+    every: timedelta | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """When a set renews itself."""
+
+    mode: Literal["manual", "every", "cron", "continuous"] = "manual"
+    every: timedelta | None = None
+    cron: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateFeatureSet(Command):
+    """Define a feature set; with a query its rows are computed at once (``WITH (defer = true)`` leaves it empty)."""
+
+    statement: ClassVar[str] = "CREATE FEATURE SET"
+    ref: Ref
+    columns: tuple[Column, ...]
+    replace: bool = False
+    if_not_exists: bool = False
+    ttl: timedelta | None = None
+    store: Store = "offline"
+    refresh: Refresh = field(default_factory=Refresh)
+    aggregates: tuple[Aggregate, ...] = ()
+    engine: str = "duckdb"
+    partition_by: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    query: Query | None = None
+    source: Ref | None = None
+    transform: Ref | None = None
+    comment: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefreshFeatureSet(Command):
+    """Bring a set up to date. ``start`` inclusive, ``end`` exclusive, in known-at time (event time without it).
+
+    ``online`` alone moves what is stored offline to the online store up to ``end``.
+    """
+
+    statement: ClassVar[str] = "REFRESH FEATURE SET"
+    ref: Ref
+    full: bool = False
+    start: datetime | None = None
+    end: datetime | None = None
+    online: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class InsertFeatures(Command):
+    """``INSERT INTO`` a feature set: rows are validated, counted and go to the stores of the set."""
+
+    statement: ClassVar[str] = "INSERT INTO"
+    ref: Ref
+    query: Query
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropFeatureSet(Command):
+    """``cascade`` also drops vectors that read it."""
+
+    statement: ClassVar[str] = "DROP FEATURE SET"
+    ref: Ref
+    if_exists: bool = False
+    cascade: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureRef:
+    """A feature of a set, all of them when ``feature`` is ``*``."""
+
+    feature_set: Ref
+    feature: str
+    alias: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateFeatureVector(Command):
+    """Name features of several sets, and the label."""
+
+    statement: ClassVar[str] = "CREATE FEATURE VECTOR"
+    ref: Ref
+    features: tuple[FeatureRef, ...]
+    label: FeatureRef | None = None
+    replace: bool = False
+    if_not_exists: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+    comment: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropFeatureVector(Command):
+    """Drop the definition; the sets stay."""
+
+    statement: ClassVar[str] = "DROP FEATURE VECTOR"
+    ref: Ref
+    if_exists: bool = False
+    cascade: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefreshFeatureVector(Command):
+    """Bring every set that the vector reads up to date; times as in :class:`RefreshFeatureSet`."""
+
+    statement: ClassVar[str] = "REFRESH FEATURE VECTOR"
+    ref: Ref
+    full: bool = False
+    start: datetime | None = None
+    end: datetime | None = None
+    online: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateSource(Command):
+    """Name where rows come from: exactly one of ``uri``, ``query``. Without ``type`` the URI tells it."""
+
+    statement: ClassVar[str] = "CREATE SOURCE"
+    ref: Ref
+    type: str | None = None
+    uri: str | None = None
+    query: Query | None = None
+    replace: bool = False
+    if_not_exists: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+    comment: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropSource(Command):
+    """What came from it stays."""
+
+    statement: ClassVar[str] = "DROP SOURCE"
+    ref: Ref
+    if_exists: bool = False
+    cascade: bool = False

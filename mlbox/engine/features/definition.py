@@ -1,0 +1,187 @@
+"""What a feature set and a feature vector are, as values that are kept as text and read back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from mlbox.base.names import Ref, literal, quote
+
+SEQUENCE = "_ingested"
+"""The hidden column that orders rows by arrival."""
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """A column of a set that is served. ``aggregate`` is the declared text of a window aggregate."""
+
+    name: str
+    type: str
+    not_null: bool = False
+    check: str | None = None
+    default: str | None = None
+    aggregate: str | None = None
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WindowColumn:
+    """One aggregate over one window, in seconds."""
+
+    function: str
+    column: str
+    seconds: float
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSet:
+    """A version of a set. ``ttl`` in seconds; times are columns; ``body`` is the source's SQL, verbatim."""
+
+    project: str
+    name: str
+    version: int
+    id: str
+    entities: tuple[tuple[str, str], ...]
+    timestamp: str
+    known_at: str | None
+    features: tuple[Feature, ...]
+    windows: tuple[WindowColumn, ...] = ()
+    ttl: float | None = None
+    store: str = "offline"
+    online_by_hand: bool = False
+    skip_errors: bool = False
+    body: str | None = None
+    comment: str | None = None
+    created_at: datetime | None = None
+
+    @property
+    def entity_names(self) -> list[str]:
+        """Columns of the entities."""
+        return [name for name, _ in self.entities]
+
+    @property
+    def axis(self) -> str:
+        """The column of the time from which a row may be used."""
+        return self.known_at or self.timestamp
+
+    @property
+    def table(self) -> str:
+        """The versioned table, as SQL."""
+        return f"data._sets.{quote(f'{self.project}.{self.name}@{self.version}')}"
+
+    @property
+    def view(self) -> str:
+        """What users see, as SQL."""
+        return f"data.{quote(self.project)}.{quote(self.name)}"
+
+    @property
+    def ref(self) -> Ref:
+        """Its reference."""
+        return Ref(self.project, self.name, str(self.version))
+
+    @property
+    def columns(self) -> list[str]:
+        """All visible columns, in order."""
+        times = [self.timestamp] + ([self.known_at] if self.known_at else [])
+        return self.entity_names + times + [feature.name for feature in self.features]
+
+    def to_text(self) -> str:
+        """As JSON."""
+        return json.dumps(
+            {
+                "project": self.project,
+                "name": self.name,
+                "version": self.version,
+                "id": self.id,
+                "entities": [list(pair) for pair in self.entities],
+                "timestamp": self.timestamp,
+                "known_at": self.known_at,
+                "features": [_fields(feature) for feature in self.features],
+                "windows": [_fields(window) for window in self.windows],
+                "ttl": self.ttl,
+                "store": self.store,
+                "online_by_hand": self.online_by_hand,
+                "skip_errors": self.skip_errors,
+                "body": self.body,
+                "comment": self.comment,
+                "created_at": self.created_at.isoformat() if self.created_at else None,
+            }
+        )
+
+    @classmethod
+    def from_text(cls, text: str) -> FeatureSet:
+        """Back from JSON."""
+        body = json.loads(text)
+        body["entities"] = tuple((name, kind) for name, kind in body["entities"])
+        body["features"] = tuple(Feature(**feature) for feature in body["features"])
+        body["windows"] = tuple(WindowColumn(**window) for window in body["windows"])
+        body["created_at"] = datetime.fromisoformat(body["created_at"]) if body["created_at"] else None
+        return cls(**body)
+
+
+@dataclass(frozen=True, slots=True)
+class VectorFeature:
+    """A feature of a set under a name."""
+
+    feature_set: str
+    project: str
+    feature: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureVector:
+    """Features of several sets, and the label."""
+
+    project: str
+    name: str
+    features: tuple[VectorFeature, ...]
+    label: VectorFeature | None = None
+    comment: str | None = None
+
+    def to_text(self) -> str:
+        """As JSON."""
+        label = _fields(self.label) if self.label else None
+        return json.dumps(
+            {
+                "project": self.project,
+                "name": self.name,
+                "features": [_fields(feature) for feature in self.features],
+                "label": label,
+                "comment": self.comment,
+            }
+        )
+
+    @classmethod
+    def from_text(cls, text: str) -> FeatureVector:
+        """Back from JSON."""
+        body = json.loads(text)
+        body["features"] = tuple(VectorFeature(**feature) for feature in body["features"])
+        body["label"] = VectorFeature(**body["label"]) if body["label"] else None
+        return cls(**body)
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in value.__dataclass_fields__}
+
+
+def interval(seconds: float) -> str:
+    """A SQL interval of ``seconds``."""
+    return f"to_microseconds({round(seconds * 1_000_000)})"
+
+
+def moment(value: datetime) -> str:
+    """A SQL literal of an instant."""
+    return f"{literal(value.isoformat())}::TIMESTAMPTZ"
+
+
+def short(window: timedelta) -> str:
+    """A window in a name: 7d, 6h, 30m, 45s."""
+    seconds = int(window.total_seconds())
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"

@@ -1,0 +1,211 @@
+"""Reading features: the SQL of a point-in-time join, rows of the online store, what a run trains on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mlbox.base.command import Query
+from mlbox.base.errors import Conflict, Invalid, MlboxError
+from mlbox.base.names import Ref, literal, quote
+from mlbox.base.suggest import did_you_mean
+from mlbox.engine.features import asof
+from mlbox.engine.features.definition import FeatureSet, FeatureVector, VectorFeature
+from mlbox.engine.features.directory import Directory
+from mlbox.engine.features.online import OnlineReader
+from mlbox.engine.features.stores.online.base import OnlineStore
+
+if TYPE_CHECKING:
+    from mlbox.engine.catalog.database import Catalog
+
+TIME_NAMES = ("event_time", "timestamp", "ts")
+_NAME = re.compile(r'(?:"[^"]+"|\w+)(?:\s*\.\s*(?:"[^"]+"|\w+)){0,2}\Z')
+
+
+@dataclass(frozen=True, slots=True)
+class SpineColumns:
+    """What is known of a spine: its columns with types, or None for a CTE; the set that it is, if it is one."""
+
+    relation: str
+    columns: dict[str, str] | None
+    feature_set: FeatureSet | None
+
+
+class Retrieval:
+    """Answers the ``ml`` functions of features, the reader of serving and the frame of runs."""
+
+    def __init__(self, catalog: Catalog, directory: Directory, store: OnlineStore) -> None:
+        self._catalog = catalog
+        self._directory = directory
+        self._store = store
+
+    def features_sql(self, project: str, vector: str, spine: str) -> str:
+        """See ``asof``. ``spine`` names a table, view or CTE.
+
+        A CTE cannot be looked into when the text is made: its time column is then the one of the label's set, else
+        ``event_time``, and the label is not added to it.
+        """
+        found = self._directory.vector(_ref(vector, project))
+        seen = self._look(project, spine)
+        wanted = self._by_set(found.features)
+        time = self._time_of(found, seen)
+        if seen.columns is not None:
+            self._check_entities(found, seen.columns, wanted)
+            wanted = self._without_own(found, seen, wanted)
+            self._check_names(seen.columns, wanted)
+        text = asof.retrieval(asof.Spine(seen.relation, time), wanted)
+        return self._with_label(found, seen, text)
+
+    def features_at_sql(self, project: str, vector: str, instant: str) -> str:
+        """Every entity as of an instant; one set of the vector must hold all entity columns."""
+        found = self._directory.vector(_ref(vector, project))
+        wanted = self._by_set(found.features)
+        entities = list(dict.fromkeys(name for one, _ in wanted for name in one.entity_names))
+        whole = next((one for one, _ in wanted if set(one.entity_names) == set(entities)), None)
+        if whole is None:
+            raise Invalid(
+                f"no set of vector {found.name} knows all entities together ({', '.join(entities)})",
+                hint="give the entities as rows with a time: FROM ml.features('vector', 'table')",
+            )
+        names = ", ".join(quote(name) for name in entities)
+        moment = f"{literal(instant)}::TIMESTAMPTZ"
+        relation = f"(SELECT DISTINCT {names}, {moment} AS event_time FROM {whole.table} WHERE {quote(whole.axis)} <= {moment})"
+        return asof.retrieval(asof.Spine(relation, "event_time"), wanted)
+
+    def online_rows(self, project: str, vector: str, keys: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """The keys with the features as of now."""
+        reader = self.reader(_ref(vector, project))
+        for key in keys:
+            missing = [name for name in reader.entities if name not in key]
+            if missing:
+                raise Invalid(
+                    f"entity {missing[0]} is missing", hint=f"vector {vector} needs: {', '.join(reader.entities)}"
+                )
+        columns = {name: [key[name] for key in keys] for name in reader.entities}
+        values = reader.read(columns)
+        return [
+            {**key, **{name: values[name][row] for name in reader.features}} for row, key in enumerate(keys)
+        ]
+
+    def reader(self, ref: Ref) -> OnlineReader:
+        """For serving."""
+        found = self._directory.vector(ref)
+        wanted = self._by_set(found.features)
+        for feature_set, _ in wanted:
+            if feature_set.store == "offline":
+                raise Conflict(
+                    f"feature set {feature_set.name} of vector {found.name} is kept offline only",
+                    hint="create it with STORE OFFLINE AND ONLINE",
+                )
+        return OnlineReader(self._store, wanted, [feature.name for feature in found.features])
+
+    def training_query(self, ref: Ref) -> Query:
+        """A vector over its label's set; any other name is read as a table."""
+        vector = self._directory.find_vector(ref)
+        if vector is None:
+            return Query(f"FROM {quote(ref.project)}.{quote(ref.name)}")
+        if vector.label is None:
+            raise Invalid(
+                f"vector {vector.name} has no label, so its rows are not known",
+                hint=f"RUN … FROM (SELECT * FROM ml.features('{vector.name}', 'spine')), or give the vector a LABEL",
+            )
+        spine = f"{vector.label.project}.{vector.label.feature_set}"
+        return Query(f"FROM ml.features({literal(str(ref.at(None)))}, {literal(spine)})")
+
+    def _by_set(self, features: Sequence[VectorFeature]) -> list[tuple[FeatureSet, list[VectorFeature]]]:
+        grouped: dict[tuple[str, str], list[VectorFeature]] = {}
+        for feature in features:
+            grouped.setdefault((feature.project, feature.feature_set), []).append(feature)
+        return [(self._directory.set(Ref(*key)), own) for key, own in grouped.items()]
+
+    def _look(self, project: str, spine: str) -> SpineColumns:
+        text = spine.strip()
+        if not _NAME.match(text):
+            raise Invalid(
+                f"the spine {spine!r} is not a name",
+                hint="put the query into a CTE: WITH s AS (SELECT …) FROM ml.features('vector', 's')",
+            )
+        parts = [part.strip().strip('"') for part in re.findall(r'"[^"]+"|\w+', text)]
+        relation = ".".join(quote(part) for part in parts)
+        own = self._directory.find_set(Ref(*parts)) if len(parts) == 2 else None
+        own = own or (self._directory.find_set(Ref(project, parts[0])) if len(parts) == 1 else None)
+        try:
+            columns = dict(self._catalog.describe(project, Query(f"FROM {relation}")))
+        except MlboxError:
+            return SpineColumns(relation, None, None)
+        return SpineColumns(relation, columns, own)
+
+    def _time_of(self, vector: FeatureVector, seen: SpineColumns) -> str:
+        """The column of the spine's own time."""
+        label = self._directory.find_set(Ref(vector.label.project, vector.label.feature_set)) if vector.label else None
+        if seen.feature_set is not None:
+            return seen.feature_set.timestamp
+        if seen.columns is None:
+            return label.timestamp if label else TIME_NAMES[0]
+        times = [name for name, kind in seen.columns.items() if kind.startswith("TIMESTAMP") or kind == "DATE"]
+        preferred = ([label.timestamp] if label else []) + list(TIME_NAMES)
+        for name in preferred:
+            if name in times:
+                return name
+        if len(times) == 1:
+            return times[0]
+        told = f"it has {len(times)}: {', '.join(times)}" if times else f"its columns: {', '.join(seen.columns)}"
+        raise Invalid(
+            f"which column of the spine {seen.relation} is its time? {told}", hint=f"call it {preferred[0]}"
+        )
+
+    def _check_entities(
+        self,
+        vector: FeatureVector,
+        columns: Mapping[str, str],
+        wanted: Sequence[tuple[FeatureSet, Sequence[VectorFeature]]],
+    ) -> None:
+        folded = {name.lower() for name in columns}
+        for feature_set, _ in wanted:
+            for name in feature_set.entity_names:
+                if name.lower() not in folded:
+                    raise Invalid(
+                        f"the spine has no column {name!r}, the entity of feature set {feature_set.name} "
+                        f"in vector {vector.name}",
+                        hint=did_you_mean(name, columns),
+                    )
+
+    def _without_own(
+        self, vector: FeatureVector, seen: SpineColumns, wanted: list[tuple[FeatureSet, list[VectorFeature]]]
+    ) -> list[tuple[FeatureSet, list[VectorFeature]]]:
+        """Features of the spine itself are its columns already."""
+        return [(one, own) for one, own in wanted if seen.feature_set is None or one.id != seen.feature_set.id]
+
+    def _check_names(
+        self, columns: Mapping[str, str], wanted: Sequence[tuple[FeatureSet, Sequence[VectorFeature]]]
+    ) -> None:
+        folded = {name.lower() for name in columns}
+        for feature_set, features in wanted:
+            for feature in features:
+                if feature.name.lower() in folded:
+                    raise Invalid(
+                        f"the spine has a column {feature.name!r}, and so has feature set {feature_set.name}",
+                        hint=f"rename the feature in the vector: {feature_set.name}.{feature.feature} AS …",
+                    )
+
+    def _with_label(self, vector: FeatureVector, seen: SpineColumns, text: str) -> str:
+        """Add the label by its set's entities, unless the spine holds it or cannot be looked into."""
+        if vector.label is None or seen.columns is None:
+            return text
+        label = self._directory.set(Ref(vector.label.project, vector.label.feature_set))
+        folded = {name.lower() for name in seen.columns}
+        if vector.label.name.lower() in folded or not {name.lower() for name in label.entity_names} <= folded:
+            return text
+        rows = asof.unique_rows(label, [vector.label.feature])
+        keys = ", ".join(quote(name) for name in label.entity_names)
+        newest = f"SELECT * FROM ({rows}) QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY {quote(label.axis)} DESC) = 1"
+        equal = " AND ".join(f"_rows.{quote(name)} = _label.{quote(name)}" for name in label.entity_names)
+        wanted = f"_label.{quote(vector.label.feature)} AS {quote(vector.label.name)}"
+        return f"SELECT _rows.*, {wanted} FROM ({text}) AS _rows LEFT JOIN ({newest}) AS _label ON {equal}"
+
+
+def _ref(name: str, project: str) -> Ref:
+    head, dot, tail = name.partition(".")
+    return Ref(head if dot else project, tail if dot else head)

@@ -1,0 +1,206 @@
+"""The rules of the registry inside one transaction: what a reference means, how versions and aliases change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mlbox.base.clock import now
+from mlbox.base.errors import Conflict, Invalid, NotFound
+from mlbox.base.ids import new_id
+from mlbox.base.names import Ref, check_name
+from mlbox.base.suggest import did_you_mean
+from mlbox.engine.catalog.tables import endpoints, lineage, models, projects
+from mlbox.engine.catalog.tables.models import AliasMove, ModelRow, ModelVersion
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from mlbox.engine.models.sources import Source
+
+LATEST = "latest"
+"""Means the highest number; what a name without ``@`` means too. No alias may be called so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A version, whether it is new, and the move of the alias that came with it."""
+
+    version: ModelVersion
+    created: bool
+    move: AliasMove | None
+
+
+def require(cursor: DuckDBPyConnection, ref: Ref) -> ModelRow:
+    """The model; raises ``NotFound`` with the nearest names."""
+    model = models.get(cursor, ref.project, ref.name)
+    if model is None:
+        projects.require(cursor, ref.project)
+        known = models.names(cursor, ref.project)
+        raise NotFound(f"there is no model {ref.at(None)}", hint=did_you_mean(ref.name, known, kind="model"))
+    return model
+
+
+def resolve(cursor: DuckDBPyConnection, ref: Ref) -> ModelVersion:
+    """The version that a number, an alias, ``latest`` or nothing means; raises ``NotFound``."""
+    model = require(cursor, ref)
+    wanted = ref.version.lower() if ref.version else LATEST
+    known = models.aliases(cursor, model)
+    number: int | None = None
+    if wanted.isdigit():
+        number = int(wanted)
+    elif wanted in known:
+        number = known[wanted]
+    elif wanted != LATEST:
+        raise NotFound(
+            f"model {ref.at(None)} has no alias {ref.version!r}",
+            hint=did_you_mean(wanted, known) or f"set it: ALTER MODEL {model.name} SET ALIAS {ref.version} = 1",
+        )
+    version = models.get_version(cursor, model, number)
+    if version is None:
+        numbers = models.versions(cursor, model)
+        raise NotFound(
+            f"model {ref.at(None)} has no version {ref.version or LATEST}",
+            hint=f"versions: {', '.join(map(str, numbers[-10:]))}" if numbers else "it has no version",
+        )
+    return version
+
+
+def check_alias(alias: str) -> str:
+    """``alias`` in lower case, if it may be one."""
+    check_name(alias, "alias")
+    if alias.isdigit() or alias.lower() == LATEST:
+        raise Invalid(f"alias {alias!r} has a meaning already", hint="numbers are versions, latest is the newest one")
+    return alias.lower()
+
+
+def find_alias(cursor: DuckDBPyConnection, model: ModelRow, alias: str) -> tuple[str, int]:
+    """The alias as it is stored, and its version; raises ``NotFound``."""
+    known = models.aliases(cursor, model)
+    if alias.lower() not in known:
+        raise NotFound(f"model {model.name} has no alias {alias!r}", hint=did_you_mean(alias, known, kind="alias"))
+    return alias.lower(), known[alias.lower()]
+
+
+def register(
+    cursor: DuckDBPyConnection, draft: ModelVersion, source: Source, alias: str | None, user: str
+) -> Registered:
+    """Add ``draft`` as the next version, unless the latest is the same in every respect, and move the alias.
+
+    The same bytes from another run are another version: who asks for the run of a version must get the right one.
+    """
+    projects.require(cursor, draft.project)
+    model = models.get(cursor, draft.project, draft.name)
+    if model is None:
+        model = ModelRow(new_id(), draft.project, draft.name, 0, draft.comment, draft.created_at)
+        models.insert(cursor, model)
+    latest = models.get_version(cursor, model)
+    draft = replace(draft, model_id=model.id, name=model.name, version=model.last_version + 1)
+    created = latest is None or not _same(latest, draft)
+    version = draft if created or latest is None else latest
+    if created:
+        models.insert_version(cursor, draft)
+        _record_lineage(cursor, draft, source)
+    moved = move(cursor, model, alias, version.version, user) if alias else None
+    return Registered(version, created, moved)
+
+
+def _same(one: ModelVersion, other: ModelVersion) -> bool:
+    aligned = replace(other, version=one.version, created_at=one.created_at, artifact_id=one.artifact_id)
+    # Statistics went through JSON; the bytes and the run say enough about them.
+    return replace(aligned, feature_stats=one.feature_stats, comment=one.comment) == one
+
+
+def _record_lineage(cursor: DuckDBPyConnection, version: ModelVersion, source: Source) -> None:
+    to = (version.project, "model", str(version))
+
+    def record(kind: str, ref: str, detail: str | None) -> None:
+        lineage.record(cursor, lineage.Edge(to[0], kind, ref, to[1], to[2], version.created_at, detail))
+
+    record(source.kind, source.ref, source.detail)
+    if source.kind == "model" and source.run_id:
+        record("run", source.run_id, None)
+    if version.feature_vector:
+        vector = version.feature_vector
+        record("feature vector", vector if "." in vector else f"{version.project}.{vector}", "trained on")
+
+
+def move(cursor: DuckDBPyConnection, model: ModelRow, alias: str, version: int, user: str) -> AliasMove | None:
+    """Point ``alias`` at ``version``; nothing happens when it does already."""
+    alias = check_alias(alias)
+    before = models.aliases(cursor, model).get(alias)
+    if before == version:
+        return None
+    moved = AliasMove(model, alias, before, version, now(), user)
+    models.move_alias(cursor, moved)
+    return moved
+
+
+def drop_alias(cursor: DuckDBPyConnection, ref: Ref, alias: str, user: str) -> AliasMove:
+    """Take an alias away; refused while an endpoint follows it."""
+    model = require(cursor, ref)
+    alias, version = find_alias(cursor, model, alias)
+    following = [
+        row
+        for row in endpoints.using(cursor, model.project, model.name)
+        if any(share.version.lower() == alias for share in row.models if share.name.lower() == model.name.lower())
+    ]
+    refuse_used(following, f"alias {ref.at(alias)}")
+    moved = AliasMove(model, alias, version, None, now(), user)
+    models.move_alias(cursor, moved)
+    return moved
+
+
+def users(cursor: DuckDBPyConnection, ref: Ref) -> list[endpoints.EndpointRow]:
+    """Endpoints that serve the model, or the version when the reference has one."""
+    model = require(cursor, ref)
+    using = endpoints.using(cursor, model.project, model.name)
+    if ref.version is None:
+        return using
+    number = resolve(cursor, ref).version
+    known = models.aliases(cursor, model)
+
+    def serves(row: endpoints.EndpointRow) -> bool:
+        return any(
+            share.project == model.project
+            and share.name.lower() == model.name.lower()
+            and _number(share.version, known) == number
+            for share in row.models
+        )
+
+    return [row for row in using if serves(row)]
+
+
+def _number(version: str, known: Mapping[str, int]) -> int | None:
+    return int(version) if version.isdigit() else known.get(version.lower())
+
+
+def refuse_used(rows: Sequence[endpoints.EndpointRow], what: str) -> None:
+    """Raise ``Conflict`` that names the endpoints, when there are any."""
+    if rows:
+        names = ", ".join(f"{row.project}.{row.name}" for row in rows)
+        raise Conflict(
+            f"{what} is used by endpoint{'s' if len(rows) > 1 else ''} {names}",
+            hint="drop or change them first, or add CASCADE to a DROP",
+        )
+
+
+def drop(cursor: DuckDBPyConnection, ref: Ref, cascade: bool, user: str) -> list[endpoints.EndpointRow]:
+    """Drop the model, or one version with its aliases; returns the endpoints that went with it (CASCADE)."""
+    model = require(cursor, ref)
+    using = users(cursor, ref)
+    if not cascade:
+        refuse_used(using, f"model {ref}")
+    for row in using:
+        endpoints.delete(cursor, row.id)
+    pointing = models.aliases(cursor, model)
+    gone = None if ref.version is None else resolve(cursor, ref).version
+    for alias, version in pointing.items():
+        if gone is None or version == gone:
+            models.move_alias(cursor, AliasMove(model, alias, version, None, now(), user))
+    if gone is not None:
+        models.delete_version(cursor, model, gone)
+    if gone is None or not models.versions(cursor, model):
+        models.delete(cursor, model)
+    return using

@@ -1,0 +1,240 @@
+"""ONNX Runtime sessions, cached by the digest of their bytes, and predictors: a session with the names of a version."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mlbox.base.errors import Invalid, NotFound
+from mlbox.base.suggest import did_you_mean
+from mlbox.engine.models.signature import Choice, Signature, Tensor, choose
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
+
+CAPACITY = 64
+"""Sessions that are kept; endpoints hold theirs themselves."""
+
+_PREFIX = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
+
+
+class Bytes(Protocol):
+    """Where artifacts are."""
+
+    def read(self, digest: str) -> bytes:
+        """The bytes of ``digest``; raises ``NotFound``."""
+        ...
+
+
+@dataclass(slots=True)
+class Output:
+    """Predictions of some rows: the number asked for, and all outputs of the model by name, ``[n]`` or ``[n, c]``."""
+
+    prediction: Floats
+    outputs: dict[str, Any]
+
+
+class OnnxSession:
+    """A loaded model. It computes in the caller's thread: one intra-op thread, no pool."""
+
+    def __init__(self, content: bytes, digest: str = "") -> None:
+        """Raises ``Invalid`` with the reason when the bytes are no ONNX model that can be fed."""
+        import onnxruntime as ort
+
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 4  # its complaints reach the caller as an exception, not standard error
+        try:
+            self._session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # a dozen classes of its own, all meaning that the file is not usable
+            raise Invalid(
+                f"this is not a usable ONNX model: {_reason(error)}",
+                hint="check that the file is complete, and that its opset is not newer than ONNX Runtime "
+                + ort.__version__,
+            ) from None
+        self.digest = digest
+        self.signature = Signature.of(
+            (Tensor.from_onnx(argument) for argument in self._session.get_inputs()),
+            (Tensor.from_onnx(argument) for argument in self._session.get_outputs()),
+        )
+        self.choice: Choice = choose(self.signature.outputs)
+        self._names = [tensor.name for tensor in self.signature.outputs]
+
+    def run(self, feeds: Mapping[str, Any]) -> list[Any]:
+        """The raw outputs in order; raises ``Invalid`` when the model refuses its inputs."""
+        try:
+            result: list[Any] = self._session.run(self._names, feeds)
+        except Exception as error:
+            raise Invalid(f"the model failed: {_reason(error)}") from None
+        return result
+
+
+def _reason(error: Exception) -> str:
+    text = _PREFIX.sub("", str(error)).strip()
+    return text.splitlines()[0][:400] if text else type(error).__name__
+
+
+class Sessions:
+    """Sessions by digest; the least recently used go first."""
+
+    def __init__(self, artifacts: Bytes) -> None:
+        self._artifacts = artifacts
+        self._sessions: OrderedDict[str, OnnxSession] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, digest: str) -> OnnxSession:
+        """The session of an artifact; loads it at first use."""
+        with self._lock:
+            session = self._sessions.get(digest)
+            if session is None:
+                session = OnnxSession(self._read(digest), digest)
+                self._sessions[digest] = session
+                while len(self._sessions) > CAPACITY:
+                    self._sessions.popitem(last=False)
+            self._sessions.move_to_end(digest)
+            return session
+
+    def _read(self, digest: str) -> bytes:
+        try:
+            return self._artifacts.read(digest)
+        except NotFound:
+            raise NotFound(
+                f"the model's bytes {digest[:12]}… are not in the artifact store",
+                hint="restore the artifacts folder of the home from a backup, or register the model again",
+            ) from None
+
+
+class Predictor:
+    """A session with the feature and output names of a model version."""
+
+    def __init__(self, session: OnnxSession, features: Sequence[str] = (), outputs: Sequence[str] = ()) -> None:
+        import numpy
+
+        self._np: Any = numpy
+        self._session = session
+        signature = session.signature
+        self.features = signature.features(tuple(features))
+        self.output_names = tuple(outputs) or tuple(tensor.name for tensor in signature.outputs)
+        self.outputs = signature.outputs
+        self.tensors = signature.inputs
+        self.matrix = signature.layout == "matrix"
+        self.classifies = session.choice.classifies
+        self._choice = session.choice
+        self._by_folded = {name.lower(): name for name in self.features}
+        self._first = signature.inputs[0]
+
+    def input_of(self, feature: int) -> Tensor:
+        """The ONNX input that takes the feature at this position."""
+        return self._first if self.matrix else self.tensors[feature]
+
+    def order(self, names: Sequence[str]) -> list[str]:
+        """For each feature its name in ``names``, case aside; raises ``Invalid`` that names what is missing."""
+        given = {name.lower(): name for name in names}
+        missing = [feature for feature in self.features if feature.lower() not in given]
+        if missing:
+            close = did_you_mean(missing[0], names)
+            needs = f"the model takes: {', '.join(self.features)}"
+            raise Invalid(
+                f"the row has no {', '.join(repr(name) for name in missing)}",
+                hint=f"{close} {needs}" if close and close.startswith("did") else needs,
+            )
+        return [given[feature.lower()] for feature in self.features]
+
+    def predict_matrix(self, columns: Mapping[str, npt.NDArray[Any]]) -> Floats:
+        """Predictions for columns of equal length by feature name; NaN is a missing value."""
+        names = self.order(list(columns))
+        return self.run([columns[name] for name in names], len(columns[names[0]])).prediction
+
+    def run(self, columns: Sequence[Any], rows: int) -> Output:
+        """Predictions for columns in the order of the features; ``None`` and NaN are missing values."""
+        if self.matrix:
+            return self.run_matrix(self.matrix_of(columns, rows))
+        feeds = {}
+        for feature, tensor, values in zip(self.features, self.tensors, columns, strict=True):
+            array = self._column(feature, values, tensor)
+            feeds[tensor.name] = array.reshape(rows, 1) if len(tensor.shape) == 2 else array
+        return self._output(self._session.run(feeds), rows)
+
+    def matrix_of(self, columns: Sequence[Any], rows: int) -> Any:
+        """Columns in the order of the features as a new matrix of the model's type."""
+        if rows == 1 and self._first.floating:
+            return self._single(columns)
+        matrix = self._np.empty((rows, len(columns)), self._first.numpy)
+        for index, values in enumerate(columns):
+            matrix[:, index] = self._column(self.features[index], values, self._first)
+        return matrix
+
+    def matrix_from(self, values: Any, rows: int) -> Any:
+        """Values row by row (a flat list or array) as a new matrix of the model's type."""
+        return self._np.array(self._column("", values, self._first)).reshape(rows, -1)
+
+    def run_matrix(self, matrix: Any) -> Output:
+        """Predictions for a matrix ``[n, k]`` of the model's own type; the shortest way."""
+        return self._output(self._session.run({self._first.name: matrix}), len(matrix))
+
+    def _single(self, columns: Sequence[Any]) -> Any:
+        """One row at once: a column at a time costs a microsecond each."""
+        try:
+            return self._np.array([[values[0] for values in columns]], dtype=self._first.numpy)
+        except (TypeError, ValueError):
+            for feature, values in zip(self.features, columns, strict=True):
+                self._column(feature, values, self._first)
+            raise
+
+    def _column(self, feature: str, values: Any, tensor: Tensor) -> Any:
+        np = self._np
+        if tensor.element == "string":
+            return np.array(["" if value is None else str(value) for value in values], dtype=object)
+        try:
+            if tensor.floating:
+                return np.asarray(values, dtype=tensor.numpy)
+            wide = np.asarray(values, dtype=np.float64) if _has_gap(values) else np.asarray(values)
+            if wide.dtype.kind == "f" and not np.array_equal(wide, np.trunc(wide)):  # NaN is unequal to itself
+                raise Invalid(
+                    f"feature {feature!r} has a missing or broken value, and the model takes {tensor.sql_type}"
+                )
+            return wide.astype(tensor.numpy)
+        except (TypeError, ValueError):
+            raise Invalid(f"feature {feature!r} has a value that is not a {tensor.sql_type}") from None
+
+    def _output(self, raw: list[Any], rows: int) -> Output:
+        outputs: dict[str, Any] = {}
+        for name, value in zip(self.output_names, raw, strict=True):
+            outputs[name] = self._maps(value) if isinstance(value, list) else value
+            if outputs[name].ndim == 2 and outputs[name].shape[1] == 1:
+                outputs[name] = outputs[name][:, 0]
+        choice = self._choice
+        chosen = outputs[self.output_names[choice.index]]
+        if len(chosen) != rows:
+            raise Invalid(f"the model gave {len(chosen)} predictions for {rows} rows")
+        if chosen.ndim > 1 and choice.classifies:
+            chosen = self._of_classes(chosen, outputs)
+        elif chosen.ndim > 1:
+            chosen = chosen.reshape(rows, -1)[:, 0]
+        return Output(chosen.astype(self._np.float64), outputs)
+
+    def _of_classes(self, probabilities: Any, outputs: dict[str, Any]) -> Any:
+        if probabilities.shape[1] == 2:
+            return probabilities[:, 1]
+        if self._choice.label is not None:
+            label = outputs[self.output_names[self._choice.label]]
+            if label.dtype.kind in "iub":
+                return label
+        return probabilities.argmax(axis=1)
+
+    def _maps(self, rows: list[dict[Any, float]]) -> Any:
+        """Maps from class to probability as ``[n, classes]``, classes in sorted order (as scikit-learn has them)."""
+        classes = sorted(rows[0]) if rows else []
+        return self._np.array([[row[name] for name in classes] for row in rows], dtype=self._np.float32)
+
+
+def _has_gap(values: Any) -> bool:
+    return isinstance(values, list) and None in values

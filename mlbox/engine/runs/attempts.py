@@ -1,0 +1,198 @@
+"""One attempt of a run: inputs, code, environment, process, end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlbox.base.errors import Invalid, MlboxError
+from mlbox.engine.catalog.tables.functions import FunctionRow
+from mlbox.engine.catalog.tables.runs import RunRow
+from mlbox.engine.runs import code, lifecycle
+from mlbox.engine.runs.calls_home import CallsHome
+from mlbox.engine.runs.executors.base import EXECUTORS, Executor, RunSpec, Status
+from mlbox.engine.runs.frames import Frames, FrameSource
+from mlbox.engine.runs.functions import Functions
+from mlbox.engine.runs.ledger import Ending, Ledger
+from mlbox.engine.runs.requests import load_resources, load_source
+from mlbox.engine.runs.watches import Leaving, Watch
+from mlbox.engine.storage.artifacts import ArtifactStore
+
+if TYPE_CHECKING:
+    from mlbox.base.home import Home
+    from mlbox.base.settings import Settings
+
+FIRST_POLL_SECONDS = 0.02
+WOKEN_POLL_SECONDS = 0.005
+LAST_POLL_SECONDS = 0.25
+
+
+class Engines:
+    """The executors of this home, each made when it is first asked for."""
+
+    def __init__(self, home: Home, settings: Settings) -> None:
+        self._home = home
+        self._settings = settings
+        self._made: dict[str, Executor] = {}
+        self._lock = threading.Lock()
+
+    def get(self, name: str) -> Executor:
+        """The executor called ``name``; ``NotFound`` with the nearest names."""
+        with self._lock:
+            if name not in self._made:
+                self._made[name] = EXECUTORS.get(name)(home=self._home, settings=self._settings)
+            return self._made[name]
+
+
+class RunLog:
+    """The run's log while it is prepared; afterwards the process writes it itself."""
+
+    def __init__(self, path: Path, watch: Watch) -> None:
+        self._path = path
+        self._watch = watch
+
+    def write(self, text: str) -> None:
+        """Append; raises ``Cancelled`` or ``Leaving`` so that preparation ends."""
+        self._watch.check()
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """What attempts are made with."""
+
+    home: Home
+    artifacts: ArtifactStore
+    ledger: Ledger
+    calls: CallsHome
+    functions: Functions
+    frames: Frames
+    engines: Engines
+    home_url: Callable[[], str]
+
+
+class Attempts:
+    """Carries out attempts. All methods are called in the thread of the run."""
+
+    def __init__(self, shop: Workshop) -> None:
+        self._shop = shop
+
+    def log_path(self, run_id: str) -> Path:
+        """Output of all attempts of a run."""
+        return self._shop.home.logs / f"{run_id}.log"
+
+    def folder(self, run_id: str) -> Path:
+        """Inputs, code and working folders of a run."""
+        return self._shop.home.runs / run_id
+
+    def begin(self, watch: Watch, sources: Mapping[str, FrameSource] | None) -> Mapping[str, Any]:
+        """Prepare and start the next attempt; the handle of its process.
+
+        ``sources`` are the inputs as they were asked for; None after a restart, when the kept text is what there is.
+        """
+        row = self._shop.ledger.move(watch.run_id, lifecycle.PREPARING)
+        row = self.write_frames(row, sources)
+        watch.check()
+        log = RunLog(self.log_path(row.id), watch)
+        function = self._shop.functions.of_run(row.project, row.function, row.function_version)
+        spec = self._spec(row, function)
+        code.unpack(function.code, self._shop.artifacts, spec.code_folder)
+        if row.attempt > 1:
+            log.write(f"mlbox: attempt {row.attempt}\n")
+        handle = self._shop.engines.get(row.runtime).submit(spec, log)
+        self._shop.ledger.move(row.id, lifecycle.RUNNING, {"handle": handle})
+        return handle
+
+    def follow(self, watch: Watch, handle: Mapping[str, Any]) -> Ending:
+        """Wait for the end of a process, take in what it left, and say how it ended. Raises ``Leaving``."""
+        row = self._shop.ledger.get(watch.run_id)
+        engine = self._shop.engines.get(row.runtime)
+        pause, told = FIRST_POLL_SECONDS, False
+        while True:
+            if watch.cancelled.is_set() and not told:
+                engine.cancel(dict(handle))
+                told = True
+            try:
+                status = engine.poll(dict(handle))
+            except MlboxError as error:
+                if not error.transient:  # an engine that is away for the moment says nothing about the run
+                    raise
+                status = Status("running")
+            if status.ended:
+                break
+            if watch.leaving.is_set():
+                raise Leaving
+            woken = watch.pause(pause)  # a process that says that it has finished ends within milliseconds
+            pause = WOKEN_POLL_SECONDS if woken else min(pause * 1.5, LAST_POLL_SECONDS)
+        return self._ending(row, status)
+
+    def write_frames(self, row: RunRow, sources: Mapping[str, FrameSource] | None = None) -> RunRow:
+        """Write the inputs that are not there yet, and record what they were made from."""
+        shop = self._shop
+        kept = row.request.get("sources", {})
+        frames = {
+            name: frame
+            for name, frame in row.request.get("frames", {}).items()
+            if (shop.home.path / frame["path"]).is_file()
+        }
+        missing = [name for name in kept if name not in frames]
+        for name in missing:
+            source = (sources or {}).get(name) or load_source(kept[name])
+            path = self.folder(row.id) / "inputs" / f"{_file_name(name)}.parquet"
+            frames[name] = shop.frames.write(row.project, source, path).to_dict()
+            shop.ledger.link(shop.frames.edges(row.project, source, row.id, name))
+        if not missing:
+            return row
+        shop.ledger.note(row.id, {"request": {**row.request, "frames": frames}})
+        return shop.ledger.get(row.id)
+
+    def _spec(self, row: RunRow, function: FunctionRow) -> RunSpec:
+        shop, folder, definition = self._shop, self.folder(row.id), function.definition
+        return RunSpec(
+            run_id=row.id,
+            project=row.project,
+            function=row.function,
+            file=function.file,
+            code_folder=folder / "code",
+            run_folder=folder / f"attempt-{row.attempt}",
+            log_path=self.log_path(row.id),
+            url=shop.home_url(),
+            token=shop.calls.issue_token(row),
+            handler=row.handler,
+            parameters=row.request.get("parameters", {}),
+            inputs={name: shop.home.path / frame["path"] for name, frame in row.request.get("frames", {}).items()},
+            requirements=function.requirements,
+            resources=load_resources(definition),
+            environment=definition.get("environment", {}),
+            timeout_seconds=row.request.get("timeout_seconds"),
+            server_file=shop.home.server_file,
+            python=definition.get("python"),
+            attempt=row.attempt,
+        )
+
+    def _ending(self, row: RunRow, status: Status) -> Ending:
+        self._shop.calls.accept_leftovers(row.id, self.folder(row.id) / f"attempt-{row.attempt}")
+        error: Mapping[str, Any] | None = status.error
+        if status.state == lifecycle.ERROR and not (error and error.get("traceback")):
+            outcome = self._shop.ledger.get(row.id).outcome or {}
+            if outcome.get("error") and not (error and error.get("type") == "Timeout"):
+                error = outcome["error"]
+        if status.state == lifecycle.COMPLETED:
+            return Ending(lifecycle.COMPLETED)
+        return Ending(status.state, status.reason, error)
+
+
+def failure(error: MlboxError) -> Ending:
+    """How a run ends whose preparation failed."""
+    reason = error.message if error.hint is None else f"{error.message}; {error.hint}"
+    return Ending(lifecycle.ERROR, reason, {"type": type(error).__name__, "message": error.message})
+
+
+def _file_name(name: str) -> str:
+    if not name or name in (".", "..") or any(character in "/\\\0" for character in name):
+        raise Invalid(f"{name!r} cannot be the name of an input")
+    return name

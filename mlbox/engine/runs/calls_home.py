@@ -1,0 +1,249 @@
+"""What the process of a run asks of the server, and what it tells: the run API without its wire."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from mlbox.base.clock import now
+from mlbox.base.errors import Invalid, NotFound, Unauthorized
+from mlbox.base.events import Bus, Event
+from mlbox.engine.catalog.tables import artifacts as artifact_rows
+from mlbox.engine.catalog.tables import functions, metrics, runs
+from mlbox.engine.catalog.tables.runs import RunRow
+from mlbox.engine.runs import lifecycle
+from mlbox.engine.runs.incoming import Digested, digest_events
+from mlbox.engine.storage.artifacts import ArtifactStore, Blob, check_digest
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from mlbox.base.home import Home
+    from mlbox.engine.catalog.database import Catalog
+
+_METRIC_EVENT_SECONDS = 0.2
+_MAX_BATCH_ID = 200
+
+
+class CallsHome:
+    """One object for all runs. Methods raise ``NotFound``, ``Invalid``, ``Unauthorized``; all are safe in threads."""
+
+    def __init__(
+        self, *, catalog: Catalog, artifacts: ArtifactStore, bus: Bus, home: Home, wake: Callable[[str], None]
+    ) -> None:
+        self._catalog = catalog
+        self._artifacts = artifacts
+        self._bus = bus
+        self._home = home
+        self._wake = wake
+        self._tokens: dict[str, str] = {}
+        self._told: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def issue_token(self, row: RunRow) -> str:
+        """A new token of this run, the only one that is good from now on; only its hash is kept."""
+        token = secrets.token_urlsafe(32)
+        digest = _hash(token)
+        self._catalog.write(lambda cursor: runs.set_token(cursor, row.project, row.id, digest, now()))
+        with self._lock:
+            self._tokens[row.id] = digest
+        return token
+
+    def check_token(self, run_id: str, token: str | None) -> None:
+        """Raise ``Unauthorized`` unless ``token`` is the one of this run."""
+        with self._lock:
+            known = self._tokens.get(run_id)
+        if known is None:
+            with self._catalog.read() as cursor:
+                known = runs.token(cursor, run_id)
+            if known is not None:
+                with self._lock:
+                    self._tokens[run_id] = known
+        if not token or known is None or not hmac.compare_digest(known, _hash(token)):
+            raise Unauthorized("this token does not open the run", hint="a run uses the MLBOX_TOKEN that it was given")
+
+    def forget(self, run_id: str) -> None:
+        """The run has ended: its token is worthless."""
+        with self._lock:
+            self._tokens.pop(run_id, None)
+            self._told.pop(run_id, None)
+
+    def spec(self, run_id: str) -> dict[str, Any]:
+        """What the process needs to know of its run."""
+        row = self._row(run_id)
+        request = row.request
+        function = self._function(row)
+        return {
+            "run_id": row.id,
+            "project": row.project,
+            "name": row.name,
+            "function": row.function,
+            "handler": row.handler,
+            "parameters": request.get("parameters", {}),
+            "inputs": {
+                name: {"format": "parquet", "rows": frame["rows"]} for name, frame in request.get("frames", {}).items()
+            },
+            "file": function.file,
+            "attempt": row.attempt,
+        }
+
+    def input_path(self, run_id: str, name: str) -> Path:
+        """The Parquet file of an input."""
+        frames = self._row(run_id).request.get("frames", {})
+        if name not in frames:
+            known = ", ".join(frames) or "none"
+            raise NotFound(f"run {run_id[:16]} has no input {name!r}", hint=f"its inputs: {known}")
+        return self._home.path / str(frames[name]["path"])
+
+    def code_path(self, run_id: str) -> Path:
+        """The zip of the function's files."""
+        return self._artifacts.path(self._function(self._row(run_id)).code)
+
+    def put_blob(self, run_id: str, digest: str, stream: BinaryIO | Iterable[bytes]) -> Blob:
+        """Store bytes before they are named by an artifact event; ``Invalid`` when their hash is another."""
+        check_digest(digest)
+        self._row(run_id)
+        if self._artifacts.has(digest):
+            return Blob(digest, self._artifacts.size(digest))
+        return self._artifacts.put_stream(stream, expected=digest)
+
+    def accept(self, run_id: str, batch: str, events: Sequence[Any]) -> int:
+        """Take a batch of events in, once; how many were taken. What was wrong with others the run's log tells.
+
+        Durable when it returns. The same batch again changes nothing and is answered alike.
+        """
+        digested = self.take(run_id, batch, events)
+        if digested.refused:
+            lines = [f"mlbox: left out: {refusal}\n" for refusal in digested.refused]
+            with suppress(OSError), (self._home.logs / f"{run_id}.log").open("a", encoding="utf-8") as log:
+                log.writelines(lines)
+        return digested.accepted
+
+    def take(self, run_id: str, batch: str, events: Sequence[Any]) -> Digested:
+        """As :meth:`accept`; the events sorted out, with what was refused."""
+        if not isinstance(batch, str) or not 0 < len(batch) <= _MAX_BATCH_ID:
+            raise Invalid("a batch of events needs an id", hint="any text of 1 to 200 characters, another each time")
+        if not isinstance(events, Sequence) or isinstance(events, str | bytes):
+            raise Invalid("the events of a batch are a list")
+        row = self._row(run_id)
+        digested = digest_events(row.project, run_id, events)
+        self._check_artifacts(digested)
+        self._catalog.write(lambda cursor: _enter(cursor, run_id, batch, digested))
+        self._publish(row, digested)
+        if digested.outcome is not None:
+            self._wake(run_id)
+        return digested
+
+    def accept_leftovers(self, run_id: str, folder: Path) -> int:
+        """Take in what a process could not deliver before it ended; the number of batches."""
+        from mlbox.client import spool
+
+        for blob in spool.read_blobs(folder):
+            path = Path(blob.path)
+            try:
+                with path.open("rb") as stream:
+                    self.put_blob(run_id, blob.digest, stream)
+            except Invalid:
+                continue  # torn by the end of the process; the event that names it is refused
+            spool.discard(blob.path)
+        count = 0
+        for batch in spool.read_batches(folder):
+            self.accept(run_id, batch.batch, batch.events)
+            spool.discard(batch.path)
+            count += 1
+        return count
+
+    def _row(self, run_id: str) -> RunRow:
+        with self._catalog.read() as cursor:
+            row = runs.get(cursor, run_id)
+        if row is None:
+            raise NotFound(f"there is no run {run_id!r}")
+        return row
+
+    def _function(self, row: RunRow) -> functions.FunctionRow:
+        with self._catalog.read() as cursor:
+            found = functions.get_kept(cursor, row.project, row.function, row.function_version)
+        if found is None:
+            raise NotFound(f"version {row.function_version} of function {row.function!r} is gone")
+        return found
+
+    def _check_artifacts(self, digested: Digested) -> None:
+        """An artifact is entered only when its bytes are here; its size is theirs."""
+        kept = []
+        for row in digested.artifacts:
+            if self._artifacts.has(row.digest):
+                kept.append(replace(row, size=self._artifacts.size(row.digest)))
+            else:
+                digested.accepted -= 1
+                digested.refused.append(f"artifact {row.name!r}: its bytes have not arrived")
+        digested.artifacts = kept
+
+    def _publish(self, row: RunRow, digested: Digested) -> None:
+        if not digested.latest and digested.progress is None:
+            return
+        moment = time.monotonic()
+        with self._lock:
+            if moment - self._told.get(row.id, -1.0) < _METRIC_EVENT_SECONDS:
+                return
+            self._told[row.id] = moment
+        data: dict[str, Any] = {"id": row.id, "name": row.name, "metrics": digested.latest}
+        if digested.progress is not None:
+            data["progress"] = digested.progress
+        self._bus.publish(Event("run.metric", row.project, row.name or row.id, data))
+
+
+def _enter(cursor: DuckDBPyConnection, run_id: str, batch: str, digested: Digested) -> None:
+    """The one write of a batch."""
+    row = runs.get(cursor, run_id)
+    if row is None:
+        raise NotFound(f"there is no run {run_id!r}")
+    if not metrics.enter_batch(cursor, row.project, run_id, batch, now()):
+        return
+    metrics.insert(
+        cursor,
+        metrics.Points(
+            row.project,
+            run_id,
+            batch,
+            digested.ordinals,
+            digested.names,
+            digested.steps,
+            digested.values,
+            digested.times,
+        ),
+    )
+    for artifact in digested.artifacts:
+        artifact_rows.insert(cursor, artifact)
+    changes = _changes(row, digested)
+    if changes:
+        runs.change(cursor, run_id, changes)
+
+
+def _changes(row: RunRow, digested: Digested) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    if digested.latest:
+        changes["metrics"] = {**row.metrics, **digested.latest}
+    if digested.params:
+        changes["params"] = {**row.params, **digested.params}
+    if digested.tags:
+        changes["labels"] = {**row.labels, **digested.tags}
+    live = not lifecycle.is_final(row.state)
+    if digested.progress is not None:
+        changes["progress"] = digested.progress
+    if digested.progress_text is not None and live:
+        changes["reason"] = digested.progress_text
+    if digested.outcome is not None and live:
+        changes["outcome"] = digested.outcome
+    return changes
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

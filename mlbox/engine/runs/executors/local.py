@@ -1,0 +1,272 @@
+"""Runs on this machine: a process of the environment's Python, in a session of its own, so that it outlives the server.
+
+What is known of a run lies in its folder: ``exit.json`` (how it ended) and ``stop.json`` (that and why it was told to
+stop), so that a server started later gives the same answers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from mlbox.base.errors import Invalid, Unavailable
+from mlbox.engine.runs.client_zip import client_folder
+from mlbox.engine.runs.csv_inputs import as_csv
+from mlbox.engine.runs.environments import Environment, Environments, requirement_name
+from mlbox.engine.runs.executors.base import EXECUTORS, Capabilities, Handle, LogSink, RunSpec, State, Status
+from mlbox.engine.runs.executors.processes import (
+    kill_group,
+    same_process,
+    scrubbed_environment,
+    signal_name,
+    start_time,
+)
+
+if TYPE_CHECKING:
+    from mlbox.base.home import Home
+    from mlbox.base.settings import Settings
+
+GRACE_SECONDS = 5.0
+"""From the request to stop until the process group is killed."""
+
+_DELIVERY_SECONDS = "3"
+"""A run that ends while the server is away need not wait for it: the server reads the spool from the run's folder."""
+
+_LOG_CHUNK = 1 << 20
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
+
+
+class LocalExecutor:
+    """Subprocesses of this machine.
+
+    Limits: ``memory`` is the data size of each process of the run (``RLIMIT_DATA``, set by the run itself before
+    the user's code is read); ``cpu`` is the number of threads that numerical libraries are told to use.
+    """
+
+    name = "local"
+    capabilities = Capabilities(memory_limit=True)
+
+    def __init__(self, *, home: Home, settings: Settings) -> None:
+        self._home = home
+        self._environments = Environments(home, settings)
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._lock = threading.Lock()
+
+    def submit(self, spec: RunSpec, sink: LogSink) -> Handle:
+        """Prepare the environment and start the process."""
+        environment = self._environment(spec, sink)
+        folder = spec.run_folder
+        folder.mkdir(parents=True, exist_ok=True)
+        for leftover in ("exit.json", "stop.json", "ended"):
+            (folder / leftover).unlink(missing_ok=True)
+        inputs = self._inputs(spec, environment)
+        _write(folder / "spec.json", _spec_for_client(spec, inputs))
+        variables = self._variables(spec, inputs)
+        spec.log_path.parent.mkdir(parents=True, exist_ok=True)
+        with spec.log_path.open("ab") as log:
+            try:
+                child = subprocess.Popen(
+                    [str(environment.python), "-m", "mlbox.client.bootstrap"],
+                    cwd=folder,
+                    env=variables,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise Unavailable(f"the run's process cannot be started: {error}") from None
+        with self._lock:
+            self._children[str(folder)] = child
+        deadline = None if spec.timeout_seconds is None else time.time() + spec.timeout_seconds
+        return {
+            "pid": child.pid,
+            "born": start_time(child.pid),
+            "folder": str(folder),
+            "log": str(spec.log_path),
+            "deadline": deadline,
+            "timeout_seconds": spec.timeout_seconds,
+            "environment": environment.key,
+        }
+
+    def poll(self, handle: Handle) -> Status:
+        """How it is now; ends what is past its time or was told to stop and did not."""
+        folder = Path(handle["folder"])
+        code, alive = self._process(handle)
+        if alive:
+            self._enforce(handle, folder)
+            return Status("running")
+        report = _read(folder / "exit.json")
+        if report is None:
+            report = self._without_report(code)
+            with suppress(OSError):
+                _write(folder / "exit.json", report)
+        return self._ended(handle, report, code)
+
+    def logs(self, handle: Handle, offset: int) -> tuple[bytes, int]:
+        """Output from ``offset`` on."""
+        try:
+            with open(handle["log"], "rb") as log:
+                log.seek(offset)
+                data = log.read(_LOG_CHUNK)
+        except FileNotFoundError:
+            return b"", offset
+        return data, offset + len(data)
+
+    def cancel(self, handle: Handle) -> None:
+        """Ask the whole group to end; it is killed when it has not after the grace."""
+        if self.poll(handle).ended:
+            return
+        self._stop(handle, "cancelled")
+
+    def reattach(self, handle: Handle) -> bool:
+        """Whether the process lives or has left word how it ended."""
+        return self._process(handle)[1] or (Path(handle["folder"]) / "exit.json").exists()
+
+    def _environment(self, spec: RunSpec, sink: LogSink) -> Environment:
+        names = {requirement_name(line) for line in spec.requirements}
+        if spec.inputs and spec.requirements and "pyarrow" not in names:
+            try:
+                return self._environments.prepare((*spec.requirements, "pyarrow"), spec.python, sink)
+            except Invalid:
+                sink.write("pyarrow does not go with these requirements; frames will travel as CSV\n")
+        return self._environments.prepare(spec.requirements, spec.python, sink)
+
+    @staticmethod
+    def _inputs(spec: RunSpec, environment: Environment) -> dict[str, Any]:
+        if not spec.inputs:
+            return {}
+        if environment.has("pyarrow"):
+            return {name: {"path": str(path), "format": "parquet"} for name, path in spec.inputs.items()}
+        return {name: as_csv(path, spec.run_folder / "inputs" / f"{name}.csv") for name, path in spec.inputs.items()}
+
+    def _variables(self, spec: RunSpec, inputs: dict[str, Any]) -> dict[str, str]:
+        variables = scrubbed_environment(os.environ)
+        if spec.resources.cpu:
+            threads = str(max(1, round(spec.resources.cpu)))
+            variables.update(dict.fromkeys(_THREAD_VARIABLES, threads))
+        variables["MLBOX_DELIVERY_SECONDS"] = _DELIVERY_SECONDS
+        variables.update(spec.environment)
+        path = [str(client_folder(self._home.cache)), spec.environment.get("PYTHONPATH", "")]
+        variables.update(
+            PYTHONPATH=os.pathsep.join(filter(None, path)),
+            PYTHONUNBUFFERED="1",
+            PYTHONIOENCODING="utf-8",
+            MLBOX_URL=spec.url,
+            MLBOX_TOKEN=spec.token,
+            MLBOX_RUN_ID=spec.run_id,
+            MLBOX_RUN_FOLDER=str(spec.run_folder),
+            MLBOX_CODE_FOLDER=str(spec.code_folder),
+            MLBOX_INPUTS=json.dumps(inputs),
+        )
+        if spec.server_file is not None:
+            variables["MLBOX_SERVER_FILE"] = str(spec.server_file)
+        if spec.resources.memory:
+            variables["MLBOX_MEMORY_LIMIT"] = str(spec.resources.memory)
+        return variables
+
+    def _process(self, handle: Handle) -> tuple[int | None, bool]:
+        """Exit status where we are the parent, and whether the process lives. What it left behind is ended, once."""
+        ended = Path(handle["folder"]) / "ended"
+        with self._lock:
+            child = self._children.get(handle["folder"])
+        if child is None or child.pid != handle["pid"]:
+            alive = same_process(handle["pid"], handle["born"])
+            if not alive and not ended.exists() and ended.parent.is_dir():
+                self._end_leftovers(handle)
+                ended.touch()
+            return None, alive
+        if child.returncode is None:
+            with suppress(ChildProcessError):
+                # look without reaping: while it is not reaped, its number cannot be given to another group
+                if os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+                    return None, True
+            self._end_leftovers(handle)
+            ended.touch()
+        return child.wait(), False
+
+    @staticmethod
+    def _end_leftovers(handle: Handle) -> None:
+        """Children of a process that has ended; never a later group that was given the same number."""
+        if start_time(handle["pid"]) is None:
+            kill_group(handle["pid"], grace=0.0)
+
+    def _enforce(self, handle: Handle, folder: Path) -> None:
+        stop = _read(folder / "stop.json")
+        if stop is not None:
+            if time.time() - float(stop.get("at", 0)) > GRACE_SECONDS + 1:  # its stopper died with the last server
+                kill_group(handle["pid"], grace=0.0)
+        elif handle["deadline"] is not None and time.time() > handle["deadline"]:
+            self._stop(handle, "timeout")
+
+    @staticmethod
+    def _stop(handle: Handle, why: Literal["cancelled", "timeout"]) -> None:
+        file = Path(handle["folder"]) / "stop.json"
+        if not file.exists():
+            _write(file, {"why": why, "at": time.time()})
+        threading.Thread(target=kill_group, args=(handle["pid"], GRACE_SECONDS), daemon=True).start()
+
+    @staticmethod
+    def _without_report(code: int | None) -> dict[str, Any]:
+        """How a process ended that could not say so itself."""
+        if code is None:
+            state, reason = "interrupted", "the process ended without saying how (killed from outside, machine restart)"
+        elif code < 0:
+            reason, state = f"killed by signal {-code} ({signal_name(-code)})", "error"
+            if signal_name(-code) == "SIGKILL":
+                reason += "; out of memory?"
+        else:
+            reason, state = f"the process ended with status {code} before the handler did", "error"
+        error = {"type": "ProcessEnded", "message": reason} if state == "error" else None
+        return {"state": state, "exit_code": code, "reason": reason, "error": error, "by": "executor"}
+
+    @staticmethod
+    def _ended(handle: Handle, report: dict[str, Any], code: int | None) -> Status:
+        state = cast(State, report.get("state", "error"))
+        exit_code = report.get("exit_code", code)
+        stop = _read(Path(handle["folder"]) / "stop.json")
+        if stop is None or state == "completed":
+            error = report.get("error")
+            reason = report.get("reason") or (error or {}).get("message")
+            return Status(state, exit_code, reason, error)
+        if stop.get("why") == "timeout":
+            reason = f"timed out after {handle['timeout_seconds']:g} s; all its processes were ended"
+            return Status("error", exit_code, reason, {"type": "Timeout", "message": reason})
+        return Status("cancelled", exit_code, "cancelled")
+
+
+def _spec_for_client(spec: RunSpec, inputs: dict[str, Any]) -> dict[str, Any]:
+    """What the run API answers; on disk it also serves while the server is away."""
+    return {
+        "run_id": spec.run_id,
+        "project": spec.project,
+        "function": spec.function,
+        "handler": spec.handler,
+        "file": spec.file,
+        "parameters": dict(spec.parameters),
+        "inputs": inputs,
+        "attempt": spec.attempt,
+    }
+
+
+def _read(file: Path) -> dict[str, Any] | None:
+    try:
+        body = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _write(file: Path, body: dict[str, Any]) -> None:
+    temporary = file.with_suffix(".new")
+    temporary.write_text(json.dumps(body, default=str))
+    os.replace(temporary, file)
+
+
+EXECUTORS.add("local", LocalExecutor)

@@ -1,0 +1,101 @@
+"""Processes of the system: their environment, identity, and end. Linux first, nothing that rules out macOS."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+
+def scrubbed_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """``environment`` without what is ours: a frozen executable's library path and Python settings would make
+    the user's interpreter load our libraries. What PyInstaller set aside (``…_ORIG``) is put back."""
+    result: dict[str, str] = {}
+    for name, value in environment.items():
+        if name.startswith(("PYTHON", "_PYI", "_MEI", "MLBOX_")) or name in {"VIRTUAL_ENV", "CONDA_PREFIX"}:
+            continue
+        result[name] = value
+    for name in ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LIBPATH"):
+        original = result.pop(f"{name}_ORIG", None)
+        if original is not None:
+            result[name] = original
+        elif getattr(sys, "frozen", False):
+            result.pop(name, None)
+    return result
+
+
+def start_time(pid: int) -> str | None:
+    """A mark of the process's birth, so that a number given to another process later is told apart.
+    None: there is no such process, or it is dead and only waits to be reaped."""
+    try:
+        # the name in parentheses may hold spaces and parentheses: count from the last one
+        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    except FileNotFoundError:
+        return None if Path("/proc/self/stat").exists() else _start_time_by_ps(pid)
+    except (OSError, ValueError):
+        return None
+    return None if fields[0] in {"Z", "X"} else fields[19]
+
+
+def _start_time_by_ps(pid: int) -> str | None:
+    answer = subprocess.run(
+        ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    if not answer or answer.startswith("Z"):
+        return None
+    return answer.split(None, 1)[1]
+
+
+def same_process(pid: int, born: str | None) -> bool:
+    """Whether ``pid`` is alive and the process that was born then."""
+    return born is not None and start_time(pid) == born
+
+
+def group_alive(group: int) -> bool:
+    """Whether a process of the group is left that is not a zombie."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    if not Path("/proc/self/stat").exists():
+        return True
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError, IndexError):
+                fields = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
+                if int(fields[2]) == group and fields[0] not in {"Z", "X"}:
+                    return True
+    return False
+
+
+def kill_group(group: int, grace: float) -> None:
+    """End a process group whole: ask (SIGTERM), wait up to ``grace`` seconds, then kill."""
+    if group <= 1 or group == os.getpgrp():
+        return
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGTERM)
+        os.killpg(group, signal.SIGCONT)  # a stopped process would never see the request
+    deadline = time.monotonic() + grace
+    pause = 0.01
+    while group_alive(group):
+        if time.monotonic() >= deadline:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(group, signal.SIGKILL)
+            return
+        time.sleep(pause)
+        pause = min(pause * 2, 0.2)
+
+
+def signal_name(number: int) -> str:
+    """``SIGKILL`` for 9; the number itself when it has no name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)

@@ -1,0 +1,201 @@
+"""Functions: versions of the user's code and how to run it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlbox.base.clock import now
+from mlbox.base.command import Caller, Plan, Result, Step
+from mlbox.base.errors import Invalid, NotExecuted, NotFound
+from mlbox.base.names import Ref, check_name
+from mlbox.base.suggest import did_you_mean
+from mlbox.engine.catalog.tables import functions, projects
+from mlbox.engine.catalog.tables.functions import FunctionRow
+from mlbox.engine.runs import code
+from mlbox.engine.runs.commands import CreateFunction, DropFunction
+from mlbox.engine.runs.executors.base import EXECUTORS
+from mlbox.engine.runs.requests import plain
+from mlbox.engine.runs.source import HandlerInfo, Parameter, Source, read_source
+from mlbox.engine.storage.artifacts import ArtifactStore
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from mlbox.engine.catalog.database import Catalog
+
+_ELSEWHERE = re.compile(r"(git\+|hub://|https?://|s3://|gs://|az://)")
+
+
+class Functions:
+    """Makes, finds and drops functions."""
+
+    def __init__(self, catalog: Catalog, artifacts: ArtifactStore) -> None:
+        self._catalog = catalog
+        self._artifacts = artifacts
+
+    def require(self, ref: Ref) -> FunctionRow:
+        """The version that ``ref`` names, or the latest; ``NotFound`` with the nearest names."""
+        version = _version(ref)
+        with self._catalog.read() as cursor:
+            projects.require(cursor, ref.project)
+            found = functions.get(cursor, ref.project, ref.name, version)
+            if found is not None:
+                return found
+            versions = functions.versions(cursor, ref.project, ref.name)
+            known = functions.names(cursor, ref.project)
+        if versions:
+            told = ", ".join(map(str, versions))
+            raise NotFound(f"function {ref.name!r} has no version {version}", hint=f"its versions: {told}")
+        hint = did_you_mean(ref.name, known, kind="function")
+        if not known:
+            hint = f"make it with: CREATE FUNCTION {ref.name} FROM 'file.py'"
+        raise NotFound(f"there is no function {ref.name!r} in project {ref.project}", hint=hint)
+
+    def of_run(self, project: str, name: str, version: int) -> FunctionRow:
+        """The version that a run was made of, dropped or not."""
+        with self._catalog.read() as cursor:
+            found = functions.get_kept(cursor, project, name, version)
+        if found is None:
+            raise NotFound(f"version {version} of function {name!r} is gone")
+        return found
+
+    def plan_create(self, command: CreateFunction, caller: Caller) -> Plan:
+        """Read the files, find the handler, compare with the latest version. Nothing is stored."""
+        ref = command.ref
+        check_name(ref.name, "function name")
+        if ref.version is not None:
+            raise Invalid("CREATE FUNCTION gives the version itself", hint=f"leave @{ref.version} out")
+        with self._catalog.read() as cursor:
+            projects.require(cursor, ref.project)
+            latest = functions.get(cursor, ref.project, ref.name)
+        if latest is not None and command.if_not_exists:
+            return Plan((Step("reuse", f"function {ref}", "exists already"),), {"latest": latest})
+        _refuse_what_is_not_run(command)
+        source = read_source(Path(command.base_folder or Path.cwd(), command.source).expanduser())
+        row = _row(command, source)
+        if latest is not None and _same(latest, row):
+            return Plan((Step("reuse", f"function {ref}", f"unchanged, version {latest.version}"),), {"latest": latest})
+        action = "create" if latest is None else "replace"
+        detail = f"{row.file}, handler {row.handler or 'none: a script'}, runtime {row.runtime}"
+        return Plan((Step(action, f"function {ref}", detail),), {"row": row, "source": source})
+
+    def create(self, command: CreateFunction, plan: Plan, caller: Caller) -> Result:
+        """Store the files and add the version."""
+        row: FunctionRow | None = plan.resolved.get("row")
+        if row is None:
+            latest: FunctionRow = plan.resolved["latest"]
+            what = "exists already" if command.if_not_exists else "is unchanged"
+            return Result(f"function {command.ref} {what}, version {latest.version}", facts={"version": latest.version})
+        blob = code.store(plan.resolved["source"], self._artifacts)
+
+        def insert(cursor: DuckDBPyConnection) -> tuple[int, bool]:
+            latest = functions.get(cursor, row.project, row.name)
+            if latest is not None and _same(latest, row):  # somebody else was quicker
+                return latest.version, False
+            name = latest.name if latest else row.name
+            version = functions.next_version(cursor, row.project, row.name)
+            functions.insert(cursor, replace(row, name=name, version=version, code=blob.digest))
+            return version, True
+
+        version, new = self._catalog.write(insert)
+        if not new:
+            return Result(f"function {command.ref} is unchanged, version {version}", facts={"version": version})
+        handler = f"handler {row.handler}" if row.handler else "a script"
+        message = f"created function {command.ref} version {version}: {row.file}, {handler}"
+        return Result(message, facts={"version": version, "digest": row.digest})
+
+    def plan_drop(self, command: DropFunction, caller: Caller) -> Plan:
+        """Check that it is there."""
+        try:
+            row = self.require(command.ref)
+        except NotFound:
+            with self._catalog.read() as cursor:
+                projects.require(cursor, command.ref.project)
+            if command.if_exists:
+                return Plan((Step("reuse", f"function {command.ref}", "does not exist"),))
+            raise
+        return Plan((Step("drop", f"function {command.ref}", "its runs stay"),), {"row": row})
+
+    def drop(self, command: DropFunction, plan: Plan, caller: Caller) -> Result:
+        """Hide it: runs of it can still be repeated."""
+        row: FunctionRow | None = plan.resolved.get("row")
+        if row is None:
+            return Result(f"function {command.ref} does not exist")
+        version = _version(command.ref)
+        moment = now()
+        count = self._catalog.write(lambda cursor: functions.drop(cursor, row.project, row.name, version, moment))
+        return Result(f"dropped function {command.ref}: {count} version{'' if count == 1 else 's'}; its runs stay")
+
+
+def handlers_of(row: FunctionRow) -> dict[str, HandlerInfo]:
+    """The handlers of a function with their signatures, by name."""
+    found = {}
+    for body in row.definition.get("signatures", ()):
+        parameters = tuple(Parameter(**entry) for entry in body["parameters"])
+        found[body["name"]] = HandlerInfo(**{**body, "parameters": parameters})
+    return found
+
+
+def _row(command: CreateFunction, source: Source) -> FunctionRow:
+    handler = source.handler(command.handler)
+    definition = {
+        "image": command.image,
+        "resources": plain(asdict(command.resources)),
+        "environment": plain(command.environment),
+        "retries": command.retries,
+        "backoff_seconds": _seconds(command.backoff),
+        "timeout_seconds": _seconds(command.timeout),
+        "options": plain(command.options),
+        "python": source.python,
+        "signatures": [plain(asdict(info)) for info in source.handlers],
+    }
+    return FunctionRow(
+        project=command.ref.project,
+        name=command.ref.name,
+        version=0,
+        source=command.source,
+        file=source.file,
+        handler=handler.name if handler else None,
+        handlers=tuple(info.name for info in source.handlers),
+        runtime=command.runtime.lower(),
+        requirements=command.requirements or source.requirements,
+        digest=source.digest,
+        code="",
+        definition=definition,
+        comment=command.comment,
+        created_at=now(),
+    )
+
+
+def _refuse_what_is_not_run(command: CreateFunction) -> None:
+    if _ELSEWHERE.match(command.source):
+        raise NotExecuted(
+            f"functions are read from files and folders by this version, not from {command.source!r}",
+            hint="fetch it into a folder first",
+        )
+    if command.secrets:
+        raise NotExecuted("SECRETS of functions are not run by this version", hint="leave SECRETS out")
+    if command.retries < 0:
+        raise Invalid(f"RETRY {command.retries} is below 0")
+    EXECUTORS.get(command.runtime.lower())
+
+
+def _same(one: FunctionRow, other: FunctionRow) -> bool:
+    names = ("digest", "file", "handler", "runtime", "requirements", "definition", "comment")
+    return all(getattr(one, name) == getattr(other, name) for name in names)
+
+
+def _seconds(interval: timedelta | None) -> float | None:
+    return None if interval is None else interval.total_seconds()
+
+
+def _version(ref: Ref) -> int | None:
+    if ref.version is None:
+        return None
+    if not ref.version.isdigit():
+        raise Invalid(f"{ref.version!r} is not a version of a function", hint="versions of functions are numbers")
+    return int(ref.version)

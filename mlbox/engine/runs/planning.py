@@ -1,0 +1,191 @@
+"""RUN, checked before anything is done: function, handler, parameters, inputs, runtime, sweep."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mlbox.base.clock import now
+from mlbox.base.command import Plan, Query, Step
+from mlbox.base.errors import Invalid, NotFound
+from mlbox.base.ids import new_id
+from mlbox.base.names import Ref, check_name, literal, quote
+from mlbox.base.suggest import did_you_mean
+from mlbox.engine.catalog.tables.functions import FunctionRow
+from mlbox.engine.catalog.tables.runs import RunRow
+from mlbox.engine.runs.commands import RunSource, StartRun
+from mlbox.engine.runs.executors.base import EXECUTORS
+from mlbox.engine.runs.frames import Frames, FrameSource
+from mlbox.engine.runs.functions import Functions, handlers_of
+from mlbox.engine.runs.lifecycle import PENDING
+from mlbox.engine.runs.requests import dump_source, dump_sweep, plain
+from mlbox.engine.runs.source import HandlerInfo
+from mlbox.engine.runs.tuning.base import is_range, make_strategy
+
+FRAME = "frame"
+"""Name of the input that RUN .. FROM gives."""
+
+FrameQuery = Callable[[Ref], Query]
+"""The SQL that gives the rows of a named vector, table or view."""
+
+
+def table_query(ref: Ref) -> Query:
+    """All rows of a table or view."""
+    if ref.version is not None:
+        raise Invalid(f"a table has no versions, as {ref} asks for", hint=f"leave @{ref.version} out")
+    return Query(f"FROM {quote(ref.project)}.{quote(ref.name)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A RUN that has been checked. ``sources`` still hold the statement, for errors that point into it."""
+
+    row: RunRow
+    sources: Mapping[str, FrameSource]
+
+
+class Planner:
+    """Checks RUN statements."""
+
+    def __init__(self, frames: Frames, functions: Functions, frame_query: FrameQuery) -> None:
+        self._frames = frames
+        self._functions = functions
+        self._frame_query = frame_query
+
+    def plan(self, command: StartRun) -> Plan:
+        """The steps of a RUN; ``resolved["prepared"]`` is what to run."""
+        function = self._functions.require(command.function)
+        handler = _handler(function, command.handler)
+        runtime = (command.runtime or function.runtime).lower()
+        EXECUTORS.get(runtime)
+        if command.name is not None:
+            check_name(command.name, "run name")
+        sources = self._sources(command)
+        swept = [parameter.name for parameter in command.sweep.parameters] if command.sweep else []
+        _check_parameters(handler, command, sources, swept)
+        integers: frozenset[str] = frozenset()
+        if command.sweep is not None:
+            integers = _whole_numbers(command, handler)
+            make_strategy(command.sweep, "plan", integers)
+        steps = [
+            Step("read", f"input {name}", source.ref or " ".join(source.query.text.split())[:120])
+            for name, source in sources.items()
+        ]
+        for source in sources.values():
+            self._frames.columns(function.project, source)
+        row = _run_row(command, function, handler, runtime)
+        request = {
+            **row.request,
+            "sources": {name: dump_source(source) for name, source in sources.items()},
+            "integers": sorted(integers),
+        }
+        steps.append(Step("create", "run", row.label if row.name else "without a name"))
+        what = f"function {function.project}.{function.name}@{function.version}"
+        steps.append(Step("execute", what, f"{handler.signature if handler else function.file} on {runtime}"))
+        return Plan(tuple(steps), {"prepared": Prepared(replace(row, request=request), sources)})
+
+    def _sources(self, command: StartRun) -> dict[str, FrameSource]:
+        found: dict[str, FrameSource] = {}
+        if command.source is not None:
+            found[FRAME] = self._source(command.source, FRAME, command.function.project)
+        for name, value in command.inputs.items():
+            if name in found:
+                raise Invalid(f"input {name!r} is given twice", hint="RUN .. FROM gives the input 'frame'")
+            found[name] = self._source(value, name, command.function.project)
+        return found
+
+    def _source(self, value: Any, name: str, project: str) -> FrameSource:
+        if isinstance(value, RunSource):
+            value = value.query if value.query is not None else value.ref
+        if isinstance(value, Query):
+            return FrameSource(value)
+        if isinstance(value, str):
+            return FrameSource(Query(f"FROM {literal(value)}"), value, "file")
+        if isinstance(value, Ref):
+            query = self._frame_query(value)
+            kind = "table" if query == table_query(value) else "feature vector"
+            return FrameSource(query, str(value), kind)
+        raise Invalid(
+            f"input {name!r} is no table or query: {value!r}",
+            hint=f"INPUTS ({name} = table, or 'file.parquet', or (SELECT ..))",
+        )
+
+
+def _run_row(command: StartRun, function: FunctionRow, handler: HandlerInfo | None, runtime: str) -> RunRow:
+    parameters = plain(command.parameters)
+    definition = function.definition
+    timeout = command.timeout.total_seconds() if command.timeout else definition.get("timeout_seconds")
+    if command.retries is not None and command.retries < 0:
+        raise Invalid(f"RETRY {command.retries} is below 0")
+    request = {
+        "parameters": parameters,
+        "retries": definition.get("retries", 0) if command.retries is None else command.retries,
+        "backoff_seconds": definition.get("backoff_seconds"),
+        "timeout_seconds": timeout,
+        "frames": {},
+        "sweep": dump_sweep(command.sweep) if command.sweep else None,
+    }
+    return RunRow(
+        id=new_id(),
+        project=function.project,
+        name=command.name,
+        function=function.name,
+        function_version=function.version,
+        handler=handler.name if handler else None,
+        runtime=runtime,
+        state=PENDING,
+        created_at=now(),
+        params=parameters,
+        labels=plain(command.labels),
+        request=request,
+    )
+
+
+def _handler(function: FunctionRow, wanted: str | None) -> HandlerInfo | None:
+    known = handlers_of(function)
+    name = wanted or function.handler
+    if name is None:
+        return None
+    if name not in known:
+        hint = did_you_mean(name, known) or f"{function.file} has no functions: it runs as a script"
+        raise NotFound(f"function {function.name!r} has no handler {name!r}", hint=hint)
+    return known[name]
+
+
+def _check_parameters(handler: HandlerInfo | None, command: StartRun, inputs: Iterable[str], swept: list[str]) -> None:
+    both = sorted(set(swept) & set(command.parameters))
+    if both:
+        raise Invalid(f"parameter {both[0]!r} is given and swept", hint="name it in WITH or in SWEEP")
+    given = {*command.parameters, *swept}
+    both = sorted(given & set(inputs))
+    if both:
+        raise Invalid(f"{both[0]!r} is an input of this run and cannot be a parameter as well")
+    if handler is not None:
+        handler.check_arguments(given, set(inputs))
+
+
+def _whole_numbers(command: StartRun, handler: HandlerInfo | None) -> frozenset[str]:
+    """Ranges of whole numbers: the handler's default decides, else bounds that are whole and apart by more than 1
+    (``BETWEEN 0 AND 1`` is a share)."""
+    assert command.sweep is not None
+    defaults = {parameter.name: parameter.default for parameter in handler.parameters} if handler else {}
+    found = set()
+    for parameter in command.sweep.parameters:
+        low, high = parameter.low, parameter.high
+        if not is_range(parameter) or low is None or high is None or low != int(low) or high != int(high):
+            continue
+        default = _literal(defaults.get(parameter.name))
+        if isinstance(default, int) and not isinstance(default, bool):
+            found.add(parameter.name)
+        elif not isinstance(default, float) and not (parameter.log or high - low <= 1):
+            found.add(parameter.name)
+    return frozenset(found)
+
+
+def _literal(text: str | None) -> Any:
+    try:
+        return ast.literal_eval(text) if text else None
+    except (ValueError, SyntaxError):
+        return None

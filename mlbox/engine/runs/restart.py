@@ -1,0 +1,81 @@
+"""After a restart of the server: runs that go on are looked after again, the others are told as interrupted."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from mlbox.base.errors import MlboxError
+from mlbox.engine.catalog.tables.runs import RunRow
+from mlbox.engine.runs import lifecycle
+from mlbox.engine.runs.attempts import Attempts, Workshop
+from mlbox.engine.runs.ledger import Ending
+from mlbox.engine.runs.supervise import Supervisor
+from mlbox.engine.runs.watches import Watches
+
+_log = logging.getLogger(__name__)
+
+GONE = "the server stopped while it ran and its process is gone"
+NOT_BEGUN = "the server stopped before it began"
+PREPARED = "the server stopped while it was prepared"
+SWEEP = "the server stopped while the sweep ran; trials that ran on are kept"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a restart found, by number of runs."""
+
+    running: int
+    interrupted: int
+
+
+class Restart:
+    """Sorts out the runs that had not ended when the last server did."""
+
+    def __init__(self, shop: Workshop, attempts: Attempts, supervisor: Supervisor, watches: Watches) -> None:
+        self._shop = shop
+        self._attempts = attempts
+        self._supervisor = supervisor
+        self._watches = watches
+
+    def reattach(self) -> Found:
+        """Look at every run that has not ended and that nobody looks after."""
+        running = interrupted = 0
+        for row in self._shop.ledger.active():
+            if self._watches.get(row.id) is not None:
+                continue
+            try:
+                if self._resume(row):
+                    running += 1
+                    continue
+                self._interrupt(row)
+                interrupted += 1
+            except MlboxError as error:  # one run's trouble must not keep the server from starting
+                _log.warning("run %s could not be found again: %s", row.id, error.message)
+        return Found(running, interrupted)
+
+    def _resume(self, row: RunRow) -> bool:
+        handle = row.handle
+        if row.request.get("sweep") or handle is None:
+            return False
+        try:
+            known = self._shop.engines.get(row.runtime).reattach(dict(handle))
+        except MlboxError as error:
+            if not error.transient:
+                return False
+            known = True  # the engine is away for the moment: its run is asked for until it answers
+        if known:
+            self._watches.start(row.id, lambda watch: self._supervisor.resume(watch, handle))
+        return known
+
+    def _interrupt(self, row: RunRow) -> None:
+        folder = self._attempts.folder(row.id) / f"attempt-{row.attempt}"
+        self._shop.calls.accept_leftovers(row.id, folder)
+        if row.request.get("sweep"):
+            reason = SWEEP
+        elif row.state == lifecycle.RUNNING:
+            reason = GONE
+        else:
+            reason = PREPARED if row.state == lifecycle.PREPARING else NOT_BEGUN
+        self._shop.ledger.finish(row.id, Ending(lifecycle.INTERRUPTED, reason))
+        self._shop.calls.forget(row.id)

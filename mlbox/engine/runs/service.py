@@ -1,0 +1,216 @@
+"""Functions and runs: the commands, and what the rest of the house calls."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlbox.base.clock import now
+from mlbox.base.command import Caller, Handler, Plan, Result, Step
+from mlbox.base.errors import Conflict, Invalid
+from mlbox.base.events import Bus
+from mlbox.base.ids import new_id
+from mlbox.engine.catalog.tables import projects
+from mlbox.engine.catalog.tables.runs import RunRow
+from mlbox.engine.runs import lifecycle, results
+from mlbox.engine.runs.admission import Slots
+from mlbox.engine.runs.attempts import Attempts, Engines, Workshop
+from mlbox.engine.runs.calls_home import CallsHome
+from mlbox.engine.runs.commands import CancelRun, CreateFunction, DropFunction, DropRun, LogToRun, Rerun, StartRun
+from mlbox.engine.runs.frames import Frames
+from mlbox.engine.runs.functions import Functions
+from mlbox.engine.runs.ledger import Ledger
+from mlbox.engine.runs.planning import FrameQuery, Planner, Prepared, table_query
+from mlbox.engine.runs.removal import Removal
+from mlbox.engine.runs.restart import Found, Restart
+from mlbox.engine.runs.supervise import Sources, Supervisor
+from mlbox.engine.runs.sweeps import Sweeps
+from mlbox.engine.runs.watches import Watch, Watches
+from mlbox.engine.storage.artifacts import ArtifactStore
+
+if TYPE_CHECKING:
+    from mlbox.base.settings import Settings
+    from mlbox.engine.catalog.database import Catalog
+
+
+class Runs:
+    """The service of functions and runs.
+
+    ``home_url`` gives the address that processes call home to; ``frame_query`` the SQL of a named vector or table.
+    """
+
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        artifacts: ArtifactStore,
+        bus: Bus,
+        settings: Settings,
+        home_url: Callable[[], str],
+        frame_query: FrameQuery = table_query,
+    ) -> None:
+        home = catalog.home
+        self._catalog = catalog
+        self._artifacts = artifacts
+        self._watches = Watches()
+        self._functions = Functions(catalog, artifacts)
+        frames = Frames(catalog)
+        self._planner = Planner(frames, self._functions, frame_query)
+        self._ledger = Ledger(catalog, bus)
+        self.calls_home = CallsHome(catalog=catalog, artifacts=artifacts, bus=bus, home=home, wake=self._watches.wake)
+        shop = Workshop(
+            home=home,
+            artifacts=artifacts,
+            ledger=self._ledger,
+            calls=self.calls_home,
+            functions=self._functions,
+            frames=frames,
+            engines=Engines(home, settings),
+            home_url=home_url,
+        )
+        attempts = Attempts(shop)
+        self.log_path = attempts.log_path
+        self._supervisor = Supervisor(shop, attempts, Slots(settings.run_slots))
+        self._sweeps = Sweeps(self._ledger, attempts, self._supervisor, self._watches)
+        self._removal = Removal(catalog, self._ledger, self.log_path)
+        self._restart = Restart(shop, attempts, self._supervisor, self._watches)
+
+    def handlers(self) -> Iterable[Handler]:
+        """The commands of this service."""
+        return (
+            Handler(CreateFunction, self._functions.plan_create, self._functions.create),
+            Handler(DropFunction, self._functions.plan_drop, self._functions.drop),
+            Handler(StartRun, self.plan_start, self.start),
+            Handler(CancelRun, self.plan_cancel, self.cancel),
+            Handler(Rerun, self.plan_rerun, self.rerun),
+            Handler(LogToRun, self.plan_log, self.log),
+            Handler(DropRun, self._removal.plan, self._removal.drop),
+        )
+
+    def find(self, project: str, text: str) -> RunRow:
+        """The run that a user calls ``text``: id, prefix of 8 digits or more, or name. ``NotFound``, ``Invalid``."""
+        return self._ledger.find(project, text)
+
+    def reattach(self) -> Found:
+        """Once, at the start of the server: go on with the runs that had not ended."""
+        return self._restart.reattach()
+
+    def shutdown(self, seconds: float = 5.0) -> None:
+        """Stop looking after runs. Processes go on; the next start finds them."""
+        self._watches.leave(seconds)
+
+    def plan_start(self, command: StartRun, caller: Caller) -> Plan:
+        """Check the whole request."""
+        return self._planner.plan(command)
+
+    def start(self, command: StartRun, plan: Plan, caller: Caller) -> Result:
+        """Run, and wait for the end unless ``command.asynchronous``. Raises ``RunFailed`` with the user's traceback."""
+        prepared: Prepared = plan.resolved["prepared"]
+        row = replace(prepared.row, id=new_id(), created_at=now())
+        return self._go(row, prepared.sources, command.asynchronous)
+
+    def plan_cancel(self, command: CancelRun, caller: Caller) -> Plan:
+        """Find the run; ``Conflict`` when it has ended."""
+        row = self._find(command.project, command.run)
+        if lifecycle.is_final(row.state):
+            raise Conflict(f"run {row.label} has ended already: it is {row.state}")
+        return Plan((Step("execute", f"run {row.label}", f"cancel; it is {row.state}"),), {"row": row})
+
+    def cancel(self, command: CancelRun, plan: Plan, caller: Caller) -> Result:
+        """End the run with all its processes; of a sweep, all its trials. Waits for the end."""
+        row: RunRow = plan.resolved["row"]
+        watch = self._watches.cancel(row.id)
+        if watch is not None:
+            watch.wait()
+        row = self._ledger.get(row.id)
+        if row.state != lifecycle.CANCELLED:
+            raise Conflict(f"run {row.label} had ended before: it is {row.state}")
+        return Result(f"cancelled run {row.label}", facts={"run": row.id, "state": row.state})
+
+    def plan_rerun(self, command: Rerun, caller: Caller) -> Plan:
+        """Find the run and its function's version."""
+        if command.from_step is not None:
+            raise Invalid("a run of a function has no steps", hint=f"RERUN '{command.run}'")
+        row = self._find(command.project, command.run)
+        function = self._functions.of_run(row.project, row.function, row.function_version)
+        what = f"function {row.project}.{row.function}@{function.version}"
+        return Plan((Step("create", "run", f"as {row.label}"), Step("execute", what)), {"row": row})
+
+    def rerun(self, command: Rerun, plan: Plan, caller: Caller) -> Result:
+        """The same version, parameters and inputs again; an input whose file has gone is read anew."""
+        old: RunRow = plan.resolved["row"]
+        row = RunRow(
+            id=new_id(),
+            project=old.project,
+            name=None if old.parent_id else old.name,
+            function=old.function,
+            function_version=old.function_version,
+            handler=old.handler,
+            runtime=old.runtime,
+            state=lifecycle.PENDING,
+            created_at=now(),
+            params=old.request.get("parameters", {}),
+            labels=old.labels,
+            request=old.request,
+        )
+        return self._go(row, None, asynchronous=False)
+
+    def plan_log(self, command: LogToRun, caller: Caller) -> Plan:
+        """Find the run and check what is to be logged."""
+        if not command.run:
+            raise Invalid(f"LOG {command.kind.upper()} needs the run", hint=f"LOG {command.kind.upper()} .. RUN 'id'")
+        row = self._find(command.project, command.run)
+        if command.kind == "artifact":
+            if not command.path or not Path(command.path).expanduser().is_file():
+                raise Invalid(f"artifact {command.name!r}: there is no file {command.path!r}")
+        elif command.kind == "metric" and (
+            isinstance(command.value, bool) or not isinstance(command.value, int | float)
+        ):
+            raise Invalid(f"metric {command.name!r} is not a number: {command.value!r}")
+        return Plan((Step("create", f"{command.kind} {command.name}", f"of run {row.label}"),), {"row": row})
+
+    def log(self, command: LogToRun, plan: Plan, caller: Caller) -> Result:
+        """Add a metric's point, a parameter or an artifact to a run, ended or not."""
+        row: RunRow = plan.resolved["row"]
+        event: dict[str, Any] = {"kind": command.kind, "name": command.name}
+        if command.kind == "artifact":
+            path = Path(str(command.path)).expanduser()
+            blob = self._artifacts.put_path(path)
+            event.update(
+                artifact_kind="file",
+                digest=blob.digest,
+                size=blob.size,
+                file_name=path.name,
+                media_type=mimetypes.guess_type(path.name)[0] or "application/octet-stream",
+            )
+        else:
+            event.update(value=command.value, step=command.step)
+        refused = self.calls_home.take(row.id, new_id(), [event]).refused
+        if refused:
+            raise Invalid(refused[0].partition(": ")[2])
+        return Result(f"logged {command.kind} {command.name} to run {row.label}", facts={"run": row.id})
+
+    def _go(self, row: RunRow, sources: Sources | None, asynchronous: bool) -> Result:
+        self._ledger.create(row)
+        carry = self._sweeps.carry if row.request.get("sweep") else self._supervisor.carry
+        watch = self._watches.start(row.id, lambda watch: carry(watch, sources))
+        if asynchronous:
+            return results.started(row)
+        self._wait(watch)
+        return results.finished(self._ledger.get(row.id), watch.failure)
+
+    def _wait(self, watch: Watch) -> None:
+        try:
+            watch.wait()
+        except KeyboardInterrupt:
+            self._watches.cancel(watch.run_id)
+            watch.done.wait()
+            raise
+
+    def _find(self, project: str, text: str) -> RunRow:
+        with self._catalog.read() as cursor:
+            projects.require(cursor, project)
+        return self._ledger.find(project, text)

@@ -1,0 +1,223 @@
+"""The local artifact store: bytes named by their SHA-256, written once and never changed."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import threading
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+from mlbox.base.errors import Invalid, MlboxError, NotFound, SystemError, Unavailable
+from mlbox.base.ids import new_id
+
+CHUNK = 1 << 20
+"""Bytes that are read at once."""
+
+_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """Stored bytes: SHA-256 as 64 hexadecimal digits, and their number."""
+
+    digest: str
+    size: int
+
+
+def check_digest(digest: str) -> str:
+    """``digest`` if it is a SHA-256 in lower-case hexadecimal digits."""
+    if not _DIGEST.match(digest):
+        raise Invalid(f"{digest!r} is not a SHA-256", hint="64 lower-case hexadecimal digits are needed")
+    return digest
+
+
+class ArtifactStore:
+    """A folder ``<first two digits>/<digest>``; safe from many threads and processes."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._incoming = folder / "incoming"
+        self._verified: dict[str, tuple[int, int]] = {}
+        self._lock = threading.Lock()
+        self._incoming.mkdir(parents=True, exist_ok=True)
+
+    def writer(self) -> ArtifactWriter:
+        """For bytes that arrive piece by piece; nothing is stored before its ``commit``."""
+        return ArtifactWriter(self, self._incoming / new_id())
+
+    def put_stream(self, stream: BinaryIO | Iterable[bytes], expected: str | None = None) -> Blob:
+        """Store what ``stream`` gives (a file or chunks). ``Invalid`` when ``expected`` is not its hash."""
+        with self.writer() as writer:
+            for chunk in _chunks(stream):
+                writer.write(chunk)
+            return writer.commit(expected)
+
+    def put_bytes(self, data: bytes) -> Blob:
+        """Store ``data``."""
+        return self.put_stream((data,))
+
+    def put_path(self, path: Path) -> Blob:
+        """Store a copy of the file at ``path``; ``NotFound`` when it cannot be read."""
+        try:
+            with path.open("rb") as stream:
+                return self.put_stream(stream)
+        except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+            raise NotFound(f"{path} cannot be read: {error.strerror}") from None
+
+    def has(self, digest: str) -> bool:
+        """Whether these bytes are here."""
+        return self.path(digest).is_file()
+
+    def path(self, digest: str) -> Path:
+        """Where the bytes are, or would be; for readers that need a path. Not verified, never to be written."""
+        check_digest(digest)
+        return self._folder / digest[:2] / digest
+
+    def size(self, digest: str) -> int:
+        """Number of bytes; ``NotFound``."""
+        try:
+            return self.path(digest).stat().st_size
+        except FileNotFoundError:
+            raise _missing(digest) from None
+
+    def open(self, digest: str) -> BinaryIO:
+        """A reader over bytes whose hash has been checked since they were last touched on disk.
+
+        Raises ``NotFound``; ``SystemError`` when the file was changed behind our back.
+        """
+        path = self.path(digest)
+        try:
+            stream = path.open("rb")
+        except FileNotFoundError:
+            raise _missing(digest) from None
+        try:
+            status = os.fstat(stream.fileno())
+            mark = (status.st_mtime_ns, status.st_size)
+            with self._lock:
+                known = self._verified.get(digest) == mark
+            if not known:
+                if hashlib.file_digest(stream, "sha256").hexdigest() != digest:
+                    raise SystemError(
+                        f"artifact {digest[:12]}… was changed on disk: its bytes do not match its hash",
+                        hint=f"restore {path} from a backup, or log the artifact again",
+                        details={"digest": digest},
+                    )
+                stream.seek(0)
+                with self._lock:
+                    self._verified[digest] = mark
+        except BaseException:
+            stream.close()
+            raise
+        return stream
+
+    def read(self, digest: str) -> bytes:
+        """All bytes, checked; as :meth:`open`."""
+        with self.open(digest) as stream:
+            return stream.read()
+
+    def delete(self, digest: str) -> bool:
+        """Remove the bytes; whether they were here. The caller knows that nothing points at them."""
+        with self._lock:
+            self._verified.pop(digest, None)
+        try:
+            self.path(digest).unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _adopt(self, incoming: Path, blob: Blob) -> None:
+        """Give finished bytes their name; whoever comes second with the same bytes changes nothing."""
+        target = self.path(blob.digest)
+        if target.is_file() and target.stat().st_size == blob.size:
+            incoming.unlink()
+            return
+        target.parent.mkdir(exist_ok=True)
+        incoming.chmod(0o400)
+        os.replace(incoming, target)
+        _sync_folder(target.parent)
+
+
+class ArtifactWriter:
+    """Bytes on their way into the store: hashed while they are written; left out they leave nothing behind."""
+
+    def __init__(self, store: ArtifactStore, path: Path) -> None:
+        self._store = store
+        self._path = path
+        self._hash = hashlib.sha256()
+        self._file = path.open("xb")
+        self.size = 0
+
+    def write(self, chunk: bytes) -> None:
+        """Append; ``Unavailable`` when the disk is full."""
+        try:
+            self._file.write(chunk)
+        except OSError as error:
+            raise _disk(error) from None
+        self._hash.update(chunk)
+        self.size += len(chunk)
+
+    def commit(self, expected: str | None = None) -> Blob:
+        """Make it durable under its hash. ``Invalid`` when ``expected`` is another: nothing is stored then."""
+        blob = Blob(self._hash.hexdigest(), self.size)
+        if expected is not None and expected != blob.digest:
+            self.discard()
+            raise Invalid(
+                f"the bytes that arrived have the SHA-256 {blob.digest}, {expected} was announced",
+                hint="send them again",
+            )
+        try:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._store._adopt(self._path, blob)
+        except OSError as error:
+            self.discard()
+            raise _disk(error) from None
+        return blob
+
+    def discard(self) -> None:
+        """Give up; harmless after a commit."""
+        with suppress(OSError):
+            self._file.close()
+        with suppress(FileNotFoundError):
+            self._path.unlink()
+
+    def __enter__(self) -> ArtifactWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.discard()
+
+
+def _chunks(stream: BinaryIO | Iterable[bytes]) -> Iterable[bytes]:
+    read = getattr(stream, "read", None)
+    if read is None:
+        return stream
+    return iter(lambda: read(CHUNK), b"")
+
+
+def _missing(digest: str) -> NotFound:
+    return NotFound(f"there are no bytes with the SHA-256 {digest[:12]}…", details={"digest": digest})
+
+
+def _disk(error: OSError) -> MlboxError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Unavailable("the disk of the artifact store is full", hint="free some space, then try again")
+    return SystemError(f"the artifact store cannot be written: {error.strerror}")
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

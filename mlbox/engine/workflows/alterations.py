@@ -1,0 +1,53 @@
+"""ALTER kind name: suspend, resume, rename. Each kind answers for its own objects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from mlbox.base.command import Caller, Handler, Plan, Result
+from mlbox.base.errors import NotExecuted
+from mlbox.engine.workflows.commands import AlterObject
+
+
+class Alterable(Protocol):
+    """Who answers ALTER for a kind of object."""
+
+    def plan_alter(self, command: AlterObject, caller: Caller) -> Plan:
+        """Check; change nothing."""
+        ...
+
+    def alter(self, command: AlterObject, plan: Plan, caller: Caller) -> Result:
+        """Do it."""
+        ...
+
+
+class Alterations:
+    """The one handler of ``AlterObject``: finds who answers for the kind."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, Alterable] = {}
+
+    def add(self, kind: str, alterable: Alterable) -> None:
+        """``alterable`` answers for ``kind`` (``schedule``, ``monitor``)."""
+        self._kinds[kind.lower()] = alterable
+
+    def handlers(self) -> Iterable[Handler]:
+        """The command it answers."""
+        return (Handler(AlterObject, self._plan, self._execute),)
+
+    def _plan(self, command: AlterObject, caller: Caller) -> Plan:
+        return self._find(command).plan_alter(command, caller)
+
+    def _execute(self, command: AlterObject, plan: Plan, caller: Caller) -> Result:
+        return self._find(command).alter(command, plan, caller)
+
+    def _find(self, command: AlterObject) -> Alterable:
+        found = self._kinds.get(command.kind.lower())
+        if found is None:
+            known = ", ".join(sorted(self._kinds))
+            raise NotExecuted(
+                f"ALTER {command.kind.upper()} {command.action.upper()} is not executed by this version",
+                hint=f"it works for: {known}",
+            )
+        return found

@@ -1,0 +1,263 @@
+"""The Open Inference Protocol over HTTP as a raw ASGI application: paths, bodies, errors."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from mlbox.base.errors import Invalid, MlboxError, NotFound, Unavailable
+from mlbox.base.ids import new_id
+from mlbox.serve import codec
+from mlbox.serve.http import (
+    BINARY,
+    JSON,
+    Headers,
+    NotAllowed,
+    Receive,
+    Scope,
+    Send,
+    defect,
+    fail,
+    headers_of,
+    lifespan,
+    read_body,
+    reply,
+)
+from mlbox.serve.metadata import model_metadata, server_metadata
+from mlbox.serve.record import Entry, microseconds
+
+if TYPE_CHECKING:
+    from mlbox.serve.codec import Request
+    from mlbox.serve.directory import Directory, Slot
+    from mlbox.serve.endpoint import Answer, Runtime
+    from mlbox.serve.record import Recorder
+
+INLINE_ROWS = 256
+"""Requests up to this many rows are computed on the event loop: a thread costs more than they do."""
+
+INLINE_BYTES = 64 * 1024
+"""Bodies up to this size are decoded on the event loop."""
+
+
+class InferenceApp:
+    """``/v2…`` and nothing else. Holds no state of endpoints: it asks the directory for each request."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        recorder: Recorder,
+        ensure: Callable[[Slot], Runtime],
+        max_body: int,
+        version: str,
+    ) -> None:
+        self._directory = directory
+        self._recorder = recorder
+        self._ensure = ensure
+        self._max_body = max_body
+        self._version = version
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="inference")
+
+    def close(self) -> None:
+        """End the threads when their work is done."""
+        self._threads.shutdown(wait=True)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "lifespan":
+            await lifespan(receive, send)
+            return
+        try:
+            await self._route(scope, receive, send)
+        except MlboxError as error:
+            await fail(send, error)
+        except Exception:  # a defect of ours must not take the connection, nor show its insides
+            await fail(send, defect())
+
+    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method: str = scope["method"]
+        parts = [part for part in scope["path"].split("/") if part]
+        if method == "POST" and len(parts) >= 4 and parts[1] == "models" and parts[-1] == "infer":
+            await self._infer(parts, scope, receive, send)
+            return
+        body = await self._describe(parts)
+        if method not in ("GET", "HEAD"):
+            raise NotAllowed(f"{method} is not a method of {scope['path']}", hint="use GET")
+        await reply(send, 200, body, JSON)
+
+    async def _describe(self, parts: list[str]) -> bytes:
+        match parts:
+            case ["v2"]:
+                return codec.to_json(server_metadata(self._version))
+            case ["v2", "health", "live"]:
+                return b'{"live":true}'
+            case ["v2", "health", "ready"]:
+                return b'{"ready":true}'
+            case ["v2", "models", _] | ["v2", "models", _, "versions", _]:
+                slot = self._directory.find(parts[2])
+                return codec.to_json(model_metadata(slot, await self._runtime(slot, parts)))
+            case ["v2", "models", _, "ready"] | ["v2", "models", _, "versions", _, "ready"]:
+                slot = self._directory.find(parts[2])
+                _check_state(slot)
+                await self._runtime(slot, parts)
+                return codec.to_json({"name": slot.name, "ready": True})
+            case ["v2", "models", _, "infer"] | ["v2", "models", _, "versions", _, "infer"]:
+                raise NotAllowed("infer takes a POST", hint="send the inputs as the body of a POST")
+        raise NotFound(
+            f"there is no path /{'/'.join(parts)}",
+            hint="POST /v2/models/{endpoint}/infer, GET /v2/models/{endpoint}, /v2/health/ready, /v2",
+        )
+
+    async def _runtime(self, slot: Slot, parts: list[str]) -> Runtime:
+        """The runtime, built beside the event loop when there is none yet; the path's version must be one of it."""
+        runtime = slot.runtime
+        if runtime is None:
+            runtime = await asyncio.get_running_loop().run_in_executor(self._threads, self._ensure, slot)
+        if len(parts) > 4 and parts[3] == "versions":
+            live = {str(arm.version) for arm in runtime.arms}
+            if parts[4] not in live:
+                raise NotFound(
+                    f"endpoint {slot.name} does not serve version {parts[4]!r}",
+                    hint=f"it serves {', '.join(sorted(live))}; leave /versions/… out",
+                )
+        return runtime
+
+    async def _infer(self, parts: list[str], scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        slot = self._directory.find(parts[2])
+        call = _Call(slot, parts[2])
+        try:
+            _check_state(slot)
+            headers = headers_of(scope)
+            body = await read_body(headers, receive, self._max_body)
+            if slot.runtime is None or len(parts) > 4:
+                await self._runtime(slot, parts)
+            status, head, content = await self._work(call, body, headers)
+        except MlboxError as error:
+            self._note(call, started, error)
+            raise
+        except Exception:
+            internal = defect()
+            self._note(call, started, internal)
+            raise internal from None
+        self._note(call, started, None)
+        await reply(send, status, content, head)
+        if call.runtime is not None and call.runtime.shadow is not None and call.request is not None:
+            self._shadow(call)
+
+    async def _work(self, call: _Call, body: bytes, headers: dict[bytes, bytes]) -> tuple[int, Headers, bytes]:
+        loop = asyncio.get_running_loop()
+        if len(body) <= INLINE_BYTES:
+            call.decode(body, headers, self._max_body)
+            if call.rows <= INLINE_ROWS:
+                return call.finish()
+            work = loop.run_in_executor(self._threads, call.finish)
+        else:
+            work = loop.run_in_executor(self._threads, call.whole, body, headers, self._max_body)
+        limit = call.slot.row.options.get("timeout_ms")
+        try:
+            return await asyncio.wait_for(work, limit / 1000 if limit else None)
+        except TimeoutError:
+            raise Unavailable(
+                f"the time limit of {limit:g} ms of endpoint {call.slot.name} has passed",
+                hint="send fewer rows at once, or raise timeout_ms",
+            ) from None
+
+    def _note(self, call: _Call, started: float, error: MlboxError | None) -> None:
+        """Count the request, and record it when its endpoint's LOG clause says so."""
+        row = call.slot.row
+        entry = Entry(
+            row.project,
+            row.name,
+            call.id,
+            microseconds(),
+            (time.perf_counter() - started) * 1000,
+            call.request,
+            call.answer if error is None else None,
+            error.message if error else None,
+        )
+        call.keep = _keep(row.log_percent)
+        self._recorder.count(entry, call.keep)
+
+    def _shadow(self, call: _Call) -> None:
+        """Ask the shadow model after the caller has its answer; its failure is recorded and stops nobody."""
+        assert call.runtime is not None and call.request is not None
+        started = time.perf_counter()
+        answer: Answer | None = None
+        failed: str | None = None
+        try:
+            answer = call.runtime.answer_shadow(call.request)
+        except MlboxError as error:
+            failed = error.message
+        row = call.slot.row
+        took = (time.perf_counter() - started) * 1000
+        entry = Entry(row.project, row.name, call.id, microseconds(), took, call.request, answer, failed, shadow=True)
+        if call.keep:
+            self._recorder.count(entry, True)
+
+
+class _Call:
+    """One request on its way: decoded, answered, encoded."""
+
+    __slots__ = ("answer", "asked", "id", "keep", "request", "runtime", "slot")
+
+    def __init__(self, slot: Slot, asked: str) -> None:
+        self.slot = slot
+        self.asked = asked
+        self.id = ""
+        self.keep = False
+        self.request: Request | None = None
+        self.answer: Answer | None = None
+        self.runtime: Runtime | None = None
+
+    @property
+    def rows(self) -> int:
+        """Rows of the decoded request."""
+        return self.request.rows if self.request else 0
+
+    def decode(self, body: bytes, headers: dict[bytes, bytes], limit: int) -> None:
+        """Read the body."""
+        self.id = new_id()
+        encoding = headers.get(b"content-encoding")
+        if encoding and encoding != b"identity":
+            body = codec.inflate(body, encoding, limit)
+        length = headers.get(codec.HEADER)
+        if length is not None and not length.isdigit():
+            raise Invalid(f"Inference-Header-Content-Length {length.decode('latin-1')!r} is no number")
+        self.request = codec.decode(body, int(length) if length is not None else None)
+        self.id = self.request.id or self.id
+
+    def finish(self) -> tuple[int, Headers, bytes]:
+        """Answer and encode. The runtime is taken once: one request never sees two generations."""
+        assert self.request is not None
+        runtime = self.slot.runtime
+        if runtime is None:
+            raise Unavailable(f"endpoint {self.slot.name} is changing", hint="try again")
+        self.runtime = runtime
+        answer = self.answer = runtime.answer(self.request)
+        version = runtime.version if answer.version is None else str(answer.version)
+        absent = {"features_missing": answer.seen.missing} if answer.seen.missing else None
+        response = codec.Reply(self.asked, version, self.id, answer.outputs, absent)
+        content, json_length = codec.encode(response, self.request)
+        if json_length is None:
+            return 200, JSON, content
+        return 200, [BINARY, (codec.HEADER, str(json_length).encode())], content
+
+    def whole(self, body: bytes, headers: dict[bytes, bytes], limit: int) -> tuple[int, Headers, bytes]:
+        """Everything, for a thread."""
+        self.decode(body, headers, limit)
+        return self.finish()
+
+
+def _keep(percent: float) -> bool:
+    return percent >= 100 or (percent > 0 and random.random() * 100 < percent)
+
+
+def _check_state(slot: Slot) -> None:
+    if slot.row.state != "ready":
+        raise Unavailable(
+            f"endpoint {slot.name} is suspended", hint=f"ALTER ENDPOINT {slot.name} RESUME makes it answer again"
+        )

@@ -1,0 +1,226 @@
+"""Requests and responses of the Open Inference Protocol (V2): JSON, with the binary tensor extension."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from mlbox.base.clock import as_utc
+from mlbox.base.errors import Invalid
+from mlbox.serve.tensors import DATATYPES, Column, datatype_of, datatype_of_array, from_binary, from_json, to_binary
+
+HEADER = b"inference-header-content-length"
+"""Where the JSON part of a body ends, when binary tensors follow it."""
+
+
+class WireTensor(msgspec.Struct):
+    """An input tensor as it is sent."""
+
+    name: str
+    shape: list[int]
+    datatype: str
+    data: Any = None
+    parameters: dict[str, Any] | None = None
+
+
+class WireOutput(msgspec.Struct):
+    """An output that is asked for."""
+
+    name: str
+    parameters: dict[str, Any] | None = None
+
+
+class WireRequest(msgspec.Struct):
+    """The JSON of a request."""
+
+    inputs: list[WireTensor]
+    id: str | None = None
+    parameters: dict[str, Any] | None = None
+    outputs: list[WireOutput] | None = None
+
+
+@dataclass(slots=True)
+class Request:
+    """A decoded request: columns of equal length by lower-case name."""
+
+    columns: dict[str, Column]
+    rows: int
+    id: str | None
+    outputs: list[WireOutput] | None
+    binary: bool
+    """Whether outputs go out in the binary form unless they say otherwise."""
+    event_times: list[datetime] | None = None
+    row_ids: list[str] | None = None
+
+
+_decoder = msgspec.json.Decoder(WireRequest)
+_encoder = msgspec.json.Encoder()
+
+
+def decode(body: bytes, header_length: int | None = None) -> Request:
+    """A request from its body; raises ``Invalid`` that names the tensor and what is wrong with it."""
+    head: Any = body
+    rest = memoryview(b"")
+    if header_length is not None:
+        if not 0 < header_length <= len(body):
+            raise Invalid(
+                f"Inference-Header-Content-Length says {header_length}, the body has {len(body)} bytes",
+            )
+        head, rest = memoryview(body)[:header_length], memoryview(body)[header_length:]
+    try:
+        wire = _decoder.decode(head)
+    except msgspec.ValidationError as error:
+        raise Invalid(
+            f"the request is not as the protocol has it: {error}",
+            hint='{"inputs": [{"name": "x", "shape": [1], "datatype": "FP64", "data": [1.5]}]}',
+        ) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Invalid(f"the body is not valid JSON: {error}") from None
+    columns = _columns(wire.inputs, rest)
+    if not columns:
+        raise Invalid("the request has no inputs")
+    rows = next(iter(columns.values())).rows
+    for column in columns.values():
+        if column.rows != rows:
+            first = next(iter(columns.values()))
+            raise Invalid(
+                f"input {column.name!r} has {column.rows} rows, input {first.name!r} has {first.rows}",
+                hint="all inputs hold the same rows",
+            )
+    parameters = wire.parameters
+    request = Request(columns, rows, wire.id, wire.outputs, False)
+    if parameters:
+        request.binary = parameters.get("binary_data_output") is True
+        request.event_times = _event_times(parameters.get("event_time"), rows)
+        request.row_ids = _row_ids(parameters.get("row_ids"), rows)
+    return request
+
+
+def _columns(tensors: Sequence[WireTensor], rest: memoryview) -> dict[str, Column]:
+    columns: dict[str, Column] = {}
+    position = 0
+    for tensor in tensors:
+        key = tensor.name.lower()
+        if key in columns:
+            raise Invalid(f"input {tensor.name!r} is given twice; case does not count")
+        datatype = datatype_of(tensor.name, tensor.datatype)
+        size = tensor.parameters.get("binary_data_size") if tensor.parameters else None
+        if size is None:
+            if tensor.data is None:
+                raise Invalid(f"input {tensor.name!r} has neither data nor binary_data_size")
+            columns[key] = from_json(tensor.name, tensor.shape, datatype, tensor.data)
+            continue
+        if size.__class__ is not int or size < 0 or position + size > len(rest):
+            raise Invalid(
+                f"input {tensor.name!r}: binary_data_size is {size!r}, {len(rest) - position} bytes are left",
+                hint="Inference-Header-Content-Length says where the binary tensors begin",
+            )
+        if tensor.data is not None:
+            raise Invalid(f"input {tensor.name!r} has both data and binary_data_size")
+        columns[key] = from_binary(tensor.name, tensor.shape, datatype, rest[position : position + size])
+        position += size
+    if position != len(rest):
+        raise Invalid(f"{len(rest) - position} bytes of the body belong to no input")
+    return columns
+
+
+def _event_times(value: Any, rows: int) -> list[datetime] | None:
+    if value is None:
+        return None
+    times = value if isinstance(value, list) else [value] * rows
+    if len(times) != rows:
+        raise Invalid(f"parameter event_time has {len(times)} times for {rows} rows")
+    try:
+        if not isinstance(value, list):
+            return [as_utc(datetime.fromisoformat(value))] * rows
+        return [as_utc(datetime.fromisoformat(time)) for time in times]
+    except (TypeError, ValueError):
+        raise Invalid("parameter event_time is no ISO 8601 time", hint="for example 2013-07-01T06:00:00Z") from None
+
+
+def _row_ids(value: Any, rows: int) -> list[str] | None:
+    if value is None:
+        return None
+    ids = value if isinstance(value, list) else [value]
+    if len(ids) != rows:
+        raise Invalid(f"parameter row_ids has {len(ids)} ids for {rows} rows")
+    return [str(entry) for entry in ids]
+
+
+def inflate(body: bytes, encoding: bytes, limit: int) -> bytes:
+    """A body that was sent with gzip or deflate; raises ``Invalid`` when it is neither or larger than ``limit``."""
+    if encoding not in (b"gzip", b"deflate"):
+        raise Invalid(f"Content-Encoding {encoding.decode('latin-1')!r} is not understood", hint="gzip or deflate")
+    machine = zlib.decompressobj(31 if encoding == b"gzip" else 15)
+    try:
+        plain = machine.decompress(body, limit + 1)
+    except zlib.error:
+        raise Invalid(f"the body is not valid {encoding.decode()}") from None
+    if len(plain) > limit:
+        raise Invalid(f"the unpacked body is larger than {limit:,} bytes")
+    if not machine.eof:
+        raise Invalid(f"the {encoding.decode()} body ends too early")
+    return plain
+
+
+@dataclass(slots=True)
+class Reply:
+    """What goes into a response: ``outputs`` are arrays ``[n]`` or ``[n, c]`` by name."""
+
+    model_name: str
+    model_version: str
+    id: str
+    outputs: Mapping[str, Any]
+    parameters: dict[str, Any] | None = None
+
+
+def encode(reply: Reply, request: Request) -> tuple[bytes, int | None]:
+    """The body, and the length of its JSON part when binary tensors follow it."""
+    tensors: list[dict[str, Any]] = []
+    binary: list[bytes] = []
+    for name, as_binary in _wanted(reply, request):
+        array = reply.outputs[name]
+        datatype = datatype_of_array(array)
+        tensor: dict[str, Any] = {"name": name, "shape": array.shape, "datatype": datatype.name}
+        if as_binary:
+            raw = to_binary(datatype, array)
+            tensor["parameters"] = {"binary_data_size": len(raw)}
+            binary.append(raw)
+        else:
+            tensor["data"] = array.ravel().tolist()
+        tensors.append(tensor)
+    head: dict[str, Any] = {"model_name": reply.model_name, "model_version": reply.model_version, "id": reply.id}
+    if reply.parameters:
+        head["parameters"] = reply.parameters
+    head["outputs"] = tensors
+    body = _encoder.encode(head)
+    if not binary:
+        return body, None
+    return body + b"".join(binary), len(body)
+
+
+def _wanted(reply: Reply, request: Request) -> list[tuple[str, bool]]:
+    if not request.outputs:
+        return [(name, request.binary) for name in reply.outputs]
+    wanted = []
+    for output in request.outputs:
+        if output.name not in reply.outputs:
+            raise Invalid(f"there is no output {output.name!r}", hint=f"outputs: {', '.join(reply.outputs)}")
+        parameters = output.parameters or {}
+        if parameters.get("classification"):
+            raise Invalid(f"output {output.name!r}: the classification extension is not supported")
+        wanted.append((output.name, parameters.get("binary_data", request.binary) is True))
+    return wanted
+
+
+def to_json(value: Any) -> bytes:
+    """Any plain value as JSON; NaN becomes null."""
+    return _encoder.encode(value)
+
+
+__all__ = ["DATATYPES", "HEADER", "Reply", "Request", "WireOutput", "decode", "encode", "inflate", "to_json"]

@@ -1,0 +1,87 @@
+"""The row of an endpoint from its statement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from mlbox.base.clock import now
+from mlbox.base.errors import Invalid, NotExecuted
+from mlbox.base.ids import new_id
+from mlbox.base.names import check_name
+from mlbox.base.suggest import did_you_mean
+from mlbox.engine.catalog.tables.endpoints import EndpointRow, ShareRow
+from mlbox.serve.commands import CreateEndpoint, Share
+
+if TYPE_CHECKING:
+    from mlbox.engine.models.service import Models
+
+OPTIONS = ("timeout_ms",)
+"""What WITH may hold."""
+
+
+def check(command: CreateEndpoint) -> None:
+    """Raise ``NotExecuted`` for what this version does not serve, ``Invalid`` for values that make no sense."""
+    check_name(command.ref.name, "endpoint name")
+    refused = {
+        "USING FUNCTION": command.using == "function",
+        "USING GRAPH": command.using == "graph",
+        "USING ENSEMBLE STACK": command.ensemble == "stack",
+        "PREPROCESS": command.preprocess is not None,
+        "POSTPROCESS": command.postprocess is not None,
+        "PATH": command.path is not None,
+        "WITH (workers)": command.options.get("workers") not in (None, 1),
+        "WITH (batch)": bool(command.options.get("batch")),
+    }
+    for clause, asked in refused.items():
+        if asked:
+            raise NotExecuted(f"CREATE ENDPOINT … {clause} is not run by this version", hint="leave the clause out")
+    if not command.shares:
+        raise Invalid("an endpoint needs a model", hint="USING MODEL m@champion")
+    for name in command.options:
+        if name not in (*OPTIONS, "workers", "batch"):
+            raise Invalid(f"there is no option {name!r}", hint=did_you_mean(name, OPTIONS))
+    limit = command.options.get("timeout_ms")
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float) or limit <= 0):
+        raise Invalid(f"timeout_ms = {limit!r}: a positive number of milliseconds is needed")
+    if not 0 <= command.log_percent <= 100:
+        raise Invalid(f"LOG {command.log_percent:g}%: between 0 and 100")
+
+
+def row_of(command: CreateEndpoint, models: Models, existing: EndpointRow | None) -> EndpointRow:
+    """The row; raises ``NotFound`` for a model that is not there."""
+    ensemble = (command.ensemble or "mean") if command.using == "ensemble" else None
+    return EndpointRow(
+        id=new_id(),
+        project=command.ref.project,
+        name=existing.name if existing else command.ref.name,
+        serving=command.using,
+        shares=shares_of(command.shares, models, traffic=command.using == "traffic"),
+        ensemble=ensemble,
+        shadow=_share(Share(command.shadow), models) if command.shadow else None,
+        vector=(command.enrich.project, command.enrich.name) if command.enrich else None,
+        impute=dict(command.impute),
+        log_percent=command.log_percent,
+        options={name: value for name, value in command.options.items() if name in OPTIONS},
+        comment=command.comment,
+        created_at=existing.created_at if existing else now(),
+        changed_at=now(),
+    )
+
+
+def shares_of(shares: Sequence[Share], models: Models, traffic: bool) -> tuple[ShareRow, ...]:
+    """Shares with their versions: an alias stays an alias and is followed; nothing means the latest of now."""
+    if traffic:
+        total = sum(share.weight for share in shares)
+        if any(share.weight < 0 for share in shares) or abs(total - 100) > 0.01:
+            raise Invalid(f"the traffic adds up to {total:g} %", hint="the shares must add up to 100 %")
+    elif any(share.weight <= 0 for share in shares):
+        raise Invalid("a weight must be greater than 0")
+    return tuple(_share(share, models) for share in shares)
+
+
+def _share(share: Share, models: Models) -> ShareRow:
+    version = models.resolve(share.model)
+    wanted = share.model.version
+    pinned = str(version.version) if wanted is None or wanted.isdigit() else wanted.lower()
+    return ShareRow(version.project, version.name, pinned, float(share.weight))

@@ -1,0 +1,280 @@
+"""What answers: models with their shares, features from the online store, imputation. Immutable once built."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mlbox.base.errors import Invalid
+from mlbox.base.suggest import did_you_mean
+from mlbox.serve.codec import Request
+from mlbox.serve.tensors import Column, missing
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mlbox.engine.catalog.tables.endpoints import EndpointRow
+    from mlbox.engine.models.sessions import Output, Predictor
+
+
+class OnlineReader(Protocol):
+    """Features of a vector by entity, from the online store."""
+
+    @property
+    def entities(self) -> Sequence[str]:
+        """Names of the keys."""
+        ...
+
+    @property
+    def features(self) -> Sequence[str]:
+        """Names of what it gives."""
+        ...
+
+    def read(
+        self, columns: Mapping[str, Sequence[Any]], at: Sequence[datetime] | None = None
+    ) -> Mapping[str, Sequence[Any]]:
+        """Values of each feature for each row of keys; ``None`` where there is none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A tensor that callers send."""
+
+    name: str
+    datatype: str
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A model version behind an endpoint. ``impute`` holds positions of features and what stands for a gap."""
+
+    model: str
+    version: int
+    predictor: Predictor
+    weight: float = 1.0
+    impute: tuple[tuple[int, float], ...] = ()
+    keys: tuple[str, ...] = field(init=False)
+    """Feature names in lower case, in order."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "keys", tuple(name.lower() for name in self.predictor.features))
+
+    @property
+    def label(self) -> str:
+        """``model@version``."""
+        return f"{self.model}@{self.version}"
+
+
+@dataclass(slots=True)
+class Seen:
+    """What a model saw: ``values`` is a matrix ``[n, k]``, or a list of columns with numbers."""
+
+    names: tuple[str, ...]
+    values: Any
+    missing: list[str]
+
+
+@dataclass(slots=True)
+class Answer:
+    """Predictions for a request."""
+
+    model: str
+    version: int | None
+    prediction: Any
+    outputs: dict[str, Any]
+    seen: Seen
+
+
+class Runtime:
+    """One generation of an endpoint; a change builds another one beside it."""
+
+    def __init__(
+        self,
+        row: EndpointRow,
+        arms: Sequence[Arm],
+        reader: OnlineReader | None = None,
+        shadow: Arm | None = None,
+    ) -> None:
+        self.row = row
+        self.arms = tuple(arms)
+        self.shadow = shadow
+        self.reader = reader
+        self.entities = tuple(reader.entities) if reader else ()
+        self._entity_keys = tuple(name.lower() for name in self.entities)
+        self._enriched = {name.lower(): name for name in reader.features} if reader else {}
+        self._combine = row.ensemble
+        self.needs = self._needs()
+
+    @property
+    def version(self) -> str:
+        """What answers now, as the protocol tells it."""
+        return str(self.arms[0].version) if len(self.arms) == 1 else ",".join(arm.label for arm in self.arms)
+
+    def _needs(self) -> tuple[Need, ...]:
+        needs = {name.lower(): Need(name, "BYTES") for name in self.entities}
+        for arm in (*self.arms, *([self.shadow] if self.shadow else [])):
+            for index, name in enumerate(arm.predictor.features):
+                datatype = arm.predictor.input_of(index).datatype
+                required = name.lower() not in self._enriched and arm is not self.shadow
+                needs.setdefault(name.lower(), Need(name, datatype, required))
+        return tuple(sorted(needs.values(), key=lambda need: not need.required))
+
+    def warm(self) -> None:
+        """Run every model once, so that the first request does not pay for first allocations."""
+        for arm in (*self.arms, *([self.shadow] if self.shadow else [])):
+            predictor = arm.predictor
+            values = [[""] if predictor.input_of(index).element == "string" else [0] for index in range(len(arm.keys))]
+            predictor.run(values, 1)
+
+    def answer(self, request: Request) -> Answer:
+        """Predict; raises ``Invalid`` that names what is missing or wrong."""
+        enriched = self._enrich(request)
+        if self._combine is not None:
+            return self._ensemble(request, enriched)
+        arm = self.arms[0] if len(self.arms) == 1 else self._draw()
+        return self._arm(arm, request, enriched)
+
+    def answer_shadow(self, request: Request) -> Answer | None:
+        """What the shadow model says to the same request."""
+        return self._arm(self.shadow, request, self._enrich(request)) if self.shadow else None
+
+    def _draw(self) -> Arm:
+        return random.choices(self.arms, [arm.weight for arm in self.arms])[0]
+
+    def _enrich(self, request: Request) -> Mapping[str, Sequence[Any]]:
+        if self.reader is None:
+            return {}
+        keys: dict[str, Sequence[Any]] = {}
+        for key, name in zip(self._entity_keys, self.entities, strict=True):
+            column = request.columns.get(key)
+            if column is None:
+                raise self._missing(request, [name])
+            keys[name] = column.values if column.values.__class__ is list else column.values.tolist()
+        return self.reader.read(keys, request.event_times)
+
+    def _missing(self, request: Request, names: list[str]) -> Invalid:
+        needs = ", ".join(f"{need.name} {need.datatype}" for need in self.needs if need.required)
+        given = [column.name for column in request.columns.values()]
+        close = did_you_mean(names[0], given) or ""
+        return Invalid(
+            f"the request has no input {', '.join(map(repr, names))}; the endpoint needs: {needs}",
+            hint=close if close.startswith("did") else None,
+        )
+
+    def _arm(self, arm: Arm, request: Request, enriched: Mapping[str, Sequence[Any]]) -> Answer:
+        predictor, rows = arm.predictor, request.rows
+        if predictor.matrix:
+            matrix = self._sent_matrix(arm, request)
+            if matrix is None:
+                matrix = predictor.matrix_of(self._columns(arm, request, enriched), rows)
+            seen = _impute_matrix(arm, matrix)
+            output = predictor.run_matrix(matrix)
+        else:
+            columns = self._columns(arm, request, enriched)
+            seen = _impute_columns(arm, columns)
+            output = predictor.run(columns, rows)
+        return Answer(arm.model, arm.version, output.prediction, _named(output), seen)
+
+    def _sent_matrix(self, arm: Arm, request: Request) -> Any:
+        """The one tensor of all features, when the request has that instead of a tensor for each."""
+        predictor = arm.predictor
+        column = request.columns.get(predictor.tensors[0].name.lower())
+        if column is None or len(request.columns) > 1 or (column.width == 1 and column.name.lower() in arm.keys):
+            return None
+        if column.width != len(arm.keys):
+            raise Invalid(
+                f"input {column.name!r} has {column.width} columns, the model takes {len(arm.keys)}",
+                hint=f"in this order: {', '.join(predictor.features)}",
+            )
+        return predictor.matrix_from(column.values, request.rows) if column.datatype.number else None
+
+    def _columns(self, arm: Arm, request: Request, enriched: Mapping[str, Sequence[Any]]) -> list[Any]:
+        """Values of each feature in order: what was sent, else what the online store has."""
+        sent, stored = request.columns, self._enriched
+        columns: list[Any] = []
+        for index, key in enumerate(arm.keys):
+            column = sent.get(key)
+            if column is not None:
+                if column.width != 1:
+                    raise Invalid(f"input {column.name!r} has {column.width} columns; a feature is one")
+                if not column.datatype.number and arm.predictor.input_of(index).element != "string":
+                    raise self._not_a_number(arm, index, column)
+                columns.append(column.values)
+            elif key in stored:
+                columns.append(enriched[stored[key]])
+            else:
+                absent = [
+                    name for name in arm.predictor.features if name.lower() not in sent and name.lower() not in stored
+                ]
+                raise self._missing(request, absent)
+        return columns
+
+    def _not_a_number(self, arm: Arm, index: int, column: Column) -> Invalid:
+        wanted = arm.predictor.input_of(index).datatype
+        return Invalid(f"input {column.name!r} has datatype {column.datatype.name}, the model takes {wanted}")
+
+    def _ensemble(self, request: Request, enriched: Mapping[str, Sequence[Any]]) -> Answer:
+        import numpy as np
+
+        answers = [self._arm(arm, request, enriched) for arm in self.arms]
+        votes = np.stack([answer.prediction for answer in answers])
+        weights = np.array([arm.weight for arm in self.arms])
+        mean = votes.mean(axis=0)
+        if self._combine == "weighted":
+            prediction = weights @ votes / weights.sum()
+        elif self._combine == "vote" and all(arm.predictor.classifies for arm in self.arms):
+            share = (votes >= 0.5).mean(axis=0)
+            prediction = np.where(share == 0.5, mean >= 0.5, share > 0.5).astype(np.float64)
+        else:
+            prediction = mean
+        members = {arm.label: answer.prediction for arm, answer in zip(self.arms, answers, strict=True)}
+        absent = sorted({name for answer in answers for name in answer.seen.missing})
+        first = answers[0].seen
+        return Answer(
+            "+".join(members),
+            None,
+            prediction,
+            {"prediction": prediction, **members},
+            Seen(first.names, first.values, absent),
+        )
+
+
+def _named(output: Output) -> dict[str, Any]:
+    return {"prediction": output.prediction, **{k: v for k, v in output.outputs.items() if k != "prediction"}}
+
+
+def _impute_matrix(arm: Arm, matrix: Any) -> Seen:
+    """Fill gaps in place; the names of features that had one."""
+    import numpy as np
+
+    names = arm.predictor.features
+    if matrix.dtype.kind != "f":
+        return Seen(names, matrix, [])
+    gaps = np.isnan(matrix)
+    if not gaps.any():
+        return Seen(names, matrix, [])
+    absent = [names[index] for index in gaps.any(axis=0).nonzero()[0]]
+    for index, value in arm.impute:
+        matrix[gaps[:, index], index] = value
+    return Seen(names, matrix, absent)
+
+
+def _impute_columns(arm: Arm, columns: list[Any]) -> Seen:
+    predictor = arm.predictor
+    fill = dict(arm.impute)
+    absent: list[str] = []
+    numeric: list[int] = []
+    for index, values in enumerate(columns):
+        text = predictor.input_of(index).element == "string"
+        if any(missing(value) for value in values):
+            absent.append(predictor.features[index])
+            if index in fill:
+                columns[index] = [fill[index] if missing(value) else value for value in values]
+        if not text:
+            numeric.append(index)
+    names = tuple(predictor.features[index] for index in numeric)
+    return Seen(names, [columns[index] for index in numeric], absent)

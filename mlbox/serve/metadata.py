@@ -1,0 +1,58 @@
+"""What the protocol tells about the server and its endpoints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mlbox.serve.tensors import DATATYPES
+
+if TYPE_CHECKING:
+    from mlbox.engine.models.signature import Tensor
+    from mlbox.serve.directory import Slot
+    from mlbox.serve.endpoint import Runtime
+
+
+def server_metadata(version: str) -> dict[str, Any]:
+    """Name, version and extensions of the server."""
+    return {"name": "mlbox", "version": version, "extensions": ["binary_tensor_data"]}
+
+
+def model_metadata(slot: Slot, runtime: Runtime) -> dict[str, Any]:
+    """What an endpoint takes and gives; an optional input replaces what the feature store has."""
+    inputs = [
+        {
+            "name": need.name,
+            "datatype": need.datatype,
+            "shape": [-1],
+            **({} if need.required else {"parameters": {"optional": True}}),
+        }
+        for need in runtime.needs
+    ]
+    return {
+        "name": slot.name,
+        "versions": sorted({str(arm.version) for arm in runtime.arms}),
+        "platform": "onnx",
+        "inputs": inputs,
+        "outputs": _outputs(runtime),
+    }
+
+
+def _outputs(runtime: Runtime) -> list[dict[str, Any]]:
+    outputs: list[dict[str, Any]] = [{"name": "prediction", "datatype": "FP64", "shape": [-1]}]
+    if runtime.row.ensemble is not None:
+        return outputs + [{"name": arm.label, "datatype": "FP64", "shape": [-1]} for arm in runtime.arms]
+    predictor = runtime.arms[0].predictor
+    for name, tensor in zip(predictor.output_names, predictor.outputs, strict=True):
+        if name != "prediction":
+            outputs.append({"name": name, "datatype": _datatype(tensor), "shape": _shape(tensor)})
+    return outputs
+
+
+def _datatype(tensor: Tensor) -> str:
+    return tensor.datatype if tensor.datatype in DATATYPES else "FP32"
+
+
+def _shape(tensor: Tensor) -> list[int]:
+    if len(tensor.shape) < 2 or tensor.shape[-1] == 1:
+        return [-1]
+    return [-1, *(size or -1 for size in tensor.shape[1:])]

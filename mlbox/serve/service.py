@@ -1,0 +1,276 @@
+"""Endpoints: their commands, their runtimes, and what makes them change while they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from mlbox.base.clock import now
+from mlbox.base.command import Caller, Handler, Plan, Result, Step
+from mlbox.base.errors import AlreadyExists, MlboxError, NotFound
+from mlbox.base.events import Bus, Event
+from mlbox.base.ids import new_id
+from mlbox.base.names import Ref
+from mlbox.base.settings import Settings
+from mlbox.base.suggest import did_you_mean
+from mlbox.engine.catalog.tables import endpoints, predictions, projects
+from mlbox.engine.catalog.tables.endpoints import EndpointRow
+from mlbox.serve import definition
+from mlbox.serve.asgi import InferenceApp
+from mlbox.serve.assemble import FeatureReaders, build
+from mlbox.serve.commands import AlterEndpoint, CreateEndpoint, DropEndpoint
+from mlbox.serve.directory import Directory, Slot
+from mlbox.serve.record import Recorder, Statistics
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from mlbox.engine.catalog.database import Catalog
+    from mlbox.engine.models.service import Models
+    from mlbox.serve.endpoint import Runtime
+
+
+class Endpoints:
+    """Creates, changes and drops endpoints; ``asgi`` answers ``/v2…`` for them.
+
+    An endpoint that names an alias follows it: when the alias has moved, a new runtime is built and warmed beside
+    the old one and takes its place in one step, before the statement that moved the alias returns.
+    """
+
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        models: Models,
+        features: FeatureReaders | None,
+        bus: Bus,
+        settings: Settings,
+        version: str = "0",
+    ) -> None:
+        self._catalog = catalog
+        self._models = models
+        self._features = features
+        self._bus = bus
+        self._directory = Directory()
+        self._recorder = Recorder(catalog, settings.log_flush_ms / 1000, settings.log_buffer_rows, self._tell_dropped)
+        self.asgi = InferenceApp(self._directory, self._recorder, self.ensure, settings.max_request_mb << 20, version)
+        bus.listen(self._on_event)
+
+    def handlers(self) -> Iterable[Handler]:
+        """The commands it answers."""
+        return (
+            Handler(CreateEndpoint, self.plan_create, self.create),
+            Handler(AlterEndpoint, self.plan_alter, self.alter),
+            Handler(DropEndpoint, self.plan_drop, self.drop),
+        )
+
+    def start(self) -> None:
+        """Load the endpoints of the catalog; each is built at its first request."""
+        with self._catalog.read() as cursor:
+            rows = endpoints.load(cursor)
+        for row in rows:
+            self._directory.put(Slot(row))
+        self._recorder.start()
+
+    def stop(self) -> None:
+        """Finish what runs in threads and write the rest of the prediction log."""
+        self.asgi.close()
+        self._recorder.stop()
+
+    def flush(self) -> None:
+        """Write the predictions that were made before this call."""
+        self._recorder.flush()
+
+    @property
+    def statistics(self) -> Statistics:
+        """What the prediction log has written and dropped since the start."""
+        return self._recorder.statistics
+
+    def ensure(self, slot: Slot) -> Runtime:
+        """The runtime of a slot, built when there is none yet."""
+        with slot.lock:
+            if slot.runtime is None:
+                slot.runtime = build(slot.row, self._models, self._features)
+            return slot.runtime
+
+    def plan_create(self, command: CreateEndpoint, caller: Caller) -> Plan:
+        """Build the runtime: what would fail at the first request fails here."""
+        definition.check(command)
+        ref = command.ref
+        with self._catalog.read() as cursor:
+            projects.require(cursor, ref.project)
+            existing = endpoints.get(cursor, ref.project, ref.name)
+        if existing is not None and command.if_not_exists:
+            return Plan((Step("reuse", str(ref), "exists already"),), {"exists": True})
+        if existing is not None and not command.replace:
+            raise AlreadyExists(
+                f"endpoint {ref} exists already",
+                hint="CREATE OR REPLACE ENDPOINT, ALTER ENDPOINT … USING MODEL, or IF NOT EXISTS",
+            )
+        row = definition.row_of(command, self._models, existing)
+        runtime = build(row, self._models, self._features)
+        action = "replace" if existing else "create"
+        return Plan((Step(action, str(ref), _describe(runtime)),), {"row": row, "runtime": runtime})
+
+    def create(self, command: CreateEndpoint, plan: Plan, caller: Caller) -> Result:
+        """Make it answer."""
+        if plan.resolved.get("exists"):
+            return Result(f"endpoint {command.ref} exists already")
+        row: EndpointRow = plan.resolved["row"]
+
+        def write(cursor: DuckDBPyConnection) -> None:
+            existing = endpoints.get(cursor, row.project, row.name)
+            if existing is not None and not command.replace:
+                raise AlreadyExists(f"endpoint {command.ref} exists already")
+            if existing is not None:
+                endpoints.replace(cursor, existing.id, row)
+            else:
+                endpoints.insert(cursor, row)
+
+        self._catalog.write(write)
+        runtime = self._install(row)
+        self._bus.publish(Event("endpoint.created", row.project, row.name, {"version": runtime.version}))
+        facts = {"url": f"/v2/models/{row.project}.{row.name}/infer", "version": runtime.version}
+        return Result(f"endpoint {row.project}.{row.name} answers: {_describe(runtime)}", facts=facts)
+
+    def _install(self, row: EndpointRow) -> Runtime:
+        """Build what the row says now and put it in place of what answers; requests under way finish on theirs."""
+        slot = self._directory.get(row.project, row.name)
+        if slot is None:
+            slot = Slot(row)
+            runtime = self.ensure(slot)
+            self._directory.put(slot)
+            return runtime
+        with slot.lock:
+            runtime = build(row, self._models, self._features)
+            slot.row, slot.runtime = row, runtime
+            slot.swaps += 1
+        return runtime
+
+    def plan_alter(self, command: AlterEndpoint, caller: Caller) -> Plan:
+        """Build what would answer."""
+        row = self._require(command.ref)
+        if command.state is not None:
+            return Plan((Step("replace", str(command.ref), command.state),), {"row": row})
+        changed = replace(
+            row,
+            shares=definition.shares_of(command.shares, self._models, traffic=len(command.shares) > 1),
+            serving="model" if len(command.shares) == 1 else "traffic",
+            ensemble=None,
+        )
+        runtime = build(changed, self._models, self._features)
+        return Plan((Step("replace", str(command.ref), _describe(runtime)),), {"row": changed})
+
+    def alter(self, command: AlterEndpoint, plan: Plan, caller: Caller) -> Result:
+        """Switch in one step; no request fails on it."""
+        planned: EndpointRow = plan.resolved["row"]
+
+        def write(cursor: DuckDBPyConnection) -> EndpointRow:
+            current = endpoints.get(cursor, planned.project, planned.name)
+            if current is None:
+                raise NotFound(f"endpoint {command.ref} was dropped meanwhile")
+            changed = replace(current, id=new_id(), changed_at=now())
+            if command.state is not None:
+                changed = replace(changed, state="suspended" if command.state == "suspend" else "ready")
+            else:
+                changed = replace(changed, shares=planned.shares, serving=planned.serving, ensemble=planned.ensemble)
+            endpoints.replace(cursor, current.id, changed)
+            return changed
+
+        row = self._catalog.write(write)
+        name = f"{row.project}.{row.name}"
+        if command.state is not None:
+            slot = self._directory.get(row.project, row.name)
+            if slot is not None:
+                with slot.lock:
+                    slot.row = row
+            self._bus.publish(Event("endpoint.changed", row.project, row.name, {"state": row.state}))
+            return Result(f"endpoint {name} is {row.state}")
+        runtime = self._install(row)
+        self._bus.publish(Event("endpoint.changed", row.project, row.name, {"version": runtime.version}))
+        return Result(f"endpoint {name} answers: {_describe(runtime)}", facts={"version": runtime.version})
+
+    def plan_drop(self, command: DropEndpoint, caller: Caller) -> Plan:
+        """Check that it exists."""
+        try:
+            self._require(command.ref)
+        except NotFound:
+            if not command.if_exists:
+                raise
+            return Plan((Step("reuse", str(command.ref), "does not exist"),), {"absent": True})
+        return Plan((Step("drop", str(command.ref), "its prediction log stays"),))
+
+    def drop(self, command: DropEndpoint, plan: Plan, caller: Caller) -> Result:
+        """Stop answering; the prediction log stays."""
+        if plan.resolved.get("absent"):
+            return Result(f"endpoint {command.ref} does not exist")
+
+        def write(cursor: DuckDBPyConnection) -> EndpointRow | None:
+            row = endpoints.get(cursor, command.ref.project, command.ref.name)
+            if row is not None:
+                endpoints.delete(cursor, row.id)
+            return row
+
+        row = self._catalog.write(write)
+        if row is not None:
+            self._directory.remove(row.project, row.name)
+            self._bus.publish(Event("endpoint.dropped", row.project, row.name))
+        return Result(f"dropped endpoint {command.ref}")
+
+    def _require(self, ref: Ref) -> EndpointRow:
+        with self._catalog.read() as cursor:
+            projects.require(cursor, ref.project)
+            row = endpoints.get(cursor, ref.project, ref.name)
+            if row is None:
+                known = endpoints.names(cursor, ref.project)
+                raise NotFound(
+                    f"there is no endpoint {ref.at(None)}", hint=did_you_mean(ref.name, known, kind="endpoint")
+                )
+        return row
+
+    def _on_event(self, event: Event) -> None:
+        if event.kind == "model.alias_moved":
+            self._follow(lambda row: _names_alias(row, event.project, event.object, str(event.data["alias"])))
+        elif event.kind == "model.registered":
+            self._follow(lambda row: _names_alias(row, event.project, event.object, "latest"))
+        elif event.kind.startswith(("feature_vector.", "feature_set.")):
+            self._follow(lambda row: row.vector is not None)
+        elif event.kind == "endpoint.dropped":
+            self._directory.remove(event.project, event.object)
+        elif event.kind == "project.dropped":
+            self._directory.remove_project(event.project)
+            self._catalog.submit_data(lambda cursor: predictions.delete_project(cursor, event.project))
+
+    def _follow(self, concerned: Callable[[EndpointRow], bool]) -> None:
+        """Rebuild the endpoints that something has changed under; what cannot be rebuilt goes on as it was."""
+        for slot in self._directory.slots():
+            if slot.runtime is None or not concerned(slot.row):
+                continue
+            try:
+                with slot.lock:
+                    slot.runtime = build(slot.row, self._models, self._features)
+                    slot.swaps += 1
+                told: dict[str, Any] = {"version": slot.runtime.version}
+                self._bus.publish(Event("endpoint.switched", slot.row.project, slot.row.name, told))
+            except MlboxError as error:
+                told = {"error": error.message}
+                self._bus.publish(Event("endpoint.failed", slot.row.project, slot.row.name, told))
+
+    def _tell_dropped(self, rows: int) -> None:
+        self._bus.publish(Event("predictions.dropped", "", "", {"rows": rows}))
+
+
+def _names_alias(row: EndpointRow, project: str, model: str, alias: str) -> bool:
+    return any(
+        share.project == project and share.name.lower() == model.lower() and share.version.lower() == alias.lower()
+        for share in row.models
+    )
+
+
+def _describe(runtime: Runtime) -> str:
+    serving = " + ".join(arm.label for arm in runtime.arms)
+    needs = ", ".join(need.name for need in runtime.needs if need.required)
+    vector = runtime.row.vector
+    enriched = f", enriched from {vector[0]}.{vector[1]}" if vector else ""
+    return f"{serving}, needs {needs}{enriched}"

@@ -1,0 +1,216 @@
+"""Tensors of the Open Inference Protocol: types, checks, and the binary form."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mlbox.base.errors import Invalid
+from mlbox.base.suggest import did_you_mean
+
+
+@dataclass(frozen=True, slots=True)
+class Datatype:
+    """A type of elements; ``size`` in bytes is 0 for BYTES, whose elements differ in length."""
+
+    name: str
+    numpy: str
+    size: int
+    low: int | None = None
+    high: int | None = None
+
+    @property
+    def number(self) -> bool:
+        """Whether a model can take it as a feature."""
+        return self.size > 0
+
+
+def _whole(bits: int, signed: bool) -> Datatype:
+    low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+    prefix = "" if signed else "U"
+    return Datatype(f"{prefix}INT{bits}", f"{prefix.lower()}int{bits}", bits // 8, low, high)
+
+
+DATATYPES = {
+    datatype.name: datatype
+    for datatype in (
+        Datatype("BOOL", "bool", 1),
+        *(_whole(bits, signed) for signed in (True, False) for bits in (8, 16, 32, 64)),
+        Datatype("FP16", "float16", 2),
+        Datatype("BF16", "uint16", 2),
+        Datatype("FP32", "float32", 4),
+        Datatype("FP64", "float64", 8),
+        Datatype("BYTES", "object", 0),
+    )
+}
+
+_FLOATS = (float, int, type(None))
+MAX_ROWS = 1_000_000
+"""Rows of a request."""
+
+
+@dataclass(slots=True)
+class Column:
+    """The values of an input tensor: a list (JSON) or an array (binary), flat; ``width`` 1 or k of a matrix."""
+
+    name: str
+    datatype: Datatype
+    values: Any
+    rows: int
+    width: int = 1
+    matrix: bool = False
+
+
+def datatype_of(tensor: str, name: str) -> Datatype:
+    """The type called ``name``; raises ``Invalid`` with the nearest."""
+    found = DATATYPES.get(name)
+    if found is None:
+        raise Invalid(
+            f"input {tensor!r} has the unknown datatype {name!r}",
+            hint=did_you_mean(name, DATATYPES) or f"datatypes: {', '.join(DATATYPES)}",
+        )
+    return found
+
+
+def check_shape(tensor: str, shape: Sequence[int]) -> tuple[int, int]:
+    """Rows and width of ``[n]``, ``[n, 1]`` or ``[n, k]``; raises ``Invalid``."""
+    if not 1 <= len(shape) <= 2:
+        raise Invalid(f"input {tensor!r} has shape {list(shape)}; [n], [n, 1] or [n, k] is needed")
+    rows, width = shape[0], shape[1] if len(shape) == 2 else 1
+    if rows < 1 or width < 1:
+        raise Invalid(f"input {tensor!r} has shape {list(shape)}; it holds nothing")
+    if rows > MAX_ROWS:
+        raise Invalid(f"input {tensor!r} has {rows:,} rows; at most {MAX_ROWS:,} go in one request")
+    return rows, width
+
+
+def from_json(tensor: str, shape: Sequence[int], datatype: Datatype, data: Any) -> Column:
+    """Values sent as JSON, flat or nested in the tensor's shape; ``null`` is a missing value of a float."""
+    rows, width = check_shape(tensor, shape)
+    if data.__class__ is not list:
+        raise Invalid(f"input {tensor!r} has no list as data")
+    if data and data[0].__class__ is list:
+        data = _flatten(tensor, shape, data)
+    if len(data) != rows * width:
+        raise Invalid(f"input {tensor!r} has {len(data)} values, its shape {list(shape)} needs {rows * width}")
+    _check_values(tensor, datatype, data)
+    return Column(tensor, datatype, data, rows, width, len(shape) == 2 and width > 1)
+
+
+def _flatten(tensor: str, shape: Sequence[int], data: list[Any]) -> list[Any]:
+    width = shape[1] if len(shape) == 2 else 1
+    flat: list[Any] = []
+    for index, row in enumerate(data):
+        if row.__class__ is not list or len(row) != width:
+            raise Invalid(f"input {tensor!r}, row {index}: a list of {width} values is needed, as its shape says")
+        flat.extend(row)
+    return flat
+
+
+def _check_values(tensor: str, datatype: Datatype, data: list[Any]) -> None:
+    name = datatype.name
+    if datatype.low is not None and datatype.high is not None:
+        for value in data:
+            if value.__class__ is not int:
+                raise _wrong(tensor, name, value)
+            if not datatype.low <= value <= datatype.high:
+                raise Invalid(f"input {tensor!r}: {value} does not fit in {name}")
+    elif name == "BOOL":
+        for value in data:
+            if value.__class__ is not bool:
+                raise _wrong(tensor, name, value)
+    elif name == "BYTES":
+        for value in data:
+            if value.__class__ is not str and value is not None:
+                raise _wrong(tensor, name, value)
+    else:
+        for value in data:
+            if value.__class__ not in _FLOATS:
+                raise _wrong(tensor, name, value)
+
+
+def _wrong(tensor: str, datatype: str, value: Any) -> Invalid:
+    return Invalid(f"input {tensor!r}: {value!r} is not {datatype}")
+
+
+def from_binary(tensor: str, shape: Sequence[int], datatype: Datatype, raw: memoryview) -> Column:
+    """Values of the binary tensor extension: little endian, row by row; BYTES with a 4-byte length each."""
+    import numpy as np
+
+    rows, width = check_shape(tensor, shape)
+    count = rows * width
+    values: Any
+    if datatype.name == "BYTES":
+        values = _strings(tensor, raw, count)
+    else:
+        if len(raw) != count * datatype.size:
+            raise Invalid(
+                f"input {tensor!r}: {len(raw)} bytes, its shape {list(shape)} of {datatype.name} "
+                f"needs {count * datatype.size}"
+            )
+        values = np.frombuffer(raw, dtype=np.dtype(datatype.numpy).newbyteorder("<"))
+        if datatype.name == "BF16":
+            values = (values.astype(np.uint32) << 16).view(np.float32)
+        elif datatype.name == "BOOL" and values.view(np.uint8).max() > 1:
+            raise Invalid(f"input {tensor!r}: a BOOL is a byte of 0 or 1")
+    return Column(tensor, datatype, values, rows, width, len(shape) == 2 and width > 1)
+
+
+def _strings(tensor: str, raw: memoryview, count: int) -> list[str]:
+    values: list[str] = []
+    position, size = 0, len(raw)
+    while position < size and len(values) < count:
+        if position + 4 > size:
+            break
+        (length,) = struct.unpack_from("<I", raw, position)
+        position += 4
+        if position + length > size:
+            raise Invalid(f"input {tensor!r}: element {len(values)} says {length} bytes, {size - position} are there")
+        try:
+            values.append(str(raw[position : position + length], "utf-8"))
+        except UnicodeDecodeError:
+            raise Invalid(f"input {tensor!r}: element {len(values)} is not UTF-8") from None
+        position += length
+    if len(values) != count or position != size:
+        raise Invalid(f"input {tensor!r}: its bytes do not hold exactly {count} elements")
+    return values
+
+
+def to_binary(datatype: Datatype, values: Any) -> bytes:
+    """An output tensor in the binary form."""
+    import numpy as np
+
+    if datatype.name == "BYTES":
+        encoded = [str(value).encode() for value in np.ravel(values)]
+        return b"".join(struct.pack("<I", len(text)) + text for text in encoded)
+    return bytes(np.ascontiguousarray(values, dtype=np.dtype(datatype.numpy).newbyteorder("<")).tobytes())
+
+
+_OUTPUT = {
+    "b": "BOOL",
+    "i1": "INT8",
+    "i2": "INT16",
+    "i4": "INT32",
+    "i8": "INT64",
+    "u1": "UINT8",
+    "u2": "UINT16",
+    "u4": "UINT32",
+    "u8": "UINT64",
+    "f2": "FP16",
+    "f4": "FP32",
+    "f8": "FP64",
+}
+
+
+def datatype_of_array(array: Any) -> Datatype:
+    """The type of a model's output."""
+    kind = array.dtype.kind
+    return DATATYPES[_OUTPUT.get("b" if kind == "b" else f"{kind}{array.dtype.itemsize}", "BYTES")]
+
+
+def missing(value: Any) -> bool:
+    """Whether a value is not there: ``None`` or NaN."""
+    return value is None or (value.__class__ is float and math.isnan(value))

@@ -1,0 +1,46 @@
+"""Plain statements that are ours after all. This is the whole list; a test holds it.
+
+- ``INSERT INTO <feature set> …``: rows are validated, counted and go to the stores of the set.
+- ``USE``, ``SET search_path``, ``SET schema``: the parser takes them (``sql/statements``).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from mlbox.base.command import Command, Query, RunSql
+from mlbox.base.names import Ref
+from mlbox.engine.features.commands import InsertFeatures
+
+if TYPE_CHECKING:
+    from mlbox.engine.catalog.database import Catalog
+
+_NAME = r'(?:"(?:[^"]|"")+"|[A-Za-z_][A-Za-z0-9_]*)'
+_INSERT = re.compile(
+    rf"\s*INSERT\s+INTO\s+(?:({_NAME})\s*\.\s*)?({_NAME})\s*(\(\s*{_NAME}(?:\s*,\s*{_NAME})*\s*\))?\s*", re.I
+)
+
+
+def _plain(name: str) -> str:
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name
+
+
+def feature_set_insert(catalog: Catalog, command: RunSql) -> Command | None:
+    """The command when the statement inserts into a feature set; None leaves it to DuckDB."""
+    found = _INSERT.match(command.query.text)
+    if not found:
+        return None
+    project = _plain(found[1]) if found[1] else command.project
+    name = _plain(found[2])
+    known = catalog.rows(
+        "SELECT 1 FROM ml.feature_sets WHERE lower(project) = ? AND lower(name) = ?", [project.lower(), name.lower()]
+    )
+    if not known:
+        return None
+    columns = re.findall(_NAME, found[3]) if found[3] else []
+    start = found.end()
+    body = Query(command.query.text[start:], command.query.offset + start, command.query.source)
+    return InsertFeatures(
+        ref=Ref(project.lower(), name), query=body, columns=tuple(_plain(column) for column in columns)
+    )

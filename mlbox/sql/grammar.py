@@ -1,0 +1,144 @@
+"""The statements of the language: their registry, how one is recognised and parsed.
+
+A file of ``mlbox/sql/statements`` registers the statements of its noun; adding a noun is adding a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from mlbox.base.command import Command, Query, RunSql
+from mlbox.base.names import Ref
+from mlbox.base.registry import Registry
+from mlbox.sql.misspelt import refuse_misspelt
+from mlbox.sql.parser import Cursor, Scope, check_brackets, kept
+from mlbox.sql.references import is_name, reference, run_id
+
+Starts = tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StatementSyntax:
+    """A statement: its help, the words that it starts with (without OR REPLACE), and its parser."""
+
+    name: str
+    summary: str
+    """One line: what it does."""
+    syntax: str
+    """The grammar, as the reference shows it."""
+    examples: tuple[str, ...]
+    starts: Starts | Callable[[], Starts]
+    """First words, or how to find them once every noun is known."""
+    parse: Callable[[Cursor], Command]
+    """Reads a whole statement from its first word."""
+    claims: Callable[[Cursor], bool] | None = None
+    """Where DuckDB has a statement with the same first words: whether this one is ours. The cursor is behind them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Noun:
+    """A kind of object as statements name it."""
+
+    kind: str
+    """In the singular: ``feature set``."""
+    view: str | None = None
+    """The public view that SHOW reads."""
+    named_by: Callable[[Cursor, str], Ref] = field(default=lambda cursor, kind: reference(cursor, kind, version=True))
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """``("FEATURE", "SET")``."""
+        return tuple(self.kind.upper().split(" "))
+
+
+REGISTRY: Registry[StatementSyntax] = Registry("statement", "mlbox.sql.statements")
+NOUNS: dict[str, Noun] = {}
+_by_start: dict[tuple[str, ...], StatementSyntax] = {}
+
+
+def statement(syntax: StatementSyntax) -> StatementSyntax:
+    """Register a statement."""
+    _by_start.clear()
+    return REGISTRY.add(syntax.name, syntax)
+
+
+def noun(found: Noun) -> Noun:
+    """Register a kind of object, for SHOW, DESCRIBE and lineage."""
+    NOUNS[found.kind] = found
+    return found
+
+
+def run_ref(cursor: Cursor, kind: str) -> Ref:
+    """A run or another object that has an id: ``'id'``, or its bare name."""
+    if is_name(cursor.token, "run") and cursor.peek().key == ".":
+        return reference(cursor, kind)
+    return Ref(cursor.scope.project, run_id(cursor, kind.upper()))
+
+
+def starts() -> dict[tuple[str, ...], StatementSyntax]:
+    """All first words of our statements."""
+    if not _by_start:
+        for syntax in [syntax for _, syntax in REGISTRY]:
+            own = syntax.starts() if callable(syntax.starts) else syntax.starts
+            _by_start.update(dict.fromkeys(own, syntax))
+    return _by_start
+
+
+def recognise(cursor: Cursor) -> StatementSyntax | None:
+    """The statement of ours that begins at the cursor; None means that it is plain SQL."""
+    known = starts()
+    keys = [cursor.token.key]
+    if not keys[0]:
+        return None
+    ahead = 1
+    if keys[0] == "CREATE" and cursor.peek(1).key == "OR" and cursor.peek(2).key == "REPLACE":
+        ahead = 3
+    keys += [cursor.peek(ahead).key, cursor.peek(ahead + 1).key]
+    for length in (3, 2, 1):
+        syntax = known.get(tuple(keys[:length]))
+        if syntax is None:
+            continue
+        if syntax.claims is None:
+            return syntax
+        behind = Cursor(cursor.scope, cursor.tokens, cursor.index + ahead + length - 1, cursor.limit)
+        if syntax.claims(behind):
+            return syntax
+    return None
+
+
+def parse_statement(cursor: Cursor) -> Command:
+    """The command of the statement that the cursor holds; plain SQL stays verbatim."""
+    syntax = recognise(cursor)
+    if syntax is None:
+        query = kept(Cursor(cursor.scope, cursor.tokens, cursor.index, cursor.limit))
+        refuse_misspelt(cursor, starts(), query.text)
+        return RunSql(query=query, project=cursor.scope.project)
+    check_brackets(cursor)
+    return syntax.parse(cursor)
+
+
+def stored(cursor: Cursor, what: str) -> Query:
+    """A statement that is kept as text and run later: checked now, parameters left as they are."""
+    if cursor.accept(";") or cursor.at_end():
+        cursor.fail(f"{what} is empty", "write one statement, ours or plain SQL")
+    first, limit = cursor.index, cursor.limit
+    if cursor.tokens[limit - 1].key == ";":
+        limit -= 1
+    for index in range(first, limit):
+        if cursor.tokens[index].key == ";":
+            cursor.fail(
+                f"{what} holds one statement", "put the second one into a step of its own", cursor.tokens[index]
+            )
+    scope = cursor.scope
+    inner = Scope(scope.source, scope.project, scope.parameters.deferred())
+    parse_statement(Cursor(inner, cursor.tokens, first, limit))
+    cursor.index = cursor.limit
+    return kept(Cursor(scope, cursor.tokens, first, limit))
+
+
+def unwrapped(cursor: Cursor) -> Cursor:
+    """A cursor over the same, without the parentheses around all of it if there are such."""
+    if cursor.at("(") and cursor.closing(cursor.index) == cursor.limit - 1:
+        return Cursor(cursor.scope, cursor.tokens, cursor.index + 1, cursor.limit - 1)
+    return cursor

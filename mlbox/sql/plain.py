@@ -1,0 +1,213 @@
+"""Plain SQL: DuckDB's own statements, verbatim, in a transaction that cannot touch the catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from mlbox.base.command import Caller, Handler, Plan, Query, Result, RunSql, Step
+from mlbox.base.errors import Forbidden, StatementError
+from mlbox.base.ids import new_id
+from mlbox.engine.catalog.duckdb_errors import translate
+
+if TYPE_CHECKING:
+    import pyarrow
+    from duckdb import DuckDBPyConnection
+
+    from mlbox.engine.catalog.database import Catalog
+
+READING = frozenset({"SELECT", "EXPLAIN", "RELATION"})
+WRITING = frozenset(
+    {"INSERT", "UPDATE", "DELETE", "CREATE", "CREATE_FUNC", "DROP", "ALTER", "COPY", "MERGE_INTO", "ANALYZE", "VACUUM"}
+)
+HIDDEN = ("_mlbox", "_sets")
+"""Schemas of ours in the data file; writing there would bypass the feature store and the prediction log."""
+
+
+class PlainSql:
+    """Carries out ``RunSql``."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    def handlers(self) -> Iterable[Handler]:
+        """One."""
+        return (Handler(RunSql, self.plan, self.execute),)
+
+    def plan(self, command: RunSql, caller: Caller) -> Plan:
+        """Parse, and decide whether the statement reads or writes."""
+        kind = statement_kind(command.query)
+        if kind in READING:
+            return Plan((Step("read", command.project, kind),), {"kind": kind})
+        if kind not in WRITING:
+            raise Forbidden(
+                f"{kind.replace('_', ' ')} is not allowed here: every statement is a transaction and a session of its own",
+                hint="settings of the server are in docs/reference/settings.md; files are read with read_parquet('…')"
+                if kind in ("SET", "PRAGMA", "LOAD", "ATTACH", "DETACH")
+                else "send the statements without BEGIN and COMMIT",
+                where=command.query.where(0),
+            )
+        folded = command.query.text.lower()
+        for schema in HIDDEN:
+            if schema in folded and _names_schema(command.query, schema):
+                raise Forbidden(
+                    f"schema {schema} belongs to mlbox and cannot be written to",
+                    hint="feature sets take rows by INSERT INTO <set>; the rest is changed by mlbox's own statements",
+                    where=command.query.where(folded.index(schema)),
+                )
+        return Plan((Step("write", command.project, kind),), {"kind": kind})
+
+    def execute(self, command: RunSql, plan: Plan, caller: Caller) -> Result:
+        """Run it; a SELECT that turns out to write (``WITH x AS (INSERT …)``) is run again as a writing one."""
+        import duckdb
+
+        kind = plan.resolved["kind"]
+        with self._catalog.session(command.project) as cursor:
+            try:
+                if kind in READING:
+                    try:
+                        return self._read(cursor, command)
+                    except duckdb.TransactionException as error:
+                        if "read-only" not in str(error):
+                            raise
+                return self._write(cursor, command, kind)
+            except duckdb.Error as error:
+                raise translate(error, command.query) from None
+
+    def _read(self, cursor: DuckDBPyConnection, command: RunSql) -> Result:
+        cursor.execute("BEGIN TRANSACTION READ ONLY")
+        try:
+            table, truncated = fetch(cursor, command)
+        finally:
+            with suppress(Exception):
+                cursor.execute("ROLLBACK")
+        return _with_rows(table, truncated)
+
+    def _write(self, cursor: DuckDBPyConnection, command: RunSql, kind: str) -> Result:
+        cursor.execute("BEGIN TRANSACTION")
+        try:
+            claim = new_id()
+            cursor.execute("INSERT INTO data._mlbox.claims VALUES (?)", [claim])
+            table, truncated = fetch(cursor, command)
+            cursor.execute("DELETE FROM data._mlbox.claims WHERE session = ?", [claim])
+            cursor.execute("COMMIT")
+        except BaseException:
+            with suppress(Exception):
+                cursor.execute("ROLLBACK")
+            raise
+        if table is not None and table.column_names == ["Count"] and table.num_rows == 1:
+            count = table.column(0)[0].as_py()
+            return Result(f"{kind.lower().replace('_', ' ')}: {count:,} rows", facts={"rows": count})
+        if table is None or table.num_columns == 0:
+            return Result(f"{kind.lower().replace('_', ' ')}: done")
+        return _with_rows(table, truncated)
+
+
+def statement_kind(query: Query) -> str:
+    """DuckDB's name for the kind of the statement; raises ``StatementError`` where it cannot be parsed."""
+    import duckdb
+
+    try:
+        found = duckdb.extract_statements(query.text)
+    except duckdb.Error as error:
+        raise _syntax(error, query) from None
+    if len(found) != 1:
+        raise StatementError("one statement was expected", where=query.where(0))
+    return str(found[0].type).rpartition(".")[2]
+
+
+def fetch(cursor: DuckDBPyConnection, command: RunSql) -> tuple[pyarrow.Table | None, bool]:
+    """Rows of a statement, up to its limit, and whether there were more. VARIANT columns come as JSON."""
+    relation = cursor.sql(command.query.text, params=_used(command))
+    if relation is None:
+        return None, False
+    variants = [n for n, t in zip(relation.columns, relation.types, strict=True) if "VARIANT" in str(t)]
+    json_columns = [n for n, t in zip(relation.columns, relation.types, strict=True) if str(t) == "JSON"]
+    if variants and len(set(map(str.lower, relation.columns))) == len(relation.columns):
+        casts = ", ".join(f'"{name}"::JSON AS "{name}"' for name in (n.replace('"', '""') for n in variants))
+        relation = relation.project(f"* REPLACE ({casts})")
+        json_columns += variants
+    table, truncated = _take(relation, command.row_limit)
+    return _mark_json(table, json_columns), truncated
+
+
+def _used(command: RunSql) -> Any:
+    """The parameters that the statement names: a script's others are for its other statements."""
+    import duckdb
+
+    parameters = command.parameters
+    if not parameters:
+        return None
+    if isinstance(parameters, Mapping):
+        named = duckdb.extract_statements(command.query.text)[0].named_parameters
+        return {name: value for name, value in parameters.items() if name in named} or None
+    return parameters
+
+
+def _take(relation: Any, limit: int | None) -> tuple[pyarrow.Table, bool]:
+    import pyarrow
+
+    if limit is None:
+        return relation.to_arrow_table(), False
+    reader = relation.to_arrow_reader(20_000)
+    batches, count = [], 0
+    for batch in reader:
+        batches.append(batch)
+        count += batch.num_rows
+        if count > limit:
+            break
+    table = pyarrow.Table.from_batches(batches, schema=reader.schema)
+    return table.slice(0, limit), count > limit
+
+
+def _mark_json(table: pyarrow.Table, names: list[str]) -> pyarrow.Table:
+    """Text that is JSON is marked in the schema, so that renderers can show it as a value."""
+    schema = table.schema
+    for name in names:
+        index = schema.get_field_index(name)
+        if index >= 0:
+            schema = schema.set(index, schema.field(index).with_metadata({b"mlbox:type": b"JSON"}))
+    return table.cast(schema) if names else table
+
+
+def _with_rows(table: pyarrow.Table | None, truncated: bool) -> Result:
+    if table is None:
+        return Result("done")
+    count = table.num_rows
+    message = f"{count:,} row{'' if count == 1 else 's'}" + (" (cut; there are more)" if truncated else "")
+    facts: dict[str, Any] = {"truncated": truncated}
+    if count:
+        facts.update({name: table.column(i)[0].as_py() for i, name in enumerate(table.column_names)})
+    return Result(message, table, facts)
+
+
+def _names_schema(query: Query, schema: str) -> bool:
+    """Whether ``schema`` stands in the text as a name and not inside a string or comment."""
+    import duckdb
+
+    raw = query.text.encode()
+    starts = [offset for offset, _ in duckdb.tokenize(query.text)] + [len(raw)]
+    for (offset, kind), end in zip(duckdb.tokenize(query.text), starts[1:], strict=True):
+        word = raw[offset:end].decode(errors="ignore").split("--")[0].strip().strip('"').lower()
+        if word == schema and "string" not in str(kind) and "comment" not in str(kind):
+            return True
+    return False
+
+
+def _syntax(error: Exception, query: Query) -> Exception:
+    """``extract_statements`` tells no position; preparing the text does."""
+    import duckdb
+
+    connection = duckdb.connect(":memory:")
+    try:
+        connection.execute("SET errors_as_json = true")
+        connection.execute("EXPLAIN " + query.text)
+    except duckdb.Error as told:
+        shifted = Query("EXPLAIN " + query.text, query.offset - len("EXPLAIN "), query.source or "")
+        if not query.source:
+            shifted = Query("EXPLAIN " + query.text, -len("EXPLAIN "), query.text)
+        return translate(told, shifted)
+    finally:
+        connection.close()
+    return translate(error, query)

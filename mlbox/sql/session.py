@@ -1,0 +1,81 @@
+"""A session: text in, outcomes out, one statement after the other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from mlbox.base.command import Caller, Command, Dispatcher, Result, RunSql
+from mlbox.engine.catalog.commands import UseProject
+from mlbox.engine.catalog.tables import projects
+from mlbox.engine.models.commands import CreateModel
+from mlbox.engine.runs.commands import CreateFunction
+from mlbox.sql.capture import feature_set_insert
+from mlbox.sql.script import Statement, parse, split
+
+if TYPE_CHECKING:
+    from mlbox.engine.catalog.database import Catalog
+
+Parameters = Sequence[Any] | Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one statement gave; ``elapsed_ms`` of wall time."""
+
+    statement: Statement
+    command: str
+    result: Result
+    elapsed_ms: float
+
+
+class Session:
+    """Keeps the project in use; every statement is dispatched as a command."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        dispatcher: Dispatcher,
+        caller: Caller,
+        *,
+        row_limit: int | None = None,
+        base_folder: str | None = None,
+    ) -> None:
+        self._catalog = catalog
+        self._dispatcher = dispatcher
+        self._row_limit = row_limit
+        self._base_folder = base_folder
+        self.caller = caller
+
+    @property
+    def project(self) -> str:
+        """Where names without a project are looked up."""
+        return self.caller.project
+
+    def run(self, text: str, parameters: Parameters = None) -> Iterator[Outcome]:
+        """Carry out a script, statement by statement; stops at the first error."""
+        for statement in split(text):
+            began = time.perf_counter()
+            command = self.command(statement, parameters)
+            result = self._carry_out(command)
+            yield Outcome(statement, command.statement, result, (time.perf_counter() - began) * 1000)
+
+    def command(self, statement: Statement, parameters: Parameters = None) -> Command:
+        """The command of a statement, completed with what the session knows."""
+        command = parse(statement, self.project, parameters)
+        if isinstance(command, RunSql):
+            captured = feature_set_insert(self._catalog, command)
+            return captured or replace(command, row_limit=self._row_limit)
+        if isinstance(command, (CreateFunction, CreateModel)):
+            return replace(command, base_folder=self._base_folder)
+        return command
+
+    def _carry_out(self, command: Command) -> Result:
+        if isinstance(command, UseProject):
+            with self._catalog.read() as cursor:
+                projects.require(cursor, command.name)
+            self.caller = replace(self.caller, project=command.name.lower())
+            return Result(f"using project {command.name.lower()}", facts={"project": command.name.lower()})
+        return self._dispatcher.dispatch(command, self.caller)

@@ -1,0 +1,183 @@
+"""SHOW, DESCRIBE and SHOW LINEAGE: reads of the public views."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mlbox.base.command import Caller, Handler, Plan, Query, Result, RunSql, Step
+from mlbox.base.errors import Invalid, NotFound
+from mlbox.base.names import Ref, literal
+from mlbox.base.suggest import did_you_mean
+from mlbox.engine.catalog.commands import Describe, Show, ShowLineage
+from mlbox.engine.catalog.views.base import View, all_views
+from mlbox.sql.plain import PlainSql
+
+if TYPE_CHECKING:
+    from mlbox.engine.catalog.database import Catalog
+
+OWNERS = {"metrics": "run_id", "params": "run_id", "artifacts": "run_id", "predictions": "endpoint", "drift": "monitor"}
+"""The column that OF names."""
+ORDERS = ("created_at DESC", "started_at DESC", "predicted_at DESC", "window_start", "name")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Where DESCRIBE looks a kind up: the view and its columns of name and version."""
+
+    view: str
+    name: str = "name"
+    version: str | None = None
+
+
+KINDS = {
+    "project": Kind("projects"),
+    "function": Kind("functions", version="version"),
+    "run": Kind("runs", "id"),
+    "artifact": Kind("artifacts"),
+    "model": Kind("model_versions", version="version"),
+    "feature set": Kind("feature_sets"),
+    "feature vector": Kind("feature_vectors"),
+    "endpoint": Kind("endpoints"),
+    "workflow": Kind("workflows"),
+    "schedule": Kind("schedules"),
+    "monitor": Kind("monitors"),
+    "alert": Kind("alerts"),
+}
+
+
+class Reading:
+    """Carries out the three."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._plain = PlainSql(catalog)
+        self._views: dict[str, View] = {view.name: view for view in all_views()}
+
+    def handlers(self) -> Iterable[Handler]:
+        """Three."""
+        return (
+            Handler(Show, self.plan_show, self._execute),
+            Handler(Describe, self.plan_describe, self.describe),
+            Handler(ShowLineage, self.plan_lineage, self._execute),
+        )
+
+    def plan_show(self, command: Show, caller: Caller) -> Plan:
+        """The query behind it."""
+        view = self._views.get(command.noun)
+        if view is None:
+            raise NotFound(f"there is nothing to show called {command.noun!r}", hint=did_you_mean(command.noun, self._views))
+        names = [column.name for column in view.columns]
+        conditions: list[str] = []
+        project = command.project or caller.project
+        if "project" in names:
+            conditions.append(f"project = {literal(project)}")
+        if command.of is not None:
+            owner = OWNERS.get(command.noun)
+            if owner is None:
+                raise Invalid(f"SHOW {command.noun.upper()} takes no OF", hint=f"OF goes with: {', '.join(sorted(OWNERS))}")
+            conditions.append(f"starts_with({owner}, {literal(command.of)})")
+        if command.like is not None:
+            if "name" not in names:
+                raise Invalid(f"SHOW {command.noun.upper()} takes no LIKE: its rows have no name", hint="use WHERE")
+            conditions.append(f"name ILIKE {literal(command.like)}")
+        if command.where is not None:
+            conditions.append(f"({command.where.text})")
+        text = f"SELECT * FROM catalog.ml.{view.name}"
+        if conditions:
+            text += " WHERE " + " AND ".join(conditions)
+        order = next((order for order in ORDERS if order.split()[0] in names), None)
+        text += f" ORDER BY {order}" if order else ""
+        text += f" LIMIT {command.limit}" if command.limit is not None else ""
+        return self._read(text, project, command.where)
+
+    def plan_describe(self, command: Describe, caller: Caller) -> Plan:
+        """Where the object stands; a missing one is told with the nearest names."""
+        kind = KINDS.get(command.kind)
+        if kind is None:
+            raise Invalid(f"there is no kind {command.kind!r}", hint=did_you_mean(command.kind, KINDS))
+        ref = command.ref
+        return Plan((Step("read", f"ml.{kind.view}", str(ref)),), {"kind": kind, "row": self._find(kind, command.kind, ref)})
+
+    def describe(self, command: Describe, plan: Plan, caller: Caller) -> Result:
+        """Rows of (property, value)."""
+        import pyarrow
+
+        row: dict[str, Any] = plan.resolved["row"]
+        shown = {name: value for name, value in row.items() if value not in (None, [], {})}
+        table = pyarrow.table(
+            {
+                "property": pyarrow.array(list(shown), "string"),
+                "value": pyarrow.array([str(value) for value in shown.values()], "string"),
+            }
+        )
+        return Result(f"{command.kind} {command.ref}", table, row)
+
+    def plan_lineage(self, command: ShowLineage, caller: Caller) -> Plan:
+        """Edges to and from the object, walked in both directions."""
+        start = literal(str(command.ref))
+        plain = literal(str(command.ref.at(None)))
+        text = f"""
+            WITH RECURSIVE up AS (
+                SELECT *, -1 AS distance FROM catalog.ml.lineage
+                WHERE to_ref IN ({start}, {plain}) OR starts_with(to_ref, {plain} || '@')
+                UNION SELECT l.*, up.distance - 1 FROM catalog.ml.lineage l JOIN up ON l.to_ref = up.from_ref
+                WHERE up.distance > -20
+            ), down AS (
+                SELECT *, 1 AS distance FROM catalog.ml.lineage
+                WHERE from_ref IN ({start}, {plain}) OR starts_with(from_ref, {plain} || '@')
+                UNION SELECT l.*, down.distance + 1 FROM catalog.ml.lineage l JOIN down ON l.from_ref = down.to_ref
+                WHERE down.distance < 20
+            )
+            SELECT distance, from_kind, from_ref, to_kind, to_ref, detail, recorded_at
+            FROM (FROM up UNION FROM down) ORDER BY distance, recorded_at
+        """
+        return self._read(text, command.ref.project, None)
+
+    def _read(self, text: str, project: str, where: Query | None) -> Plan:
+        command = RunSql(query=Query(text), project=project)
+        return Plan((Step("read", project, " ".join(text.split())),), {"command": command, "where": where})
+
+    def _execute(self, command: Any, plan: Plan, caller: Caller) -> Result:
+        read: RunSql = plan.resolved["command"]
+        if plan.resolved["where"] is not None:
+            self._check_where(command, plan.resolved["where"], read)
+        return self._plain.execute(read, self._plain.plan(read, caller), caller)
+
+    def _check_where(self, command: Show, where: Query, read: RunSql) -> None:
+        """Bind the user's condition alone, so that an error points into the user's text."""
+        prefix = f"SELECT 1 FROM catalog.ml.{command.noun} WHERE "
+        self._catalog.describe(read.project, Query(prefix + where.text, where.offset - len(prefix), where.source))
+
+    def _find(self, kind: Kind, word: str, ref: Ref) -> dict[str, Any]:
+        view = self._views[kind.view]
+        names = [column.name for column in view.columns]
+        conditions, values = [], []
+        if "project" in names:
+            conditions.append("project = ?")
+            values.append(ref.project)
+        conditions.append(f"lower({kind.name}) = lower(?)" if word != "run" else "(starts_with(id, ?) OR name = ?)")
+        values += [ref.name] if word != "run" else [ref.name, ref.name]
+        if kind.version and ref.version is not None:
+            if ref.version.isdigit():
+                conditions.append(f"{kind.version} = ?")
+                values.append(int(ref.version))
+            else:
+                conditions.append("list_contains(aliases, ?)")
+                values.append(ref.version)
+        columns = ", ".join(f'"{c.name}"::JSON AS "{c.name}"' if c.type == "VARIANT" else f'"{c.name}"' for c in view.columns)
+        order = f" ORDER BY {kind.version} DESC" if kind.version else " ORDER BY created_at DESC" if word == "run" else ""
+        row = self._catalog.row(
+            f"SELECT {columns} FROM catalog.ml.{kind.view} WHERE {' AND '.join(conditions)}{order} LIMIT 1", values
+        )
+        if row is None:
+            scope = "WHERE project = ?" if "project" in names else ""
+            known = self._catalog.rows(
+                f"SELECT DISTINCT {kind.name} AS name FROM catalog.ml.{kind.view} {scope}", [ref.project] if scope else []
+            )
+            raise NotFound(
+                f"there is no {word} {ref}",
+                hint=did_you_mean(ref.name, [str(entry["name"]) for entry in known], kind=word),
+            )
+        return row

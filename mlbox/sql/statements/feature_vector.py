@@ -1,0 +1,117 @@
+"""Feature vectors."""
+
+from __future__ import annotations
+
+from mlbox.base.names import Ref
+from mlbox.engine.features.commands import CreateFeatureVector, DropFeatureVector, FeatureRef, RefreshFeatureVector
+from mlbox.sql.grammar import Noun, StatementSyntax, noun, statement
+from mlbox.sql.heads import alter, create_clauses, create_head, drop, refresh_clauses
+from mlbox.sql.parser import Cursor
+from mlbox.sql.references import identifier, reference
+from mlbox.sql.values import options
+
+
+def _create(cursor: Cursor) -> CreateFeatureVector:
+    head = create_head(cursor, "FEATURE VECTOR")
+    ref = reference(cursor, "feature vector")
+    table = {"AS": _features, "LABEL": _label, "WITH": options}
+    found = create_clauses(cursor, "CREATE FEATURE VECTOR", table)
+    if "AS" not in found:
+        cursor.fail("CREATE FEATURE VECTOR needs its features", "add AS FEATURES (feature_set.feature, ..)")
+    return CreateFeatureVector(
+        ref=ref,
+        features=found["AS"],
+        label=found.get("LABEL"),
+        replace=head.replace,
+        if_not_exists=head.if_not_exists,
+        options=found.get("WITH", {}),
+        comment=found.get("COMMENT"),
+    )
+
+
+def _features(cursor: Cursor, clause: str) -> tuple[FeatureRef, ...]:
+    cursor.expect("FEATURES", hint="write AS FEATURES (feature_set.feature, ..)")
+    inner = cursor.enter("FEATURES", "write FEATURES (feature_set.feature, feature_set.*)")
+    found: list[FeatureRef] = []
+    seen: set[str] = set()
+    while True:
+        token = inner.token
+        feature = _feature(inner, star=True)
+        name = (feature.alias or feature.feature).lower()
+        if name != "*" and name in seen:
+            inner.fail(f"feature {name} is given twice", "give one of them another name: set.feature AS other", token)
+        seen.add(name)
+        found.append(feature)
+        if inner.at_end():
+            return tuple(found)
+        inner.expect(",")
+
+
+def _feature(cursor: Cursor, *, star: bool) -> FeatureRef:
+    token = cursor.token
+    parts = [identifier(cursor, "feature set")]
+    while cursor.accept("."):
+        if cursor.at("*"):
+            if not star:
+                cursor.fail("a label is one column", f"write {'.'.join(parts)}.column")
+            cursor.advance()
+            parts.append("*")
+            break
+        parts.append(identifier(cursor, "feature"))
+    if len(parts) == 1:
+        cursor.fail(
+            f"{parts[0]} does not say of which feature set",
+            f"write feature_set.{parts[0]}" + (f", or {parts[0]}.* for all features of a set" if star else ""),
+            token,
+        )
+    if len(parts) > 3:
+        cursor.fail("a feature has at most three parts", "write project.feature_set.feature", token)
+    project = parts[0].lower() if len(parts) == 3 else cursor.scope.project
+    alias = None
+    if cursor.at("AS") and star:
+        if parts[-1] == "*":
+            cursor.fail(f"{'.'.join(parts)} stands for many features and takes no AS", "name the feature")
+        cursor.advance()
+        alias = identifier(cursor, "feature")
+    return FeatureRef(Ref(project, parts[-2]), parts[-1], alias)
+
+
+def _label(cursor: Cursor, clause: str) -> FeatureRef:
+    return _feature(cursor, star=False)
+
+
+statement(
+    StatementSyntax(
+        name="CREATE FEATURE VECTOR",
+        summary="Name features of several sets, and the label: what a model is trained on and served with.",
+        syntax="""CREATE [OR REPLACE] FEATURE VECTOR [IF NOT EXISTS] name
+    AS FEATURES (set.feature [AS name], set.*, ..) [LABEL set.column] [WITH (key = value, ..)] [COMMENT 'text']""",
+        examples=(
+            "CREATE FEATURE VECTOR v AS FEATURES (customers.age, customers.city AS town, tx.*) LABEL labels.is_fraud",
+        ),
+        starts=(("CREATE", "FEATURE", "VECTOR"),),
+        parse=_create,
+    )
+)
+
+
+def _refresh(cursor: Cursor) -> RefreshFeatureVector:
+    cursor.expect("REFRESH", "FEATURE", "VECTOR")
+    ref = reference(cursor, "feature vector")
+    found = refresh_clauses(cursor, "REFRESH FEATURE VECTOR")
+    return RefreshFeatureVector(ref=ref, full=found.full, start=found.start, end=found.end, online=found.online)
+
+
+statement(
+    StatementSyntax(
+        name="REFRESH FEATURE VECTOR",
+        summary="Bring every feature set of a vector up to date.",
+        syntax="REFRESH FEATURE VECTOR name [FULL] [FROM 'time'] [TO 'time'] [ONLINE]",
+        examples=("REFRESH FEATURE VECTOR v FROM '2026-01-01'",),
+        starts=(("REFRESH", "FEATURE", "VECTOR"),),
+        parse=_refresh,
+    )
+)
+drop("feature vector", DropFeatureVector)
+alter("feature vector", "RENAME", "SET")
+noun(Noun("feature vector", "feature_vectors"))

@@ -1,0 +1,175 @@
+"""Functions: user code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlbox.base.errors import Invalid
+from mlbox.base.suggest import nearest
+from mlbox.engine.runs.commands import CreateFunction, DropFunction, Resources
+from mlbox.sql.grammar import Noun, StatementSyntax, noun, statement
+from mlbox.sql.heads import alter, create_clauses, create_head, drop
+from mlbox.sql.parameters import Unbound
+from mlbox.sql.parser import Cursor, checked
+from mlbox.sql.references import is_name, reference
+from mlbox.sql.times import interval
+from mlbox.sql.values import count, number, options, pairs, strings, text, value, word
+
+_FACTORS = {
+    "": 1,
+    "B": 1,
+    **{unit: 1000**power for power, letter in enumerate("KMGT", 1) for unit in (letter, letter + "B")},
+    **{unit: 1024**power for power, letter in enumerate("KMGT", 1) for unit in (letter + "I", letter + "IB")},
+}
+
+
+def memory_bytes(given: str) -> int:
+    """``8GB`` (10^9), ``8GiB`` (2^30), ``512MB`` as bytes; raises ``Invalid``."""
+    stripped = given.strip().replace(" ", "")
+    digits = stripped.rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    unit = stripped[len(digits) :]
+    factor = _FACTORS.get(unit.upper())
+    try:
+        amount = float(digits)
+    except ValueError:
+        amount = 0
+    if factor is None and digits:
+        raise Invalid(f"memory '{given}': {unit} is not a unit", hint="units: KB, MB, GB, TB, KiB, MiB, GiB, TiB")
+    if factor is None or not 0 < amount < 1e15:
+        raise Invalid(f"memory '{given}' is not an amount of memory", hint="for example '8GB' or '512MiB'")
+    return int(amount * factor)
+
+
+def _resources(cursor: Cursor, clause: str) -> Resources:
+    known = {"cpu": _cpu, "memory": _memory, "gpu": count}
+
+    def read(inner: Cursor, what: str) -> Any:
+        name = what.rpartition(" ")[2].lower()
+        if name not in known:
+            close = nearest(name, known)
+            hint = f"did you mean {close[0]}?" if close else "known: cpu, memory, gpu"
+            inner.fail(f"{clause} has no {name}", hint, inner.tokens[inner.index - 2])
+        return known[name](inner, what)
+
+    return Resources(**{name.lower(): found for name, found in pairs(cursor, clause, read).items()})
+
+
+def _cpu(cursor: Cursor, what: str) -> float:
+    token = cursor.token
+    found = number(cursor, what)
+    if found <= 0:
+        cursor.fail(f"{what} needs a number above 0, found {found}", "for example cpu = 2 or cpu = 0.5", token)
+    return found
+
+
+def _memory(cursor: Cursor, what: str) -> int:
+    token = cursor.token
+    if token.kind == "number":
+        unit = cursor.peek()
+        if unit.kind == "word":
+            cursor.fail(f"{what}: an amount with a unit stands in quotes", f"write '{token.text}{unit.text}'")
+        return int(checked(cursor, token, memory_bytes, str(count(cursor, what))))
+    given = text(cursor, what) if token.kind != "parameter" else value(cursor, what)
+    return 1 if isinstance(given, Unbound) else int(checked(cursor, token, memory_bytes, str(given)))
+
+
+def _environment(cursor: Cursor, clause: str) -> dict[str, str]:
+    def read(inner: Cursor, what: str) -> str:
+        token = inner.token
+        found = value(inner, what)
+        if isinstance(found, bool):
+            return str(found).lower()
+        if not isinstance(found, (str, int, float)):
+            inner.fail(f"{what} needs a text, found {token.text}", "environment variables are texts", token)
+        return str(found)
+
+    return pairs(cursor, clause, read)
+
+
+def _secrets(cursor: Cursor, clause: str) -> tuple[str, ...]:
+    inner = cursor.enter(clause, "write SECRETS (name, ..)")
+    found: list[str] = []
+    while not inner.at_end():
+        if found:
+            inner.expect(",")
+        found.append(word(inner, clause))
+    return tuple(found)
+
+
+_CLAUSES = {
+    "FROM": text,
+    "HANDLER": word,
+    "RUNTIME": word,
+    "IMAGE": text,
+    "REQUIREMENTS": strings,
+    "RESOURCES": _resources,
+    "ENV": _environment,
+    "SECRETS": _secrets,
+    "RETRY": count,
+    "BACKOFF": interval,
+    "TIMEOUT": interval,
+    "WITH": options,
+}
+
+
+def _create(cursor: Cursor) -> CreateFunction:
+    head = create_head(cursor, "FUNCTION")
+    ref = reference(cursor, "function")
+    found = create_clauses(cursor, "CREATE FUNCTION", _CLAUSES)
+    if "FROM" not in found:
+        cursor.fail("CREATE FUNCTION needs FROM", "add FROM 'file.py', a folder, 'git+url' or 'hub://name'")
+    if not found["FROM"]:
+        cursor.fail("FROM is empty", "name a file or folder, 'git+url' or 'hub://name'", found.places["FROM"])
+    if "BACKOFF" in found and "RETRY" not in found:
+        cursor.fail("BACKOFF belongs to RETRY", "add RETRY n", found.places["BACKOFF"])
+    return CreateFunction(
+        ref=ref,
+        source=found["FROM"],
+        replace=head.replace,
+        if_not_exists=head.if_not_exists,
+        handler=found.get("HANDLER"),
+        runtime=found.get("RUNTIME", "local").lower(),
+        image=found.get("IMAGE"),
+        requirements=found.get("REQUIREMENTS", ()),
+        resources=found.get("RESOURCES", Resources()),
+        environment=found.get("ENV", {}),
+        secrets=found.get("SECRETS", ()),
+        retries=found.get("RETRY", 0),
+        backoff=found.get("BACKOFF"),
+        timeout=found.get("TIMEOUT"),
+        options=found.get("WITH", {}),
+        comment=found.get("COMMENT"),
+    )
+
+
+def _claims(cursor: Cursor) -> bool:
+    """``CREATE FUNCTION f(x) AS ..`` is DuckDB's macro."""
+    cursor.accept("IF", "NOT", "EXISTS")
+    if is_name(cursor.token, "function"):
+        cursor.advance()
+        if cursor.accept("."):
+            cursor.advance()
+    return not cursor.at("(")
+
+
+statement(
+    StatementSyntax(
+        name="CREATE FUNCTION",
+        summary="Register a version of your code: a file, a folder, a repository or a function of the hub.",
+        syntax="""CREATE [OR REPLACE] FUNCTION [IF NOT EXISTS] name FROM {'file.py' | 'folder' | 'git+url' | 'hub://name'}
+    [HANDLER handler] [RUNTIME local|docker|kubernetes|dask|spark|sql|..] [IMAGE 'image']
+    [REQUIREMENTS ('package', ..)] [RESOURCES (cpu = 4, memory = '8GB', gpu = 1)] [ENV (name = 'value', ..)]
+    [SECRETS (name, ..)] [RETRY n [BACKOFF interval]] [TIMEOUT interval] [WITH (key = value, ..)] [COMMENT 'text']""",
+        examples=(
+            "CREATE FUNCTION train FROM 'train.py' HANDLER train_model RESOURCES (cpu = 4, memory = '8GB') "
+            "REQUIREMENTS ('scikit-learn>=1.5', 'lightgbm')",
+            "CREATE OR REPLACE FUNCTION fraud.prep FROM 'git+https://host/repo#prep.py' RUNTIME spark",
+        ),
+        starts=(("CREATE", "FUNCTION"),),
+        parse=_create,
+        claims=_claims,
+    )
+)
+drop("function", DropFunction)
+alter("function", "RENAME", "SET")
+noun(Noun("function", "functions"))

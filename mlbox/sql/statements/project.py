@@ -1,0 +1,135 @@
+"""Projects."""
+
+from __future__ import annotations
+
+from mlbox.base.names import Ref
+from mlbox.engine.catalog.commands import CreateProject, DropProject, UseProject
+from mlbox.engine.workflows.commands import AlterObject
+from mlbox.sql.grammar import Noun, StatementSyntax, noun, statement
+from mlbox.sql.heads import alter_action, create_clauses, create_head, drop_if_exists
+from mlbox.sql.parser import Cursor, finish
+from mlbox.sql.references import project_name
+from mlbox.sql.values import options, text
+
+
+def _project_ref(cursor: Cursor, kind: str) -> Ref:
+    name = project_name(cursor)
+    return Ref(name, name)
+
+
+noun(Noun("project", "projects", _project_ref))
+
+
+def _create(cursor: Cursor) -> CreateProject:
+    head = create_head(cursor, "PROJECT")
+    name = project_name(cursor)
+    found = create_clauses(cursor, "CREATE PROJECT", {"FROM": text, "WITH": options})
+    return CreateProject(
+        name=name,
+        replace=head.replace,
+        if_not_exists=head.if_not_exists,
+        source=found.get("FROM"),
+        options=found.get("WITH", {}),
+        comment=found.get("COMMENT"),
+    )
+
+
+statement(
+    StatementSyntax(
+        name="CREATE PROJECT",
+        summary="Make a project: a schema of its own for features, functions, runs, models and endpoints.",
+        syntax="""CREATE [OR REPLACE] PROJECT [IF NOT EXISTS] name
+    [FROM 'folder' | FROM 'git+url[#ref]'] [WITH (key = value, ..)] [COMMENT 'text']""",
+        examples=(
+            "CREATE PROJECT fraud",
+            "CREATE OR REPLACE PROJECT fraud WITH (owner = 'ana', retention = INTERVAL '90 days') COMMENT 'card fraud'",
+            "CREATE PROJECT IF NOT EXISTS flights FROM 'examples/flights'",
+        ),
+        starts=(("CREATE", "PROJECT"),),
+        parse=_create,
+    )
+)
+
+
+def _use(cursor: Cursor) -> UseProject:
+    cursor.expect("USE")
+    cursor.accept("PROJECT")
+    name = project_name(cursor)
+    finish(cursor, "USE PROJECT")
+    return UseProject(name=name)
+
+
+statement(
+    StatementSyntax(
+        name="USE PROJECT",
+        summary="Look names up in this project from now on.",
+        syntax="USE [PROJECT] name",
+        examples=("USE PROJECT fraud", "USE fraud"),
+        starts=(("USE",),),
+        parse=_use,
+    )
+)
+
+
+def _refuse_set(cursor: Cursor) -> UseProject:
+    cursor.expect("SET")
+    if cursor.token.key in ("SESSION", "GLOBAL", "LOCAL"):
+        cursor.advance()
+    cursor.fail(f"SET {cursor.token.text} is not available: names are looked up in a project", "write USE PROJECT name")
+
+
+statement(
+    StatementSyntax(
+        name="SET SEARCH_PATH",
+        summary="Refused: the project decides where names are looked up; see USE PROJECT.",
+        syntax="USE PROJECT name",
+        examples=(),
+        starts=tuple(
+            ("SET", *scope, setting)
+            for scope in ((), ("SESSION",), ("GLOBAL",), ("LOCAL",))
+            for setting in ("SEARCH_PATH", "SCHEMA")
+        ),
+        parse=_refuse_set,
+    )
+)
+
+
+def _drop(cursor: Cursor) -> DropProject:
+    cursor.expect("DROP", "PROJECT")
+    if_exists = drop_if_exists(cursor, "DROP PROJECT")
+    name = project_name(cursor)
+    cascade = cursor.accept("CASCADE")
+    finish(cursor, "DROP PROJECT")
+    return DropProject(name=name, if_exists=if_exists, cascade=cascade)
+
+
+statement(
+    StatementSyntax(
+        name="DROP PROJECT",
+        summary="Drop an empty project; with CASCADE also all that it holds.",
+        syntax="DROP PROJECT [IF EXISTS] name [CASCADE]",
+        examples=("DROP PROJECT fraud CASCADE",),
+        starts=(("DROP", "PROJECT"),),
+        parse=_drop,
+    )
+)
+
+
+def _alter(cursor: Cursor) -> AlterObject:
+    cursor.expect("ALTER", "PROJECT")
+    ref = _project_ref(cursor, "project")
+    if cursor.at("RENAME"):
+        cursor.fail("a project is not renamed", "make a new one, or give it a COMMENT")
+    return alter_action(cursor, "project", ref, ("SET",))
+
+
+statement(
+    StatementSyntax(
+        name="ALTER PROJECT",
+        summary="Change options of a project.",
+        syntax="ALTER PROJECT name SET (key = value, ..)",
+        examples=("ALTER PROJECT fraud SET (owner = 'ana')",),
+        starts=(("ALTER", "PROJECT"),),
+        parse=_alter,
+    )
+)

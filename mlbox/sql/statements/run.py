@@ -1,0 +1,225 @@
+"""Runs of functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlbox.engine.runs.commands import CancelRun, DropRun, LogToRun, Rerun, RunSource, StartRun
+from mlbox.sql.bodies import condition, parenthesized, refuse_bare_query
+from mlbox.sql.grammar import Noun, StatementSyntax, noun, run_ref, statement
+from mlbox.sql.heads import drop_if_exists, flag
+from mlbox.sql.parser import Clauses, Cursor, Reader, clauses, finish, one_of
+from mlbox.sql.references import identifier, reference, run_id
+from mlbox.sql.sweeps import SWEEP_CLAUSES, sweep, sweep_of
+from mlbox.sql.times import interval
+from mlbox.sql.values import count, number, options, pairs, positive, text, value, word
+
+noun(Noun("run", "runs", run_ref))
+noun(Noun("artifact", "artifacts", run_ref))
+
+
+def _source(cursor: Cursor, clause: str) -> RunSource:
+    if cursor.at("("):
+        return RunSource(query=parenthesized(cursor, clause))
+    refuse_bare_query(cursor, clause)
+    token = cursor.token
+    if token.kind == "string":
+        cursor.fail("FROM takes a name or a query", f"write FROM (SELECT * FROM {token.text})")
+    ref = reference(cursor, "feature vector or table")
+    if cursor.at("("):
+        cursor.fail("FROM takes a name or a query in parentheses", f"write FROM (SELECT * FROM {ref.name}(..))", token)
+    return RunSource(ref=ref)
+
+
+def _inputs(cursor: Cursor, clause: str) -> dict[str, Any]:
+    def read(inner: Cursor, what: str) -> RunSource | str:
+        if inner.token.kind in ("string", "parameter"):
+            return text(inner, what)
+        if inner.at("("):
+            return RunSource(query=parenthesized(inner, what))
+        refuse_bare_query(inner, what)
+        return RunSource(ref=reference(inner, "input", version=True))
+
+    return pairs(cursor, clause, read)
+
+
+_CLAUSES: dict[str, Reader] = {
+    "HANDLER": word,
+    "FROM": _source,
+    "WITH": options,
+    "INPUTS": _inputs,
+    "SWEEP": sweep,
+    "USING": word,
+    "MAXIMIZE": word,
+    "MINIMIZE": word,
+    "LIMIT": positive,
+    "PARALLEL": positive,
+    "STOP WHEN": condition,
+    "AS": lambda cursor, clause: identifier(cursor, "run"),
+    "LABELS": options,
+    "ON": word,
+    "RETRY": count,
+    "TIMEOUT": interval,
+    "ASYNC": flag,
+}
+
+
+def _run(cursor: Cursor) -> StartRun:
+    cursor.expect("RUN")
+    function = reference(cursor, "function", version=True)
+    found = clauses(cursor, "RUN", _CLAUSES)
+    _check_sweep(cursor, found)
+    return StartRun(
+        function=function,
+        handler=found.get("HANDLER"),
+        source=found.get("FROM"),
+        parameters=found.get("WITH", {}),
+        inputs=found.get("INPUTS", {}),
+        sweep=sweep_of(cursor, found),
+        name=found.get("AS"),
+        labels=found.get("LABELS", {}),
+        runtime=found["ON"].lower() if "ON" in found else None,
+        retries=found.get("RETRY"),
+        timeout=found.get("TIMEOUT"),
+        asynchronous="ASYNC" in found,
+    )
+
+
+def _check_sweep(cursor: Cursor, found: Clauses) -> None:
+    for clause in SWEEP_CLAUSES:
+        if clause in found and "SWEEP" not in found:
+            cursor.fail(
+                f"{clause} belongs to SWEEP, and there is no SWEEP",
+                "add SWEEP (parameter IN (value, ..)) before it",
+                found.places[clause],
+            )
+    for swept in found.get("SWEEP", ()):
+        if swept.name.lower() in (name.lower() for name in found.get("WITH", {})):
+            cursor.fail(f"{swept.name} is in SWEEP and in WITH", "give it in one of them", found.places["SWEEP"])
+
+
+statement(
+    StatementSyntax(
+        name="RUN",
+        summary="Run a function, once or as a search over its parameters; what it logs is kept.",
+        syntax="""RUN function[@version] [HANDLER handler] [FROM {vector | table | (SELECT ..)}]
+    [WITH (parameter = value, ..)]
+    [INPUTS (name = {'uri' | table | (SELECT ..)}, ..)]
+    [SWEEP (parameter IN (value, ..) | parameter BETWEEN low AND high [LOG], ..) [USING grid|random|tpe|list]
+        {MAXIMIZE | MINIMIZE} metric [LIMIT n] [PARALLEL n] [STOP WHEN (expression)]]
+    [AS name] [LABELS (key = value, ..)] [ON runtime] [RETRY n] [TIMEOUT interval] [ASYNC]""",
+        examples=(
+            "RUN train WITH (lr = 0.1, depth = 6, tags = ['a', 'b'], opt = {'beta': 0.9}) AS nightly",
+            "RUN fraud.train FROM v WITH (lr = 0.1) LABELS (team = 'risk') ASYNC",
+            "RUN train FROM (SELECT * FROM ml.features('v', 'spine')) "
+            "SWEEP (lr BETWEEN 0.001 AND 0.1 LOG, depth IN (4, 6)) USING tpe MAXIMIZE auc LIMIT 12 PARALLEL 4",
+        ),
+        starts=(("RUN",),),
+        parse=_run,
+    )
+)
+
+
+def _cancel(cursor: Cursor) -> CancelRun:
+    cursor.expect("CANCEL", "RUN")
+    run = run_id(cursor, "CANCEL RUN")
+    finish(cursor, "CANCEL RUN")
+    return CancelRun(project=cursor.scope.project, run=run)
+
+
+statement(
+    StatementSyntax(
+        name="CANCEL RUN",
+        summary="Stop a run.",
+        syntax="CANCEL RUN {'id' | name}",
+        examples=("CANCEL RUN 'a1b2c3d4'", "CANCEL RUN nightly"),
+        starts=(("CANCEL",),),
+        parse=_cancel,
+    )
+)
+
+
+def _rerun(cursor: Cursor) -> Rerun:
+    cursor.expect("RERUN")
+    run = run_id(cursor, "RERUN")
+    step = None
+    if cursor.accept("FROM"):
+        cursor.expect("STEP", hint="write FROM STEP name")
+        step = identifier(cursor, "step")
+    finish(cursor, "RERUN")
+    return Rerun(project=cursor.scope.project, run=run, from_step=step)
+
+
+statement(
+    StatementSyntax(
+        name="RERUN",
+        summary="Run the same function version, parameters and inputs again, or a workflow from a step on.",
+        syntax="RERUN {'id' | name} [FROM STEP step]",
+        examples=("RERUN 'a1b2c3d4'", "RERUN 'a1b2c3d4' FROM STEP fit"),
+        starts=(("RERUN",),),
+        parse=_rerun,
+    )
+)
+
+
+def _log(cursor: Cursor) -> LogToRun:
+    cursor.expect("LOG")
+    kind = one_of(cursor, "LOG", ("METRIC", "PARAM", "ARTIFACT"))
+    name = word(cursor, f"LOG {kind}")
+    found_value: Any = None
+    table: dict[str, Reader] = {"RUN": run_id}
+    if kind == "ARTIFACT":
+        cursor.expect("FROM", hint=f"write LOG ARTIFACT '{name}' FROM 'path'")
+        path = text(cursor, "FROM")
+    else:
+        path = None
+        cursor.expect("=", hint=f"write LOG {kind} {name} = value")
+        found_value = number(cursor, "LOG METRIC") if kind == "METRIC" else value(cursor, "LOG PARAM")
+    if kind == "METRIC":
+        table["STEP"] = count
+    found = clauses(cursor, f"LOG {kind}", table)
+    return LogToRun(
+        project=cursor.scope.project,
+        run=found.get("RUN"),
+        kind="metric" if kind == "METRIC" else "param" if kind == "PARAM" else "artifact",
+        name=name,
+        value=found_value,
+        step=found.get("STEP"),
+        path=path,
+    )
+
+
+statement(
+    StatementSyntax(
+        name="LOG",
+        summary="Record a metric, a parameter or an artifact with a run.",
+        syntax="LOG {METRIC name = number [STEP n] | PARAM name = value | ARTIFACT 'name' FROM 'path'} [RUN 'id']",
+        examples=(
+            "LOG METRIC auc = 0.93 STEP 10",
+            "LOG PARAM lr = 0.1 RUN 'a1b2c3d4'",
+            "LOG ARTIFACT 'r' FROM 'r.html'",
+        ),
+        starts=(("LOG",),),
+        parse=_log,
+    )
+)
+
+
+def _drop(cursor: Cursor) -> DropRun:
+    cursor.expect("DROP", "RUN")
+    if_exists = drop_if_exists(cursor, "DROP RUN")
+    run = run_id(cursor, "DROP RUN")
+    finish(cursor, "DROP RUN")
+    return DropRun(project=cursor.scope.project, run=run, if_exists=if_exists)
+
+
+statement(
+    StatementSyntax(
+        name="DROP RUN",
+        summary="Forget a finished run with its logs and artifacts.",
+        syntax="DROP RUN [IF EXISTS] 'id'",
+        examples=("DROP RUN IF EXISTS 'a1b2c3d4'",),
+        starts=(("DROP", "RUN"),),
+        parse=_drop,
+    )
+)

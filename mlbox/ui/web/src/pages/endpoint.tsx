@@ -1,0 +1,88 @@
+/** One endpoint: traffic, latency, drift, and what was done about it. */
+
+import type { ReactNode } from "react";
+import { Link } from "../components/link";
+import { Empty } from "../components/notice";
+import { Copy } from "../components/copy";
+import { Panel } from "../components/panel";
+import { State } from "../components/state";
+import { Ago } from "../components/time";
+import { milliseconds, number } from "../format";
+import { useStatement } from "../live/statement";
+import type { EndpointRow } from "../rows";
+import { type EndpointKey, getEndpoint } from "../statements/endpoints";
+import { AlertsPanel, WorkflowsPanel } from "./endpoint-alerts";
+import { DriftPanels } from "./endpoint-drift";
+import { TrafficPanel } from "./endpoint-traffic";
+import { errorShare, modelOf } from "./endpoints";
+
+const LIVE_MS = 5000;
+
+export function EndpointPage({ endpoint }: { endpoint: EndpointKey }): ReactNode {
+  const { project, name } = endpoint;
+  const answer = useStatement<EndpointRow>(getEndpoint(endpoint), { events: ["endpoint.", "model."], every: LIVE_MS });
+  const row = answer.rows?.[0];
+  if (answer.rows !== null && row === undefined) {
+    return (
+      <Panel title="No such endpoint" level="h1" className="page-panel" answers={[answer]}>
+        <Empty title={`There is no endpoint ${project}.${name}`} statement="SELECT project, name, state FROM ml.endpoints;">
+          <p>
+            It may have been dropped. <Link to={{ page: "endpoints" }}>All endpoints</Link>
+          </p>
+        </Empty>
+      </Panel>
+    );
+  }
+  return (
+    <div className="stack">
+      <Panel title={`${project}.${name}`} level="h1" className="page-panel" answers={[answer]} note={row && <State state={row.state} />}>
+        {row && <Facts row={row} />}
+      </Panel>
+      {row && (
+        <>
+          <TrafficPanel endpoint={endpoint} />
+          <DriftPanels endpoint={endpoint} />
+          <AlertsPanel endpoint={endpoint} />
+          <WorkflowsPanel endpoint={endpoint} />
+        </>
+      )}
+    </div>
+  );
+}
+
+function Facts({ row }: { row: EndpointRow }): ReactNode {
+  const url = row.url?.startsWith("/") ? location.origin + row.url : (row.url ?? `${location.origin}/v2/models/${row.project}.${row.name}/infer`);
+  return (
+    <>
+      <p className="crumbs">
+        <Link to={{ page: "endpoints" }}>Endpoints</Link> / {row.project}
+        {row.comment && <span className="faint-text"> · {row.comment}</span>}
+      </p>
+      <dl className="facts big">
+        <Fact name="Requests" value={number(row.requests)} />
+        <Fact name="Errors" value={errorShare(row)} />
+        <Fact name="p50" value={milliseconds(row.p50_ms)} />
+        <Fact name="p99" value={milliseconds(row.p99_ms)} />
+        <Fact name="Last request" value={<Ago time={row.last_request} />} />
+      </dl>
+      <dl className="facts">
+        <Fact name="Model" value={modelOf(row)} />
+        {row.feature_vector && <Fact name="Enriched with" value={row.feature_vector} />}
+        {row.log_percent !== null && <Fact name="Predictions logged" value={`${number(row.log_percent)} %`} />}
+        <Fact name="Address" value={<code className="breaking">{url}</code>} />
+      </dl>
+      <div className="next">
+        <Copy text={url} label="Copy address" />
+      </div>
+    </>
+  );
+}
+
+function Fact({ name, value }: { name: string; value: ReactNode }): ReactNode {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{value}</dd>
+    </div>
+  );
+}

@@ -1,0 +1,176 @@
+/** Rows of the public `ml` views, as the statements in `statements/` select them. Times are ISO 8601 texts. */
+
+import type { Cell } from "./api";
+
+export interface ProjectRow {
+  name: string;
+  comment: string | null;
+}
+
+export interface RunRow {
+  project: string;
+  id: string;
+  name: string | null;
+  function: string | null;
+  function_version: number | null;
+  state: string;
+  parent_id: string | null;
+  params: Cell;
+  metrics: Cell;
+  progress: number | null;
+  created_at: string;
+  started_at: string | null;
+  finished_at: string | null;
+  duration_ms: number | null;
+  best_trial: string | null;
+}
+
+export interface RunListRow extends RunRow {
+  trials: number | null;
+  failed_trials: number | null;
+}
+
+export interface RunDetailRow extends RunRow {
+  handler: string | null;
+  attempt: number | null;
+  runtime: string | null;
+  labels: Cell;
+  reason: string | null;
+  error_type: string | null;
+  error: string | null;
+  traceback: string | null;
+}
+
+export interface StateCount {
+  state: string;
+  n: number;
+}
+
+export interface ParamRow {
+  name: string;
+  value: string | null;
+}
+
+export interface MetricSummary {
+  name: string;
+  latest: number | null;
+  lowest: number | null;
+  highest: number | null;
+  points: number;
+}
+
+export interface MetricPoint {
+  run_id: string;
+  name: string;
+  step: number | null;
+  i: number;
+  value: number | null;
+}
+
+export interface ArtifactRow {
+  id: string;
+  name: string;
+  kind: string;
+  version: number | null;
+  digest: string;
+  size: number;
+  media_type: string | null;
+  file_name: string | null;
+  created_at: string;
+}
+
+export interface LineageRow {
+  direction: "made from" | "became";
+  depth: number;
+  kind: string;
+  ref: string;
+  detail: string | null;
+}
+
+export interface EndpointRow {
+  project: string;
+  name: string;
+  state: string;
+  model: string | null;
+  model_version: number | null;
+  feature_vector: string | null;
+  url: string | null;
+  log_percent: number | null;
+  requests: number;
+  errors: number;
+  p50_ms: number | null;
+  p99_ms: number | null;
+  last_request: string | null;
+  comment: string | null;
+}
+
+export interface SpanRow {
+  first_event: string | null;
+  last_event: string | null;
+  first_arrival: string | null;
+  last_arrival: string | null;
+  n: number;
+}
+
+export interface TrafficRow {
+  bucket: string;
+  requests: number;
+  errors: number;
+  p50_ms: number | null;
+  p99_ms: number | null;
+}
+
+export interface MoveRow {
+  model: string;
+  alias: string;
+  from_version: number | null;
+  to_version: number | null;
+  moved_at: string;
+  moved_by: string | null;
+  first_event: string | null;
+}
+
+export interface DriftKind {
+  project: string;
+  monitor: string;
+  metric: string;
+  per_feature: boolean;
+  segment: string | null;
+}
+
+export interface DriftRow {
+  window_start: string;
+  window_end: string;
+  feature: string | null;
+  metric: string;
+  value: number | null;
+  n: number | null;
+}
+
+export interface ActivationRow {
+  id: string;
+  alert: string;
+  severity: string | null;
+  raised_at: string;
+  window_end: string | null;
+  reason: string | null;
+  actions: Cell;
+  outcome: string | null;
+}
+
+export interface WorkflowStepRow {
+  workflow_run_id: string;
+  workflow: string;
+  run_state: string;
+  run_started_at: string | null;
+  run_duration_ms: number | null;
+  run_reason: string | null;
+  step: string | null;
+  state: string | null;
+  run_id: string | null;
+  statement: string | null;
+  message: string | null;
+  error: string | null;
+  started_at: string | null;
+  finished_at: string | null;
+}

@@ -1,0 +1,25 @@
+import { defineConfig } from "vitest/config";
+
+/** Where `npm run dev` finds the server; `MLBOX_URL` names another one. */
+const server = process.env["MLBOX_URL"] ?? "http://127.0.0.1:7070";
+
+/** Doors of the server which the pages use; everything else below /ui/ is the dashboard's own. */
+const doors = ["/sql", "/stream", "/health", "/artifacts", "/runs"];
+
+export default defineConfig({
+  base: "/ui/",
+  esbuild: { jsx: "automatic" },
+  build: {
+    target: "es2022",
+    outDir: process.env["MLBOX_UI_OUT"] ?? "../static",
+    emptyOutDir: true,
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    chunkSizeWarningLimit: 450,
+  },
+  server: {
+    host: "127.0.0.1",
+    proxy: Object.fromEntries(doors.map((door) => [door, { target: server, changeOrigin: true }])),
+  },
+  test: { include: ["test/**/*.test.{ts,tsx}"], environment: "node" },
+});

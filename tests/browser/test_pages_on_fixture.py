@@ -1,0 +1,271 @@
+"""The pages over made-up rows: every statement really runs, against tables shaped like the public views."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from conftest import DESK, PHONE
+from fixture_rows import run_id
+
+SWEEP, BEST, LIVE, FAILED = run_id(1), run_id(3), run_id(10), run_id(11)
+ADDRESSES = (
+    "/ui/runs",
+    f"/ui/runs?fold={SWEEP}",
+    f"/ui/runs/{SWEEP}",
+    f"/ui/runs/{BEST}",
+    f"/ui/runs/{LIVE}",
+    f"/ui/runs/{FAILED}",
+    "/ui/endpoints",
+    "/ui/endpoints/flights/delay",
+    "/ui/endpoints/flights/delay?clock=arrival&metric=ks",
+    "/ui/endpoints/fraud/cards",
+    "/ui/nothing/here",
+)
+
+
+@pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
+def test_every_page_fits_and_every_statement_runs(
+    shared_fixture: Any, open_page: Any, viewport: dict[str, int]
+) -> None:
+    seen = open_page(shared_fixture.url + "/ui/", viewport, "dark" if viewport is PHONE else "light")
+    for address in ADDRESSES:
+        seen.page.goto(shared_fixture.url + address)
+        seen.page.wait_for_selector("h1")
+        seen.page.wait_for_selector("[aria-busy=true]", state="detached")
+        assert [note.inner_text() for note in seen.page.query_selector_all("[role=alert]")] == [], address
+        assert seen.fits(), address
+    assert seen.hosts == {shared_fixture.url.removeprefix("http://")}
+
+
+def test_the_list_filters_searches_folds_and_pages(shared_fixture: Any, open_page: Any) -> None:
+    page = open_page(f"{shared_fixture.url}/").page
+    page.wait_for_url("**/ui/")
+    rows = page.locator("tbody tr")
+    page.wait_for_selector("text=48 runs")
+    assert rows.count() == 25
+    page.get_by_role("button", name="Older").click()
+    page.wait_for_selector("text=26–48 of 48")
+    page.get_by_role("button", name="error 1").click()
+    page.wait_for_selector("tbody tr:first-child:last-child >> text=first-try")
+    page.wait_for_selector("text=1 run")
+    page.get_by_role("button", name="all").click()
+    page.get_by_placeholder("Name, function or id").fill("FIT")
+    page.wait_for_selector("button:has-text('3 trials')")
+    page.get_by_role("button", name="3 trials").click()
+    page.wait_for_selector("tr.child")
+    assert [row.inner_text().split()[1] for row in page.locator("tr.child").all()] == ["fit-1", "fit-2", "fit-3"]
+    assert "best" in page.locator("tr.child.best").inner_text()
+    page.reload()
+    page.wait_for_selector("tr.child.best")
+
+
+def test_a_name_with_a_quote_is_found_not_executed(own_fixture: Any, open_page: Any) -> None:
+    own_fixture.execute("UPDATE ml.runs SET name = 'o''hare; DROP' WHERE name = 'first-try'")
+    page = open_page(f"{own_fixture.url}/ui/runs").page
+    page.get_by_placeholder("Name, function or id").fill("o'hare; drop")
+    page.wait_for_selector("tbody tr:first-child:last-child >> text=o'hare; DROP")
+
+
+def test_the_project_filters_both_pages(shared_fixture: Any, open_page: Any) -> None:
+    page = open_page(f"{shared_fixture.url}/ui/runs").page
+    page.get_by_label("Project").select_option("flights")
+    page.wait_for_selector("text=6 runs")
+    page.get_by_role("link", name="Endpoints").click()
+    page.wait_for_selector("text=1 endpoint")
+    assert "project=flights" in page.url
+
+
+def test_the_sql_button_shows_and_copies_the_exact_statement(shared_fixture: Any, open_page: Any) -> None:
+    page = open_page(f"{shared_fixture.url}/ui/endpoints").page
+    page.get_by_role("button", name="SQL of Endpoints").click()
+    shown = page.locator("dialog pre").inner_text()
+    page.get_by_role("button", name="Copy statement").click()
+    page.wait_for_selector("dialog >> text=Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == shown
+    assert shown.removesuffix(";") in shared_fixture.statements
+    status, answer = shared_fixture.run_sql(shown)
+    assert status == 200 and answer["results"][0]["row_count"] == 2
+    page.keyboard.press("Escape")
+    assert page.locator("dialog[open]").count() == 0
+
+
+def test_every_panel_has_a_sql_button(shared_fixture: Any, open_page: Any) -> None:
+    for address in (f"/ui/runs/{BEST}", "/ui/endpoints/flights/delay"):
+        page = open_page(shared_fixture.url + address).page
+        page.wait_for_selector("text=Drift by feature" if "endpoints" in address else "text=this run")
+        for panel in page.locator("section.panel").all():
+            heading = panel.locator("h1, h2").first.inner_text()
+            if heading != "Log":  # a file, not a statement
+                assert panel.locator(".sql-button").count() == 1, heading
+
+
+def test_a_run_shows_what_it_was_given_and_made(shared_fixture: Any, open_page: Any) -> None:
+    page = open_page(f"{shared_fixture.url}/ui/runs/{BEST}").page
+    page.wait_for_selector("text=this run")
+    assert "learning_rate" in page.get_by_role("table", name="Parameters").inner_text()
+    assert "0.7385" in page.get_by_role("table", name="Metrics").inner_text()
+    roc = page.get_by_role("img", name="Picture roc")
+    roc.scroll_into_view_if_needed()
+    assert roc.evaluate("async (image) => { await image.decode(); return image.naturalWidth; }") > 0
+    assert "step  39 auc" in page.locator("pre.log").inner_text()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="model Download").click()
+    assert download.value.suggested_filename == "model.onnx"
+    page.get_by_role("link", name="flights.delay", exact=True).click()
+    page.wait_for_selector("text=Will this flight be late?")
+
+
+def test_a_failed_run_shows_the_users_own_traceback(shared_fixture: Any, open_page: Any) -> None:
+    page = open_page(f"{shared_fixture.url}/ui/runs/{FAILED[:10]}").page
+    note = page.locator(".note.bad")
+    note.wait_for()
+    assert "ValueError" in note.inner_text() and "train.py" in note.locator("pre").inner_text()
+
+
+def test_a_running_run_is_followed_to_its_end(own_fixture: Any, open_page: Any) -> None:
+    page = open_page(f"{own_fixture.url}/ui/runs/{LIVE}").page
+    page.wait_for_selector("h1 ~ .panel-note >> text=running")
+    page.wait_for_selector("text=still writing")
+    own_fixture.fixture.logs[LIVE] += "and here is the é at last\n"
+    page.wait_for_selector("pre.log >> text=and here is the é at last")
+    own_fixture.execute("UPDATE ml.runs SET state = 'completed', finished_at = now(), duration_ms = 1e3 WHERE id = ?", [LIVE])
+    own_fixture.tell("run.finished", state="completed")
+    page.wait_for_selector("h1 ~ .panel-note >> text=completed")
+    page.wait_for_selector("text=still writing", state="detached")
+
+
+def test_an_event_brings_a_new_run_into_the_list(own_fixture: Any, open_page: Any) -> None:
+    page = open_page(f"{own_fixture.url}/ui/runs?project=fraud").page
+    page.wait_for_selector("text=Live")
+    page.wait_for_selector("text=42 runs")
+    own_fixture.execute(
+        "INSERT INTO ml.runs (project, id, name, state, created_at) VALUES ('fraud', 'new', 'brand-new', 'pending', now())"
+    )
+    own_fixture.tell("run.created")
+    page.wait_for_selector("text=brand-new")
+
+
+def test_polling_when_the_stream_breaks_and_live_again(own_fixture: Any, open_page: Any) -> None:
+    seen = open_page(f"{own_fixture.url}/ui/endpoints")
+    seen.page.wait_for_selector("text=Live")
+    own_fixture.streaming = False
+    own_fixture.cut_streams()
+    seen.page.wait_for_selector("text=Polling")
+    own_fixture.execute("UPDATE ml.endpoints SET requests = 424242 WHERE name = 'delay'")
+    seen.page.wait_for_selector("text=424,242")
+    own_fixture.streaming = True
+    seen.page.wait_for_selector("text=Live")
+    seen.problems.clear()  # the browser itself logs the 503 of the stream
+
+
+def test_an_error_shows_code_message_and_hint(own_fixture: Any, open_page: Any) -> None:
+    own_fixture.execute("DROP TABLE ml.endpoints")
+    seen = open_page(f"{own_fixture.url}/ui/endpoints")
+    note = seen.page.get_by_role("alert")
+    note.wait_for()
+    text = note.inner_text()
+    assert "statement" in text and "endpoints" in text and "this is the statement which the page has sent" in text
+    seen.problems.clear()  # the browser itself logs the 400
+
+
+def test_the_endpoint_tells_traffic_drift_and_what_was_done(shared_fixture: Any, open_page: Any) -> None:
+    page = open_page(f"{shared_fixture.url}/ui/endpoints/flights/delay").page
+    requests = page.get_by_role("img", name="Requests over time. 3,000 requests")
+    requests.wait_for()
+    assert "champion v2" in requests.text_content()
+    page.get_by_role("button", name="Arrival").click()
+    page.wait_for_selector("text=by 1 minute, UTC")
+    grid = page.get_by_role("grid", name="psi by feature and window")
+    assert grid.locator("tbody tr").count() == 11
+    page.get_by_role("button", name="ks", exact=True).click()
+    page.get_by_role("grid", name="ks by feature and window").wait_for()
+    assert "max(psi) = 0.3391 > 0.2" in page.get_by_role("table", name="Alerts raised").inner_text()
+    steps = [step.inner_text().split("\n")[0] for step in page.locator("ol.steps li").all()]
+    assert [step.split()[0] for step in steps] == ["fit", "compare", "promote", "tell"]
+
+
+def test_charts_and_heat_map_answer_to_keys(shared_fixture: Any, open_page: Any) -> None:
+    page = open_page(f"{shared_fixture.url}/ui/endpoints/flights/delay").page
+    chart = page.get_by_role("img", name="Latency over time")
+    chart.focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    readout = page.locator(".readout")
+    assert "2013-07-02" in readout.inner_text() and "p99" in readout.inner_text()
+    page.keyboard.press("Escape")
+    assert readout.count() == 0
+    first = page.get_by_role("gridcell").first
+    first.focus()
+    page.keyboard.press("End")
+    assert "2013-07-31" in page.locator(".heat-readout").inner_text()
+    page.keyboard.press("ArrowDown")
+    assert "temp" in page.locator(".heat-readout").inner_text()
+
+
+def test_empty_pages_teach_the_next_statement(empty_fixture: Any, open_page: Any) -> None:
+    page = open_page(f"{empty_fixture.url}/ui/runs").page
+    page.wait_for_selector("text=RUN train FROM")
+    page.get_by_role("link", name="Endpoints").click()
+    page.wait_for_selector("text=CREATE ENDPOINT")
+
+
+def test_the_theme_follows_the_system_until_one_is_chosen(shared_fixture: Any, open_page: Any) -> None:
+    page = open_page(f"{shared_fixture.url}/ui/endpoints", DESK, "dark").page
+    ground = "getComputedStyle(document.body).backgroundColor"
+    assert page.evaluate(ground) == "rgb(14, 17, 21)"
+    page.get_by_role("button", name="System theme").click()
+    assert page.evaluate(ground) == "rgb(245, 246, 248)"
+    page.reload()
+    page.get_by_role("button", name="Light theme").wait_for()
+    assert page.evaluate(ground) == "rgb(245, 246, 248)"
+
+
+CONTRAST = """() => {
+  const parse = (text) => (text.match(/[\\d.]+/g) ?? []).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((v) => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const ground = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const [r, g, b, a = 1] = parse(getComputedStyle(at).backgroundColor);
+      if (a > 0.99) return [r, g, b];
+    }
+    return [255, 255, 255];
+  };
+  const found = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+    if (!own || element.closest("button:disabled, option, noscript, script, style") || !element.checkVisibility()) continue;
+    const style = getComputedStyle(element);
+    const svg = element.ownerSVGElement !== undefined && element.ownerSVGElement !== null;
+    const [a, b] = [light(parse(svg ? style.fill : style.color)), light(ground(element))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < 4.5) found.push(`${ratio.toFixed(2)} ${element.className?.baseVal ?? element.className} ${element.textContent.slice(0, 40)}`);
+  }
+  return found;
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("address", [f"/ui/runs?fold={SWEEP}", f"/ui/runs/{FAILED}", "/ui/endpoints/flights/delay"])
+def test_text_can_be_read(shared_fixture: Any, open_page: Any, address: str, scheme: str) -> None:
+    page = open_page(shared_fixture.url + address, DESK, scheme).page
+    page.wait_for_selector("td, figure")
+    page.wait_for_selector("[aria-busy=true]", state="detached")
+    assert page.evaluate(CONTRAST) == []
+
+
+def test_everything_that_acts_has_a_name_and_takes_the_focus(shared_fixture: Any, open_page: Any) -> None:
+    page = open_page(f"{shared_fixture.url}/ui/runs?fold={SWEEP}").page
+    page.wait_for_selector("tr.child")
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll("a, button, input, select")].filter((element) =>
+             !(element.textContent.trim() || element.getAttribute("aria-label") || element.closest("label")))
+             .map((element) => element.outerHTML)"""
+    )
+    assert nameless == []
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the page"
+    for _ in range(3):
+        page.keyboard.press("Tab")
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"

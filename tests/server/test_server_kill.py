@@ -1,0 +1,97 @@
+"""kill -9 of the server: the home opens, what was acknowledged is there, runs go on or are shown as interrupted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import wait_until
+
+SLOW = '''
+import time
+
+def slow(ctx, seconds: float = 20):
+    until = time.monotonic() + seconds
+    step = 0
+    while time.monotonic() < until:
+        ctx.log_metric("tick", step, step=step)
+        print("tick", step, flush=True)
+        step += 1
+        time.sleep(0.1)
+    ctx.log_metric("ticks", step)
+'''
+
+
+@pytest.fixture
+def slow(own_server: Any, tmp_path: Path) -> Any:
+    """A server with a function that takes its time, and its run started."""
+    (tmp_path / "slow.py").write_text(SLOW)
+    body = {"sql": "CREATE FUNCTION slow FROM 'slow.py'", "folder": str(tmp_path)}
+    assert own_server.request("POST", "/sql", body)[0] == 200
+    return own_server
+
+
+def row(server: Any, columns: str) -> list[Any]:
+    """The newest run."""
+    found: list[Any] = server.sql(f"SELECT {columns} FROM ml.runs ORDER BY created_at DESC LIMIT 1")[0]["rows"][0]
+    return found
+
+
+def process_of(server: Any) -> int:
+    """The process of the newest run: the one that works in the run's folder."""
+    (run_id,) = row(server, "id")
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if os.readlink(entry / "cwd").endswith(run_id):
+                    return int(entry.name)
+            except OSError:
+                continue
+    raise AssertionError("the run has no process")
+
+
+def test_acknowledged_statements_survive(own_server: Any) -> None:
+    """Tables and projects that were answered for are there after the kill."""
+    for number in range(20):
+        own_server.sql(f"CREATE PROJECT kept_{number}; CREATE TABLE kept_{number}.t AS SELECT {number} AS n")
+    own_server.kill()
+    own_server.start()
+    assert own_server.sql("SELECT count(*) FROM ml.projects WHERE name LIKE 'kept_%'")[0]["rows"] == [[20]]
+    assert own_server.sql("SELECT n FROM kept_19.t")[0]["rows"] == [[19]]
+
+
+def test_a_run_goes_on_without_the_server(slow: Any) -> None:
+    """It is found again; its log and metrics have no gap and no repeat; its end is recorded."""
+    slow.sql("RUN slow WITH (seconds = 6) ASYNC")
+    wait_until(lambda: row(slow, "metrics.tick::DOUBLE")[0] is not None)
+    slow.kill()
+    time.sleep(1)
+    slow.start()
+    state, ticks = wait_until(
+        lambda: (found := row(slow, "state, metrics.ticks::DOUBLE"))[0] in ("completed", "error", "interrupted") and found
+    )
+    assert state == "completed"
+    steps = [found[0] for found in slow.sql("SELECT step FROM ml.metrics WHERE name = 'tick' ORDER BY step")[0]["rows"]]
+    assert steps == list(range(int(ticks)))
+    (run_id,) = row(slow, "id")
+    log = (slow.home / "logs" / f"{run_id}.log").read_text()
+    printed = [int(line.split()[1]) for line in log.splitlines() if line.startswith("tick ")]
+    assert printed == steps
+
+
+def test_a_run_that_died_with_the_server_is_interrupted(slow: Any) -> None:
+    """Shown as such, with the reason."""
+    slow.sql("RUN slow ASYNC")
+    wait_until(lambda: row(slow, "metrics.tick::DOUBLE")[0] is not None)
+    process = process_of(slow)
+    slow.kill()
+    os.kill(process, signal.SIGKILL)
+    slow.start()
+    state, reason = wait_until(lambda: (found := row(slow, "state, reason"))[0] not in ("running", "pending") and found)
+    assert state == "interrupted"
+    assert reason
+    assert row(slow, "metrics.tick::DOUBLE")[0] is not None

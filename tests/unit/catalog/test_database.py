@@ -1,0 +1,112 @@
+"""Opening a home: migrations, refusal of newer ones, errors that point into the user's text."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlbox.base.command import Query
+from mlbox.base.errors import HomeError, NotFound, StatementError
+from mlbox.base.home import Home, HomeLock
+from mlbox.engine.catalog import migrations, public_views
+from mlbox.engine.catalog.database import Catalog
+from mlbox.engine.catalog.views.base import all_views
+
+
+def test_opening_twice_applies_migrations_once(home: Home) -> None:
+    """And the second time changes nothing."""
+    for _ in range(2):
+        catalog = Catalog.open(home)
+        numbers = [row["number"] for row in catalog.rows("SELECT number FROM catalog.main.migrations ORDER BY number")]
+        assert numbers == [migration.number for migration in migrations.load("catalog")]
+        catalog.close()
+
+
+@pytest.mark.parametrize("database", ["catalog", "data"])
+def test_a_newer_home_is_refused_and_left_alone(home: Home, database: str) -> None:
+    """The error says so; nothing is migrated."""
+    catalog = Catalog.open(home)
+    schema = "main" if database == "catalog" else "_mlbox"
+    catalog.connection.execute(f"INSERT INTO {database}.{schema}.migrations VALUES (9999, '9999_future', now())")
+    catalog.close()
+    with pytest.raises(HomeError, match="newer mlbox") as caught:
+        Catalog.open(home)
+    assert caught.value.hint
+
+
+def test_a_damaged_file_is_told(home: Home) -> None:
+    """Not a database: the file is named, no trace of ours."""
+    home.create()
+    home.catalog_file.write_bytes(b"not a database" * 100)
+    with pytest.raises(HomeError, match=r"catalog\.duckdb"):
+        Catalog.open(home)
+
+
+def test_a_home_has_one_owner(home: Home) -> None:
+    """The second is told who the first is."""
+    home.create()
+    first, second = HomeLock(home), HomeLock(home)
+    first.acquire()
+    with pytest.raises(HomeError, match="in use by process"):
+        second.acquire()
+    first.release()
+    second.acquire()
+    second.release()
+
+
+def test_errors_of_a_query_point_into_the_whole_text(home: Home) -> None:
+    """A body in the middle of a longer statement."""
+    catalog = Catalog.open(home)
+    source = "CREATE FEATURE SET é (ENTITY x)\nAS SELECT 'é', nix FROM (SELECT 1 AS one)"
+    offset = source.index("SELECT 'é'")
+    with pytest.raises(StatementError) as caught:
+        catalog.query("default", Query(source[offset:], offset, source))
+    where = caught.value.where
+    assert where is not None
+    assert (where.line, where.column) == (2, 16)
+    assert "one" in (caught.value.hint or "")
+    catalog.close()
+
+
+def test_an_unknown_project_is_named_with_the_nearest(home: Home) -> None:
+    """Did you mean."""
+    catalog = Catalog.open(home)
+    with pytest.raises(NotFound) as caught:
+        catalog.query("defualt", Query("SELECT 1"))
+    assert "did you mean default?" in (caught.value.hint or "")
+    catalog.close()
+
+
+def test_a_query_cannot_write(home: Home) -> None:
+    """Not even by a writing common table expression."""
+    catalog = Catalog.open(home)
+    catalog.write_data(lambda cursor: cursor.execute("CREATE TABLE data.default.t (a INTEGER)") and None)
+    for text in (
+        "INSERT INTO t VALUES (1)",
+        "WITH w AS (INSERT INTO t VALUES (1) RETURNING *) SELECT * FROM w",
+        "DELETE FROM catalog.main.projects",
+    ):
+        with pytest.raises(Exception, match=r"read.only"):
+            catalog.query("default", Query(text))
+    assert catalog.rows("SELECT count(*) AS n FROM data.default.t") == [{"n": 0}]
+    catalog.close()
+
+
+def test_views_are_as_documented(home: Home) -> None:
+    """Names, order and types of columns: the public contract."""
+    catalog = Catalog.open(home)
+    public_views.create(catalog)
+    for view in all_views():
+        found = [(row["column_name"], row["column_type"]) for row in catalog.rows(f"DESCRIBE catalog.ml.{view.name}")]
+        assert found == [(column.name, column.type) for column in view.columns], view.name
+        assert all(column.doc for column in view.columns), view.name
+    catalog.close()
+
+
+def test_unchanged_views_are_not_written_again(home: Home) -> None:
+    """A start of the server costs no commit for them."""
+    catalog = Catalog.open(home)
+    public_views.create(catalog)
+    before = catalog._metadata.commits
+    public_views.create(catalog)
+    assert catalog._metadata.commits == before
+    catalog.close()

@@ -1,0 +1,73 @@
+"""What `import mlbox` costs, and on which interpreters the client works."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import mlbox
+from mlbox.engine.runs.client_zip import client_folder, client_zip
+
+
+def run(python: Path | str, code: str, path: Path) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(path), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run([str(python), "-c", code], capture_output=True, text=True, env=environment, cwd=path.parent)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def imported(code: str, path: Path) -> set[str]:
+    environment = {**os.environ, "PYTHONPATH": str(path)}
+    command = [sys.executable, "-X", "importtime", "-c", code]
+    lines = subprocess.run(
+        command, capture_output=True, text=True, env=environment, check=True, cwd=path.parent
+    ).stderr.splitlines()
+    return {line.rpartition("|")[2].strip() for line in lines if line.startswith("import time:")}
+
+
+def test_import_loads_nothing_but_itself(tmp_path: Path) -> None:
+    path = client_folder(tmp_path)
+    assert imported("import mlbox", path) - imported("pass", path) == {"mlbox", "__future__"}
+
+
+def test_the_start_of_a_run_loads_no_library_of_frames_and_no_inspection(tmp_path: Path) -> None:
+    path = client_folder(tmp_path)
+    loaded = imported("import mlbox.client.bootstrap", path)
+    assert "mlbox.client.outbox" in loaded
+    heavy = {"numpy", "pandas", "pyarrow", "asyncio", "logging", "inspect", "zipfile", "urllib.request"}
+    assert not heavy & loaded
+
+
+def test_every_public_name_is_there_and_listed() -> None:
+    for name in mlbox.__all__:
+        assert getattr(mlbox, name) is not None
+    assert set(mlbox.__all__) <= set(dir(mlbox))
+    listed = {name for names in mlbox._MODULES.values() for name in names}
+    assert listed | {"__version__"} == set(mlbox.__all__)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    assert not hasattr(mlbox, "no_such_thing")
+
+
+def test_works_from_the_zip_on_other_interpreters(other_python: Path, tmp_path: Path) -> None:
+    code = (
+        "import mlbox, pkgutil, importlib\n"
+        "[getattr(mlbox, name) for name in mlbox.__all__]\n"
+        "import mlbox.client\n"
+        "names = [m.name for m in pkgutil.iter_modules(mlbox.client.__path__)]\n"
+        "[importlib.import_module('mlbox.client.' + name) for name in names]\n"
+        "print(len(names), mlbox.__version__, '.zip' in mlbox.__file__)"
+    )
+    count, version, zipped = run(other_python, code, client_zip(tmp_path)).split()
+    assert int(count) >= 12
+    assert (version, zipped) == (mlbox.__version__, "True")
+
+
+def test_outside_of_a_run_the_logging_calls_say_what_to_do(tmp_path: Path) -> None:
+    code = "import mlbox\ntry: mlbox.log_metric('a', 1)\nexcept mlbox.MlboxClientError as error: print(error)"
+    said = run(sys.executable, "import os; os.environ.pop('MLBOX_RUN_ID', None)\n" + code, client_folder(tmp_path))
+    assert "not a run of mlbox" in said
+    assert "CREATE FUNCTION" in said

@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlbox.base.clock import now
+from mlbox.base.errors import Unauthorized, Unavailable
+from mlbox.base.ids import new_id
+from mlbox.base.names import Ref
+from mlbox.engine.catalog.tables import runs
+from mlbox.engine.catalog.tables.runs import RunRow
+from mlbox.engine.runs import restart
+from mlbox.engine.runs.commands import StartRun, Sweep, SweepParameter
+
+# Goes on until the file "go" is there; logs before and after.
+WAITER = """
+    import time
+    from pathlib import Path
+    def wait(ctx, folder, fail=False, x=0):
+        ctx.log_metric("before", 1)
+        print("begun", flush=True)
+        while not (Path(folder) / "go").exists():
+            time.sleep(0.02)
+        ctx.log_metric("after", 2)
+        print("ended", flush=True)
+        if fail:
+            raise ValueError("late")
+"""
+
+
+@pytest.fixture
+def waiting(bench: Any, tmp_path: Path) -> Callable[..., str]:
+    bench.function("wait", WAITER)
+
+    def start(**options: Any) -> str:
+        parameters = {"folder": str(tmp_path), **options.pop("parameters", {})}
+        run: str = bench.run("wait", asynchronous=True, parameters=parameters, **options).facts["run"]
+        wait_until(lambda: bench.runs.log_path(run).exists() and "begun" in bench.log(run))
+        wait_until(lambda: bench.row(run)["state"] == "running")
+        return run
+
+    return start
+
+
+def spool(folder: Path, batch: str, *events: dict[str, Any]) -> None:
+    from mlbox.client.spool import Spool
+
+    Spool(folder / "spool").write(batch, json.dumps({"batch": batch, "events": events}).encode())
+
+
+def process_of(bench: Any, run: str) -> int:
+    with bench.catalog.read() as cursor:
+        return int(runs.get(cursor, run).handle["pid"])
+
+
+def test_a_run_goes_on_while_the_server_is_away(bench: Any, waiting: Callable[..., str], tmp_path: Path) -> None:
+    run = waiting()
+    bench.restart()
+    assert bench.row(run)["state"] == "running"
+    found = bench.runs.reattach()
+    assert (found.running, found.interrupted) == (1, 0)
+    assert bench.runs.reattach() == restart.Found(0, 0)  # it is looked after already
+    (tmp_path / "go").touch()
+    wait_until(lambda: bench.row(run)["state"] == "completed")
+    assert bench.row(run)["metrics"] == {"before": 1, "after": 2}
+    assert len(bench.rows("FROM catalog.ml.metrics")) == 2
+    assert bench.log(run).count("begun") == bench.log(run).count("ended") == 1
+
+
+def test_a_run_that_ended_meanwhile_is_told_as_it_was(bench: Any, waiting: Callable[..., str], tmp_path: Path) -> None:
+    failed = waiting(parameters={"fail": True})
+    pid = process_of(bench, failed)
+    bench.runs.shutdown()
+    (tmp_path / "go").touch()
+    wait_until(lambda: not alive(pid))
+    folder = bench.home.runs / failed / "attempt-1"
+    assert json.loads((folder / "exit.json").read_text())["state"] == "error"
+    spool(folder, "undelivered", {"kind": "metric", "name": "last", "value": 3.0})
+    bench.restart()
+    assert bench.row(failed)["state"] == "running"
+    bench.runs.reattach()
+    wait_until(lambda: bench.row(failed)["state"] != "running")
+    row = bench.row(failed)
+    assert (row["state"], row["error_type"], row["error"]) == ("error", "ValueError", "late")
+    assert "wait.py" in row["traceback"]
+    assert row["metrics"] == {"before": 1, "after": 2, "last": 3}
+    assert not list(folder.glob("spool/*.json"))
+
+
+def test_a_run_whose_process_is_gone(bench: Any, waiting: Callable[..., str]) -> None:
+    run = waiting()
+    pid = process_of(bench, run)
+    wait_until(lambda: bench.row(run)["metrics"])
+    bench.runs.shutdown()
+    os.killpg(pid, signal.SIGKILL)
+    wait_until(lambda: not alive(pid))
+    bench.restart()
+    assert bench.runs.reattach().interrupted == 1
+    row = bench.row(run)
+    assert (row["state"], row["reason"]) == ("interrupted", restart.GONE)
+    assert row["finished_at"] is not None and row["metrics"] == {"before": 1}
+    with pytest.raises(Unauthorized):
+        bench.runs.calls_home.check_token(run, "anything")
+    told = [event.data["state"] for event in bench.events if event.kind == "run.finished"]
+    assert told == ["interrupted"]
+
+
+@pytest.mark.parametrize(("state", "reason"), [("pending", restart.NOT_BEGUN), ("preparing", restart.PREPARED)])
+def test_a_run_that_had_no_process_yet(bench: Any, state: str, reason: str) -> None:
+    row = RunRow(
+        id=new_id(), project="default", name=None, function="f", function_version=1, handler=None, runtime="local",
+        state=state, created_at=now(),
+    )  # fmt: skip
+    bench.catalog.write(lambda cursor: runs.insert(cursor, row))
+    spool(bench.home.runs / row.id / "attempt-1", "b", {"kind": "metric", "name": "left", "value": 1.0})
+    bench.runs.reattach()
+    found = bench.row(row.id)
+    assert (found["state"], found["reason"], found["metrics"]) == ("interrupted", reason, {"left": 1.0})
+
+
+def test_a_sweep_is_interrupted_and_its_living_trials_go_on(
+    bench: Any, waiting: Callable[..., str], tmp_path: Path
+) -> None:
+    search = Sweep((SweepParameter("x", (1, 2, 3)),), "after", "maximize", parallel=2)
+    command = StartRun(
+        function=Ref("default", "wait"), sweep=search, parameters={"folder": str(tmp_path)}, asynchronous=True
+    )
+    parent = bench.do(command).facts["run"]
+
+    def states() -> list[str]:
+        rows = bench.rows("SELECT state FROM catalog.ml.runs WHERE parent_id = ? ORDER BY id", parent)
+        return [row["state"] for row in rows]
+
+    wait_until(lambda: states() == ["running", "running"])
+    with bench.catalog.read() as cursor:
+        dead = runs.children(cursor, parent)[1]
+    bench.runs.shutdown()
+    os.killpg(dead.handle["pid"], signal.SIGKILL)
+    wait_until(lambda: not alive(dead.handle["pid"]))
+    bench.restart()
+    assert bench.runs.reattach() == restart.Found(running=1, interrupted=2)
+    assert (bench.row(parent)["state"], bench.row(parent)["reason"]) == ("interrupted", restart.SWEEP)
+    assert states() == ["running", "interrupted"]
+    (tmp_path / "go").touch()
+    wait_until(lambda: states() == ["completed", "interrupted"])
+
+
+def test_a_found_run_is_tried_again_when_it_fails(bench: Any, waiting: Callable[..., str], tmp_path: Path) -> None:
+    bench.function("wait", WAITER, backoff=timedelta(milliseconds=10))
+    run = waiting(parameters={"fail": True}, retries=1)
+    bench.restart()
+    bench.runs.reattach()
+    (tmp_path / "go").touch()
+    wait_until(lambda: bench.row(run)["state"] == "error")
+    assert bench.row(run)["attempt"] == 2
+    assert bench.log(run).count("ended") == 2
+
+
+def test_who_waits_for_a_run_is_told_that_the_server_stops(bench: Any, tmp_path: Path) -> None:
+    import threading
+
+    bench.function("wait", WAITER)
+    caught: list[BaseException] = []
+
+    def call() -> None:
+        try:
+            bench.run("wait", parameters={"folder": str(tmp_path)}, name="w")
+        except Unavailable as error:
+            caught.append(error)
+
+    caller = threading.Thread(target=call)
+    caller.start()
+    wait_until(lambda: bench.rows("FROM catalog.ml.runs WHERE state = 'running'"))
+    bench.restart()
+    caller.join(20)
+    assert "the run goes on" in str(caught[0])
+    bench.runs.reattach()
+    (tmp_path / "go").touch()
+    wait_until(lambda: bench.rows("FROM catalog.ml.runs WHERE state = 'completed'"))
+
+
+def alive(pid: int) -> bool:
+    from mlbox.engine.runs.executors.processes import start_time
+
+    return start_time(pid) is not None
+
+
+def wait_until(condition: Callable[[], Any], seconds: float = 20) -> Any:
+    stop_by = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < stop_by, "it did not happen in time"
+        time.sleep(0.02)
+    return value

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from mlbox.base.errors import Conflict, Invalid, RunFailed
+from mlbox.base.names import Ref
+from mlbox.engine.runs.commands import CancelRun, Rerun, StartRun, Sweep, SweepParameter
+
+FIT = """
+    def fit(ctx, x=0.0, depth=1, fail=-1):
+        if depth == fail:
+            raise ValueError(f"depth {depth}")
+        ctx.log_metric("score", -((x - 2) ** 2) + depth / 10)
+"""
+
+
+def sweep(*parameters: SweepParameter, metric: str = "score", goal: Any = "maximize", **options: Any) -> Sweep:
+    return Sweep(parameters, metric, goal, **options)
+
+
+def trials(bench: Any, parent: str) -> list[dict[str, Any]]:
+    return list(bench.rows("FROM catalog.ml.runs WHERE parent_id = ? ORDER BY id", parent))
+
+
+def test_the_best_trial_is_the_result(bench: Any) -> None:
+    bench.function("fit", FIT)
+    grid = sweep(SweepParameter("x", (1.0, 2.0, 5.0)), parallel=2)
+    result = bench.run("fit", sweep=grid, name="search", parameters={"depth": 4}, labels={"a": 1})
+    children = trials(bench, result.facts["run"])
+    assert [child["name"] for child in children] == ["trial-1", "trial-2", "trial-3"]
+    assert [child["params"] for child in children] == [{"x": x, "depth": 4} for x in (1.0, 2.0, 5.0)]
+    assert all(child["state"] == "completed" and child["labels"] == {"a": 1} for child in children)
+    assert result.facts["score"] == pytest.approx(0.4)
+    assert result.facts["best_trial"] == children[1]["id"]
+    assert "best of 3: trial-2, score = 0.4" in result.message
+    parent = bench.row(result.facts["run"])
+    assert (parent["state"], parent["best_trial"], parent["parent_id"]) == ("completed", children[1]["id"], None)
+    assert parent["metrics"] == children[1]["metrics"] and parent["params"] == {"depth": 4}
+    finished = [event.object for event in bench.events if event.kind == "run.finished"]
+    assert finished[-1] == "search" and len(finished) == 4
+
+
+def test_minimize_and_random_ranges(bench: Any) -> None:
+    bench.function("fit", FIT)
+    search = sweep(
+        SweepParameter("x", low=0, high=4), SweepParameter("depth", low=1, high=9), goal="minimize",
+        strategy="random", limit=4, parallel=2,
+    )  # fmt: skip
+    result = bench.run("fit", sweep=search)
+    children = trials(bench, result.facts["run"])
+    scores = {child["id"]: child["metrics"]["score"] for child in children}
+    assert result.facts["score"] == min(scores.values()) and scores[result.facts["best_trial"]] == min(scores.values())
+    # the handler's defaults tell a share from a count
+    assert any(child["params"]["x"] % 1 for child in children)
+    assert all(child["params"]["depth"] % 1 == 0 for child in children)
+
+
+def test_a_failing_trial_does_not_end_the_sweep(bench: Any) -> None:
+    bench.function("fit", FIT)
+    result = bench.run("fit", sweep=sweep(SweepParameter("depth", (1, 2, 3))), parameters={"fail": 3})
+    assert [child["state"] for child in trials(bench, result.facts["run"])] == ["completed", "completed", "error"]
+    assert bench.row(result.facts["run"])["reason"] == "best of 3: trial-2, score = -3.8; 1 failed"
+
+
+def test_a_sweep_whose_trials_all_fail(bench: Any) -> None:
+    bench.function("fit", "def fit(ctx, x): raise ValueError(f'x is {x}')")
+    with pytest.raises(RunFailed) as caught:
+        bench.run("fit", sweep=sweep(SweepParameter("x", (1, 2))), name="search")
+    assert caught.value.message == "run search failed: all 2 trials failed; the first: ValueError: x is 1"
+    assert "fit.py" in caught.value.details["traceback"]
+    assert bench.row(caught.value.details["run_id"])["state"] == "error"
+
+
+def test_a_metric_that_nobody_logged(bench: Any) -> None:
+    bench.function("fit", FIT)
+    with pytest.raises(Invalid, match="no trial logged a number as metric 'auc'") as caught:
+        bench.run("fit", sweep=sweep(SweepParameter("x", (1.0,)), metric="auc"))
+    assert "logged: score" in caught.value.hint
+    assert bench.row(caught.value.details["run_id"])["state"] == "error"
+
+
+def test_the_frame_is_written_once(bench: Any) -> None:
+    bench.function("fit", "def fit(ctx, frame, x): return {'score': len(frame) * x}")
+    result = bench.run("fit", "SELECT * FROM range(5)", sweep=sweep(SweepParameter("x", (1, 2))))
+    assert result.facts["score"] == 10
+    assert len(list(bench.home.runs.rglob("*.parquet"))) == 1
+    again = bench.do(Rerun(project="default", run=result.facts["run"]))
+    assert again.facts["score"] == 10 and again.facts["run"] != result.facts["run"]
+    assert len(trials(bench, again.facts["run"])) == 2
+    best = bench.do(Rerun(project="default", run=result.facts["best_trial"]))
+    assert bench.row(best.facts["run"])["params"] == {"x": 2}
+    assert len(list(bench.home.runs.rglob("*.parquet"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("search", "parameters", "message"),
+    [
+        (sweep(SweepParameter("y", (1,))), {}, "no parameter 'y'"),
+        (sweep(SweepParameter("x", (1.0,))), {"x": 2.0}, "given and swept"),
+        (sweep(SweepParameter("x", low=0.0, high=1.0)), {}, "grid needs the values"),
+        (sweep(SweepParameter("x", (1.0,)), strategy="tpe"), {}, "not run by this version"),
+    ],
+)
+def test_a_wrong_sweep_makes_nothing(bench: Any, search: Sweep, parameters: dict[str, Any], message: str) -> None:
+    bench.function("fit", FIT)
+    with pytest.raises(Invalid, match=message):
+        bench.run("fit", sweep=search, parameters=parameters)
+    assert bench.rows("FROM catalog.ml.runs") == []
+
+
+def test_cancelling_a_sweep_cancels_its_trials(bench: Any) -> None:
+    bench.function("fit", "import time\ndef fit(ctx, x): time.sleep(60)")
+    command = StartRun(
+        function=Ref("default", "fit"), sweep=sweep(SweepParameter("x", (1, 2, 3)), parallel=2), asynchronous=True
+    )
+    parent = bench.do(command).facts["run"]
+    wait_until(lambda: [child["state"] for child in trials(bench, parent)] == ["running", "running"])
+    bench.do(CancelRun(project="default", run=parent))
+    assert bench.row(parent)["state"] == "cancelled"
+    assert [child["state"] for child in trials(bench, parent)] == ["cancelled", "cancelled"]
+    with pytest.raises(Conflict):
+        bench.do(CancelRun(project="default", run=parent))
+
+
+def wait_until(condition: Callable[[], Any], seconds: float = 20) -> Any:
+    stop_by = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < stop_by, "it did not happen in time"
+        time.sleep(0.02)
+    return value
