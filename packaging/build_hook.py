@@ -1,7 +1,7 @@
 """Hatchling's build hook: wheels and editable installs carry the built dashboard.
 
-Named in ``pyproject.toml`` by ``[tool.hatch.build.hooks.custom]``. Where no suitable npm is on PATH, it asks for the wheel
-that carries Node as one more build requirement, so that a machine with Python alone can build.
+Named in ``pyproject.toml`` by ``[tool.hatch.build.hooks.custom]``. Where no suitable npm is on PATH, it asks for the
+wheel that carries Node as one more build requirement, so that a machine with Python alone can build.
 ``MLBOX_WITHOUT_UI=1`` leaves the dashboard out.
 """
 

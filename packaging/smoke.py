@@ -37,7 +37,7 @@ import os
 import sys
 
 
-def check(ctx, bundle):
+def work(ctx, bundle):
     assert not getattr(sys, "frozen", False), "this is the executable's own interpreter"
     for name in ("LD_LIBRARY_PATH", "PYTHONHOME", "_PYI_APPLICATION_HOME_DIR", "_MEIPASS2"):
         assert bundle not in os.environ.get(name, ""), f"{name} leads into the bundle"
@@ -60,7 +60,7 @@ import sys
 import six
 
 
-def check(ctx):
+def work(ctx):
     assert sys.prefix != sys.base_prefix, "this is no environment of its own"
     ctx.log_param("six", six.__version__)
     ctx.log_metric("answer", 6)
@@ -190,7 +190,7 @@ def statements(smoke: Smoke) -> None:
 def run_function(smoke: Smoke, name: str, source: str, create: str = "", run: str = "") -> list[dict[str, Any]]:
     """Register a function, run it, look at what it logged."""
     (smoke.folder / f"{name}.py").write_text(source)
-    smoke.cli("sql", "-c", f"CREATE FUNCTION smoke.{name} FROM '{name}.py' HANDLER check {create}")
+    smoke.cli("sql", "-c", f"CREATE FUNCTION smoke.{name} FROM '{name}.py' HANDLER work {create}")
     smoke.cli("sql", "-c", f"RUN smoke.{name} {run}")
     rows = smoke.rows(
         f"SELECT state, error, metrics.answer AS answer FROM ml.runs WHERE project = 'smoke' AND function = '{name}'"

@@ -71,8 +71,10 @@ SELECT * FROM ml.features('delay_features', 'departures') WHERE landed_at < TIME
 
 -- ## Training: three trials in an environment of their own
 
-CREATE FUNCTION IF NOT EXISTS train FROM 'train.py' HANDLER train
-REQUIREMENTS ('scikit-learn>=1.7', 'skl2onnx', 'matplotlib', 'pandas', 'pyarrow') TIMEOUT INTERVAL '10 minutes';
+-- skl2onnx 1.20 hands booleans to protobuf where it wants integers; protobuf 7 refuses them.
+CREATE OR REPLACE FUNCTION train FROM 'train.py' HANDLER train
+REQUIREMENTS ('scikit-learn>=1.7', 'skl2onnx', 'protobuf<7', 'matplotlib', 'pandas', 'pyarrow')
+TIMEOUT INTERVAL '10 minutes';
 
 RUN train FROM training SWEEP (learning_rate IN (0.05, 0.1, 0.2)) MAXIMIZE auc PARALLEL 2 AS first_fit;
 

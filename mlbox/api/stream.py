@@ -49,12 +49,12 @@ async def stream(request: Request[Any, Any, Any], project: str | None = None) ->
     async def messages() -> AsyncGenerator[ServerSentEventMessage, None]:
         stop = context.bus.listen(listener)
         try:
-            yield ServerSentEventMessage(comment="welcome")
+            yield ServerSentEventMessage(data=None, comment="welcome")
             while True:
                 try:
                     yield _message(await asyncio.wait_for(events.get(), 15))
                 except TimeoutError:
-                    yield ServerSentEventMessage(comment="still here")
+                    yield ServerSentEventMessage(data=None, comment="still here")
         finally:
             stop()
 

@@ -41,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
             name, help=module.HELP, description=module.HELP, formatter_class=argparse.RawDescriptionHelpFormatter
         )
         module.configure(child)
-        child.set_defaults(run=module.run)
+        child.set_defaults(carry_out=module.run)
     return root
 
 
@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
         root.print_help()
         return 0
     try:
-        return int(parsed.run(parsed))
+        return int(parsed.carry_out(parsed))
     except MlboxError as error:
         from mlbox.cli.render import print_error
 
@@ -62,9 +62,34 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError as error:
+        if _reader_is_gone():
+            return 0
+        return _defect(error)
+    except Exception as error:
+        return _defect(error)
+
+
+def _reader_is_gone() -> bool:
+    """Whether who reads our output has stopped (``mlbox … | head``); then nobody is to be told."""
+    try:
+        sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return True
+    return False
+
+
+def _defect(error: Exception) -> int:
+    """What no verb expected is a defect of ours; ``MLBOX_DEBUG=1`` shows where."""
+    from mlbox.base.errors import Internal
+    from mlbox.cli.render import print_error
+
+    if os.environ.get("MLBOX_DEBUG"):
+        raise error
+    told = Internal(f"mlbox failed: {type(error).__name__}: {error}", hint="MLBOX_DEBUG=1 shows where; please report it")
+    print_error(told)
+    return told.exit_status
 
 
 def run() -> None:

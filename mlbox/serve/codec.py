@@ -12,13 +12,22 @@ import msgspec
 
 from mlbox.base.clock import as_utc
 from mlbox.base.errors import Invalid
-from mlbox.serve.tensors import DATATYPES, Column, datatype_of, datatype_of_array, from_binary, from_json, to_binary
+from mlbox.serve.tensors import (
+    DATATYPES,
+    Column,
+    datatype_of,
+    datatype_of_array,
+    from_binary,
+    from_json,
+    single,
+    to_binary,
+)
 
 HEADER = b"inference-header-content-length"
 """Where the JSON part of a body ends, when binary tensors follow it."""
 
 
-class WireTensor(msgspec.Struct):
+class WireTensor(msgspec.Struct, gc=False):
     """An input tensor as it is sent."""
 
     name: str
@@ -28,14 +37,14 @@ class WireTensor(msgspec.Struct):
     parameters: dict[str, Any] | None = None
 
 
-class WireOutput(msgspec.Struct):
+class WireOutput(msgspec.Struct, gc=False):
     """An output that is asked for."""
 
     name: str
     parameters: dict[str, Any] | None = None
 
 
-class WireRequest(msgspec.Struct):
+class WireRequest(msgspec.Struct, gc=False):
     """The JSON of a request."""
 
     inputs: list[WireTensor]
@@ -109,6 +118,10 @@ def _columns(tensors: Sequence[WireTensor], rest: memoryview) -> dict[str, Colum
         if key in columns:
             raise Invalid(f"input {tensor.name!r} is given twice; case does not count")
         datatype = datatype_of(tensor.name, tensor.datatype)
+        column = single(tensor.name, tensor.shape, datatype, tensor.data) if tensor.parameters is None else None
+        if column is not None:
+            columns[key] = column
+            continue
         size = tensor.parameters.get("binary_data_size") if tensor.parameters else None
         if size is None:
             if tensor.data is None:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mlbox.engine.catalog.tables import predictions
-from mlbox.serve.rows import table
+from mlbox.serve.rows import Block, block, table
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -72,7 +72,7 @@ class Statistics:
 
 @dataclass(slots=True)
 class _Taken:
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[Entry | Block] = field(default_factory=list)
     counts: dict[tuple[str, str, int], _Count] = field(default_factory=dict)
     rows: int = 0
 
@@ -91,7 +91,7 @@ class Recorder:
         self._interval = interval
         self._capacity = capacity
         self._on_drop = on_drop
-        self._entries: deque[Entry] = deque()
+        self._entries: deque[Entry | Block] = deque()
         self._counts: dict[tuple[str, str, int], _Count] = {}
         self._rows = 0
         self._lock = threading.Lock()
@@ -135,7 +135,8 @@ class Recorder:
                 self.statistics.dropped += rows
                 return
             self._rows += rows
-            self._entries.append(entry)
+            # A single row is made plain here and now; a batch keeps few objects for many rows and can wait.
+            self._entries.append(block(entry) if rows == 1 else entry)
 
     def flush(self) -> None:
         """Write what was added before the call; returns when it is durable, or given up and counted."""
@@ -158,7 +159,7 @@ class Recorder:
             while self._entries and taken.rows < CHUNK:
                 entry = self._entries.popleft()
                 taken.entries.append(entry)
-                taken.rows += entry.rows
+                taken.rows += entry.rows if isinstance(entry, Entry) else 1
             taken.counts, self._counts = self._counts, {}
             self.statistics.waiting = len(self._entries)
         return taken
@@ -184,7 +185,8 @@ class Recorder:
                 return bool(self._entries)
 
     def _write(self, taken: _Taken) -> None:
-        rows = table(taken.entries) if taken.entries else None
+        blocks = (block(entry) if isinstance(entry, Entry) else entry for entry in taken.entries)
+        rows = table(blocks) if taken.entries else None
         counts = [_traffic(key, count) for key, count in taken.counts.items()]
 
         def write(cursor: DuckDBPyConnection) -> None:

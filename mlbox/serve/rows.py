@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,134 +15,135 @@ if TYPE_CHECKING:
     from mlbox.serve.endpoint import Seen
     from mlbox.serve.record import Entry
 
+CELLS = (
+    *("project", "endpoint", "model", "model_version", "request_id", "ordinal", "row_id", "predicted_at"),
+    *("event_time", "latency_ms", "status", "error", "inputs", "prediction", "outputs", "shadow"),
+)
+"""Columns of the log without the features, in the order of a row's cells."""
+
+Block = tuple[list[tuple[Any, ...]], tuple[str, ...], Any]
+"""Rows as cells, names of the features, and their values as an array ``[rows, names]`` (``None`` for a failure)."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _encoder = msgspec.json.Encoder()
 
 
-class _Builder:
-    """Columns of the log as they grow."""
-
-    def __init__(self) -> None:
-        self.plain: dict[str, list[Any]] = {
-            name: []
-            for name in (
-                "project",
-                "endpoint",
-                "model",
-                "model_version",
-                "request_id",
-                "ordinal",
-                "row_id",
-                "predicted_at",
-                "event_time",
-                "latency_ms",
-                "status",
-                "error",
-                "inputs",
-                "prediction",
-                "outputs",
-                "shadow",
-            )
-        }
-        self.offsets: list[int | None] = [0]
-        self.names: list[str] = []
-        self.values: list[Any] = []
-
-    def add(self, entry: Entry) -> None:
-        """The rows of an entry."""
-        answer, request = entry.answer, entry.request
-        if answer is None or request is None:
-            self._failed(entry)
-            return
-        rows = request.rows
-        plain = self.plain
-        self._same(entry, rows)
-        plain["model"].extend([answer.model] * rows)
-        plain["model_version"].extend([answer.version] * rows)
-        plain["row_id"].extend(row_ids(request, entry.request_id))
-        plain["event_time"].extend(request.event_times or [entry.at_us] * rows)
-        plain["inputs"].extend(_objects(_input_columns(request), rows))
-        plain["prediction"].extend(answer.prediction.tolist())
-        outputs = {name: array.tolist() for name, array in answer.outputs.items() if name != "prediction"}
-        plain["outputs"].extend(_objects(outputs, rows))
-        self._features(answer.seen, rows)
-
-    def _failed(self, entry: Entry) -> None:
-        request = entry.request
-        self._same(entry, 1)
-        for name in ("model", "model_version", "prediction", "outputs"):
-            self.plain[name].append(None)
-        one = request is not None and request.rows == 1
-        self.plain["row_id"].extend(row_ids(request, entry.request_id) if one and request else [None])
-        self.plain["event_time"].append(
-            request.event_times[0] if request is not None and request.event_times else entry.at_us
+def block(entry: Entry) -> Block:
+    """The rows of an entry: plain values only, so that what waits in the buffer is no work for the collector."""
+    answer, request = entry.answer, entry.request
+    if answer is None or request is None:
+        return [_failed(entry)], (), None
+    rows = request.rows
+    head = (entry.project, entry.endpoint, answer.model, answer.version, entry.request_id)
+    predictions = answer.prediction.tolist()
+    inputs = _objects(_input_columns(request), rows)
+    outputs = _objects({name: array.tolist() for name, array in answer.outputs.items() if name != "prediction"}, rows)
+    ids = row_ids(request, entry.request_id)
+    times = _times(request, entry.at_us)
+    cells = [
+        (
+            *head,
+            index,
+            ids[index],
+            entry.at_us,
+            times[index],
+            entry.latency_ms,
+            "ok",
+            None,
+            inputs[index],
+            predictions[index],
+            outputs[index],
+            entry.shadow,
         )
-        self.plain["inputs"].extend(_objects(_input_columns(request), 1) if one and request else [None])
-        self.offsets.insert(-1, None)  # a NULL map: the end stays where it was
+        for index in range(rows)
+    ]
+    return cells, answer.seen.names, _matrix(answer.seen, rows)
 
-    def _same(self, entry: Entry, rows: int) -> None:
-        plain = self.plain
-        for name, value in (
-            ("project", entry.project),
-            ("endpoint", entry.endpoint),
-            ("request_id", entry.request_id),
-            ("predicted_at", entry.at_us),
-            ("latency_ms", entry.latency_ms),
-            ("status", "error" if entry.error else "ok"),
-            ("error", entry.error),
-            ("shadow", entry.shadow),
-        ):
-            plain[name].extend([value] * rows)
-        plain["ordinal"].extend(range(rows))
 
-    def _features(self, seen: Seen, rows: int) -> None:
-        import numpy as np
+def _failed(entry: Entry) -> tuple[Any, ...]:
+    """One row for a request that failed, with what is known of it."""
+    request = entry.request
+    single = request if request is not None and request.rows == 1 else None
+    return (
+        *(entry.project, entry.endpoint, None, None, entry.request_id, 0),
+        row_ids(single, entry.request_id)[0] if single else None,
+        entry.at_us,
+        _times(request, entry.at_us)[0] if request else entry.at_us,
+        *(entry.latency_ms, "error", entry.error),
+        _objects(_input_columns(single), 1)[0] if single else None,
+        *(None, None, entry.shadow),
+    )
 
-        width = len(seen.names)
-        if isinstance(seen.values, list):
-            matrix = np.empty((rows, width))
-            for index, values in enumerate(seen.values):
-                matrix[:, index] = values  # None becomes NaN
+
+def table(blocks: Iterable[Block]) -> pyarrow.Table:
+    """The Arrow table of at least one block; ``inputs`` and ``outputs`` are JSON text."""
+    import pyarrow as pa
+
+    blocks = list(blocks)
+    time = pa.timestamp("us", tz="UTC")
+    types = {
+        "model_version": pa.int32(),
+        "ordinal": pa.int32(),
+        "predicted_at": time,
+        "event_time": time,
+        "latency_ms": pa.float64(),
+        "prediction": pa.float64(),
+        "shadow": pa.bool_(),
+    }
+    columns = zip(*(cells for rows, _, _ in blocks for cells in rows), strict=True)
+    arrays = {
+        name: pa.array(values, types.get(name, pa.string()), from_pandas=name == "prediction")
+        for name, values in zip(CELLS, columns, strict=True)
+    }
+    return pa.table({**arrays, "features": _features(blocks)})
+
+
+def _features(blocks: Sequence[Block]) -> pyarrow.MapArray:
+    import numpy as np
+    import pyarrow as pa
+
+    offsets: list[int | None] = []
+    position = 0
+    values: list[Any] = [np.empty(0)]
+    segments: list[list[Any]] = []  # runs of rows with the same names
+    for rows, names, matrix in blocks:
+        if matrix is None:
+            offsets.extend([None] * len(rows))
+            continue
+        width = len(names)
+        for _ in rows:
+            offsets.append(position)
+            position += width
+        values.append(matrix.ravel())
+        if segments and segments[-1][0] is names:
+            segments[-1][1] += len(rows)
         else:
-            matrix = seen.values.astype(np.float64)
-        self.names.extend(seen.names * rows)
-        self.values.append(matrix.ravel())
-        last = self.offsets[-1] or 0
-        self.offsets.extend(range(last + width, last + width * rows + 1, width) if width else [last] * rows)
-
-    def table(self) -> pyarrow.Table:
-        """The Arrow table; ``inputs`` and ``outputs`` are JSON text."""
-        import numpy as np
-        import pyarrow as pa
-
-        values = np.concatenate(self.values) if self.values else np.empty(0)
-        features = pa.MapArray.from_arrays(
-            pa.array(self.offsets, pa.int32()),
-            pa.array(self.names, pa.string()),
-            pa.array(values, pa.float64(), from_pandas=True),
-        )
-        time = pa.timestamp("us", tz="UTC")
-        types = {
-            "model_version": pa.int32(),
-            "ordinal": pa.int32(),
-            "predicted_at": time,
-            "event_time": time,
-            "latency_ms": pa.float64(),
-            "prediction": pa.float64(),
-            "shadow": pa.bool_(),
-        }
-        columns = {
-            name: pa.array(values, types.get(name, pa.string()), from_pandas=name == "prediction")
-            for name, values in self.plain.items()
-        }
-        return pa.table({**columns, "features": features})
+            segments.append([names, len(rows)])
+    offsets.append(position)
+    keys = [pa.array(names, pa.string()).take(np.tile(np.arange(len(names)), count)) for names, count in segments]
+    return pa.MapArray.from_arrays(
+        pa.array(offsets, pa.int32()),
+        pa.concat_arrays([pa.array([], pa.string()), *keys]),
+        pa.array(np.concatenate(values).astype(np.float64), from_pandas=True),
+    )
 
 
-def table(entries: Sequence[Entry]) -> pyarrow.Table:
-    """The rows of all entries."""
-    builder = _Builder()
-    for entry in entries:
-        builder.add(entry)
-    return builder.table()
+def _matrix(seen: Seen, rows: int) -> Any:
+    if not isinstance(seen.values, list):
+        return seen.values
+    import numpy as np
+
+    matrix = np.empty((rows, len(seen.names)))
+    for index, values in enumerate(seen.values):
+        matrix[:, index] = values  # None becomes NaN
+    return matrix
+
+
+def _times(request: Request, at_us: int) -> list[int]:
+    if request.event_times is None:
+        return [at_us] * request.rows
+    return [(time - _EPOCH) // _MICROSECOND for time in request.event_times]
 
 
 def row_ids(request: Request, request_id: str) -> list[str]:
@@ -156,7 +158,7 @@ def row_ids(request: Request, request_id: str) -> list[str]:
 def _input_columns(request: Request) -> dict[str, Any]:
     """What was sent by name; a matrix is left out, its values are the features."""
     return {
-        column.name: column.values if isinstance(column.values, list) else column.values.tolist()
+        column.name: column.values if column.values.__class__ is list else column.values.tolist()
         for column in request.columns.values()
         if column.width == 1
     }

@@ -19,6 +19,8 @@ class Datatype:
     name: str
     numpy: str
     size: int
+    classes: frozenset[type]
+    """Python types that JSON values of it may have."""
     low: int | None = None
     high: int | None = None
 
@@ -31,23 +33,25 @@ class Datatype:
 def _whole(bits: int, signed: bool) -> Datatype:
     low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
     prefix = "" if signed else "U"
-    return Datatype(f"{prefix}INT{bits}", f"{prefix.lower()}int{bits}", bits // 8, low, high)
+    return Datatype(f"{prefix}INT{bits}", f"{prefix.lower()}int{bits}", bits // 8, frozenset({int}), low, high)
+
+
+_FLOATS = frozenset({float, int, type(None)})
 
 
 DATATYPES = {
     datatype.name: datatype
     for datatype in (
-        Datatype("BOOL", "bool", 1),
+        Datatype("BOOL", "bool", 1, frozenset({bool})),
         *(_whole(bits, signed) for signed in (True, False) for bits in (8, 16, 32, 64)),
-        Datatype("FP16", "float16", 2),
-        Datatype("BF16", "uint16", 2),
-        Datatype("FP32", "float32", 4),
-        Datatype("FP64", "float64", 8),
-        Datatype("BYTES", "object", 0),
+        Datatype("FP16", "float16", 2, _FLOATS),
+        Datatype("BF16", "uint16", 2, _FLOATS),
+        Datatype("FP32", "float32", 4, _FLOATS),
+        Datatype("FP64", "float64", 8, _FLOATS),
+        Datatype("BYTES", "object", 0, frozenset({str, type(None)})),
     )
 }
 
-_FLOATS = (float, int, type(None))
 MAX_ROWS = 1_000_000
 """Rows of a request."""
 
@@ -87,6 +91,21 @@ def check_shape(tensor: str, shape: Sequence[int]) -> tuple[int, int]:
     return rows, width
 
 
+_SINGLE = ([1], [1, 1])
+
+
+def single(tensor: str, shape: list[int], datatype: Datatype, data: Any) -> Column | None:
+    """One value sent as JSON, the most frequent case; ``None`` when it is something else, or wrong."""
+    if shape not in _SINGLE or data.__class__ is not list or len(data) != 1:
+        return None
+    value = data[0]
+    if value.__class__ not in datatype.classes or (
+        datatype.low is not None and datatype.high is not None and not datatype.low <= value <= datatype.high
+    ):
+        return None
+    return Column(tensor, datatype, data, 1)
+
+
 def from_json(tensor: str, shape: Sequence[int], datatype: Datatype, data: Any) -> Column:
     """Values sent as JSON, flat or nested in the tensor's shape; ``null`` is a missing value of a float."""
     rows, width = check_shape(tensor, shape)
@@ -111,25 +130,15 @@ def _flatten(tensor: str, shape: Sequence[int], data: list[Any]) -> list[Any]:
 
 
 def _check_values(tensor: str, datatype: Datatype, data: list[Any]) -> None:
-    name = datatype.name
-    if datatype.low is not None and datatype.high is not None:
-        for value in data:
-            if value.__class__ is not int:
-                raise _wrong(tensor, name, value)
-            if not datatype.low <= value <= datatype.high:
-                raise Invalid(f"input {tensor!r}: {value} does not fit in {name}")
-    elif name == "BOOL":
-        for value in data:
-            if value.__class__ is not bool:
-                raise _wrong(tensor, name, value)
-    elif name == "BYTES":
-        for value in data:
-            if value.__class__ is not str and value is not None:
-                raise _wrong(tensor, name, value)
-    else:
-        for value in data:
-            if value.__class__ not in _FLOATS:
-                raise _wrong(tensor, name, value)
+    classes = datatype.classes
+    for value in data:
+        if value.__class__ not in classes:
+            raise _wrong(tensor, datatype.name, value)
+    low, high = datatype.low, datatype.high
+    if low is not None and high is not None:
+        for value in (min(data), max(data)):
+            if not low <= value <= high:
+                raise Invalid(f"input {tensor!r}: {value} does not fit in {datatype.name}")
 
 
 def _wrong(tensor: str, datatype: str, value: Any) -> Invalid:

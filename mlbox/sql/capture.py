@@ -34,7 +34,8 @@ def feature_set_insert(catalog: Catalog, command: RunSql) -> Command | None:
     project = _plain(found[1]) if found[1] else command.project
     name = _plain(found[2])
     known = catalog.rows(
-        "SELECT 1 FROM ml.feature_sets WHERE lower(project) = ? AND lower(name) = ?", [project.lower(), name.lower()]
+        "SELECT 1 FROM catalog.ml.feature_sets WHERE lower(project) = ? AND lower(name) = ?",
+        [project.lower(), name.lower()],
     )
     if not known:
         return None

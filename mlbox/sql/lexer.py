@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from mlbox.base.errors import StatementError, Where
+
 Kind = Literal["word", "quoted", "string", "number", "parameter", "operator", "end"]
 
 # Words that DuckDB does not take as a name without quotes (``duckdb_keywords()``, category reserved).
@@ -41,17 +43,26 @@ class Piece(NamedTuple):
 
 
 def pieces(text: str) -> list[Piece]:
-    """All tokens of ``text``, comments too; an unclosed string or comment reaches to the end of the text."""
+    """All tokens of ``text``, comments too; an unclosed string or comment reaches to the end of the text.
+
+    Raises ``StatementError`` for a text that is not valid Unicode.
+    """
     import duckdb
 
     types = duckdb.token_type
     labels = {id(types.comment): "comment", id(types.string_const): "string", id(types.operator): "operator"}
     ascii_only = text.isascii()
     # Unicode spaces are blanks to DuckDB's parser and letters to its lexer.
-    cut = duckdb.tokenize(text if ascii_only else text.translate(_SPACES))
+    blanked = text if ascii_only else text.translate(_SPACES)
+    try:
+        cut = duckdb.tokenize(blanked)
+    except TypeError:  # half of a surrogate pair
+        at = next(place for place, character in enumerate(text) if "\ud800" <= character <= "\udfff")
+        hint = "send the text as UTF-8"
+        raise StatementError("the text is not valid Unicode", hint=hint, where=Where.at(text, at)) from None
     starts = [start for start, _ in cut]
     if not ascii_only:
-        starts = _characters(text.translate(_SPACES), starts)
+        starts = _characters(blanked, starts)
     found: list[Piece] = []
     stop = len(text)
     for index in range(len(cut) - 1, -1, -1):
@@ -65,11 +76,11 @@ def pieces(text: str) -> list[Piece]:
 
 def _characters(text: str, offsets: list[int]) -> list[int]:
     """Byte offsets (ascending) as character offsets."""
-    data = text.encode("utf-8", "surrogatepass")
+    data = text.encode()
     found: list[int] = []
     bytes_done = characters_done = 0
     for offset in offsets:
-        characters_done += len(data[bytes_done:offset].decode("utf-8", "surrogatepass"))
+        characters_done += len(data[bytes_done:offset].decode())
         bytes_done = offset
         found.append(characters_done)
     return found

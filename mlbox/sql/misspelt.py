@@ -32,6 +32,10 @@ _SHARED = {
 """First words that both have, with the second words of DuckDB's."""
 
 
+_TABLES_FOLLOW = frozenset("DESCRIBE DESC SHOW SET INSTALL".split())
+"""Words that DuckDB lets a name follow, so that an unknown second word is no mistake of ours to tell."""
+
+
 def refuse_misspelt(cursor: Cursor, known: Collection[tuple[str, ...]], text: str) -> None:
     """Raise ``StatementError`` for the plain SQL ``text`` if nobody has its first words, which ``cursor`` holds.
 
@@ -63,6 +67,8 @@ def refuse_misspelt(cursor: Cursor, known: Collection[tuple[str, ...]], text: st
     if not longer:
         raise cursor.error(f"{begun} needs a name, found {wrong.text}", f"write {begun} name", wrong)
     close = _closest([word.key for word in words[depth:]], [start[depth:] for start in longer])
+    if words[0].key in _TABLES_FOLLOW and not close:
+        return
     hint = f"did you mean {' or '.join(f'{begun} {start}'.strip() for start in close)}?"
     shown = f"{begun} {wrong.text}".strip()
     raise cursor.error(f"there is no statement {shown}", hint if close else _follows(begun, longer), wrong)

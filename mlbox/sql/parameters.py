@@ -60,7 +60,8 @@ def used(text: str, given: Given) -> Given:
     """Of named values those that ``text`` has as ``$name``: DuckDB refuses the others. Positional ones stay."""
     if not isinstance(given, Mapping):
         return given
-    names = {token.text[1:].lower() for token in tokenize(text) if token.kind == "parameter"} if given else set()
+    tokens = tokenize(text) if given and "$" in text else []
+    names = {token.text[1:].lower() for token in tokens if token.kind == "parameter"}
     return {name: value for name, value in given.items() if str(name).lstrip("$").lower() in names} or None
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.command import Caller, Handler, Plan, Query, Result, RunSql, Step
-from mlbox.base.errors import Forbidden, StatementError
+from mlbox.base.errors import Forbidden, MlboxError, StatementError
 from mlbox.base.ids import new_id
 from mlbox.engine.catalog.duckdb_errors import translate
 
@@ -73,7 +73,30 @@ class PlainSql:
                             raise
                 return self._write(cursor, command, kind)
             except duckdb.Error as error:
-                raise translate(error, command.query) from None
+                raise self._located(cursor, error, command) from None
+
+    def _located(self, cursor: DuckDBPyConnection, error: Exception, command: RunSql) -> MlboxError:
+        """The error with its place. The relation that rows are taken from tells none; binding the text does."""
+        import duckdb
+
+        told = translate(error, command.query)
+        if told.where is not None or statement_kind(command.query) not in READING:
+            return told
+        prefix = "EXPLAIN "
+        shifted = Query(
+            prefix + command.query.text, command.query.offset - len(prefix), command.query.source or command.query.text
+        )
+        try:
+            with suppress(duckdb.Error):
+                cursor.execute("BEGIN TRANSACTION READ ONLY")
+            cursor.execute(shifted.text, _used(command))
+        except duckdb.Error as located:
+            again = translate(located, shifted)
+            return again if again.where is not None else told
+        finally:
+            with suppress(duckdb.Error):
+                cursor.execute("ROLLBACK")
+        return told
 
     def _read(self, cursor: DuckDBPyConnection, command: RunSql) -> Result:
         cursor.execute("BEGIN TRANSACTION READ ONLY")
@@ -199,14 +222,13 @@ def _syntax(error: Exception, query: Query) -> Exception:
     """``extract_statements`` tells no position; preparing the text does."""
     import duckdb
 
+    prefix = "EXPLAIN "
+    shifted = Query(prefix + query.text, query.offset - len(prefix), query.source or query.text)
     connection = duckdb.connect(":memory:")
     try:
         connection.execute("SET errors_as_json = true")
-        connection.execute("EXPLAIN " + query.text)
+        connection.execute(shifted.text)
     except duckdb.Error as told:
-        shifted = Query("EXPLAIN " + query.text, query.offset - len("EXPLAIN "), query.source or "")
-        if not query.source:
-            shifted = Query("EXPLAIN " + query.text, -len("EXPLAIN "), query.text)
         return translate(told, shifted)
     finally:
         connection.close()

@@ -15,7 +15,7 @@ from mlbox.sql.parser import Cursor, Scope
 _HEAD = 16
 """So many tokens tell whether a statement is ours,"""
 _HEAD_CHARACTERS = 400
-"""and so many characters whether it is misspelt: a long INSERT is not cut into all its tokens."""
+"""and so many characters whether it is misspelt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,9 @@ class Statement:
 
 def split(text: str) -> list[Statement]:
     """The statements of a script. Comments and semicolons between them vanish."""
+    single = _single_plain(text)
+    if single is not None:
+        return [single]
     found: list[Statement] = []
     cut = [piece for piece in pieces(text) if piece.label != "comment"]
     index = 0
@@ -38,7 +41,7 @@ def split(text: str) -> list[Statement]:
         if _is(text, cut[index], ";"):
             index += 1
             continue
-        ours = _is_ours(text, cut, index)
+        ours = _is_ours(text, cut, index, 0)
         stop = _end(text, cut, index, nested=ours)
         start = cut[index].start
         found.append(Statement(text[start : cut[stop - 1].stop], start, text, ours))
@@ -46,15 +49,26 @@ def split(text: str) -> list[Statement]:
     return found
 
 
+def _single_plain(text: str) -> Statement | None:
+    """The statement of a text that is surely one plain statement; a long INSERT is not cut into all its tokens."""
+    stripped = text.strip().removesuffix(";").rstrip()
+    if not stripped or ";" in stripped or "--" in stripped or "/*" in stripped:
+        return None
+    offset = text.index(stripped)
+    if _is_ours(text, pieces(stripped[:_HEAD_CHARACTERS]), 0, offset):
+        return None
+    return Statement(stripped, offset, text, ours=False)
+
+
 def _is(text: str, piece: Piece, operator: str) -> bool:
     return piece.label == "operator" and text[piece.start : piece.stop] == operator
 
 
-def _is_ours(text: str, cut: list[Piece], index: int) -> bool:
+def _is_ours(text: str, cut: list[Piece], index: int, offset: int) -> bool:
     head = cut[index : index + _HEAD]
-    tokens = tokenize(text[head[0].start : head[-1].stop], head[0].start)
+    start, stop = offset + head[0].start, offset + head[-1].stop
+    tokens = tokenize(text[start:stop], start)
     limit = next((number for number, token in enumerate(tokens) if token.key == ";"), len(tokens))
-    stop = head[-1].stop
     scope = Scope(text, "")
     return recognise(Cursor(scope, [*tokens, Token("end", "", stop, stop, "")], 0, limit)) is not None
 
@@ -84,7 +98,11 @@ def parse(statement: Statement, project: str, parameters: Given = None, *, toler
     """
     scope = Scope(statement.source, project, Parameters(parameters, tolerant=tolerant))
     if statement.ours:
-        return parse_statement(Cursor.over(scope, statement.text, statement.offset))
+        try:
+            return parse_statement(Cursor.over(scope, statement.text, statement.offset))
+        except RecursionError:
+            where = Where.at(statement.source, statement.offset)
+            raise StatementError("too deeply nested", hint="take some brackets or EXPLAINs away", where=where) from None
     head = Cursor.over(scope, statement.text[:_HEAD_CHARACTERS], statement.offset)
     refuse_misspelt(head, starts(), statement.text)
     query = Query(statement.text, statement.offset, statement.source)

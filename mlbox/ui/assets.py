@@ -1,7 +1,7 @@
 """Serves the built dashboard: a raw ASGI application over ``mlbox/ui/static``, standard library only.
 
-Pages live below ``/ui/``; ``/`` leads there. Files below ``/ui/assets/`` carry a hash of their content in their names and
-never change; every other path without a file is a client route and gets ``index.html``.
+Pages live below ``/ui/``; ``/`` leads there. Files below ``/ui/assets/`` carry a hash of their content in their names
+and never change; every other path without a file is a client route and gets ``index.html``.
 """
 
 from __future__ import annotations

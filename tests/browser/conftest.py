@@ -15,7 +15,9 @@ from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.append(str(Path(__file__).parent))
+from screens import DESK  # noqa: E402  (beside this file)
+
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -25,8 +27,6 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-PHONE = {"width": 390, "height": 844}
-DESK = {"width": 1440, "height": 900}
 
 
 def _missing(what: str) -> None:
@@ -38,7 +38,7 @@ def _missing(what: str) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def dashboard() -> Path:
     """The built dashboard, of the sources as they are."""
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "packaging"))
+    sys.path.append(str(Path(__file__).resolve().parents[2] / "packaging"))
     import build_ui
 
     if build_ui.is_due():

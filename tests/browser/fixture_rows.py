@@ -143,7 +143,9 @@ def _sweep(fixture: Fixture, chance: random.Random) -> None:
     _artifact(fixture, best, "roc", "plot", "image/svg+xml", "roc.svg", roc(0.741))
     _artifact(fixture, best, "confusion", "plot", "image/svg+xml", "confusion.svg", roc(0.6))
     _artifact(fixture, best, "model", "model", "application/octet-stream", "model.onnx", bytes(184_320))
-    _artifact(fixture, best, "training_set", "dataset", "application/vnd.apache.parquet", "frame.parquet", bytes(51_200))
+    _artifact(
+        fixture, best, "training_set", "dataset", "application/vnd.apache.parquet", "frame.parquet", bytes(51_200)
+    )
     edges = [
         ("feature vector", "flights.delay_features", "run", best), ("function", "flights.train@3", "run", best),
         ("run", best, "artifact", "model"), ("run", best, "model", "flights.delay@1"),
@@ -171,7 +173,10 @@ def _single_runs(fixture: Fixture, chance: random.Random) -> None:
         error="column 'wind_gust' holds 3 infinite values", traceback=TRACEBACK, reason="the handler raised",
     )  # fmt: skip
     fixture.logs[identity] = "loading 151,243 rows\n" + TRACEBACK
-    for number, state, reason in ((12, "cancelled", "cancelled by local"), (13, "interrupted", "the server was killed")):
+    for number, state, reason in (
+        (12, "cancelled", "cancelled by local"),
+        (13, "interrupted", "the server was killed"),
+    ):
         begin = NOW - timedelta(hours=number)
         _run(fixture, number, state=state, started_at=begin, finished_at=begin + timedelta(seconds=30), reason=reason)
     _run(fixture, 14, name="queued", state="pending", created_at=NOW - timedelta(seconds=8), reason="waits for a slot")
@@ -249,12 +254,12 @@ def _monitoring(fixture: Fixture, chance: random.Random) -> None:
     action = "RUN WORKFLOW retrain WITH (until = '2013-07-22')"
     fixture.add(
         "alerts", project="flights", name="drifted", on_kind="monitor", on_name="delay_drift", severity="warning",
-        condition="max(psi) > 0.2", state="raised", activations=1,
+        condition="psi > 0.2", state="raised", activations=1,
     )  # fmt: skip
     raised = NOW - timedelta(minutes=14)
     fixture.add(
         "alert_activations", project="flights", alert="drifted", id="a1", raised_at=raised,
-        window_end=JULY + timedelta(days=21), reason="max(psi) = 0.3391 > 0.2 (carrier_delay_24h)", facts={},
+        window_end=JULY + timedelta(days=21), reason="psi = 0.3391 > 0.2 (carrier_delay_24h)", facts={},
         actions=[action], outcome="completed",
     )  # fmt: skip
     fixture.add(
@@ -264,12 +269,18 @@ def _monitoring(fixture: Fixture, chance: random.Random) -> None:
     steps = (
         ("fit", "completed", "run completed: auc 0.7612", "RUN train FROM delay_training WITH (until = $until)"),
         ("compare", "completed", "auc 0.7612 against 0.6719", "FROM ml.evaluate('delay@champion', 'fresh')"),
-        ("promote", "completed", "champion moved from version 1 to 2", "ALTER MODEL delay SET ALIAS champion TO VERSION 2"),
+        (
+            "promote",
+            "completed",
+            "champion moved from version 1 to 2",
+            "ALTER MODEL delay SET ALIAS champion TO VERSION 2",
+        ),
         ("tell", "skipped", "its condition does not hold: fit.auc <= compare.auc", "SELECT 'kept'"),
     )
     for order, (step, state, message, statement) in enumerate(steps):
         fixture.add(
             "steps", project="flights", workflow_run_id="w1", workflow="retrain", step=step, state=state,
             message=message, statement=statement, run_id=run_id(10) if step == "fit" else None,
-            started_at=raised + timedelta(seconds=2 + 20 * order), finished_at=raised + timedelta(seconds=20 + 20 * order),
+            started_at=raised + timedelta(seconds=2 + 20 * order),
+            finished_at=raised + timedelta(seconds=20 + 20 * order),
         )  # fmt: skip

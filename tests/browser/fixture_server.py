@@ -1,7 +1,8 @@
 """A server with the dashboard's doors over rows that are made up. **For tests of the pages only.**
 
-The tables of its schema ``ml`` have exactly the columns and types of the public views (``all_views``), and ``POST /sql``
-really runs the statement in DuckDB, so a statement of the dashboard that does not fit the views fails here too.
+The tables of its schema ``ml`` have exactly the columns and types of the public views (``all_views``), and
+``POST /sql`` really runs the statement in DuckDB, so a statement of the dashboard that does not fit the views fails
+here too.
 
     python tests/browser/fixture_server.py 7080 [--empty]
 """
@@ -46,9 +47,8 @@ def database(fixture: Fixture) -> duckdb.DuckDBPyConnection:
             file.write_text("".join(json.dumps(row, default=str) + "\n" for row in rows))
             read = {name: "JSON" if kind == "VARIANT" else kind for name, kind in types.items()}
             columns = ", ".join(f"{quote(name)}: {literal(kind)}" for name, kind in read.items())
-            connection.execute(
-                f"INSERT INTO ml.{view.name} SELECT * FROM read_json('{file}', format='newline_delimited', columns={{{columns}}})"
-            )
+            lines = f"read_json('{file}', format = 'newline_delimited', columns = {{{columns}}})"
+            connection.execute(f"INSERT INTO ml.{view.name} SELECT * FROM {lines}")
     shutil.rmtree(file.parent)
     return connection
 
@@ -127,7 +127,9 @@ class FixtureServer:
                 if address.path == "/stream":
                     self.stream()
                 elif parts[0] == "artifacts":
-                    row = server.connection.cursor().execute("SELECT media_type FROM ml.artifacts WHERE id = ?", [parts[1]])
+                    row = server.connection.cursor().execute(
+                        "SELECT media_type FROM ml.artifacts WHERE id = ?", [parts[1]]
+                    )
                     self.reply(200, row.fetchall()[0][0], server.fixture.contents[parts[1]])
                 elif parts[0] == "runs" and parts[-1] == "log":
                     offset = int(parse_qs(address.query).get("offset", ["0"])[0])

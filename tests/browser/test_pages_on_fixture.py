@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import DESK, PHONE
 from fixture_rows import run_id
+from screens import DESK, PHONE
 
 SWEEP, BEST, LIVE, FAILED = run_id(1), run_id(3), run_id(10), run_id(11)
 ADDRESSES = (
@@ -129,7 +129,9 @@ def test_a_running_run_is_followed_to_its_end(own_fixture: Any, open_page: Any) 
     page.wait_for_selector("text=still writing")
     own_fixture.fixture.logs[LIVE] += "and here is the é at last\n"
     page.wait_for_selector("pre.log >> text=and here is the é at last")
-    own_fixture.execute("UPDATE ml.runs SET state = 'completed', finished_at = now(), duration_ms = 1e3 WHERE id = ?", [LIVE])
+    own_fixture.execute(
+        "UPDATE ml.runs SET state = 'completed', finished_at = now(), duration_ms = 1e3 WHERE id = ?", [LIVE]
+    )
     own_fixture.tell("run.finished", state="completed")
     page.wait_for_selector("h1 ~ .panel-note >> text=completed")
     page.wait_for_selector("text=still writing", state="detached")
@@ -140,7 +142,8 @@ def test_an_event_brings_a_new_run_into_the_list(own_fixture: Any, open_page: An
     page.wait_for_selector("text=Live")
     page.wait_for_selector("text=42 runs")
     own_fixture.execute(
-        "INSERT INTO ml.runs (project, id, name, state, created_at) VALUES ('fraud', 'new', 'brand-new', 'pending', now())"
+        "INSERT INTO ml.runs (project, id, name, state, created_at) "
+        "VALUES ('fraud', 'new', 'brand-new', 'pending', now())"
     )
     own_fixture.tell("run.created")
     page.wait_for_selector("text=brand-new")
@@ -180,7 +183,7 @@ def test_the_endpoint_tells_traffic_drift_and_what_was_done(shared_fixture: Any,
     assert grid.locator("tbody tr").count() == 11
     page.get_by_role("button", name="ks", exact=True).click()
     page.get_by_role("grid", name="ks by feature and window").wait_for()
-    assert "max(psi) = 0.3391 > 0.2" in page.get_by_role("table", name="Alerts raised").inner_text()
+    assert "psi = 0.3391 > 0.2" in page.get_by_role("table", name="Alerts raised").inner_text()
     steps = [step.inner_text().split("\n")[0] for step in page.locator("ol.steps li").all()]
     assert [step.split()[0] for step in steps] == ["fit", "compare", "promote", "tell"]
 
@@ -235,12 +238,13 @@ CONTRAST = """() => {
   const found = [];
   for (const element of document.querySelectorAll("body *")) {
     const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
-    if (!own || element.closest("button:disabled, option, noscript, script, style") || !element.checkVisibility()) continue;
+    const skipped = element.closest("button:disabled, option, noscript, script, style");
+    if (!own || skipped || !element.checkVisibility()) continue;
     const style = getComputedStyle(element);
     const svg = element.ownerSVGElement !== undefined && element.ownerSVGElement !== null;
     const [a, b] = [light(parse(svg ? style.fill : style.color)), light(ground(element))];
     const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (ratio < 4.5) found.push(`${ratio.toFixed(2)} ${element.className?.baseVal ?? element.className} ${element.textContent.slice(0, 40)}`);
+    if (ratio < 4.5) found.push(`${ratio.toFixed(2)} ${element.outerHTML.slice(0, 90)}`);
   }
   return found;
 }"""

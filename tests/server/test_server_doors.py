@@ -32,7 +32,7 @@ def test_a_script_gives_one_result_a_statement(server: Any) -> None:
     assert third["columns"] == [
         {"name": "a", "type": "int32"},
         {"name": "b", "type": "string"},
-        {"name": "c", "type": "int32"},
+        {"name": "c", "type": "null"},
     ]
     assert third["rows"] == [[1, "x", None]]
     assert third["elapsed_ms"] > 0

@@ -47,7 +47,7 @@ def process_of(server: Any) -> int:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                if os.readlink(entry / "cwd").endswith(run_id):
+                if run_id in os.readlink(entry / "cwd"):
                     return int(entry.name)
             except OSError:
                 continue

@@ -90,14 +90,23 @@ class Replay:
         headers = {"Content-Type": "application/json"}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
-        connection = self._idle.pop() if self._idle else http.client.HTTPConnection(self._address, timeout=30)
-        connection.request("POST", self._path, json.dumps(body), headers)
-        response = connection.getresponse()
+        connection = self._idle.pop() if self._idle else self._connect()
+        try:
+            connection.request("POST", self._path, json.dumps(body), headers)
+            response = connection.getresponse()
+        except (ConnectionError, http.client.HTTPException):  # the server closes connections that idle
+            connection.close()
+            connection = self._connect()
+            connection.request("POST", self._path, json.dumps(body), headers)
+            response = connection.getresponse()
         answer = response.read()
         if response.status != 200:
             told = json.loads(answer)
             raise from_dict(told) if "code" in told else Unavailable(f"the endpoint answered {response.status}: {told}")
         self._idle.append(connection)
+
+    def _connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection(self._address, timeout=30)
 
     def close(self) -> None:
         """Close the connections."""
@@ -115,8 +124,10 @@ def _by_hour(rows: list[list[Any]]) -> Iterator[tuple[datetime, list[list[Any]]]
         yield hour, list(flights)
 
 
-def weeks(start: datetime, end: datetime, length: timedelta) -> Iterator[Span]:
-    """Spans of ``length`` from ``start`` to ``end``."""
+def windows(start: datetime, end: datetime, length: timedelta) -> Iterator[Span]:
+    """The pieces of a span between the bounds of windows, which are counted from 1970 as monitors do."""
+    zero = datetime(1970, 1, 1, tzinfo=start.tzinfo)
     while start < end:
-        yield Span(start, min(start + length, end))
-        start += length
+        bound = zero + ((start - zero) // length + 1) * length
+        yield Span(start, min(bound, end))
+        start = bound

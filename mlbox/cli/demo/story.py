@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mlbox.base.home import Home
 from mlbox.cli.demo import data
-from mlbox.cli.demo.replay import Replay, Span, one, weeks
+from mlbox.cli.demo.replay import Replay, Span, one, windows
 from mlbox.cli.demo.script import Section, example_folder, excerpt, sections
 from mlbox.cli.door import RemoteDoor
 
@@ -75,7 +75,7 @@ class Story:
         resumed = replay.resume_at(START, ENDPOINT)
         if resumed > START:
             self._line(f"reused: the replay up to {resumed:%d %B %H:%M} is there from before")
-        for week in weeks(START, END, WEEK):
+        for week in windows(START, END, WEEK):
             began = time.perf_counter()
             if resumed < week.end:
                 sent = replay.run(Span(max(week.start, resumed), week.end), self._tick)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlbox.base.clock import now
-from mlbox.base.errors import HomeError
+from mlbox.base.errors import HomeError, StatementError
 from mlbox.base.home import Home
 from mlbox.base.ids import new_id
 from mlbox.base.names import DEFAULT_PROJECT, literal, quote
@@ -34,7 +34,8 @@ class Catalog:
 
     def __init__(self, connection: DuckDBPyConnection, home: Home, settings: Settings) -> None:
         self.home = home
-        self._connection = connection
+        self.connection = connection
+        """The root connection; for registering functions only."""
         self._idle: list[DuckDBPyConnection] = []
         self._sessions: dict[str, str] = {}
         self._lock = threading.Lock()
@@ -67,7 +68,7 @@ class Catalog:
             connection.close()
             raise
         catalog = cls(connection, home, settings)
-        catalog.ensure_project(DEFAULT_PROJECT)
+        _ensure_default_project(catalog)
         return catalog
 
     def close(self) -> None:
@@ -80,17 +81,12 @@ class Catalog:
             self._idle.clear()
         for database in ("catalog", "data"):
             with suppress(Exception):
-                self._connection.execute(f"CHECKPOINT {database}")
-        self._connection.close()
-
-    @property
-    def connection(self) -> DuckDBPyConnection:
-        """The root connection; for registering functions only."""
-        return self._connection
+                self.connection.execute(f"CHECKPOINT {database}")
+        self.connection.close()
 
     def cursor(self) -> DuckDBPyConnection:
         """A cursor of the caller's own; it closes it."""
-        cursor = self._connection.cursor()
+        cursor = self.connection.cursor()
         cursor.execute("SET errors_as_json = true")
         return cursor
 
@@ -178,6 +174,7 @@ class Catalog:
         """Rows of the user's SQL, read-only; DuckDB's errors point into the user's text."""
         import duckdb
 
+        _check_single(query)
         with self.session(project) as cursor:
             cursor.execute("BEGIN TRANSACTION READ ONLY")
             try:
@@ -194,6 +191,7 @@ class Catalog:
 
         from mlbox.base.command import Query as Piece
 
+        _check_single(query)
         prefix = "DESCRIBE "
         with self.session(project) as cursor:
             try:
@@ -203,15 +201,29 @@ class Catalog:
                 raise translate(error, shifted) from None
         return [(row[0], row[1]) for row in rows]
 
-    def ensure_project(self, name: str) -> None:
-        """Make the schema of a project that has a row, and the row of the default one."""
-        self.write_data(lambda cursor: cursor.execute(f"CREATE SCHEMA IF NOT EXISTS data.{quote(name)}") and None)
 
-        def insert(cursor: DuckDBPyConnection) -> None:
-            if not projects.exists(cursor, name):
-                projects.upsert(cursor, projects.ProjectRow(name, None, None, now()))
+def _ensure_default_project(catalog: Catalog) -> None:
+    """The project that names without one belong to: schema and row."""
+    name = DEFAULT_PROJECT
+    catalog.write_data(lambda cursor: cursor.execute(f"CREATE SCHEMA IF NOT EXISTS data.{quote(name)}") and None)
 
-        self.write(insert)
+    def insert(cursor: DuckDBPyConnection) -> None:
+        if not projects.exists(cursor, name):
+            projects.upsert(cursor, projects.ProjectRow(name, None, None, now()))
+
+    catalog.write(insert)
+
+
+def _check_single(query: Query) -> None:
+    """One statement, so that a second cannot ride along behind a semicolon."""
+    import duckdb
+
+    try:
+        count = len(duckdb.extract_statements(query.text))
+    except duckdb.Error:
+        return  # executing it tells what is wrong, and where
+    if count != 1:
+        raise StatementError("one statement was expected here", where=query.where(0))
 
 
 def _attach(connection: DuckDBPyConnection, path: Path, name: str) -> None:

@@ -16,9 +16,6 @@ from mlbox.engine.catalog.tables import projects
 if TYPE_CHECKING:
     from mlbox.engine.catalog.database import Catalog
 
-CONTENTS = ("functions", "runs", "models", "feature_sets", "feature_vectors", "endpoints", "workflows", "monitors")
-"""Tables of the catalog that a project may hold rows in, for the message that refuses to drop a full one."""
-
 
 class Projects:
     """Answers CREATE PROJECT and DROP PROJECT. ``on_drop`` are called with the name of a project that goes."""
@@ -72,13 +69,9 @@ class Projects:
             if command.if_exists and not projects.exists(cursor, name):
                 return Plan((Step("reuse", f"project {name}", "does not exist"),), {"exists": False})
             projects.require(cursor, name)
-            counts = {
-                table: cursor.execute(f"SELECT count(*) FROM catalog.main.{table} WHERE project = ?", [name]).fetchall()
-                for table in CONTENTS
-            }
+            held = projects.contents(cursor, name)
         if name == DEFAULT_PROJECT:
             raise Invalid("the project default cannot be dropped", hint="drop what it holds instead")
-        held = {table: rows[0][0] for table, rows in counts.items() if rows[0][0]}
         if held and not command.cascade:
             told = ", ".join(f"{count} {table.replace('_', ' ')}" for table, count in held.items())
             raise Conflict(f"project {name} is not empty: {told}", hint=f"DROP PROJECT {name} CASCADE drops all of it")
@@ -94,13 +87,6 @@ class Projects:
             hook(name)
         self._catalog.write(lambda cursor: projects.delete(cursor, name))
         with self._catalog.transaction_data() as cursor:
-            cursor.execute(f"DROP SCHEMA IF EXISTS data.{quote(name)} CASCADE")
-            hidden = cursor.execute(
-                "SELECT table_name FROM duckdb_tables() WHERE database_name = 'data' AND schema_name = '_sets' "
-                "AND starts_with(table_name, ?)",
-                [f"{name}."],
-            ).fetchall()
-            for (table,) in hidden:
-                cursor.execute(f"DROP TABLE data._sets.{quote(table)}")
+            projects.delete_data(cursor, name)
         self._bus.publish(Event("project.dropped", name, name))
         return Result(f"dropped project {name}")

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from mlbox.base.names import Ref, literal, quote
+from mlbox.engine.features.stores.online.base import Schema
 
 SEQUENCE = "_ingested"
 """The hidden column that orders rows by arrival."""
@@ -87,6 +88,12 @@ class FeatureSet:
         """All visible columns, in order."""
         times = [self.timestamp] + ([self.known_at] if self.known_at else [])
         return self.entity_names + times + [feature.name for feature in self.features]
+
+    @property
+    def online_schema(self) -> Schema:
+        """What the online store knows of it."""
+        kinds = tuple(kind for _, kind in self.entities)
+        return Schema(self.id, kinds, tuple(feature.type for feature in self.features))
 
     def to_text(self) -> str:
         """As JSON."""
@@ -179,9 +186,9 @@ def moment(value: datetime) -> str:
 
 
 def short(window: timedelta) -> str:
-    """A window in a name: 7d, 6h, 30m, 45s."""
-    seconds = int(window.total_seconds())
-    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
-        if seconds % size == 0:
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"
+    """A window in a name: 7d, 6h, 30m, 45s, 500ms."""
+    milliseconds = round(window.total_seconds() * 1000)
+    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)):
+        if milliseconds % size == 0:
+            return f"{milliseconds // size}{unit}"
+    return f"{milliseconds}ms"

@@ -13,7 +13,7 @@ from mlbox.engine.catalog.tables import feature_sets as table
 from mlbox.engine.features.asof import newest
 from mlbox.engine.features.definition import SEQUENCE, FeatureSet, VectorFeature, moment
 from mlbox.engine.features.stores.online.base import OnlineStore, Row
-from mlbox.engine.features.stores.online.codec import microseconds
+from mlbox.engine.features.stores.online.keys import microseconds
 from mlbox.base.names import quote
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Materializer:
             _, last = table.reached(cursor, feature_set.id)
         count = len(feature_set.entities)
         rows = (Row(row[:count], row[count], row[count + 1], row[count + 2], row[count + 3 :]) for row in found)
-        written = self._store.put_many(feature_set.id, [feature.type for feature in feature_set.features], rows)
+        written = self._store.put_many(feature_set.online_schema, rows)
         moved = max(end, until) if until else end
         # A late row may lie beyond ``end``; it is looked at again when ``end`` passes it.
         self._catalog.write(lambda cursor: table.set_online(cursor, feature_set.id, moved, last))
@@ -81,7 +81,7 @@ class OnlineReader:
         self._parts = [
             (
                 feature_set,
-                [feature.type for feature in feature_set.features],
+                feature_set.online_schema,
                 None if feature_set.ttl is None else round(feature_set.ttl * 1_000_000),
                 [
                     (feature.name, [own.name for own in feature_set.features].index(feature.feature))
@@ -103,22 +103,15 @@ class OnlineReader:
         rows = len(next(iter(columns.values()))) if columns else 0
         instants = _instants(at, rows)
         found: dict[str, list[Any]] = {}
-        for feature_set, types, ttl, positions in self._parts:
+        for feature_set, schema, ttl, positions in self._parts:
             keys = list(zip(*(columns[name] for name in feature_set.entity_names), strict=True))
             got = [
                 None if row is None or (ttl is not None and instant - row.known_at > ttl) else row.values
-                for row, instant in zip(self._read(feature_set, types, keys), instants, strict=True)
+                for row, instant in zip(self._store.get_many(schema, keys), instants, strict=True)
             ]
             for name, position in positions:
                 found[name] = [None if values is None else values[position] for values in got]
         return found
-
-    def _read(self, feature_set: FeatureSet, types: list[str], keys: list[tuple[Any, ...]]) -> list[Row | None]:
-        if any(value is None for key in keys for value in key):  # an unknown entity has no features
-            known = [key for key in keys if None not in key]
-            rows = iter(self._store.get_many(feature_set.id, types, known))
-            return [None if None in key else next(rows) for key in keys]
-        return self._store.get_many(feature_set.id, types, keys)
 
 
 def _instants(at: Sequence[datetime | None] | None, rows: int) -> list[int]:

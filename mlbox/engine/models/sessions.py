@@ -184,7 +184,7 @@ class Predictor:
         """One row at once: a column at a time costs a microsecond each."""
         try:
             return self._np.array([[values[0] for values in columns]], dtype=self._first.numpy)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             for feature, values in zip(self.features, columns, strict=True):
                 self._column(feature, values, self._first)
             raise
@@ -202,7 +202,7 @@ class Predictor:
                     f"feature {feature!r} has a missing or broken value, and the model takes {tensor.sql_type}"
                 )
             return wide.astype(tensor.numpy)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise Invalid(f"feature {feature!r} has a value that is not a {tensor.sql_type}") from None
 
     def _output(self, raw: list[Any], rows: int) -> Output:

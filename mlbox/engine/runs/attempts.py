@@ -140,11 +140,14 @@ class Attempts:
             if (shop.home.path / frame["path"]).is_file()
         }
         missing = [name for name in kept if name not in frames]
-        for name in missing:
-            source = (sources or {}).get(name) or load_source(kept[name])
-            path = self.folder(row.id) / "inputs" / f"{_file_name(name)}.parquet"
-            frames[name] = shop.frames.write(row.project, source, path).to_dict()
-            shop.ledger.link(shop.frames.edges(row.project, source, row.id, name))
+        edges = []
+        for name, body in kept.items():
+            source = (sources or {}).get(name) or load_source(body)
+            if name in missing:
+                path = self.folder(row.id) / "inputs" / f"{_file_name(name)}.parquet"
+                frames[name] = shop.frames.write(row.project, source, path).to_dict()
+            edges.extend(shop.frames.edges(row.project, source, row.id, name))
+        shop.ledger.link(edges)
         if not missing:
             return row
         shop.ledger.note(row.id, {"request": {**row.request, "frames": frames}})

@@ -59,8 +59,15 @@ class Ledger:
         self._bus = bus
 
     def create(self, row: RunRow) -> None:
-        """Add a run."""
-        self._catalog.write(lambda cursor: runs.insert(cursor, row))
+        """Add a run, and which version of which function it is made of."""
+        function = f"{row.project}.{row.function}@{row.function_version}"
+        edge = Edge(row.project, "function", function, "run", row.id, row.created_at, row.handler)
+
+        def insert(cursor: DuckDBPyConnection) -> None:
+            runs.insert(cursor, row)
+            lineage.record(cursor, edge)
+
+        self._catalog.write(insert)
         self._tell("run.created", row)
 
     def get(self, run_id: str) -> RunRow:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -104,12 +105,13 @@ class Watches:
         return watch
 
     def leave(self, seconds: float) -> None:
-        """Stop looking after runs, which go on; waits up to ``seconds`` for the threads."""
+        """Stop looking after runs, which go on; waits up to ``seconds`` for all threads together."""
         with self._lock:
             self._closed = True
             active = list(self._active.values())
         for watch, _ in active:
             watch.leaving.set()
             watch.wake.set()
+        deadline = time.monotonic() + seconds
         for watch, _ in active:
-            watch.done.wait(seconds)
+            watch.done.wait(max(0.0, deadline - time.monotonic()))

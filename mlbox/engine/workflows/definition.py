@@ -17,23 +17,27 @@ from mlbox.engine.workflows.graph import Graph
 FINALLY = "finally"
 
 
-def to_json(steps: Iterable[WorkflowStep], finally_: Query | None) -> str:
-    """The steps as JSON text; each piece of SQL keeps its place in the definition."""
+def to_json(steps: Iterable[WorkflowStep], finally_: Query | None, text: str) -> str:
+    """The steps as JSON text; each piece of SQL keeps its place in ``text``, the statement of the workflow."""
+
+    def piece(query: Query | None) -> list[Any] | None:
+        return None if query is None else [query.text, query.offset - _beginning(query, text)]
+
     return json.dumps(
         {
             "steps": [
                 {
                     "name": step.name,
-                    "body": _piece(step.body),
+                    "body": piece(step.body),
                     "after": list(step.after),
-                    "when": _piece(step.when),
-                    "for_each": [step.for_each[0], _piece(step.for_each[1])] if step.for_each else None,
+                    "when": piece(step.when),
+                    "for_each": [step.for_each[0], piece(step.for_each[1])] if step.for_each else None,
                     "retries": step.retries,
                     "timeout": step.timeout.total_seconds() if step.timeout else None,
                 }
                 for step in steps
             ],
-            "finally": _piece(finally_),
+            "finally": piece(finally_),
         }
     )
 
@@ -60,8 +64,12 @@ def from_json(text: str, source: str) -> tuple[tuple[WorkflowStep, ...], Query |
     return steps, query(body["finally"]) if body["finally"] else None
 
 
-def _piece(query: Query | None) -> list[Any] | None:
-    return None if query is None else [query.text, query.offset]
+def _beginning(query: Query, text: str) -> int:
+    """Where the statement ``text`` that holds ``query`` begins in the script that they both come from."""
+    start = query.source.find(text)
+    while start >= 0 and start + len(text) <= query.offset:
+        start = query.source.find(text, start + 1)
+    return max(0, start)
 
 
 def graph_of(steps: Iterable[WorkflowStep]) -> Graph:

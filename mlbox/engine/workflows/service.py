@@ -108,7 +108,7 @@ class Workflows:
             name=ref.name,
             steps=list(plan.resolved["order"]),
             definition=source,
-            plan=definition.to_json(command.steps, command.finally_),
+            plan=definition.to_json(command.steps, command.finally_, source),
             owner=caller.user,
             comment=command.comment,
             created_at=now(),

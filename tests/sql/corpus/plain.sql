@@ -49,9 +49,11 @@ SELECT INTERVAL '1 day' + DATE '2026-01-01', TIMESTAMP '2026-01-01 00:00:00' AT 
 ----
 SELECT x.y.z, t.*, struct_col['field'], 10 % 3, 2 ** 3, 7 // 2, @(-5), 5!, ~1, 1 << 2, 'a' || 'b', 'a' ^@ 'b', json_col -> '$.a' ->> 'b'
 ----
-SELECT $1 + $2, $name, $other
+SELECT $1 + $2
 ----
-SELECT ? + ?
+SELECT ? + ?, '?'
+----
+SELECT $name, $other WHERE x > $name
 ----
 SELECT * FROM read_csv('x.csv', header = true, columns = {'a': 'INT'})
 ----

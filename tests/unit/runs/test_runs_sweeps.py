@@ -85,9 +85,12 @@ def test_a_metric_that_nobody_logged(bench: Any) -> None:
 
 def test_the_frame_is_written_once(bench: Any) -> None:
     bench.function("fit", "def fit(ctx, frame, x): return {'score': len(frame) * x}")
-    result = bench.run("fit", "SELECT * FROM range(5)", sweep=sweep(SweepParameter("x", (1, 2))))
+    bench.catalog.write_data(lambda cursor: cursor.execute("CREATE TABLE data.default.t AS FROM range(5)") and None)
+    result = bench.run("fit", "SELECT * FROM t", sweep=sweep(SweepParameter("x", (1, 2))))
     assert result.facts["score"] == 10
     assert len(list(bench.home.runs.rglob("*.parquet"))) == 1
+    edges = bench.rows("SELECT to_ref FROM catalog.ml.lineage WHERE from_ref = 'default.t'")
+    assert {edge["to_ref"] for edge in edges} == {entry["id"] for entry in bench.rows("FROM catalog.ml.runs")}
     again = bench.do(Rerun(project="default", run=result.facts["run"]))
     assert again.facts["score"] == 10 and again.facts["run"] != result.facts["run"]
     assert len(trials(bench, again.facts["run"])) == 2

@@ -9,10 +9,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.errors import NotFound
+from mlbox.base.names import quote
 from mlbox.base.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+CONTENTS = ("functions", "runs", "models", "feature_sets", "feature_vectors", "endpoints", "workflows", "monitors")
+"""Tables of the catalog that tell whether a project holds something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +77,22 @@ def delete(cursor: DuckDBPyConnection, name: str) -> None:
         if table != "audit":
             cursor.execute(f'DELETE FROM catalog.main."{table}" WHERE project = ?', [name])
     cursor.execute("DELETE FROM catalog.main.projects WHERE name = ?", [name])
+
+
+def contents(cursor: DuckDBPyConnection, name: str) -> dict[str, int]:
+    """How many objects of each kind a project holds; kinds without any are left out."""
+    parts = [f"SELECT '{table}', count(*) FROM catalog.main.{table} WHERE project = $name" for table in CONTENTS]
+    rows = cursor.execute(" UNION ALL ".join(parts), {"name": name}).fetchall()
+    return {table: count for table, count in rows if count}
+
+
+def delete_data(cursor: DuckDBPyConnection, name: str) -> None:
+    """Drop the project's schema and the hidden tables of its feature sets."""
+    cursor.execute(f"DROP SCHEMA IF EXISTS data.{quote(name)} CASCADE")
+    hidden = cursor.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE database_name = 'data' AND schema_name = '_sets' "
+        "AND starts_with(table_name, ?)",
+        [f"{name}."],
+    ).fetchall()
+    for (table,) in hidden:
+        cursor.execute(f"DROP TABLE data._sets.{quote(table)}")

@@ -23,6 +23,7 @@ class JensenShannon:
             SELECT w, segment, feature, sqrt(greatest(0, fsum(
                 CASE WHEN b > 0 THEN b * log2(2 * b / (b + c)) / 2 ELSE 0 END
                 + CASE WHEN c > 0 THEN c * log2(2 * c / (b + c)) / 2 ELSE 0 END
+                ORDER BY bin
             ))) AS value, any_value(n) AS n
             FROM (SELECT *, current / n AS c, base / base_n AS b FROM _bins)
             GROUP BY w, segment, feature

@@ -21,7 +21,7 @@ class KullbackLeibler:
     def sql(self, options: Mapping[str, Any]) -> str:
         """See the class."""
         return f"""
-            SELECT w, segment, feature, fsum(c * ln(c / b)) AS value, any_value(n) AS n
+            SELECT w, segment, feature, fsum(c * ln(c / b) ORDER BY bin) AS value, any_value(n) AS n
             FROM (
                 SELECT *, greatest(current / n, {EPSILON}) AS c, greatest(base / base_n, {EPSILON}) AS b FROM _bins
             )

@@ -30,9 +30,9 @@ class PopulationStabilityIndex:
         below = "(sum(base) OVER (PARTITION BY w, segment, feature ORDER BY bin) - base)"
         group = "bin" if bins is None else f"least({bins - 1}, floor({bins} * {below} / base_n))"
         return f"""
-            SELECT w, segment, feature, fsum((c - b) * ln(c / b)) AS value, any_value(n) AS n
+            SELECT w, segment, feature, fsum((c - b) * ln(c / b) ORDER BY joined) AS value, any_value(n) AS n
             FROM (
-                SELECT w, segment, feature, n, greatest(sum(current) / n, {EPSILON}) AS c,
+                SELECT w, segment, feature, joined, n, greatest(sum(current) / n, {EPSILON}) AS c,
                     greatest(sum(base) / base_n, {EPSILON}) AS b
                 FROM (SELECT *, {group} AS joined FROM _bins)
                 GROUP BY w, segment, feature, n, base_n, joined

@@ -20,7 +20,8 @@ class Wasserstein:
     def sql(self, options: Mapping[str, Any]) -> str:
         """See the class."""
         return """
-            SELECT w, segment, feature, fsum(width * (abs(d) + abs(before)) / 2) AS value, any_value(n) AS n
+            SELECT w, segment, feature, fsum(width * (abs(d) + abs(before)) / 2 ORDER BY bin) AS value,
+                any_value(n) AS n
             FROM (
                 SELECT *, coalesce(lag(d) OVER (PARTITION BY w, segment, feature ORDER BY bin), 0) AS before
                 FROM (

@@ -130,6 +130,19 @@ export interface MoveRow {
   first_event: string | null;
 }
 
+export interface MonitorRow {
+  project: string;
+  name: string;
+}
+
+export interface AlertRow {
+  project: string;
+  name: string;
+  severity: string | null;
+  condition: string;
+  state: string;
+}
+
 export interface DriftKind {
   project: string;
   monitor: string;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { aliasMoves, bucketFor, driftByFeature, traffic } from "../src/statements/endpoints";
-import { literal, where } from "../src/statements/quote";
+import { identifier, literal, where } from "../src/statements/quote";
 import { countRuns, getRun, listRuns, listTrials, metricHistory } from "../src/statements/runs";
 
 const ALL = { project: "", state: "", search: "" };
@@ -8,6 +8,11 @@ const ALL = { project: "", state: "", search: "" };
 describe("what is spliced into a statement", () => {
   test("a quote cannot end the literal", () => {
     expect(literal("o'hare'; DROP TABLE runs --")).toBe("'o''hare''; DROP TABLE runs --'");
+  });
+
+  test("a name stands alone where it can", () => {
+    expect(identifier("flights")).toBe("flights");
+    expect(identifier('Odd "name"')).toBe('"Odd ""name"""');
   });
 
   test("every filter is quoted", () => {

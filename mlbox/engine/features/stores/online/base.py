@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from mlbox.base.registry import Registry
 
@@ -21,10 +21,18 @@ class Capabilities:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Schema:
+    """A version of a set: its id (32 hexadecimal digits) and the DuckDB types of its entities and features."""
+
+    set_id: str
+    entities: tuple[str, ...]
+    features: tuple[str, ...]
+
+
+class Row(NamedTuple):
     """A row of a set: times in microseconds since 1970 (UTC), values in the order of the set's features."""
 
-    key: tuple[Any, ...]
+    key: Sequence[Any]
     known_at: int
     event_time: int
     sequence: int
@@ -37,16 +45,22 @@ class Row:
 
 
 class OnlineStore(Protocol):
-    """Keys are tuples of entity values; a set is named by the id of its version, its schema by its feature types."""
+    """Keys are tuples of entity values; a set is known by the id of its version."""
 
     capabilities: Capabilities
 
-    def put_many(self, set_id: str, types: Sequence[str], rows: Iterable[Row]) -> int:
-        """Write rows, all or none; an older row never replaces a newer one. Returns how many were written."""
+    def put_many(self, schema: Schema, rows: Iterable[Row], *, replace: bool = False) -> int:
+        """Write rows, all or none; an older row never replaces a newer one. Returns how many were written.
+
+        With ``replace`` the rows are all that the set has from then on; readers see the old or the new state.
+        """
         ...
 
-    def get_many(self, set_id: str, types: Sequence[str], keys: Sequence[tuple[Any, ...]]) -> list[Row | None]:
-        """The row of each key, in order."""
+    def get_many(self, schema: Schema, keys: Sequence[Sequence[Any]]) -> list[Row | None]:
+        """The row of each key, in order, all of one state; a key that holds None has no row.
+
+        Values are taken by the entity's type: ``7``, ``7.0`` and ``"7"`` are one BIGINT. ``Invalid`` for what is none.
+        """
         ...
 
     def drop(self, set_id: str) -> None:

@@ -6,68 +6,99 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mlbox.engine.features.stores.online.base import STORES, Capabilities, Row
-from mlbox.engine.features.stores.online.codec import Layout, order_of, pack_key
+from mlbox.base.errors import Invalid, Unavailable
+from mlbox.engine.features.stores.online.base import STORES, Capabilities, Row, Schema
+from mlbox.engine.features.stores.online.codec import Layout, order_of
 
-FIRST_SIZE = 1 << 30
-"""Bytes of address space at first; the file takes what it holds. It doubles when full."""
+ADDRESS_SPACE = (1 << 40, 1 << 36, 1 << 32)
+"""Bytes of addresses reserved: the first that the system grants. The file takes what it holds, never more.
+
+It is not grown later: that would need every reader of every process to pause.
+"""
 
 
 class LmdbStore:
-    """One environment for all sets of a home."""
+    """One environment for all sets of a home. Other processes may open it with ``read_only``."""
 
     capabilities = Capabilities(many_machines=False, durable=True)
 
     def __init__(self, folder: Path, *, read_only: bool = False) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._environment = _open(folder, read_only)
+        self._layouts: dict[str, Layout] = {}
+        if not read_only:
+            self._environment.reader_check()  # slots of readers that died
+
+    def _layout(self, schema: Schema) -> Layout:
+        layout = self._layouts.get(schema.set_id)
+        if layout is None:
+            layout = self._layouts[schema.set_id] = Layout(schema)
+        return layout
+
+    def put_many(self, schema: Schema, rows: Iterable[Row], *, replace: bool = False) -> int:
+        """One transaction."""
         import lmdb
 
-        folder.mkdir(parents=True, exist_ok=True)
-        self._full = lmdb.MapFullError
-        file = folder / "data.mdb"
-        size = max(FIRST_SIZE, file.stat().st_size * 2 if file.exists() else 0)
-        self._environment = lmdb.open(str(folder), map_size=size, readonly=read_only, max_readers=512)
-
-    def put_many(self, set_id: str, types: Sequence[str], rows: Iterable[Row]) -> int:
-        """One transaction."""
-        layout, prefix = Layout(tuple(types)), bytes.fromhex(set_id)
-        packed = [(pack_key(prefix, row.key), row.order, layout.pack(row)) for row in rows]
-        while True:
-            try:
-                return self._put(packed)
-            except self._full:
-                self._environment.set_mapsize(self._environment.info()["map_size"] * 2)
-
-    def _put(self, packed: list[tuple[bytes, tuple[int, int, int], bytes]]) -> int:
+        layout = self._layout(schema)
         written = 0
-        with self._environment.begin(write=True) as transaction:
-            for key, order, value in packed:
-                present = transaction.get(key)
-                if present is None or order_of(present) < order:
-                    transaction.put(key, value)
-                    written += 1
+        try:
+            with self._environment.begin(write=True) as transaction:
+                if replace:
+                    _delete(transaction, layout.keys.prefix)
+                for row in rows:
+                    key = layout.keys.pack(row.key)
+                    if key is None:
+                        raise Invalid("an entity value is missing")
+                    present = transaction.get(key)
+                    if present is None or order_of(present) < row.order:
+                        transaction.put(key, layout.pack(row))
+                        written += 1
+        except (lmdb.MapFullError, lmdb.DiskError, OSError) as error:
+            raise Unavailable(f"the online store is full: {error}", hint="free space on the disk of the home") from None
         return written
 
-    def get_many(self, set_id: str, types: Sequence[str], keys: Sequence[tuple[Any, ...]]) -> list[Row | None]:
+    def get_many(self, schema: Schema, keys: Sequence[Sequence[Any]]) -> list[Row | None]:
         """One read transaction, so that all rows are of one state."""
-        layout, prefix = Layout(tuple(types)), bytes.fromhex(set_id)
+        layout = self._layouts.get(schema.set_id) or self._layout(schema)
+        pack, unpack = layout.keys.pack, layout.unpack
         found: list[Row | None] = []
-        with self._environment.begin() as transaction:
+        with self._environment.begin(buffers=False) as transaction:
+            get = transaction.get
             for key in keys:
-                raw = transaction.get(pack_key(prefix, key))
-                found.append(None if raw is None else layout.unpack(key, raw))
+                packed = pack(key)
+                raw = None if packed is None else get(packed)
+                found.append(None if raw is None else unpack(key, raw))
         return found
 
     def drop(self, set_id: str) -> None:
         """Delete all keys of the set."""
-        prefix = bytes.fromhex(set_id)
-        with self._environment.begin(write=True) as transaction, transaction.cursor() as cursor:
-            found = cursor.set_range(prefix)
-            while found and cursor.key().startswith(prefix):
-                found = cursor.delete()
+        with self._environment.begin(write=True) as transaction:
+            _delete(transaction, bytes.fromhex(set_id))
+        self._layouts.pop(set_id, None)
 
     def close(self) -> None:
         """Close the environment."""
         self._environment.close()
+
+
+def _open(folder: Path, read_only: bool) -> Any:
+    import lmdb
+
+    for size in ADDRESS_SPACE:
+        try:
+            return lmdb.open(str(folder), map_size=size, readonly=read_only, max_readers=512)
+        except lmdb.MemoryError:
+            continue
+        except lmdb.Error as error:
+            raise Unavailable(f"the online store {folder} cannot be opened: {error}") from None
+    raise Unavailable(f"the online store {folder} cannot be opened: the system grants no address space")
+
+
+def _delete(transaction: Any, prefix: bytes) -> None:
+    with transaction.cursor() as cursor:
+        found = cursor.set_range(prefix)
+        while found and cursor.key().startswith(prefix):
+            found = cursor.delete()
 
 
 @STORES.register("lmdb")

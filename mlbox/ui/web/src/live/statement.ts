@@ -19,6 +19,8 @@ interface Fresh {
   events?: readonly string[];
   /** Ask again every so many milliseconds, for what is told by no event. */
   every?: number | undefined;
+  /** Ask again when this changes. */
+  on?: string | number | null;
 }
 
 interface State<T> {
@@ -107,6 +109,14 @@ export function useStatement<T>(sql: string | null, fresh: Fresh = {}): Answer<T
     }, every);
     return () => clearInterval(timer);
   }, [every, reload]);
+
+  const on = fresh.on;
+  const before = useRef(on);
+  useEffect(() => {
+    if (before.current === on) return;
+    before.current = on;
+    reload();
+  }, [on, reload]);
 
   return { sql, rows: state.rows, error: state.error, loading: sql !== null && state.sql !== sql, reload };
 }

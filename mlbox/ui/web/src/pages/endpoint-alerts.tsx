@@ -11,16 +11,18 @@ import { Table } from "../components/table";
 import { Ago } from "../components/time";
 import { duration, plural, shortInstant } from "../format";
 import { useStatement } from "../live/statement";
-import type { ActivationRow, WorkflowStepRow } from "../rows";
-import { activations, type EndpointKey, triggeredWorkflows } from "../statements/endpoints";
+import type { ActivationRow, AlertRow, WorkflowStepRow } from "../rows";
+import { activations, alertsOf, type EndpointKey, triggeredWorkflows } from "../statements/endpoints";
 
 const FRESH = { events: ["alert.", "monitor."], every: 10_000 };
 
 export function AlertsPanel({ endpoint }: { endpoint: EndpointKey }): ReactNode {
   const answer = useStatement<ActivationRow>(activations(endpoint), FRESH);
+  const alerts = useStatement<AlertRow>(alertsOf(endpoint), FRESH);
   const rows = answer.rows ?? [];
+  const set = alerts.rows ?? [];
   return (
-    <Panel title="Alerts raised" answers={[answer]} note={rows.length > 0 && plural(rows.length, "activation")}>
+    <Panel title="Alerts raised" answers={[answer, alerts]} note={rows.length > 0 && plural(rows.length, "activation")}>
       {rows.length > 0 ? (
         <Table
           label="Alerts raised"
@@ -36,8 +38,16 @@ export function AlertsPanel({ endpoint }: { endpoint: EndpointKey }): ReactNode 
             { key: "outcome", title: "Outcome", className: "wide", cell: (row) => row.outcome ?? <Nothing /> },
           ]}
         />
+      ) : set.length > 0 ? (
+        <Empty title="No alert was raised">
+          {set.map((alert) => (
+            <p key={`${alert.project}.${alert.name}`}>
+              <b>{alert.name}</b> waits for <code>{alert.condition}</code>; it is {alert.state}.
+            </p>
+          ))}
+        </Empty>
       ) : (
-        <Empty title="No alert was raised" statement={teach(endpoint)}>
+        <Empty title="No alert is set" statement={teach(endpoint)}>
           <p>An alert watches a monitor; its action is a statement, so that it can retrain, compare and promote.</p>
         </Empty>
       )}
@@ -124,5 +134,5 @@ export function grouped(rows: readonly WorkflowStepRow[]): WorkflowRun[] {
   return [...found.values()];
 }
 
-const teach = (endpoint: EndpointKey): string => `CREATE ALERT ${endpoint.name}_drifted ON MONITOR ${endpoint.name}_drift
-  WHEN max(psi) > 0.2 THEN RUN WORKFLOW retrain;`;
+const teach = ({ project, name }: EndpointKey): string => `CREATE ALERT ${project}.${name}_drifted ON MONITOR ${project}.${name}_drift
+WHEN psi > 0.2 FOR INTERVAL '7 days' THEN RUN WORKFLOW ${project}.retrain;`;

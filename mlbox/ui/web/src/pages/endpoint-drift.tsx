@@ -9,8 +9,8 @@ import { Panel } from "../components/panel";
 import { plural } from "../format";
 import { type Answer, useStatement } from "../live/statement";
 import { useQuery } from "../router";
-import type { DriftKind, DriftRow } from "../rows";
-import { driftByFeature, driftKinds, type EndpointKey, wholeWindowMetrics } from "../statements/endpoints";
+import type { DriftKind, DriftRow, MonitorRow } from "../rows";
+import { driftByFeature, driftKinds, type EndpointKey, monitorsOf, wholeWindowMetrics } from "../statements/endpoints";
 
 const FRESH = { events: ["monitor."], every: 10_000 };
 
@@ -39,6 +39,8 @@ export function DriftPanels({ endpoint }: { endpoint: EndpointKey }): ReactNode 
     of && metric ? driftByFeature({ ...of, metric, segment }) : null, FRESH);
   const windows = useStatement<DriftRow>(of && whole ? wholeWindowMetrics({ ...of, segment }) : null, FRESH);
 
+  const watching = useStatement<MonitorRow>(kinds.rows && !monitor ? monitorsOf(endpoint) : null, FRESH);
+
   const selectors = (
     <>
       {monitors.length > 1 && <Select label="Monitor" value={monitor ?? ""} options={options(monitors)} onChange={setMonitor} />}
@@ -50,15 +52,13 @@ export function DriftPanels({ endpoint }: { endpoint: EndpointKey }): ReactNode 
   );
   return (
     <>
-      <Panel title="Drift by feature" answers={asked(kinds, cells)} note={monitor && `monitor ${monitor}`} actions={selectors}>
+      <Panel title="Drift by feature" answers={asked(kinds, watching, cells)} note={monitor && `monitor ${monitor}`} actions={selectors}>
         {cells.rows && cells.rows.length > 0 ? (
           <Heat rows={cells.rows} metric={metric ?? ""} />
         ) : (
           kinds.rows &&
           !metric && (
-            <Empty title="No drift computed yet" statement={teach(endpoint)}>
-              <p>A monitor compares what comes in with what the model was trained on, window by window of event time.</p>
-            </Empty>
+            <NoDrift endpoint={endpoint} watching={watching.rows ?? []} />
           )
         )}
       </Panel>
@@ -98,9 +98,27 @@ function Wholes({ rows }: { rows: readonly DriftRow[] }): ReactNode {
   );
 }
 
-const teach = (endpoint: EndpointKey): string => `CREATE MONITOR ${endpoint.name}_drift ON ENDPOINT ${endpoint.project}.${endpoint.name}
-  METRICS (psi, ks) WINDOW INTERVAL 1 DAY;
-REFRESH MONITOR ${endpoint.name}_drift;`;
+function NoDrift({ endpoint, watching }: { endpoint: EndpointKey; watching: readonly MonitorRow[] }): ReactNode {
+  const monitor = watching[0];
+  if (monitor) {
+    return (
+      <Empty title="No window computed yet" statement={`REFRESH MONITOR ${monitor.project}.${monitor.name};`}>
+        <p>
+          The monitor {monitor.name} watches this endpoint. A window is computed once it is complete, by itself or when asked:
+        </p>
+      </Empty>
+    );
+  }
+  return (
+    <Empty title="No drift computed yet" statement={teach(endpoint)}>
+      <p>A monitor compares what comes in with what the model was trained on, window by window of event time.</p>
+    </Empty>
+  );
+}
+
+const teach = ({ project, name }: EndpointKey): string => `CREATE MONITOR ${project}.${name}_drift ON ENDPOINT ${project}.${name}
+METRICS (psi, ks) WINDOW INTERVAL 1 DAY;
+REFRESH MONITOR ${project}.${name}_drift;`;
 
 const fullName = (kind: DriftKind): string => `${kind.project}.${kind.monitor}`;
 const unique = (values: readonly string[]): string[] => [...new Set(values)];

@@ -14,25 +14,33 @@ import { useQuery } from "../router";
 import type { MoveRow, SpanRow, TrafficRow } from "../rows";
 import { aliasMoves, bucketFor, type Clock, type EndpointKey, predictionSpan, traffic } from "../statements/endpoints";
 
-const FRESH = { events: ["endpoint.", "model."], every: 5000 };
-
 const CLOCKS: { value: Clock; label: string; title: string }[] = [
   { value: "event_time", label: "Event time", title: "When what is predicted happened" },
   { value: "predicted_at", label: "Arrival", title: "When the request arrived" },
 ];
 
-const infer = (endpoint: EndpointKey): string => `curl -s ${location.origin}/v2/models/${endpoint.project}.${endpoint.name}/infer \\
+const infer = (endpoint: EndpointKey): string => `# what it needs
+curl -s ${location.origin}/v2/models/${endpoint.project}.${endpoint.name}
+# a request
+curl -s ${location.origin}/v2/models/${endpoint.project}.${endpoint.name}/infer \\
   -H 'Content-Type: application/json' \\
   -d '{"inputs": [{"name": "distance", "shape": [1], "datatype": "FP64", "data": [1400]}]}'`;
 
-export function TrafficPanel({ endpoint }: { endpoint: EndpointKey }): ReactNode {
+interface TrafficProps {
+  endpoint: EndpointKey;
+  /** Changes with each request, so that the log is only read again when it has grown. */
+  revision: string;
+}
+
+export function TrafficPanel({ endpoint, revision }: TrafficProps): ReactNode {
+  const fresh = { events: ["endpoint.", "model."], on: revision };
   const [chosen, setClock] = useQuery("clock");
   const clock: Clock = chosen === "arrival" ? "predicted_at" : "event_time";
-  const span = useStatement<SpanRow>(predictionSpan(endpoint), FRESH);
+  const span = useStatement<SpanRow>(predictionSpan(endpoint), fresh);
   const range = rangeOf(span.rows?.[0], clock);
   const bucket = range ? bucketFor(range[1] - range[0]) : null;
-  const counts = useStatement<TrafficRow>(bucket ? traffic(endpoint, clock, bucket.interval) : null, FRESH);
-  const moves = useStatement<MoveRow>(aliasMoves(endpoint), FRESH);
+  const counts = useStatement<TrafficRow>(bucket ? traffic(endpoint, clock, bucket.interval) : null, fresh);
+  const moves = useStatement<MoveRow>(aliasMoves(endpoint), fresh);
   const bars = useMemo(
     () =>
       (counts.rows ?? []).map((row) => ({ x: Date.parse(row.bucket), total: row.requests, failed: row.errors, p50: row.p50_ms, p99: row.p99_ms })),

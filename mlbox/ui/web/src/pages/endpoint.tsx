@@ -40,7 +40,7 @@ export function EndpointPage({ endpoint }: { endpoint: EndpointKey }): ReactNode
       </Panel>
       {row && (
         <>
-          <TrafficPanel endpoint={endpoint} />
+          <TrafficPanel endpoint={endpoint} revision={`${row.requests} ${row.last_request}`} />
           <DriftPanels endpoint={endpoint} />
           <AlertsPanel endpoint={endpoint} />
           <WorkflowsPanel endpoint={endpoint} />

@@ -8,7 +8,13 @@ import { number, plural, short } from "../format";
 import type { Answer } from "../live/statement";
 import type { MetricSummary, ParamRow } from "../rows";
 
-export function ParametersPanel({ answer, labels }: { answer: Answer<ParamRow>; labels: [string, Cell][] }): ReactNode {
+interface ParametersProps {
+  answer: Answer<ParamRow>;
+  labels: [string, Cell][];
+  isSweep: boolean;
+}
+
+export function ParametersPanel({ answer, labels, isSweep }: ParametersProps): ReactNode {
   const rows = answer.rows ?? [];
   return (
     <Panel title="Parameters" answers={[answer]} note={rows.length > 0 && plural(rows.length, "parameter")}>
@@ -23,6 +29,8 @@ export function ParametersPanel({ answer, labels }: { answer: Answer<ParamRow>; 
             { key: "value", title: "Value", className: "value", cell: (row) => row.value ?? "null" },
           ]}
         />
+      ) : isSweep ? (
+        <Empty title="Each trial has its own parameters" />
       ) : (
         <Empty title="No parameters" statement="RUN train WITH (learning_rate = 0.1, trees = 200);" />
       )}

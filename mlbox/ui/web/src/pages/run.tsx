@@ -9,6 +9,7 @@ import { Ago, Lasting } from "../components/time";
 import { shortId } from "../format";
 import { type Answer, useStatement } from "../live/statement";
 import type { ArtifactRow, LineageRow, MetricPoint, MetricSummary, ParamRow, RunDetailRow, RunRow } from "../rows";
+import { identifier, literal } from "../statements/quote";
 import { getRun, listTrials, metricHistory, metricSummary, runArtifacts, runLineage, runParameters } from "../statements/runs";
 import { ArtifactsPanel, PicturesPanel } from "./run-artifacts";
 import { CurvesPanel, type Curve } from "./run-curves";
@@ -62,7 +63,7 @@ function Body({ run }: { run: RunDetailRow }): ReactNode {
     <>
       {isSweep && <TrialsPanel trials={trials} best={run.best_trial} />}
       <div className="columns">
-        <ParametersPanel answer={parameters} labels={entries(run.labels)} />
+        <ParametersPanel answer={parameters} labels={entries(run.labels)} isSweep={isSweep} />
         <MetricsPanel answer={summary} latest={entries(run.metrics)} ofRun={getRun(run.id)} />
       </div>
       {(isSweep || (summary.rows?.length ?? 0) > 0) && <CurvesPanel answer={history} curves={curvesOf(run, trials.rows ?? [])} isSweep={isSweep} />}
@@ -120,13 +121,15 @@ function Header({ id, run }: { id: string; run: Answer<RunDetailRow> }): ReactNo
           </dl>
           <Failure run={row} />
           <div className="next">
-            <Copy text={isLive(row.state) ? `CANCEL RUN '${row.id}';` : `RERUN '${row.id}';`} label={isLive(row.state) ? "Copy CANCEL RUN" : "Copy RERUN"} />
+            <Copy text={actOn(row, isLive(row.state) ? "CANCEL RUN" : "RERUN")} label={isLive(row.state) ? "Copy CANCEL RUN" : "Copy RERUN"} />
           </div>
         </>
       )}
     </Panel>
   );
 }
+
+const actOn = (run: RunRow, verb: string): string => `USE PROJECT ${identifier(run.project)};\n${verb} ${literal(run.id)};`;
 
 function Fact({ name, children }: { name: string; children: ReactNode }): ReactNode {
   return (
@@ -139,10 +142,11 @@ function Fact({ name, children }: { name: string; children: ReactNode }): ReactN
 
 /** Why it did not complete: the reason, and the traceback of the user's own code. */
 function Failure({ run }: { run: RunDetailRow }): ReactNode {
+  if (!run.error && !run.traceback && run.state === "completed") return run.reason ? <p className="hint">{run.reason}</p> : null;
   if (!run.error && !run.reason && !run.traceback) return null;
-  const bad = run.state === "error";
+  const tone = run.state === "error" ? "bad" : isLive(run.state) ? "calm" : "warn";
   return (
-    <div className={`note ${bad ? "bad" : "warn"}`}>
+    <div className={`note ${tone}`}>
       {run.error && (
         <p>
           {run.error_type && <code className="code">{run.error_type}</code>} {run.error}

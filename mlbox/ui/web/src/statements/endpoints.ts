@@ -97,6 +97,15 @@ FROM ml.model_alias_moves AS m
 JOIN model ON model.project = m.project AND lower(model.name) = lower(m.name)
 ORDER BY m.moved_at`;
 
+/** The monitors on this endpoint, whether or not they have computed anything. */
+export const monitorsOf = (key: EndpointKey): string =>
+  lines(
+    "SELECT m.project, m.name, m.metrics, m.state, m.last_window_end",
+    "FROM ml.monitors AS m",
+    `WHERE m.target_kind = 'endpoint' AND ${names(key, "m.target", "m.project")}`,
+    "ORDER BY m.project, m.name",
+  );
+
 /** Which metrics the monitors of this endpoint have computed, and for which segments. */
 export const driftKinds = (key: EndpointKey): string =>
   lines(
@@ -140,7 +149,7 @@ export const wholeWindowMetrics = (kind: MonitorKey): string =>
   );
 
 /** Alerts of the endpoint and of the monitors on it. */
-const alertsOf = (key: EndpointKey): string => `SELECT a.project, a.name, a.severity FROM ml.alerts AS a
+export const alertsOf = (key: EndpointKey): string => `SELECT a.project, a.name, a.severity, a.condition, a.state FROM ml.alerts AS a
   WHERE (a.on_kind = 'endpoint' AND ${names(key, "a.on_name", "a.project")})
      OR (a.on_kind = 'monitor' AND EXISTS (
            SELECT 1 FROM ml.monitors AS m

@@ -1,6 +1,9 @@
 /** Text into a SQL string literal. Standard strings know no escape but the doubled quote. */
 export const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 
+/** A name as an identifier: quoted where it would not stand alone. */
+export const identifier = (name: string): string => (/^[a-z][a-z0-9_]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`);
+
 /** `'a', 'b'` for an IN list. */
 export const literals = (texts: readonly string[]): string => texts.map(literal).join(", ");
 
