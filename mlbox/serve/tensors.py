@@ -36,7 +36,7 @@ def _whole(bits: int, signed: bool) -> Datatype:
     return Datatype(f"{prefix}INT{bits}", f"{prefix.lower()}int{bits}", bits // 8, frozenset({int}), low, high)
 
 
-_FLOATS = frozenset({float, int, type(None)})
+_FLOATS: frozenset[type] = frozenset({float, int, type(None)})
 
 
 DATATYPES = {
@@ -98,10 +98,9 @@ def single(tensor: str, shape: list[int], datatype: Datatype, data: Any) -> Colu
     """One value sent as JSON, the most frequent case; ``None`` when it is something else, or wrong."""
     if shape not in _SINGLE or data.__class__ is not list or len(data) != 1:
         return None
-    value = data[0]
-    if value.__class__ not in datatype.classes or (
-        datatype.low is not None and datatype.high is not None and not datatype.low <= value <= datatype.high
-    ):
+    if data[0].__class__ not in datatype.classes:
+        return None
+    if datatype.low is not None and datatype.high is not None and not datatype.low <= data[0] <= datatype.high:
         return None
     return Column(tensor, datatype, data, 1)
 

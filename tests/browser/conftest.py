@@ -46,9 +46,12 @@ def dashboard() -> Path:
     return build_ui.STATIC
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """One browser for all tests; each test has its own context."""
+    """A browser for a file of tests; each test has its own context.
+
+    Not for the session: while Playwright runs, nobody else in this thread can start an event loop.
+    """
     sync_api = pytest.importorskip("playwright.sync_api")
     path = os.environ.get("MLBOX_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:

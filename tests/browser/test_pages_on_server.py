@@ -75,7 +75,8 @@ def project(server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[A
     (folder / "work.py").write_text(WORK)
     write_model(folder / "model.onnx")
     server.sql("CREATE PROJECT pages")
-    server.sql(f"""
+    server.sql(
+        f"""
         CREATE FUNCTION train FROM '{folder}/work.py' HANDLER train;
         CREATE FUNCTION slow FROM '{folder}/work.py' HANDLER slow;
         CREATE FUNCTION fail FROM '{folder}/work.py' HANDLER fail;
@@ -86,7 +87,9 @@ def project(server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[A
         CREATE MONITOR late_watch ON ENDPOINT late BASELINE usual METRICS (psi, ks) WINDOW INTERVAL 1 DAY;
         CREATE WORKFLOW retrain AS (STEP fit AS (RUN train WITH (rate = 0.3)), STEP tell AFTER fit AS (SELECT 'kept'));
         CREATE ALERT drifted ON MONITOR late_watch WHEN psi > 0.25 COOLDOWN INTERVAL 90 DAYS THEN RUN WORKFLOW retrain;
-        """, project="pages")
+        """,
+        project="pages",
+    )
     server.error("RUN fail AS oops", project="pages")
     predict(server)
     logged = "SELECT count(*) FROM ml.predictions WHERE endpoint = 'late'"

@@ -25,7 +25,7 @@ ONCE = {
 TRY = (
     "SELECT name, state, metrics.auc, params.learning_rate FROM ml.runs ORDER BY created_at",
     "SELECT window_start, feature, value FROM ml.drift WHERE metric = 'psi' ORDER BY value DESC LIMIT 10",
-    "FROM ml.online('delay_features', {'carrier': 'UA', 'origin': 'EWR'})",
+    "FROM ml.features_at('delay_features', TIMESTAMP '2013-07-31 18:00:00') WHERE origin = 'JFK'",
 )
 
 
