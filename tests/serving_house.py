@@ -20,6 +20,7 @@ from mlbox.base.names import Ref
 from mlbox.base.settings import Settings
 from mlbox.engine.catalog import public_views
 from mlbox.engine.catalog.database import Catalog
+from mlbox.engine.features.service import Features
 from mlbox.engine.models.commands import CreateModel, SetModelAlias
 from mlbox.engine.models.service import Models
 from mlbox.engine.storage.artifacts import ArtifactStore
@@ -35,6 +36,7 @@ class DictReader:
     entities: Sequence[str]
     features: Sequence[str]
     times: list[Any] = field(default_factory=list)
+    entity_types: Mapping[str, str] = field(default_factory=dict)
 
     def read(
         self, columns: Mapping[str, Sequence[Any]], at: Sequence[Any] | None = None
@@ -46,12 +48,14 @@ class DictReader:
 
 @dataclass
 class Readers:
-    """The feature store of these tests."""
+    """The feature store, with dictionaries before it."""
 
+    features: Features
     known: dict[str, DictReader] = field(default_factory=dict)
 
-    def reader(self, ref: Ref) -> DictReader:
-        return self.known[ref.name]
+    def reader(self, ref: Ref) -> Any:
+        """A dictionary of that name, else the real thing."""
+        return self.known[ref.name] if ref.name in self.known else self.features.reader(ref)
 
 
 class House:
@@ -66,7 +70,8 @@ class House:
         self.bus = Bus()
         self.events: list[Event] = []
         self.bus.listen(self.events.append)
-        self.readers = Readers()
+        self.features = Features(catalog=self.catalog, bus=self.bus, home=self.home)
+        self.readers = Readers(self.features)
         self.models = Models(catalog=self.catalog, artifacts=ArtifactStore(self.home.artifacts), bus=self.bus)
         self.endpoints = Endpoints(
             catalog=self.catalog, models=self.models, features=self.readers, bus=self.bus, settings=self.settings
@@ -75,7 +80,7 @@ class House:
 
     def do(self, command: Command) -> Result:
         """Plan and execute."""
-        services: tuple[Service, ...] = (self.models, self.endpoints)
+        services: tuple[Service, ...] = (self.features, self.models, self.endpoints)
         for service in services:
             for handler in service.handlers():
                 if handler.command is type(command):
@@ -115,6 +120,7 @@ class House:
     def close(self) -> None:
         """As at a normal stop."""
         self.endpoints.stop()
+        self.features.close()
         self.catalog.close()
 
 

@@ -156,12 +156,20 @@ def call(context: Context, code_folder: str, spec: Mapping[str, Any]) -> None:
     handler = find_handler(module, spec.get("handler"), file)
     inputs = {entry: (lambda entry=entry: context.input(entry)) for entry in context.inputs}
     positional, named = bind(handler, context, inputs, context.parameters)
+    _log_defaults(context, named)
     result = handler(*positional, **named)
     if hasattr(result, "__await__"):
         import asyncio
 
         result = asyncio.run(_awaited(result))
     _keep_result(context, getattr(handler, "__name__", "handler"), result)
+
+
+def _log_defaults(context: Any, named: Any) -> None:
+    """A run is comparable only when the values that nobody gave are recorded too."""
+    for name, value in named.items():
+        if name not in context.parameters and isinstance(value, (bool, int, float, str)):
+            context.log_param(name, value)
 
 
 async def _awaited(result: Any) -> Any:

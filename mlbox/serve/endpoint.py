@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mlbox.base.errors import Invalid
 from mlbox.base.suggest import did_you_mean
 from mlbox.serve.codec import Request
-from mlbox.serve.tensors import Column, missing
+from mlbox.serve.tensors import Column, missing, of_sql
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,6 +25,11 @@ class OnlineReader(Protocol):
     @property
     def entities(self) -> Sequence[str]:
         """Names of the keys."""
+        ...
+
+    @property
+    def entity_types(self) -> Mapping[str, str]:
+        """Their types in SQL's words."""
         ...
 
     @property
@@ -104,7 +109,8 @@ class Runtime:
         self.shadow = shadow
         self.reader = reader
         self.entities = tuple(reader.entities) if reader else ()
-        self._entity_keys = tuple(name.lower() for name in self.entities)
+        types = reader.entity_types if reader else {}
+        self._entities = tuple((name.lower(), name, of_sql(types.get(name, "VARCHAR"))) for name in self.entities)
         self._enriched = {name.lower(): name for name in reader.features} if reader else {}
         self._combine = row.ensemble
         self.needs = self._needs()
@@ -115,7 +121,7 @@ class Runtime:
         return str(self.arms[0].version) if len(self.arms) == 1 else ",".join(arm.label for arm in self.arms)
 
     def _needs(self) -> tuple[Need, ...]:
-        needs = {name.lower(): Need(name, "BYTES") for name in self.entities}
+        needs = {key: Need(name, datatype) for key, name, datatype in self._entities}
         for arm in (*self.arms, *([self.shadow] if self.shadow else [])):
             for index, name in enumerate(arm.predictor.features):
                 datatype = arm.predictor.input_of(index).datatype
@@ -149,10 +155,12 @@ class Runtime:
         if self.reader is None:
             return {}
         keys: dict[str, Sequence[Any]] = {}
-        for key, name in zip(self._entity_keys, self.entities, strict=True):
+        for key, name, datatype in self._entities:
             column = request.columns.get(key)
             if column is None:
                 raise self._missing(request, [name])
+            if column.datatype.number is (datatype == "BYTES"):
+                raise _wrong_type(column, datatype)
             keys[name] = column.values if column.values.__class__ is list else column.values.tolist()
         return self.reader.read(keys, request.event_times)
 
@@ -202,7 +210,7 @@ class Runtime:
                 if column.width != 1:
                     raise Invalid(f"input {column.name!r} has {column.width} columns; a feature is one")
                 if not column.datatype.number and arm.predictor.input_of(index).element != "string":
-                    raise self._not_a_number(arm, index, column)
+                    raise _wrong_type(column, arm.predictor.input_of(index).datatype)
                 columns.append(column.values)
             elif key in stored:
                 columns.append(enriched[stored[key]])
@@ -212,10 +220,6 @@ class Runtime:
                 ]
                 raise self._missing(request, absent)
         return columns
-
-    def _not_a_number(self, arm: Arm, index: int, column: Column) -> Invalid:
-        wanted = arm.predictor.input_of(index).datatype
-        return Invalid(f"input {column.name!r} has datatype {column.datatype.name}, the model takes {wanted}")
 
     def _ensemble(self, request: Request, enriched: Mapping[str, Sequence[Any]]) -> Answer:
         import numpy as np
@@ -241,6 +245,10 @@ class Runtime:
             {"prediction": prediction, **members},
             Seen(first.names, first.values, absent),
         )
+
+
+def _wrong_type(column: Column, wanted: str) -> Invalid:
+    return Invalid(f"input {column.name!r} has datatype {column.datatype.name}, the endpoint takes {wanted}")
 
 
 def _named(output: Output) -> dict[str, Any]:

@@ -234,7 +234,7 @@ class Endpoints:
             self._follow(lambda row: _names_alias(row, event.project, event.object, str(event.data["alias"])))
         elif event.kind == "model.registered":
             self._follow(lambda row: _names_alias(row, event.project, event.object, "latest"))
-        elif event.kind.startswith(("feature_vector.", "feature_set.")):
+        elif event.kind in ("feature_vector.created", "feature_set.created"):
             self._follow(lambda row: row.vector is not None)
         elif event.kind == "endpoint.dropped":
             self._directory.remove(event.project, event.object)

@@ -96,11 +96,13 @@ _SINGLE = ([1], [1, 1])
 
 def single(tensor: str, shape: list[int], datatype: Datatype, data: Any) -> Column | None:
     """One value sent as JSON, the most frequent case; ``None`` when it is something else, or wrong."""
-    if shape not in _SINGLE or data.__class__ is not list or len(data) != 1:
+    if shape not in _SINGLE or not isinstance(data, list) or len(data) != 1:
         return None
-    if data[0].__class__ not in datatype.classes:
+    value: Any = data[0]
+    kind: type = value.__class__
+    if kind not in datatype.classes:
         return None
-    if datatype.low is not None and datatype.high is not None and not datatype.low <= data[0] <= datatype.high:
+    if datatype.low is not None and datatype.high is not None and not datatype.low <= value <= datatype.high:
         return None
     return Column(tensor, datatype, data, 1)
 
@@ -217,6 +219,26 @@ def datatype_of_array(array: Any) -> Datatype:
     """The type of a model's output."""
     kind = array.dtype.kind
     return DATATYPES[_OUTPUT.get("b" if kind == "b" else f"{kind}{array.dtype.itemsize}", "BYTES")]
+
+
+_SQL = {
+    "BOOLEAN": "BOOL",
+    "TINYINT": "INT8",
+    "SMALLINT": "INT16",
+    "INTEGER": "INT32",
+    "BIGINT": "INT64",
+    "UTINYINT": "UINT8",
+    "USMALLINT": "UINT16",
+    "UINTEGER": "UINT32",
+    "UBIGINT": "UINT64",
+    "FLOAT": "FP32",
+    "DOUBLE": "FP64",
+}
+
+
+def of_sql(kind: str) -> str:
+    """The datatype in which values of a SQL type are sent."""
+    return _SQL.get(kind.upper(), "BYTES")
 
 
 def missing(value: Any) -> bool:

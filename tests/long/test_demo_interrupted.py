@@ -12,7 +12,15 @@ from pathlib import Path
 
 import pytest
 
-MARKS = ("== The data", "== Feature sets", "== The training set", "== Training", "== The model", "01 Jul to", "raised drifted")
+MARKS = (
+    "== The data",
+    "== Feature sets",
+    "== The training set",
+    "== Training",
+    "== The model",
+    "01 Jul to",
+    "raised drifted",
+)
 
 
 def start(home: Path) -> subprocess.Popen[str]:

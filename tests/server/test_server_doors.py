@@ -70,7 +70,12 @@ def test_other_forms_of_a_result(server: Any) -> None:
     query = {"sql": "SELECT i, i || ', \"q\"' AS t FROM range(3) r(i)"}
     _, headers, body = server.request("POST", "/sql", query, {"Accept": "text/csv"})
     assert headers["content-type"].startswith("text/csv")
-    assert list(csv.reader(io.StringIO(body.decode()))) == [["i", "t"], ["0", '0, "q"'], ["1", '1, "q"'], ["2", '2, "q"']]
+    assert list(csv.reader(io.StringIO(body.decode()))) == [
+        ["i", "t"],
+        ["0", '0, "q"'],
+        ["1", '1, "q"'],
+        ["2", '2, "q"'],
+    ]
     _, _, body = server.request("POST", "/sql", query, {"Accept": "application/x-ndjson"})
     assert [json.loads(line)["i"] for line in body.splitlines()] == [0, 1, 2]
     _, _, body = server.request("POST", "/sql", query, {"Accept": "application/vnd.apache.arrow.stream"})
@@ -96,7 +101,13 @@ def test_an_error_keeps_what_was_done_before(server: Any) -> None:
 
 @pytest.mark.parametrize(
     ("body", "status"),
-    [(b"{", 400), (b"[]", 400), ({"sql": 1}, 400), ({"text": "SELECT 1"}, 400), ({"sql": "SELECT 1", "folder": "x"}, 400)],
+    [
+        (b"{", 400),
+        (b"[]", 400),
+        ({"sql": 1}, 400),
+        ({"text": "SELECT 1"}, 400),
+        ({"sql": "SELECT 1", "folder": "x"}, 400),
+    ],
 )
 def test_malformed_requests(server: Any, body: Any, status: int) -> None:
     """Are told in the one envelope."""

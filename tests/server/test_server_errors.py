@@ -11,14 +11,14 @@ from typing import Any
 import duckdb
 import pytest
 
-CODE = '''
+CODE = """
 def good(ctx, x: int = 1):
     ctx.log_metric("y", x + 1)
 
 def raises(ctx):
     numbers = []
     return numbers[3]
-'''
+"""
 
 
 @pytest.fixture
@@ -123,9 +123,12 @@ def test_a_home_owned_by_another_server(server: Any) -> None:
 
 def test_a_home_of_a_newer_version(home: Any) -> None:
     """Refused with the reason, and left as it is."""
-    assert subprocess.run(
-        [sys.executable, "-m", "mlbox", "--home", str(home.path), "sql", "-c", "SELECT 1"], capture_output=True
-    ).returncode == 0
+    assert (
+        subprocess.run(
+            [sys.executable, "-m", "mlbox", "--home", str(home.path), "sql", "-c", "SELECT 1"], capture_output=True
+        ).returncode
+        == 0
+    )
     with duckdb.connect(str(home.catalog_file)) as connection:
         connection.execute("INSERT INTO migrations VALUES (9999, '9999_future', now())")
     done = up(home.path, "--port", "0")
@@ -141,7 +144,9 @@ def test_listening_to_others_needs_a_token(tmp_path: Path) -> None:
     assert "MLBOX_TOKEN" in done.stderr
 
 
-@pytest.mark.parametrize("text", ["SELEC 1", "SELECT * FROM nowhere", "SELECT 1 +", "CREATE MODLE m", "RUN nothing_here"])
+@pytest.mark.parametrize(
+    "text", ["SELEC 1", "SELECT * FROM nowhere", "SELECT 1 +", "CREATE MODLE m", "RUN nothing_here"]
+)
 def test_no_error_shows_our_own_code(server: Any, text: str) -> None:
     """Message and hint, no file of ours, no class name."""
     error = server.error(text)

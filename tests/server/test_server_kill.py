@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from conftest import wait_until
 
-SLOW = '''
+SLOW = """
 import time
 
 def slow(ctx, seconds: float = 20):
@@ -23,7 +23,7 @@ def slow(ctx, seconds: float = 20):
         step += 1
         time.sleep(0.1)
     ctx.log_metric("ticks", step)
-'''
+"""
 
 
 @pytest.fixture
@@ -72,7 +72,9 @@ def test_a_run_goes_on_without_the_server(slow: Any) -> None:
     time.sleep(1)
     slow.start()
     state, ticks = wait_until(
-        lambda: (found := row(slow, "state, metrics.ticks::DOUBLE"))[0] in ("completed", "error", "interrupted") and found
+        lambda: (
+            (found := row(slow, "state, metrics.ticks::DOUBLE"))[0] in ("completed", "error", "interrupted") and found
+        )
     )
     assert state == "completed"
     steps = [found[0] for found in slow.sql("SELECT step FROM ml.metrics WHERE name = 'tick' ORDER BY step")[0]["rows"]]

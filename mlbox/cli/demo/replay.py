@@ -52,14 +52,15 @@ class Replay:
         self._token = token
         self._idle: list[http.client.HTTPConnection] = []
 
-    def resume_at(self, start: datetime, endpoint: str) -> datetime:
-        """The hour after the last recorded request, so that an interrupted replay goes on."""
+    def resume_at(self, span: Span, endpoint: str) -> datetime:
+        """The hour after the last recorded answer of the span, so that an interrupted replay goes on."""
         rows = one(
             self._door,
             f"SELECT date_trunc('hour', max(event_time)) + INTERVAL 1 HOUR FROM ml.predictions "
-            f"WHERE project = 'flights' AND endpoint = '{endpoint}' AND NOT shadow",
+            f"WHERE project = 'flights' AND endpoint = '{endpoint}' AND status = 'ok' AND NOT shadow "
+            f"AND event_time >= '{span.start.isoformat()}' AND event_time < '{span.end.isoformat()}'",
         )["rows"]
-        return max(start, instant(rows[0][0])) if rows[0][0] else start
+        return instant(rows[0][0]) if rows[0][0] else span.start
 
     def run(self, span: Span, progress: Callable[[datetime, int], None]) -> int:
         """Replay a span; returns the number of requests."""

@@ -72,7 +72,7 @@ class Story:
     def _replay(self) -> None:
         self._heading("July, hour by hour: features go online, every flight asks the endpoint")
         replay = Replay(self._door, self._url, self._token, f"flights.{ENDPOINT}")
-        resumed = replay.resume_at(START, ENDPOINT)
+        resumed = replay.resume_at(Span(START, END), ENDPOINT)
         if resumed > START:
             self._line(f"reused: the replay up to {resumed:%d %B %H:%M} is there from before")
         for week in windows(START, END, WEEK):

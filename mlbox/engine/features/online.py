@@ -91,6 +91,7 @@ class OnlineReader:
             for feature_set, features in wanted
         ]
         self.entities = list(dict.fromkeys(name for feature_set, _ in wanted for name in feature_set.entity_names))
+        self.entity_types = {name: kind for feature_set, _ in wanted for name, kind in feature_set.entities}
         self.features = list(order)
 
     def read(

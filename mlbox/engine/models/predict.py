@@ -66,7 +66,7 @@ def _values(predictor: Predictor, index: int, column: Any) -> Any:
     numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
     if not (numeric or pa.types.is_boolean(kind) or pa.types.is_null(kind)):
         raise Invalid(
-            f"feature {predictor.features[index]!r} is given as {kind}, the model takes {tensor.sql_type}",
+            f"feature {predictor.features[index]!r} is given as {kind}, the model takes {tensor.element_type}",
             hint="cast the column in the query",
         )
     if tensor.element in ("int64", "uint64") and pa.types.is_integer(kind) and column.null_count == 0:

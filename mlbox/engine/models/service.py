@@ -12,7 +12,8 @@ from mlbox.base.command import Caller, Handler, Plan, Result, Step
 from mlbox.base.errors import Invalid, NotExecuted, NotFound
 from mlbox.base.events import Bus, Event
 from mlbox.base.names import Ref, check_name
-from mlbox.engine.catalog.tables import models, projects
+from mlbox.base.suggest import did_you_mean
+from mlbox.engine.catalog.tables import feature_vectors, models, projects
 from mlbox.engine.catalog.tables.models import AliasMove, ModelVersion
 from mlbox.engine.models import registry, sources
 from mlbox.engine.models.commands import CreateModel, DropModel, DropModelAlias, SetModelAlias
@@ -99,6 +100,8 @@ class Models:
             model = models.get(cursor, command.ref.project, command.ref.name)
             if model is not None and command.if_not_exists:
                 return Plan((Step("reuse", str(command.ref.at(None)), "exists already"),), {"exists": model})
+            if command.features is not None:
+                _require_vector(cursor, command.features)
             source = self._source(cursor, command)
         draft = self._draft(command, source)
         number = model.last_version + 1 if model else 1
@@ -238,6 +241,13 @@ def _checked_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise Invalid(f"metric {name!r} is {value!r}; a number is needed")
     return {name: float(value) for name, value in metrics.items()}
+
+
+def _require_vector(cursor: DuckDBPyConnection, ref: Ref) -> None:
+    known = feature_vectors.names(cursor, ref.project)
+    if ref.name.lower() not in (name.lower() for name in known):
+        hint = did_you_mean(ref.name, known, kind="feature vector")
+        raise NotFound(f"there is no feature vector {ref.at(None)}", hint=hint)
 
 
 def _relative(ref: Ref, project: str) -> str:

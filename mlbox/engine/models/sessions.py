@@ -199,11 +199,11 @@ class Predictor:
             wide = np.asarray(values, dtype=np.float64) if _has_gap(values) else np.asarray(values)
             if wide.dtype.kind == "f" and not np.array_equal(wide, np.trunc(wide)):  # NaN is unequal to itself
                 raise Invalid(
-                    f"feature {feature!r} has a missing or broken value, and the model takes {tensor.sql_type}"
+                    f"feature {feature!r} has a missing or broken value, and the model takes {tensor.element_type}"
                 )
             return wide.astype(tensor.numpy)
         except (TypeError, ValueError, OverflowError):
-            raise Invalid(f"feature {feature!r} has a value that is not a {tensor.sql_type}") from None
+            raise Invalid(f"feature {feature!r} has a value that is not a {tensor.element_type}") from None
 
     def _output(self, raw: list[Any], rows: int) -> Output:
         outputs: dict[str, Any] = {}

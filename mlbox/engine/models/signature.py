@@ -88,6 +88,11 @@ class Tensor:
         return _SQL[self.element] + "".join(f"[{size or ''}]" for size in self.shape[1:])
 
     @property
+    def element_type(self) -> str:
+        """The type of one value in SQL's words."""
+        return _SQL[self.element]
+
+    @property
     def datatype(self) -> str:
         """The type in the words of the Open Inference Protocol."""
         return _PROTOCOL.get(self.element, "FP32")

@@ -83,7 +83,14 @@ def test_more_names_can_be_allowed() -> None:
 
 @pytest.mark.parametrize(
     ("value", "host"),
-    [("a:1", "a"), ("http://a:1", "a"), ("[::1]:80", "[::1]"), ("http://[::1]:80", "[::1]"), ("", ""), ("null", "null")],
+    [
+        ("a:1", "a"),
+        ("http://a:1", "a"),
+        ("[::1]:80", "[::1]"),
+        ("http://[::1]:80", "[::1]"),
+        ("", ""),
+        ("null", "null"),
+    ],
 )
 def test_host_of(value: str, host: str) -> None:
     """Of headers and origins."""

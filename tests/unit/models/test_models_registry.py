@@ -19,7 +19,7 @@ from mlbox.base.ids import new_id
 from mlbox.base.names import Ref
 from mlbox.engine.catalog import public_views
 from mlbox.engine.catalog.database import Catalog
-from mlbox.engine.catalog.tables import artifacts, endpoints, runs
+from mlbox.engine.catalog.tables import artifacts, endpoints, feature_vectors, runs
 from mlbox.engine.models.commands import CreateModel, DropModel, DropModelAlias, SetModelAlias
 from mlbox.engine.models.service import Models
 from mlbox.engine.storage.artifacts import ArtifactStore
@@ -143,6 +143,7 @@ def test_the_same_again_is_no_new_version_unless_the_run_differs(registry: Regis
 def test_from_a_run_by_id_prefix_name_and_sweep(registry: Registry) -> None:
     good = registry.run("fit", onnx_models.scaled(1.0))
     registry.run("fit", state="error")
+    registry.catalog.write(lambda cursor: feature_vectors.upsert(cursor, "default", "v", "{}", now()))
     done = registry.do(CreateModel(ref=M, run="FIT", features=Ref("default", "v"), metrics={"f1": 1}))
     version = registry.models.resolve(M)
     assert version.run_id == good and version.features == ("dist", "hour") and version.feature_vector == "v"
@@ -181,6 +182,7 @@ def test_runs_that_give_no_model_say_why(registry: Registry) -> None:
         (CreateModel(ref=Ref("nope", "m"), path="x"), NotFound, "project"),
         (CreateModel(ref=M, run="two", artifact="second", alias="3"), Invalid, "alias"),
         (CreateModel(ref=M, run="two", artifact="second", inputs=(("a", "INT"),)), Invalid, "2 features, 1 are"),
+        (CreateModel(ref=M, run="two", artifact="second", features=Ref("default", "w")), NotFound, "feature vector"),
         (CreateModel(ref=M, run="two", artifact="second", metrics={"auc": "high"}), Invalid, "auc"),
     ]
     for command, kind, says in cases:

@@ -111,7 +111,8 @@ def test_a_run_logs_and_completes(runner: Runner) -> None:
     assert log == "größer, 你好\n"
     metrics = [(event["name"], event["value"], event.get("step")) for event in runner.receiver.of_kind("metric")]
     assert metrics == [("loss", 0.5, 1), ("auc", 0.75, None)]
-    assert runner.receiver.of_kind("param") == [{"kind": "param", "name": "seen", "value": "x"}]
+    params = [(event["name"], event["value"]) for event in runner.receiver.of_kind("param")]
+    assert params == [("name", "x"), ("seen", "x")]
     assert [event["kind"] for event in (runner.receiver.events[0], runner.receiver.events[-1])] == ["state", "finished"]
     assert runner.receiver.events[-1]["state"] == "completed"
 

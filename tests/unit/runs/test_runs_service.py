@@ -65,6 +65,12 @@ def test_a_run_with_a_frame(bench: Any) -> None:
     assert bench.events[-1].data["metrics"]["auc"] == 0.7
 
 
+def test_defaults_are_recorded_as_parameters(bench: Any) -> None:
+    bench.function("fit", "def fit(ctx, rate=0.1, depth: int = 3, name='gbm', weights=None): pass")
+    run = bench.run("fit", parameters={"depth": 5}).facts["run"]
+    assert bench.row(run)["params"] == {"rate": 0.1, "depth": 5, "name": "gbm"}
+
+
 def test_a_failure_shows_the_users_traceback_and_nothing_of_ours(bench: Any) -> None:
     bench.function(
         "train",

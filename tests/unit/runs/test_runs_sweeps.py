@@ -32,7 +32,7 @@ def test_the_best_trial_is_the_result(bench: Any) -> None:
     result = bench.run("fit", sweep=grid, name="search", parameters={"depth": 4}, labels={"a": 1})
     children = trials(bench, result.facts["run"])
     assert [child["name"] for child in children] == ["trial-1", "trial-2", "trial-3"]
-    assert [child["params"] for child in children] == [{"x": x, "depth": 4} for x in (1.0, 2.0, 5.0)]
+    assert [child["params"] for child in children] == [{"x": x, "depth": 4, "fail": -1} for x in (1.0, 2.0, 5.0)]
     assert all(child["state"] == "completed" and child["labels"] == {"a": 1} for child in children)
     assert result.facts["score"] == pytest.approx(0.4)
     assert result.facts["best_trial"] == children[1]["id"]

@@ -106,6 +106,8 @@ def test_what_the_server_tells_about_itself(live: Any, scaled: Models) -> None:
         ([{"name": "x", "shape": [1], "datatype": "FP64"}], "neither data"),
         ([{"name": "X", "shape": [1, 3], "datatype": "FP64", "data": [1, 2, 3]}], "3 columns"),
         ([{"name": "x", "shape": [2], "datatype": "FP64", "data": [[1], [2, 3]]}], "row 1"),
+        ([{"name": "y", "shape": [1], "datatype": "FP64", "data": [10**400]}], "'x'"),
+        ([{"name": n, "shape": [1], "datatype": "FP64", "data": [10**400]} for n in "xy"], "not a FLOAT"),
         ([], "no inputs"),
     ],
 )
@@ -144,6 +146,16 @@ def test_paths_methods_json_and_size(live: Any, scaled: Models) -> None:
     assert live.http.get("/v2/nothing").status_code == 404
     large = live.http.post("/v2/models/score/infer", content=b" " * (65 << 20))
     assert large.status_code == 413
+
+
+def test_a_time_limit_is_an_answer_too(live: Any, scaled: Models) -> None:
+    live.house.model("m", scaled(1.0), "x", "y")
+    live.house.endpoint("e", "m", options={"timeout_ms": 0.001})
+    rows = {"x": [1.0] * 200_000, "y": [2.0] * 200_000}
+    late = live.rows("e", rows)
+    assert late.status_code == 503 and late.headers["retry-after"] == "1" and "time limit" in late.json()["error"]
+    assert live.rows("e", {"x": [1.0], "y": [2.0]}).status_code == 200  # computed at once, without a thread
+    assert live.house.predictions()[0]["status"] == "error"
 
 
 def test_a_bare_name_in_two_projects_is_ambiguous(live: Any, scaled: Models) -> None:

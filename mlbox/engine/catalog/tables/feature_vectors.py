@@ -18,6 +18,14 @@ def upsert(cursor: DuckDBPyConnection, project: str, name: str, definition: str,
     )
 
 
+def names(cursor: DuckDBPyConnection, project: str) -> list[str]:
+    """Vectors of a project, by name."""
+    rows = cursor.execute(
+        "SELECT name FROM catalog.main.feature_vectors WHERE project = ? ORDER BY name", [project]
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
 def every(cursor: DuckDBPyConnection) -> list[str]:
     """All definitions."""
     return [row[0] for row in cursor.execute("SELECT definition FROM catalog.main.feature_vectors").fetchall()]

@@ -19,7 +19,7 @@ export function number(value: number | null | undefined): string {
 export function milliseconds(value: number | null | undefined): string {
   if (value === null || value === undefined) return "–";
   if (value < 10) return `${Number(value.toFixed(2))} ms`;
-  if (value < SECOND) return `${value.toFixed(value < 100 ? 1 : 0)} ms`;
+  if (value < SECOND) return `${Number(value.toFixed(value < 100 ? 1 : 0))} ms`;
   return duration(value);
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { arranged, columnLabel, levelOf } from "../src/charts/heat-map";
 import { pathOf } from "../src/charts/line-chart";
+import { gathered, named } from "../src/charts/markers";
 import { domainOf, linear, nearest, ticks, timeLabel, timeTicks, wholeTicks } from "../src/charts/scale";
 
 const DAY = 86_400_000;
@@ -44,6 +45,29 @@ describe("scales", () => {
     expect(nearest([0, 10, 20], 16)).toBe(2);
     expect(nearest([0, 10, 20], -5)).toBe(0);
     expect(nearest([0, 10, 20], 99)).toBe(2);
+  });
+});
+
+describe("markers", () => {
+  test("too close for a name each share one", () => {
+    const markers = [{ x: 102, label: "champion v2" }, { x: 0, label: "champion v1" }, { x: 100, label: "challenger v2" }];
+    expect(gathered(markers, (x) => x * 2)).toEqual([
+      { places: [0], labels: ["champion v1"] },
+      { places: [200, 204], labels: ["challenger v2", "champion v2"] },
+    ]);
+  });
+
+  test("are named where there is room, and never over each other", () => {
+    const groups = [
+      { places: [10], labels: ["champion v1"] },
+      { places: [200, 204], labels: ["challenger v2", "champion v2"] },
+    ];
+    const names = (width: number) => named(groups, width).map(({ name }) => name && [name.text, name.anchor]);
+    expect(names(600)).toEqual([["champion v1", "start"], ["challenger v2, champion v2", "start"]]);
+    expect(names(300)).toEqual([["champion v1", "start"], ["2 moves", "start"]]);
+    expect(names(210)).toEqual([["champion v1", "start"], ["2 moves", "end"]]);
+    const crowd = [0, 30, 60].map((place) => ({ places: [place], labels: ["champion v1"] }));
+    expect(named(crowd, 70).map(({ name }) => name)).toEqual([null, null, null]);
   });
 });
 

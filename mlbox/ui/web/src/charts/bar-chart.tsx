@@ -2,7 +2,8 @@
 
 import { type ReactNode, useId } from "react";
 import { number } from "../format";
-import { Frame, type Marker } from "./frame";
+import { Frame } from "./frame";
+import type { Marker } from "./markers";
 import { domainOf } from "./scale";
 
 export interface Bar {

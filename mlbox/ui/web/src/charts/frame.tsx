@@ -2,13 +2,9 @@
 
 import { type KeyboardEvent, type PointerEvent, type ReactNode, useId, useMemo, useState } from "react";
 import { instant, number } from "../format";
+import { gathered, type Marker, named } from "./markers";
 import { linear, nearest, type Scale, ticks, timeLabel, timeTicks, wholeTicks } from "./scale";
 import { useWidth } from "./size";
-
-export interface Marker {
-  x: number;
-  label: string;
-}
 
 /** One line of the readout. */
 export interface Reading {
@@ -122,13 +118,19 @@ export function Frame(props: FrameProps): ReactNode {
           ))}
         </g>
         {props.children(x, y)}
-        {shown.map((marker) => (
-          <g key={`${marker.x}-${marker.label}`} className="marker">
-            <line x1={x(marker.x)} x2={x(marker.x)} y1={12} y2={height - BOTTOM} />
-            <path d={`M${x(marker.x) - 5} 5h10l-5 8z`} />
-            <text x={x(marker.x) + (x(marker.x) > width * 0.7 ? -9 : 9)} y={13} textAnchor={x(marker.x) > width * 0.7 ? "end" : "start"}>
-              {marker.label}
-            </text>
+        {named(gathered(shown, x), width).map(({ places, name }) => (
+          <g key={places[0]} className="marker">
+            {places.map((place) => (
+              <g key={place}>
+                <line x1={place} x2={place} y1={12} y2={height - BOTTOM} />
+                <path d={`M${place - 5} 5h10l-5 8z`} />
+              </g>
+            ))}
+            {name && (
+              <text x={name.x} y={13} textAnchor={name.anchor}>
+                {name.text}
+              </text>
+            )}
           </g>
         ))}
         {at !== null && <line className="cursor" x1={x(at)} x2={x(at)} y1={top} y2={height - BOTTOM} />}

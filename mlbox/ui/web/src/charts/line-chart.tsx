@@ -2,7 +2,8 @@
 
 import { type ReactNode, useMemo } from "react";
 import { number } from "../format";
-import { type Axis, Frame, type Marker, type Reading } from "./frame";
+import { type Axis, Frame, type Reading } from "./frame";
+import type { Marker } from "./markers";
 import { domainOf, extent, type Scale } from "./scale";
 
 export interface Point {

@@ -2,8 +2,8 @@
 
 import { type ReactNode, useMemo } from "react";
 import { BarChart } from "../charts/bar-chart";
-import type { Marker } from "../charts/frame";
 import { LineChart, type Point } from "../charts/line-chart";
+import type { Marker } from "../charts/markers";
 import { Choice } from "../components/choice";
 import { Empty } from "../components/notice";
 import { Panel } from "../components/panel";

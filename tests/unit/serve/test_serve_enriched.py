@@ -1,0 +1,90 @@
+"""Endpoints over the real feature store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from mlbox.base.command import Query
+from mlbox.base.names import Ref
+from mlbox.engine.features.commands import Column, CreateFeatureSet, CreateFeatureVector, FeatureRef
+
+WEATHER = Ref("default", "weather")
+ROWS = """
+SELECT * FROM (VALUES
+    ('JFK', 1, TIMESTAMPTZ '2013-07-01 05:00:00+00', 10.0, 3.0),
+    ('JFK', 1, TIMESTAMPTZ '2013-07-01 06:00:00+00', 12.0, NULL),
+    ('LGA', 2, TIMESTAMPTZ '2013-07-01 06:00:00+00', 20.0, 5.0)
+) AS t(origin, runway, seen_at, wind, rain)
+"""
+
+
+def _store(house: Any, rows: str = ROWS, **more: Any) -> None:
+    columns = (
+        Column("origin", "entity"),
+        Column("runway", "entity"),
+        Column("seen_at", "timestamp"),
+        Column("wind"),
+        Column("rain"),
+    )
+    house.do(CreateFeatureSet(ref=WEATHER, columns=columns, store="both", query=Query(rows), **more))
+    house.do(
+        CreateFeatureVector(
+            ref=Ref("default", "v"),
+            features=(FeatureRef(WEATHER, "wind"), FeatureRef(WEATHER, "rain", "wet")),
+            replace=True,
+        )
+    )
+
+
+def _ask(live: Any, origin: str, runway: int, **parameters: Any) -> tuple[float | None, list[str]]:
+    inputs = [
+        {"name": "origin", "shape": [1], "datatype": "BYTES", "data": [origin]},
+        {"name": "runway", "shape": [1], "datatype": "INT64", "data": [runway]},
+    ]
+    reply = live.infer("e", {"inputs": inputs, "parameters": parameters}).raise_for_status().json()
+    return reply["outputs"][0]["data"][0], reply.get("parameters", {}).get("features_missing", [])
+
+
+def test_features_come_from_the_online_store(live: Any, scaled: Callable[..., bytes]) -> None:
+    _store(live.house)
+    live.house.model("m", scaled(1.0), "wind", "wet", features=Ref("default", "v"))
+    live.house.endpoint("e", "m", enrich=Ref("default", "v"), impute={"wet": 100})
+    assert _ask(live, "LGA", 2) == (25.0, [])
+    assert _ask(live, "JFK", 1) == (112.0, ["wet"])  # the newest row counts, and it has a gap
+    assert _ask(live, "LGA", 1) == (None, ["wind", "wet"])  # no such key, and nothing is imputed for wind
+    told = {entry["name"]: entry["datatype"] for entry in live.http.get("/v2/models/e").json()["inputs"]}
+    assert told == {"origin": "BYTES", "runway": "INT32", "wind": "FP32", "wet": "FP32"}
+    rows = live.house.predictions("prediction = 25.0")
+    assert rows[0]["inputs"] == {"origin": "LGA", "runway": 2} and rows[0]["features"] == {"wind": 20.0, "wet": 5.0}
+
+
+def test_the_age_of_a_feature_counts_from_the_event_time(live: Any, scaled: Callable[..., bytes]) -> None:
+    _store(live.house, ttl=timedelta(hours=2))
+    live.house.model("m", scaled(1.0), "wind", "wet")
+    live.house.endpoint("e", "m", enrich=Ref("default", "v"))
+    assert _ask(live, "LGA", 2, event_time="2013-07-01T07:00:00Z") == (25.0, [])
+    assert _ask(live, "LGA", 2, event_time="2013-07-01T09:00:00Z") == (None, ["wind", "wet"])
+    assert _ask(live, "LGA", 2) == (None, ["wind", "wet"])
+
+
+def test_a_new_definition_of_the_set_reaches_the_endpoint(live: Any, scaled: Callable[..., bytes]) -> None:
+    _store(live.house)
+    live.house.model("m", scaled(1.0), "wind", "wet")
+    live.house.endpoint("e", "m", enrich=Ref("default", "v"))
+    assert _ask(live, "LGA", 2) == (25.0, [])
+    _store(live.house, ROWS.replace("20.0, 5.0", "1.0, 1.0"), replace=True)
+    assert _ask(live, "LGA", 2) == (2.0, [])
+
+
+def test_a_key_of_the_wrong_type_is_a_clear_error(live: Any, scaled: Callable[..., bytes]) -> None:
+    _store(live.house)
+    live.house.model("m", scaled(1.0), "wind", "wet")
+    live.house.endpoint("e", "m", enrich=Ref("default", "v"))
+    inputs = [{"name": n, "shape": [1], "datatype": "BYTES", "data": ["x"]} for n in ("origin", "runway")]
+    reply = live.infer("e", {"inputs": inputs})
+    assert reply.status_code == 400 and "'runway' has datatype BYTES" in reply.json()["error"]
+    inputs[1] = {"name": "runway", "shape": [1], "datatype": "INT64", "data": [2]}
+    inputs[0]["data"] = [None]
+    assert live.infer("e", {"inputs": inputs}).json()["outputs"][0]["data"] == [None]
