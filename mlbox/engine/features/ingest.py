@@ -152,7 +152,7 @@ class Ingest:
             (time.perf_counter() - began) * 1000,
         )
         table.insert_ingest(cursor, row)
-        statistics.compute(cursor, feature_set, row.id, last)
+        table.insert_statistics(cursor, statistics.select_sql(feature_set, row.id, last))
         return Ingested(found[0], removed, skipped, row.last_sequence)
 
     def _validate(self, cursor: DuckDBPyConnection, feature_set: FeatureSet, new: str) -> int:

@@ -57,12 +57,12 @@ class Features:
     def handlers(self) -> Iterable[Handler]:
         """The commands it answers."""
         return (
-            Handler(CreateFeatureSet, self.plan_create, self.create),
-            Handler(RefreshFeatureSet, self.plan_refresh, self.refresh),
-            Handler(InsertFeatures, self.plan_insert, self.insert),
-            Handler(DropFeatureSet, self.plan_drop, self.drop),
-            Handler(CreateFeatureVector, self.plan_vector, self.create_vector),
-            Handler(DropFeatureVector, self.plan_drop_vector, self.drop_vector),
+            Handler(CreateFeatureSet, self._plan_create, self._create),
+            Handler(RefreshFeatureSet, self._plan_refresh, self._refresh),
+            Handler(InsertFeatures, self._plan_insert, self._insert),
+            Handler(DropFeatureSet, self._plan_drop, self._drop),
+            Handler(CreateFeatureVector, self._plan_vector, self._create_vector),
+            Handler(DropFeatureVector, self._plan_drop_vector, self._drop_vector),
         )
 
     # Retrieval, for SQL's functions, for runs and for serving.
@@ -91,7 +91,7 @@ class Features:
 
     # Commands.
 
-    def plan_create(self, command: CreateFeatureSet, caller: Caller) -> Plan:
+    def _plan_create(self, command: CreateFeatureSet, caller: Caller) -> Plan:
         """Bind the query, find and type the columns."""
         present = self._directory.find_set(command.ref)
         if present is not None and command.if_not_exists:
@@ -125,7 +125,7 @@ class Features:
                 f"project {ref.project} has a table or view {ref.name} already", hint="choose another name, or drop it"
             )
 
-    def create(self, command: CreateFeatureSet, plan: Plan, caller: Caller) -> Result:
+    def _create(self, command: CreateFeatureSet, plan: Plan, caller: Caller) -> Result:
         """Data first, with the definition beside it; then the catalog."""
         if plan.resolved["present"] is not None:
             return Result(f"feature set {command.ref} exists already")
@@ -142,7 +142,7 @@ class Features:
             facts={"rows": done.added, "version": built.version},
         )
 
-    def plan_refresh(self, command: RefreshFeatureSet, caller: Caller) -> Plan:
+    def _plan_refresh(self, command: RefreshFeatureSet, caller: Caller) -> Plan:
         """What will be read."""
         found = self._directory.set(command.ref)
         if command.online and found.store == "offline":
@@ -153,7 +153,7 @@ class Features:
         until = f"known before {command.end.isoformat()}" if command.end else "all that is known"
         return Plan((Step("write", target, until),), {"set": found})
 
-    def refresh(self, command: RefreshFeatureSet, plan: Plan, caller: Caller) -> Result:
+    def _refresh(self, command: RefreshFeatureSet, plan: Plan, caller: Caller) -> Result:
         """Incrementally unless a range or FULL is asked for."""
         found: FeatureSet = plan.resolved["set"]
         if command.online:
@@ -170,7 +170,7 @@ class Features:
         self._bus.publish(Event("feature_set.refreshed", found.project, found.name, {"rows": done.added}))
         return Result(f"refreshed feature set {found.project}.{found.name}: {_count(done)}", facts={"rows": done.added})
 
-    def plan_insert(self, command: InsertFeatures, caller: Caller) -> Plan:
+    def _plan_insert(self, command: InsertFeatures, caller: Caller) -> Plan:
         """The rows must bind."""
         found = self._directory.set(command.ref)
         if found.windows:
@@ -181,7 +181,7 @@ class Features:
         self._catalog.describe(caller.project, command.query)
         return Plan((Step("write", str(command.ref), "rows of the query"),), {"set": found})
 
-    def insert(self, command: InsertFeatures, plan: Plan, caller: Caller) -> Result:
+    def _insert(self, command: InsertFeatures, plan: Plan, caller: Caller) -> Result:
         """Through the same checks as an ingest."""
         found: FeatureSet = plan.resolved["set"]
         with self._locks[str(command.ref).lower()]:
@@ -196,7 +196,7 @@ class Features:
         with self._locks[f"{found.project}.{found.name}".lower()]:
             return self._online.run(found)
 
-    def plan_drop(self, command: DropFeatureSet, caller: Caller) -> Plan:
+    def _plan_drop(self, command: DropFeatureSet, caller: Caller) -> Plan:
         """Refused while vectors read it, unless CASCADE."""
         found = self._directory.find_set(command.ref) if command.if_exists else self._directory.set(command.ref)
         if found is None:
@@ -210,7 +210,7 @@ class Features:
         steps = [Step("drop", f"feature vector {vector.project}.{vector.name}") for vector in readers]
         return Plan((*steps, Step("drop", f"feature set {found.ref}")), {"set": found, "vectors": readers})
 
-    def drop(self, command: DropFeatureSet, plan: Plan, caller: Caller) -> Result:
+    def _drop(self, command: DropFeatureSet, plan: Plan, caller: Caller) -> Result:
         """All versions: catalog first, so that nothing names what is gone."""
         found: FeatureSet | None = plan.resolved["set"]
         if found is None:
@@ -229,7 +229,7 @@ class Features:
             self._online.forget(set_id)
         return Result(f"dropped feature set {found.project}.{found.name}")
 
-    def plan_vector(self, command: CreateFeatureVector, caller: Caller) -> Plan:
+    def _plan_vector(self, command: CreateFeatureVector, caller: Caller) -> Plan:
         """Every feature must exist."""
         present = self._directory.find_vector(command.ref)
         if present is not None and command.if_not_exists:
@@ -243,7 +243,7 @@ class Features:
         detail = f"{len(vector.features)} features of {sets}"
         return Plan((Step("create", f"feature vector {command.ref}", detail),), {"vector": vector})
 
-    def create_vector(self, command: CreateFeatureVector, plan: Plan, caller: Caller) -> Result:
+    def _create_vector(self, command: CreateFeatureVector, plan: Plan, caller: Caller) -> Result:
         """Definition and lineage in one write."""
         vector: FeatureVector | None = plan.resolved["vector"]
         if vector is None:
@@ -255,12 +255,12 @@ class Features:
             facts={"features": len(vector.features)},
         )
 
-    def plan_drop_vector(self, command: DropFeatureVector, caller: Caller) -> Plan:
+    def _plan_drop_vector(self, command: DropFeatureVector, caller: Caller) -> Plan:
         """It must exist unless IF EXISTS."""
         found = self._directory.find_vector(command.ref) if command.if_exists else self._directory.vector(command.ref)
         return Plan((Step("drop", f"feature vector {command.ref}"),), {"vector": found})
 
-    def drop_vector(self, command: DropFeatureVector, plan: Plan, caller: Caller) -> Result:
+    def _drop_vector(self, command: DropFeatureVector, plan: Plan, caller: Caller) -> Result:
         """Only the definition."""
         if plan.resolved["vector"] is None:
             return Result(f"there is no feature vector {command.ref}")

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from mlbox.base.names import literal, quote
 from mlbox.engine.features.definition import SEQUENCE, FeatureSet
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
 
 QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 BINS = 20
@@ -21,35 +16,34 @@ def is_number(type_name: str) -> bool:
     return folded in _NUMBERS or folded in ("FLOAT", "DOUBLE", "BOOLEAN") or folded.startswith("DECIMAL")
 
 
-def compute(cursor: DuckDBPyConnection, feature_set: FeatureSet, ingest_id: str, after: int) -> None:
-    """Store statistics of the rows whose sequence is above ``after``, in the transaction of ``cursor``."""
-    columns = [(name, kind) for name, kind in feature_set.entities]
-    columns += [(feature.name, feature.type) for feature in feature_set.features]
+def select_sql(feature_set: FeatureSet, ingest_id: str, after: int) -> str:
+    """A SELECT with one row a column: statistics of the rows whose sequence is above ``after``."""
+    columns = [*feature_set.entities, *((feature.name, feature.type) for feature in feature_set.features)]
     rows = f"(SELECT * FROM {feature_set.table} WHERE {SEQUENCE} > {after})"
-    parts = [_one(name, kind, rows, ingest_id, feature_set.id) for name, kind in columns]
-    if parts:
-        cursor.execute("INSERT INTO data._mlbox.feature_stats " + " UNION ALL ".join(parts))
+    ids = f"{literal(ingest_id)}, {literal(feature_set.id)}"
+    return " UNION ALL ".join(
+        (_number if is_number(kind) else _other)(f"{ids}, {literal(name)}", quote(name), kind, rows)
+        for name, kind in columns
+    )
 
 
-def _one(name: str, kind: str, rows: str, ingest_id: str, set_id: str) -> str:
-    column = quote(name)
-    head = f"{literal(ingest_id)}, {literal(set_id)}, {literal(name)}, count(*), count(*) - count({column})"
-    if not is_number(kind):
-        top = f"list_transform(approx_top_k({column}::VARCHAR, 10), lambda v: v)" if kind == "VARCHAR" else "NULL::VARCHAR[]"
-        return (
-            f"SELECT {head}, approx_count_distinct({column}), NULL, NULL, NULL, NULL, NULL::DOUBLE[], NULL::DOUBLE[], "
-            f"NULL::BIGINT[], {top}, now() FROM {rows}"
-        )
+def _other(ids: str, column: str, kind: str, rows: str) -> str:
+    top = f"approx_top_k({column}, 10)" if kind == "VARCHAR" else "NULL::VARCHAR[]"
+    return (
+        f"SELECT {ids}, count(*), count(*) - count({column}), approx_count_distinct({column}), NULL, NULL, NULL, NULL, "
+        f"NULL::DOUBLE[], NULL::DOUBLE[], NULL::BIGINT[], {top}, now() FROM {rows}"
+    )
+
+
+def _number(ids: str, column: str, kind: str, rows: str) -> str:
     points = ", ".join(map(str, QUANTILES))
-    value = f"{column}::DOUBLE"
-    numbers = f"SELECT {value} AS v FROM {rows}"
+    values = f"(SELECT {column}::DOUBLE AS v FROM {rows})"
+    bounds = f"(SELECT min(v) AS low, max(v) AS high, approx_count_distinct(v) AS d FROM {values} WHERE isfinite(v))"
     edges = f"list_transform(range({BINS + 1}), lambda i: low + i * (high - low) / {BINS})"
     place = f"least({BINS - 1}, floor((v - low) / nullif(high - low, 0) * {BINS}))::INTEGER"
     counts = f"list_transform(range({BINS}), lambda i: coalesce(map_extract_value(h, i::INTEGER), 0)::BIGINT)"
     return (
-        f"SELECT {head.replace(column, 'v')}, any_value(d), any_value(low), avg(v), any_value(high), stddev_samp(v), "
-        f"approx_quantile(v, [{points}]), any_value({edges}), any_value({counts}), NULL::VARCHAR[], now() "
-        f"FROM ({numbers}), (SELECT min(v) AS low, max(v) AS high, approx_count_distinct(v) AS d FROM ({numbers}) "
-        f"WHERE isfinite(v)), (SELECT histogram({place}) AS h FROM ({numbers}), "
-        f"(SELECT min(v) AS low, max(v) AS high FROM ({numbers}) WHERE isfinite(v)) WHERE isfinite(v))"
+        f"SELECT {ids}, count(*), count(*) - count(v), any_value(d), any_value(low), avg(v), any_value(high), "
+        f"stddev_samp(v), approx_quantile(v, [{points}]), any_value({edges}), any_value({counts}), NULL::VARCHAR[], now() "
+        f"FROM {values}, {bounds}, (SELECT histogram({place}) AS h FROM {values}, {bounds} WHERE isfinite(v))"
     )

@@ -118,3 +118,8 @@ def reached(cursor: DuckDBPyConnection, set_id: str) -> tuple[datetime | None, i
         "SELECT max(last_known), coalesce(max(last_sequence), 0) FROM data._mlbox.ingests WHERE set_id = ?", [set_id]
     ).fetchall()
     return rows[0][0], rows[0][1]
+
+
+def insert_statistics(cursor: DuckDBPyConnection, select: str) -> None:
+    """Rows of ``select`` (one a column of a set) into the data file, beside the ingest that they describe."""
+    cursor.execute(f"INSERT INTO data._mlbox.feature_stats {select}")
