@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
-import signal
-import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from real_server import Server
 
 from mlbox.base.home import Home
 from mlbox.base.settings import Settings
@@ -36,85 +31,6 @@ def house(home: Home) -> Iterator[Any]:
     opened.close()
 
 
-class Server:
-    """``mlbox up`` in a process of its own."""
-
-    def __init__(self, home: Path, *flags: str, environment: dict[str, str] | None = None) -> None:
-        self.home = home
-        self.environment = {**os.environ, **(environment or {})}
-        self.flags = flags
-        self.start()
-
-    def start(self) -> None:
-        """Start it and wait until it says that it is ready."""
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "mlbox", "--home", str(self.home), "up", "--port", "0", *self.flags],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=self.environment,
-        )
-        assert self.process.stdout is not None
-        self.output: list[str] = []
-        for line in self.process.stdout:
-            self.output.append(line)
-            if " ready " in line:
-                break
-        else:
-            raise AssertionError("the server did not start:\n" + "".join(self.output))
-        self.url = json.loads((self.home / "server.json").read_text())["url"]
-
-    def kill(self) -> None:
-        """As the out-of-memory killer does."""
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-    def stop(self) -> None:
-        """As an operator does."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            self.process.wait(timeout=30)
-
-    def request(
-        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
-    ) -> tuple[int, dict[str, str], bytes]:
-        """Any request; no exception for 4xx and 5xx."""
-        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        sent = {"Content-Type": "application/json", **(headers or {})}
-        message = urllib.request.Request(self.url + path, data, sent, method=method)
-        try:
-            with urllib.request.urlopen(message, timeout=60) as answer:
-                return answer.status, dict(answer.headers), answer.read()
-        except urllib.error.HTTPError as error:
-            return error.code, dict(error.headers), error.read()
-
-    def sql(self, text: str, project: str = "default", parameters: Any = None) -> list[dict[str, Any]]:
-        """Results of a script; an error is an assertion error."""
-        status, _, body = self.request("POST", "/sql", {"sql": text, "project": project, "parameters": parameters})
-        answer = json.loads(body)
-        assert status == 200, answer
-        results: list[dict[str, Any]] = answer["results"]
-        return results
-
-    def error(self, text: str, project: str = "default", folder: str | None = None) -> dict[str, Any]:
-        """The error of a script."""
-        status, _, body = self.request("POST", "/sql", {"sql": text, "project": project, "folder": folder})
-        assert status >= 400, body
-        error: dict[str, Any] = json.loads(body)["error"]
-        return error
-
-    def cli(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-        """The command line on the same home."""
-        return subprocess.run(
-            [sys.executable, "-m", "mlbox", "--home", str(self.home), *arguments],
-            capture_output=True,
-            text=True,
-            input=stdin if stdin is not None else "",
-            env=self.environment,
-            timeout=120,
-        )
-
-
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for all tests that do not stop it; use projects of your own."""
@@ -129,26 +45,6 @@ def own_server(tmp_path: Path) -> Iterator[Server]:
     running = Server(tmp_path / "home")
     yield running
     running.stop()
-
-
-def wait_until(condition: Any, seconds: float = 20) -> Any:
-    """Poll until ``condition()`` is true; its value is returned."""
-    stop_by = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < stop_by, "it did not happen in time"
-        time.sleep(0.05)
-
-
-_status = 0
-
-
-def pytest_sessionfinish(exitstatus: int) -> None:
-    """Kept for the end."""
-    global _status
-    _status = int(exitstatus)
 
 
 @pytest.hookimpl(trylast=True)

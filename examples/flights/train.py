@@ -2,9 +2,9 @@
 
 import numpy as np
 from matplotlib.figure import Figure
+from skl2onnx import to_onnx
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import log_loss, roc_auc_score, roc_curve
-from skl2onnx import to_onnx
 
 LABEL = "late"
 NOT_FEATURES = {LABEL, "flight_id", "carrier", "origin", "decided_at", "landed_at"}
@@ -12,7 +12,7 @@ NOT_FEATURES = {LABEL, "flight_id", "carrier", "origin", "decided_at", "landed_a
 
 def train(ctx, frame, learning_rate: float = 0.1, leaves: int = 31, iterations: int = 120):
     """Fit on the older six sevenths of the rows, validate on the newest seventh; log all that serving needs."""
-    frame = frame.sort_values("decided_at")
+    frame = frame.sort_values(["decided_at", "flight_id"])
     features = [column for column in frame.columns if column not in NOT_FEATURES]
     cut = len(frame) * 6 // 7
     x, y = frame[features].astype(np.float32), frame[LABEL].astype(int)

@@ -44,7 +44,9 @@ def _http(request: Request[Any, Any, State], error: HTTPException) -> Response[A
 
 def _unknown(request: Request[Any, Any, State], error: Exception) -> Response[Any]:
     log.exception("defect while answering %s %s", request.method, request.url.path, exc_info=error)
-    told = Internal(f"mlbox failed: {type(error).__name__}: {error}", hint="this is a defect; the server's log has more")
+    told = Internal(
+        f"mlbox failed: {type(error).__name__}: {error}", hint="this is a defect; the server's log has more"
+    )
     return Response({"error": told.to_dict()}, status_code=500)
 
 

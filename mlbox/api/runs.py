@@ -53,7 +53,7 @@ async def put_blob(request: AnyRequest, run_id: str, digest: str) -> dict[str, A
         async for chunk in request.stream():
             spool.write(chunk)
         spool.seek(0)
-        blob = await asyncio.to_thread(context.calls_home.put_blob, run_id, digest, io.BufferedReader(spool))  # type: ignore[arg-type]
+        blob = await asyncio.to_thread(context.calls_home.put_blob, run_id, digest, io.BufferedReader(spool))
     return {"digest": blob.digest, "size": blob.size}
 
 

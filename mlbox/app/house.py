@@ -61,9 +61,7 @@ class House:
             home_url=self.listener.url,
             frame_query=self.features.training_query,
         )
-        self.workflows = Workflows(
-            catalog=self.catalog, bus=self.bus, dispatcher=self.dispatcher, parser=self.parser
-        )
+        self.workflows = Workflows(catalog=self.catalog, bus=self.bus, dispatcher=self.dispatcher, parser=self.parser)
         self.endpoints = Endpoints(
             catalog=self.catalog, models=self.models, features=self.features, bus=self.bus, settings=settings
         )
@@ -153,4 +151,3 @@ class House:
             self.catalog.submit(insert)
         except MlboxError:
             return  # the house is closing
-

@@ -9,9 +9,7 @@ from mlbox.base.errors import Invalid
 
 DEFAULT_PROJECT = "default"
 
-RESERVED_PROJECTS = frozenset(
-    {"ml", "main", "temp", "system", "catalog", "data", "pg_catalog", "information_schema"}
-)
+RESERVED_PROJECTS = frozenset({"ml", "main", "temp", "system", "catalog", "data", "pg_catalog", "information_schema"})
 """Words that name a database or a schema of ours or of DuckDB."""
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}\Z")

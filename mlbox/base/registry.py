@@ -11,7 +11,6 @@ from typing import Generic, TypeVar
 from mlbox.base.errors import AlreadyExists, NotFound
 from mlbox.base.suggest import did_you_mean
 
-
 T = TypeVar("T")
 
 

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 class Door(Protocol):
     """Runs scripts; a result is an object of the envelope of ``POST /sql``."""
 
-    project: str
+    @property
+    def project(self) -> str:
+        """The project in use."""
+        ...
 
     def run(self, text: str, parameters: Any = None) -> Iterator[dict[str, Any]]:
         """Statement by statement; raises an ``MlboxError`` whose place is in ``text``."""

@@ -34,7 +34,9 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     root.add_argument("--version", action="version", version=f"mlbox {__version__}")
-    root.add_argument("--home", metavar="DIR", help="folder of all state (default: .mlbox here or above, else ~/.mlbox)")
+    root.add_argument(
+        "--home", metavar="DIR", help="folder of all state (default: .mlbox here or above, else ~/.mlbox)"
+    )
     commands = root.add_subparsers(dest="verb", metavar="VERB", title="verbs")
     for name, module in verbs().items():
         child = commands.add_parser(
@@ -87,7 +89,9 @@ def _defect(error: Exception) -> int:
 
     if os.environ.get("MLBOX_DEBUG"):
         raise error
-    told = Internal(f"mlbox failed: {type(error).__name__}: {error}", hint="MLBOX_DEBUG=1 shows where; please report it")
+    told = Internal(
+        f"mlbox failed: {type(error).__name__}: {error}", hint="MLBOX_DEBUG=1 shows where; please report it"
+    )
     print_error(told)
     return told.exit_status
 

@@ -75,14 +75,14 @@ class Functions:
         }
         for name, (function, count) in writers.items():
             connection.create_function(name, _told(function), [VARCHAR] * count, VARCHAR, side_effects=False)
+        # The stubs of DuckDB want enumerations that the module does not export; their names work.
+        options: dict[str, Any] = {"type": "arrow", "null_handling": "special", "parameters": None}
         connection.create_function(
             "_ml_predict",
             _told(lambda *columns: self._predict(*columns)),
-            None,  # type: ignore[arg-type]
-            DOUBLE,
-            type="arrow",  # type: ignore[arg-type]
+            return_type=DOUBLE,
             side_effects=True,  # else constant arguments are folded before the batch is seen
-            null_handling="special",  # type: ignore[arg-type]
+            **options,
         )
         for macro in MACROS:
             connection.execute(f"CREATE OR REPLACE MACRO catalog.ml.{macro}")
@@ -133,7 +133,8 @@ class Functions:
                 f"WITH _rows AS MATERIALIZED ({rows}), _ranks AS ({auc_sql('_rows', 'prediction', 'label')}) "
                 f"SELECT any_value(_ranks.n) AS n, any_value(_ranks.auc) AS auc, "
                 f"-avg(CASE WHEN label = 1 THEN ln({score}) ELSE ln(1 - {score}) END) AS log_loss, "
-                "avg(((prediction >= 0.5) = (label = 1))::INTEGER) AS accuracy, avg((label = 1)::INTEGER) AS positive_rate "
+                "avg(((prediction >= 0.5) = (label = 1))::INTEGER) AS accuracy, "
+                "avg((label = 1)::INTEGER) AS positive_rate "
                 "FROM _rows, _ranks WHERE isfinite(prediction) AND isfinite(label)"
             )
         return (

@@ -42,7 +42,8 @@ class PlainSql:
             return Plan((Step("read", command.project, kind),), {"kind": kind})
         if kind not in WRITING:
             raise Forbidden(
-                f"{kind.replace('_', ' ')} is not allowed here: every statement is a transaction and a session of its own",
+                f"{kind.replace('_', ' ')} is not allowed here: every statement is a transaction and a session of "
+                "its own",
                 hint="settings of the server are in docs/reference/settings.md; files are read with read_parquet('…')"
                 if kind in ("SET", "PRAGMA", "LOAD", "ATTACH", "DETACH")
                 else "send the statements without BEGIN and COMMIT",

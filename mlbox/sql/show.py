@@ -67,7 +67,9 @@ class Reading:
         """The query behind it."""
         view = self._views.get(command.noun)
         if view is None:
-            raise NotFound(f"there is nothing to show called {command.noun!r}", hint=did_you_mean(command.noun, self._views))
+            raise NotFound(
+                f"there is nothing to show called {command.noun!r}", hint=did_you_mean(command.noun, self._views)
+            )
         names = [column.name for column in view.columns]
         conditions: list[str] = []
         project = command.project or caller.project
@@ -76,7 +78,9 @@ class Reading:
         if command.of is not None:
             owner = OWNERS.get(command.noun)
             if owner is None:
-                raise Invalid(f"SHOW {command.noun.upper()} takes no OF", hint=f"OF goes with: {', '.join(sorted(OWNERS))}")
+                raise Invalid(
+                    f"SHOW {command.noun.upper()} takes no OF", hint=f"OF goes with: {', '.join(sorted(OWNERS))}"
+                )
             conditions.append(f"starts_with({owner}, {literal(command.of)})")
         if command.like is not None:
             if "name" not in names:
@@ -98,7 +102,9 @@ class Reading:
         if kind is None:
             raise Invalid(f"there is no kind {command.kind!r}", hint=did_you_mean(command.kind, KINDS))
         ref = command.ref
-        return Plan((Step("read", f"ml.{kind.view}", str(ref)),), {"kind": kind, "row": self._find(kind, command.kind, ref)})
+        return Plan(
+            (Step("read", f"ml.{kind.view}", str(ref)),), {"kind": kind, "row": self._find(kind, command.kind, ref)}
+        )
 
     def describe(self, command: Describe, plan: Plan, caller: Caller) -> Result:
         """Rows of (property, value)."""
@@ -153,7 +159,8 @@ class Reading:
     def _find(self, kind: Kind, word: str, ref: Ref) -> dict[str, Any]:
         view = self._views[kind.view]
         names = [column.name for column in view.columns]
-        conditions, values = [], []
+        conditions: list[str] = []
+        values: list[Any] = []
         if "project" in names:
             conditions.append("project = ?")
             values.append(ref.project)
@@ -166,15 +173,20 @@ class Reading:
             else:
                 conditions.append("list_contains(aliases, ?)")
                 values.append(ref.version)
-        columns = ", ".join(f'"{c.name}"::JSON AS "{c.name}"' if c.type == "VARIANT" else f'"{c.name}"' for c in view.columns)
-        order = f" ORDER BY {kind.version} DESC" if kind.version else " ORDER BY created_at DESC" if word == "run" else ""
+        columns = ", ".join(
+            f'"{c.name}"::JSON AS "{c.name}"' if c.type == "VARIANT" else f'"{c.name}"' for c in view.columns
+        )
+        order = (
+            f" ORDER BY {kind.version} DESC" if kind.version else " ORDER BY created_at DESC" if word == "run" else ""
+        )
         row = self._catalog.row(
             f"SELECT {columns} FROM catalog.ml.{kind.view} WHERE {' AND '.join(conditions)}{order} LIMIT 1", values
         )
         if row is None:
             scope = "WHERE project = ?" if "project" in names else ""
             known = self._catalog.rows(
-                f"SELECT DISTINCT {kind.name} AS name FROM catalog.ml.{kind.view} {scope}", [ref.project] if scope else []
+                f"SELECT DISTINCT {kind.name} AS name FROM catalog.ml.{kind.view} {scope}",
+                [ref.project] if scope else [],
             )
             raise NotFound(
                 f"there is no {word} {ref}",

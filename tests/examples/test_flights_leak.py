@@ -80,7 +80,8 @@ def test_the_future_changes_nothing(flights: Session, cut: str) -> None:
         "weather": f"SELECT origin, observed_at, CASE WHEN observed_at > '{cut}' THEN 1e6 ELSE temp END AS temp, dewp, "
         "humid, wind_speed, precip, pressure, visib FROM weather",
         "carrier_delays": f"SELECT carrier, origin, departed_at, landed_at, "
-        f"CASE WHEN landed_at > '{cut}' THEN 1e6 ELSE arr_delay END AS arr_delay FROM flights WHERE arr_delay IS NOT NULL",
+        f"CASE WHEN landed_at > '{cut}' THEN 1e6 ELSE arr_delay END AS arr_delay FROM flights "
+        "WHERE arr_delay IS NOT NULL",
         "origin_delays": f"SELECT origin, departed_at, CASE WHEN departed_at > '{cut}' THEN 1e6 ELSE dep_delay END "
         "AS dep_delay FROM flights WHERE dep_delay IS NOT NULL",
     }

@@ -1,4 +1,4 @@
-"""The demo, interrupted again and again: a home always starts again, and the end is the same. Minutes; ``make nightly``."""
+"""The demo, interrupted again and again: a home always starts again, and the end is the same. Takes minutes."""
 
 from __future__ import annotations
 
@@ -49,6 +49,8 @@ def interrupt_at(home: Path, mark: str, number: signal.Signals, delay: float) ->
     return "".join(printed)
 
 
+@pytest.mark.nightly
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_interrupted_at_every_step(tmp_path: Path, number: signal.Signals) -> None:
     """After each interruption the catalog opens, statements work, and the next demo goes on from there."""

@@ -42,7 +42,8 @@ def test_values_as_json(server: Any) -> None:
     """Times with Z, NaN as null, nested values as JSON, VARIANT as its value."""
     (result,) = server.sql(
         "SELECT TIMESTAMPTZ '2026-01-02 03:04:05.5+00' AS t, DATE '2026-01-02' AS d, 'NaN'::DOUBLE AS n, [1, 2] AS l, "
-        "{'a': 1, 'b': [true]} AS s, MAP {'k': 1.5::DOUBLE} AS m, 'x'::BLOB AS y, INTERVAL 2 SECOND AS i, 1.50::DECIMAL(5, 2) AS e, "
+        "{'a': 1, 'b': [true]} AS s, MAP {'k': 1.5::DOUBLE} AS m, 'x'::BLOB AS y, INTERVAL 2 SECOND AS i, "
+        "1.50::DECIMAL(5, 2) AS e, "
         """'{"q": [1, null]}'::JSON AS j, {'v': 1}::VARIANT AS v"""
     )
     row = dict(zip([column["name"] for column in result["columns"]], result["rows"][0], strict=True))

@@ -146,7 +146,8 @@ def test_every_command_of_the_language_is_in_the_corpus() -> None:
     assert len(REGISTRY.names()) > 40  # importing the statements defines the commands
 
     def leaves(kind: type[Command]) -> set[str]:
-        found = set() if kind in (Command, RunSql) else {kind.__name__}
+        ours = kind not in (Command, RunSql) and kind.__module__.startswith("mlbox.")  # tests define commands too
+        found = {kind.__name__} if ours else set()
         return found.union(*(leaves(child) for child in kind.__subclasses__()))
 
     used = {entry.outcome.split(" ")[1] for entry in entries("valid.sql")}

@@ -98,7 +98,8 @@ def _python(home: Home) -> Finding:
     from mlbox.engine.runs.interpreters import host_python
 
     try:
-        return Finding("python", "ok", f"{host_python(None)} runs your functions")
+        found = host_python("")
+        return Finding("python", "ok", f"{found} runs your functions")
     except MlboxError as error:
         return Finding("python", "problem", f"{error.message}")
 

@@ -32,7 +32,8 @@ def run(arguments: argparse.Namespace) -> int:
         if time.monotonic() > stop_by:
             raise Unavailable(
                 f"process {process} has not stopped within {arguments.timeout:g} s",
-                hint=f"it may be finishing a request; wait with --timeout, or: kill -9 {process} (nothing acknowledged is lost)",
+                hint=f"it may be finishing a request; wait with --timeout, or: kill -9 {process}; "
+                "nothing acknowledged is lost",
             )
         time.sleep(0.05)
     print(f"stopped {server['url']}")

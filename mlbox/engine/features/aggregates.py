@@ -1,16 +1,20 @@
 """Window aggregates: what is declared, as SQL.
 
-The value at a row with time k (its known-at time where the set declares one, else its event time) covers the rows of the
-same entities with time in [k - w, k], rows of equal time included:
+The value at a row with time k (its known-at time where the set declares one, else its event time) covers the rows of
+the same entities with time in [k - w, k], rows of equal time included:
 
     f(column) OVER (PARTITION BY entities ORDER BY k RANGE BETWEEN w PRECEDING AND CURRENT ROW)
+
+``first`` and ``last`` take rows of equal time in the order of their event times, then of their values; so every value
+follows from the rows alone, and a refresh in parts gives what a refresh at once gives.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import timedelta
 
-from mlbox.base.errors import Invalid
+from mlbox.base.errors import Invalid, NotExecuted
 from mlbox.base.names import quote
 from mlbox.base.suggest import did_you_mean
 from mlbox.engine.features.commands import Aggregate
@@ -23,11 +27,13 @@ FUNCTIONS = {
     "avg": "avg({column})",
     "min": "min({column})",
     "max": "max({column})",
-    "first": "first_value({column})",
-    "last": "last_value({column})",
+    "first": "first_value({column} ORDER BY {order})",
+    "last": "last_value({column} ORDER BY {order})",
     "stddev": "stddev_samp({column})",
     "var": "var_samp({column})",
 }
+AXIS = "_axis"
+"""The column of a row's time while a set is computed."""
 
 
 def declared(aggregates: Sequence[Aggregate]) -> tuple[WindowColumn, ...]:
@@ -35,15 +41,18 @@ def declared(aggregates: Sequence[Aggregate]) -> tuple[WindowColumn, ...]:
     found: list[WindowColumn] = []
     for aggregate in aggregates:
         function = aggregate.function.lower()
+        told = f"{function}({aggregate.column})"
         if function not in FUNCTIONS:
             raise Invalid(f"there is no window aggregate {function!r}", hint=did_you_mean(function, FUNCTIONS))
         if aggregate.column == "*" and function != "count":
-            raise Invalid(f"{function}(*) means nothing", hint="only count takes *")
+            raise Invalid(f"{told} means nothing", hint="only count takes *")
         if aggregate.every is not None:
-            raise Invalid(
-                f"{function}({aggregate.column}) … EVERY: aligned buckets are not executed by this version",
+            raise NotExecuted(
+                f"{told} … EVERY: aligned buckets are not executed by this version",
                 hint="leave EVERY away for the exact sliding window",
             )
+        if any(window <= timedelta(0) for window in aggregate.windows):
+            raise Invalid(f"{told}: a window is longer than nothing", hint="OVER (INTERVAL '7 days')")
         for window in aggregate.windows:
             base = aggregate.name or f"{function}_{'rows' if aggregate.column == '*' else aggregate.column}"
             plain = aggregate.name is not None and len(aggregate.windows) == 1
@@ -56,13 +65,24 @@ def declared(aggregates: Sequence[Aggregate]) -> tuple[WindowColumn, ...]:
     return tuple(found)
 
 
-def expression(window: WindowColumn, entities: Sequence[str], axis: str) -> str:
-    """The aggregate as a SQL expression with its frame."""
+def check_columns(windows: Sequence[WindowColumn], produced: Collection[str]) -> None:
+    """Every aggregated column must come out of the query."""
+    folded = {name.lower() for name in produced}
+    for window in windows:
+        if window.column != "*" and window.column.lower() not in folded:
+            raise Invalid(
+                f"{window.function}({window.column}): the query gives no column {window.column!r}",
+                hint=did_you_mean(window.column, produced),
+            )
+
+
+def expression(window: WindowColumn, entities: Sequence[str], timestamp: str) -> str:
+    """The aggregate as a SQL expression with its frame, over rows that have :data:`AXIS`."""
     column = "*" if window.column == "*" else quote(window.column)
-    call = FUNCTIONS[window.function].format(column=column)
+    call = FUNCTIONS[window.function].format(column=column, order=f"{AXIS}, {quote(timestamp)}, {column}")
     keys = ", ".join(quote(name) for name in entities)
     return (
-        f"{call} OVER (PARTITION BY {keys} ORDER BY {quote(axis)} "
+        f"{call} OVER (PARTITION BY {keys} ORDER BY {AXIS} "
         f"RANGE BETWEEN {interval(window.seconds)} PRECEDING AND CURRENT ROW)"
     )
 

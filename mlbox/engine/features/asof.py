@@ -42,21 +42,23 @@ def value(feature_set: FeatureSet, alias: str, column: str, time: str) -> str:
     return f"CASE WHEN {fresh} THEN {found} END"
 
 
-def retrieval(spine: Spine, wanted: Sequence[tuple[FeatureSet, Sequence[VectorFeature]]]) -> str:
-    """The spine's columns, then the features in the order of the vector's sets."""
+def retrieval(
+    spine: Spine, wanted: Sequence[tuple[FeatureSet, Sequence[VectorFeature]]], order: Sequence[str] = ()
+) -> str:
+    """The spine's columns, then the features by name in ``order``; without it set by set."""
     time = f"CAST(_spine.{quote(spine.time)} AS TIMESTAMPTZ)"
-    columns = ["_spine.*"]
+    values: dict[str, str] = {}
     joins: list[str] = []
     for number, (feature_set, features) in enumerate(wanted):
+        if not features:
+            continue
         alias = f"_set{number}"
         rows = unique_rows(feature_set, [feature.feature for feature in features])
         equal = " AND ".join(f"_spine.{quote(name)} = {alias}.{quote(name)}" for name in feature_set.entity_names)
-        joins.append(
-            f"ASOF LEFT JOIN ({rows}) AS {alias} ON {equal} AND {time} >= {alias}.{quote(feature_set.axis)}"
-        )
-        columns += [
-            f"{value(feature_set, alias, feature.feature, time)} AS {quote(feature.name)}" for feature in features
-        ]
+        joins.append(f"ASOF LEFT JOIN ({rows}) AS {alias} ON {equal} AND {time} >= {alias}.{quote(feature_set.axis)}")
+        for feature in features:
+            values[feature.name] = f"{value(feature_set, alias, feature.feature, time)} AS {quote(feature.name)}"
+    columns = ["_spine.*", *(values[name] for name in order or values if name in values)]
     return f"SELECT {', '.join(columns)} FROM {spine.relation} AS _spine {' '.join(joins)}"
 
 

@@ -2,42 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from mlbox.base.clock import now
 from mlbox.base.command import Query
-from mlbox.base.errors import Invalid, NotExecuted
+from mlbox.base.errors import Invalid, MlboxError, NotExecuted
 from mlbox.base.ids import new_id
 from mlbox.base.names import check_name, literal, quote
-from mlbox.base.suggest import did_you_mean
-from mlbox.engine.features.aggregates import declared, expression
+from mlbox.base.suggest import did_you_mean, nearest
+from mlbox.engine.features.aggregates import AXIS, check_columns, declared
 from mlbox.engine.features.commands import Column, CreateFeatureSet
 from mlbox.engine.features.definition import SEQUENCE, Feature, FeatureSet, WindowColumn
+from mlbox.engine.features.offline import TIME, rows_sql
 
-if TYPE_CHECKING:
-    Describe = Callable[[str, Query], list[tuple[str, str]]]
+Describe = Callable[[str, Query], list[tuple[str, str]]]
 
 OPTIONS = {"online": ("auto", "manual"), "on_error": ("fail", "skip"), "defer": (True, False)}
 """Options of the WITH clause that mean something here; others are kept as notes of the owner."""
-TIME = "TIMESTAMP WITH TIME ZONE"
+LATER = {
+    "timezone": "write timezone('Europe/Berlin', column) in the query",
+    "location": "leave it away: rows are kept in the home",
+}
 
 
 def build(command: CreateFeatureSet, version: int, describe: Describe) -> FeatureSet:
     """The definition; raises ``Invalid`` for what does not fit the query."""
     check_name(command.ref.name, "feature set name")
     _refuse_later(command)
-    options = _options(command)
-    entities = [column for column in command.columns if column.role == "entity"]
-    timestamp = _single(command.columns, "timestamp")
-    known_at = _single(command.columns, "known_at")
+    _check_options(command.options)
+    timestamp, known_at = _single(command.columns, "timestamp"), _single(command.columns, "known_at")
     if timestamp is None:
-        raise Invalid(
-            f"feature set {command.ref.name} has no event time", hint="add TIMESTAMP column to its columns"
-        )
+        raise Invalid(f"feature set {command.ref.name} has no event time", hint="add to its columns: TIMESTAMP column")
     produced = dict(describe(command.ref.project, command.query)) if command.query else {}
+    for column in (timestamp, *([known_at] if known_at else [])):
+        _check_time(column, _type(column, produced, command))
     windows = declared(command.aggregates)
+    check_columns(windows, produced)
+    entities = [column for column in command.columns if column.role == "entity"]
     draft = FeatureSet(
         project=command.ref.project,
         name=command.ref.name,
@@ -50,19 +52,17 @@ def build(command: CreateFeatureSet, version: int, describe: Describe) -> Featur
         windows=windows,
         ttl=command.ttl.total_seconds() if command.ttl is not None else None,
         store=command.store,
-        online_by_hand=options.get("online") == "manual",
-        skip_errors=options.get("on_error") == "skip",
+        online_by_hand=command.options.get("online") == "manual",
+        skip_errors=command.options.get("on_error") == "skip",
         body=command.query.text if command.query else None,
         comment=command.comment,
         created_at=now(),
     )
-    for column in (timestamp, *([known_at] if known_at else [])):
-        _type(column, produced, command)
-    features = _features(command, draft, produced)
-    if not features and not windows:
-        raise Invalid(f"feature set {command.ref.name} has no feature", hint="its query must give more columns")
-    features += _window_features(command, replace(draft, features=tuple(features)), describe)
-    return replace(draft, features=tuple(features))
+    draft = replace(draft, features=tuple(_features(command, draft, produced)))
+    built = replace(draft, features=(*draft.features, *_window_features(draft, describe)))
+    _check_names(built)
+    _bind(command, built, describe)
+    return built
 
 
 def _refuse_later(command: CreateFeatureSet) -> None:
@@ -85,22 +85,24 @@ def _refuse_later(command: CreateFeatureSet) -> None:
         raise Invalid("AGGREGATE needs the rows of a query", hint="add AS SELECT …")
 
 
-def _options(command: CreateFeatureSet) -> dict[str, object]:
-    for name, allowed in OPTIONS.items():
-        if name in command.options and command.options[name] not in allowed:
+def _check_options(options: Mapping[str, object]) -> None:
+    for name, value in options.items():
+        if name in LATER:
+            raise NotExecuted(f"option {name} is not executed by this version", hint=LATER[name])
+        if name in OPTIONS and value not in OPTIONS[name]:
             raise Invalid(
-                f"option {name} = {command.options[name]!r} is not known",
-                hint="allowed: " + ", ".join(str(value).lower() for value in allowed),
+                f"option {name} = {value!r} is not known",
+                hint="allowed: " + ", ".join(str(choice).lower() for choice in OPTIONS[name]),
             )
-    return dict(command.options)
+        if name not in OPTIONS and nearest(name, OPTIONS):
+            raise Invalid(f"there is no option {name}", hint=did_you_mean(name, OPTIONS))
 
 
 def _single(columns: Sequence[Column], role: str) -> Column | None:
-    found = [column for column in columns if column.role == role]
-    return found[0] if found else None
+    return next((column for column in columns if column.role == role), None)
 
 
-def _type(column: Column, produced: dict[str, str], command: CreateFeatureSet) -> str:
+def _type(column: Column, produced: Mapping[str, str], command: CreateFeatureSet) -> str:
     """The type of a column: declared, else what the query gives."""
     if command.query is not None:
         name = next((name for name in produced if name.lower() == column.name.lower()), None)
@@ -118,7 +120,15 @@ def _type(column: Column, produced: dict[str, str], command: CreateFeatureSet) -
     return column.type
 
 
-def _features(command: CreateFeatureSet, draft: FeatureSet, produced: dict[str, str]) -> list[Feature]:
+def _check_time(column: Column, kind: str) -> None:
+    if not kind.upper().startswith(("TIMESTAMP", "DATE", "VARCHAR")):
+        raise Invalid(
+            f"column {column.name!r} is a {kind}, not a time",
+            hint=f"to_timestamp({column.name}) takes seconds since 1970",
+        )
+
+
+def _features(command: CreateFeatureSet, draft: FeatureSet, produced: Mapping[str, str]) -> list[Feature]:
     """The declared features, else every column of the query that has no other role and is not only aggregated."""
     explicit = [column for column in command.columns if column.role == "feature"]
     if explicit:
@@ -145,18 +155,16 @@ def _default(column: Column) -> str | None:
     return literal(column.default) if isinstance(column.default, str) else str(column.default)
 
 
-def _window_features(command: CreateFeatureSet, draft: FeatureSet, describe: Describe) -> list[Feature]:
+def _window_features(draft: FeatureSet, describe: Describe) -> list[Feature]:
     """Columns of the window aggregates with the types that DuckDB gives them."""
-    if not draft.windows or command.query is None:
+    if not draft.windows:
         return []
-    rows = rows_sql(draft, "TRUE", "TRUE", types=False)
     try:
-        kinds = dict(describe(command.ref.project, Query(rows)))
-    except Invalid:
-        raise
-    except Exception as error:
-        message = getattr(error, "message", str(error))
-        raise Invalid(f"an aggregate of feature set {command.ref.name} does not fit the query: {message}") from None
+        kinds = dict(describe(draft.project, Query(rows_sql(draft, "TRUE", "TRUE", types=False))))
+    except MlboxError as error:
+        raise Invalid(
+            f"an aggregate of feature set {draft.name} does not fit the query: {error.message}", hint=error.hint
+        ) from None
     return [Feature(window.name, kinds[window.name], aggregate=_told(window)) for window in draft.windows]
 
 
@@ -164,44 +172,29 @@ def _told(window: WindowColumn) -> str:
     return f"{window.function}({window.column}) over {window.seconds:g} s"
 
 
-def rows_sql(feature_set: FeatureSet, read: str, keep: str, *, types: bool = True) -> str:
-    """The rows of the set: ``read`` limits what the windows see, ``keep`` what comes out (conditions on ``_axis``)."""
-    entities, times = feature_set.entity_names, [feature_set.timestamp]
-    if feature_set.known_at:
-        times.append(feature_set.known_at)
-    columns = [quote(name) for name in entities]
-    columns += [f"CAST({quote(name)} AS TIMESTAMPTZ) AS {quote(name)}" for name in times]
-    windows = {window.name: window for window in feature_set.windows}
-    for feature in feature_set.features:
-        if feature.name in windows:
-            continue
-        text = quote(feature.name) if feature.default is None else f"coalesce({quote(feature.name)}, {feature.default})"
-        columns.append(f"CAST({text} AS {feature.type}) AS {quote(feature.name)}" if types else quote(feature.name))
-    inner = ", ".join(
-        dict.fromkeys([*columns, *(quote(w.column) for w in windows.values() if w.column != "*")])
-    )
-    source = f"SELECT {inner}, CAST({quote(feature_set.axis)} AS TIMESTAMPTZ) AS _axis FROM (\n{feature_set.body}\n)"
-    aggregates = [
-        f"{expression(window, entities, '_axis')} AS {quote(window.name)}" for window in windows.values()
-    ]
-    plain = [quote(name) for name in (*entities, *times)]
-    plain += [quote(feature.name) for feature in feature_set.features if feature.name not in windows]
-    ordered = f"SELECT {', '.join([*plain, *aggregates, '_axis'])} FROM ({source}) WHERE {read}"
-    names = ", ".join([*plain, *(quote(name) for name in windows)])
-    return f"SELECT {names} FROM ({ordered}) WHERE {keep}"
+def _check_names(built: FeatureSet) -> None:
+    if not built.features:
+        raise Invalid(f"feature set {built.name} has no feature", hint="its query must give more columns")
+    seen: set[str] = set()
+    for name in built.columns:
+        if name.lower() in (SEQUENCE, AXIS):
+            raise Invalid(f"a column may not be called {name}", hint="rename it: the name is used inside")
+        if name.lower() in seen:
+            raise Invalid(f"feature set {built.name} has two columns {name!r}", hint="name the aggregate with AS")
+        seen.add(name.lower())
 
 
-def table_sql(feature_set: FeatureSet) -> str:
-    """The statement that makes the versioned table."""
-    columns = [f"{quote(name)} {kind}" for name, kind in feature_set.entities]
-    columns.append(f"{quote(feature_set.timestamp)} {TIME}")
-    if feature_set.known_at:
-        columns.append(f"{quote(feature_set.known_at)} {TIME}")
-    columns += [f"{quote(feature.name)} {feature.type}" for feature in feature_set.features]
-    return f"CREATE TABLE {feature_set.table} ({', '.join(columns)}, {SEQUENCE} BIGINT)"
-
-
-def view_sql(feature_set: FeatureSet) -> str:
-    """The statement that makes what users see."""
-    names = ", ".join(quote(name) for name in feature_set.columns)
-    return f"CREATE OR REPLACE VIEW {feature_set.view} AS SELECT {names} FROM {feature_set.table}"
+def _bind(command: CreateFeatureSet, built: FeatureSet, describe: Describe) -> None:
+    """Types must be types, what is converted must be convertible, checks must be expressions over the columns."""
+    columns = [*built.entities, *((name, TIME) for name in built.times)]
+    columns += [(feature.name, feature.type) for feature in built.features]
+    nulls = ", ".join(f"CAST(NULL AS {kind}) AS {quote(name)}" for name, kind in columns)
+    if any(column.type for column in command.columns):
+        describe(built.project, Query(f"SELECT {nulls}"))
+        if built.body is not None:
+            describe(built.project, Query(rows_sql(built, "TRUE", "TRUE")))
+    for column in command.columns:
+        if column.check is not None:
+            before = "SELECT (("
+            text = f"{before}{column.check.text}\n)::BOOLEAN) FROM (SELECT {nulls})"
+            describe(built.project, Query(text, column.check.offset - len(before), column.check.source))

@@ -12,6 +12,8 @@ from mlbox.engine.features.stores.online.base import Schema
 
 SEQUENCE = "_ingested"
 """The hidden column that orders rows by arrival."""
+HIDDEN_SCHEMA = "_sets"
+"""The schema of the versioned tables, in the data file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,11 @@ class FeatureSet:
         return [name for name, _ in self.entities]
 
     @property
+    def times(self) -> list[str]:
+        """The columns of event time and known-at time."""
+        return [self.timestamp, self.known_at] if self.known_at else [self.timestamp]
+
+    @property
     def axis(self) -> str:
         """The column of the time from which a row may be used."""
         return self.known_at or self.timestamp
@@ -71,7 +78,7 @@ class FeatureSet:
     @property
     def table(self) -> str:
         """The versioned table, as SQL."""
-        return f"data._sets.{quote(f'{self.project}.{self.name}@{self.version}')}"
+        return table_of(self.project, self.name, self.version)
 
     @property
     def view(self) -> str:
@@ -86,8 +93,7 @@ class FeatureSet:
     @property
     def columns(self) -> list[str]:
         """All visible columns, in order."""
-        times = [self.timestamp] + ([self.known_at] if self.known_at else [])
-        return self.entity_names + times + [feature.name for feature in self.features]
+        return self.entity_names + self.times + [feature.name for feature in self.features]
 
     @property
     def online_schema(self) -> Schema:
@@ -130,6 +136,14 @@ class FeatureSet:
 
 
 @dataclass(frozen=True, slots=True)
+class Online:
+    """How far a set is online: the newest rows known before ``until``, of those up to ``sequence``."""
+
+    until: datetime | None = None
+    sequence: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class VectorFeature:
     """A feature of a set under a name."""
 
@@ -148,6 +162,24 @@ class FeatureVector:
     features: tuple[VectorFeature, ...]
     label: VectorFeature | None = None
     comment: str | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """Names of its features, in order."""
+        return [feature.name for feature in self.features]
+
+    @property
+    def uses(self) -> tuple[VectorFeature, ...]:
+        """Features and label."""
+        return (*self.features, self.label) if self.label else self.features
+
+    def reads(self, found: FeatureSet) -> list[str]:
+        """The features of a set that it reads, in the set's spelling."""
+        return [
+            used.feature
+            for used in self.uses
+            if (used.project, used.feature_set.lower()) == (found.project, found.name.lower())
+        ]
 
     def to_text(self) -> str:
         """As JSON."""
@@ -173,6 +205,11 @@ class FeatureVector:
 
 def _fields(value: Any) -> dict[str, Any]:
     return {name: getattr(value, name) for name in value.__dataclass_fields__}
+
+
+def table_of(project: str, name: str, version: int) -> str:
+    """The table of a version of a set, as SQL."""
+    return f"data.{HIDDEN_SCHEMA}.{quote(f'{project}.{name}@{version}')}"
 
 
 def interval(seconds: float) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from mlbox.base.clock import now
@@ -14,7 +13,7 @@ from mlbox.base.suggest import did_you_mean
 from mlbox.engine.catalog.tables import feature_sets as table
 from mlbox.engine.catalog.tables import feature_vectors, projects
 from mlbox.engine.features import lineage
-from mlbox.engine.features.definition import FeatureSet, FeatureVector
+from mlbox.engine.features.definition import FeatureSet, FeatureVector, Online
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -36,30 +35,36 @@ class Directory:
         self._lock = threading.Lock()
         self._sets: dict[Key, FeatureSet] = {}
         self._vectors: dict[Key, FeatureVector] = {}
+        self._generation = 0
 
-    def load(self, online: Callable[[str, datetime | None, int | None], None]) -> None:
+    def generation(self) -> int:
+        """Changes with every definition that comes, changes or goes."""
+        return self._generation
+
+    def load(self, online: Callable[[str, Online], None]) -> None:
         """At open: repair what a crash between the two files left, then read all."""
         self._repair()
         with self._catalog.read() as cursor:
             for text, until, sequence in table.every(cursor):
                 found = FeatureSet.from_text(text)
                 self._sets[_key(found.project, found.name)] = found
-                online(found.id, until, sequence)
+                online(found.id, Online(until, sequence or 0))
             for text in feature_vectors.every(cursor):
                 vector = FeatureVector.from_text(text)
                 self._vectors[_key(vector.project, vector.name)] = vector
 
     def _repair(self) -> None:
-        """A definition that stands beside its rows and not in the catalog was committed there last: follow it."""
+        """The catalog follows the definitions that stand beside the rows: those are committed with them."""
         with self._catalog.read() as cursor:
-            known = {FeatureSet.from_text(text).id for text, _, _ in table.every(cursor)}
-            lost = [
-                row
-                for row in table.newest_definitions(cursor)
-                if row.id not in known and projects.exists(cursor, row.project)
-            ]
-        for row in lost:
-            self._catalog.write(lambda cursor, row=row: table.upsert(cursor, row))  # type: ignore[misc]
+            listed = {found.id: found for found in (FeatureSet.from_text(text) for text, _, _ in table.every(cursor))}
+            standing = [row for row in table.newest_definitions(cursor) if projects.exists(cursor, row.project)]
+        for row in standing:
+            if row.id not in listed:  # CREATE: the data were committed, the catalog was not
+                self._write_set(FeatureSet.from_text(row.definition), Online())
+        places = {_key(row.project, row.name) for row in standing}
+        for found in listed.values():
+            if _key(found.project, found.name) not in places:  # DROP: the data have gone, the catalog's row has not
+                self.remove_set(found)
 
     def find_set(self, ref: Ref) -> FeatureSet | None:
         """The set, or None."""
@@ -87,10 +92,14 @@ class Directory:
             )
         return found
 
+    def sets(self) -> list[FeatureSet]:
+        """All sets."""
+        with self._lock:
+            return list(self._sets.values())
+
     def sets_of(self, project: str) -> list[FeatureSet]:
         """All sets of a project."""
-        with self._lock:
-            return [found for (owner, _), found in self._sets.items() if owner == project.lower()]
+        return [found for found in self.sets() if found.project.lower() == project.lower()]
 
     def vectors_of(self, project: str) -> list[FeatureVector]:
         """All vectors of a project."""
@@ -99,43 +108,59 @@ class Directory:
 
     def readers(self, found: FeatureSet) -> list[FeatureVector]:
         """The vectors that read a set."""
-        key = _key(found.project, found.name)
         with self._lock:
-            return [
-                vector
-                for vector in self._vectors.values()
-                if any(
-                    _key(feature.project, feature.feature_set) == key
-                    for feature in (*vector.features, *([vector.label] if vector.label else []))
-                )
-            ]
+            return [vector for vector in self._vectors.values() if vector.reads(found)]
 
-    def put_set(self, found: FeatureSet) -> None:
-        """A new set or version."""
+    def put_set(self, found: FeatureSet, online: Online) -> None:
+        """A new set or version, with its lineage; from now on its readers see it."""
+        self._write_set(found, online)
+        with self._lock:
+            self._sets[_key(found.project, found.name)] = found
+            self._generation += 1
+
+    def _write_set(self, found: FeatureSet, online: Online) -> None:
         row = table.DefinitionRow(
             found.project, found.name, found.version, found.id, found.to_text(), found.created_at or now()
         )
-        self._catalog.write(lambda cursor: table.upsert(cursor, row))
-        with self._lock:
-            self._sets[_key(found.project, found.name)] = found
+        edges = lineage.of_set(self._catalog, found)
+
+        def write(cursor: DuckDBPyConnection) -> None:
+            table.upsert(cursor, row, online.until, online.sequence)
+            lineage.record(cursor, edges)
+
+        self._catalog.write(write)
 
     def put_vector(self, vector: FeatureVector) -> None:
         """A new or replaced vector, with its lineage."""
+        refs = [Ref(used.project, used.feature_set) for used in vector.uses]
+        edges = lineage.of_vector(vector, {(ref.project, ref.name): self.set(ref) for ref in refs})
 
         def write(cursor: DuckDBPyConnection) -> None:
             feature_vectors.upsert(cursor, vector.project, vector.name, vector.to_text(), now())
-            lineage.of_vector(cursor, vector)
+            lineage.record(cursor, edges)
 
         self._catalog.write(write)
         with self._lock:
             self._vectors[_key(vector.project, vector.name)] = vector
+            self._generation += 1
 
     def remove_set(self, found: FeatureSet) -> None:
-        """Forget it."""
+        """From the catalog, and from here."""
+        self._catalog.write(lambda cursor: table.delete(cursor, found.project, found.name))
         with self._lock:
             self._sets.pop(_key(found.project, found.name), None)
+            self._generation += 1
 
     def remove_vector(self, vector: FeatureVector) -> None:
-        """Forget it."""
+        """From the catalog, and from here."""
+        self._catalog.write(lambda cursor: feature_vectors.delete(cursor, vector.project, vector.name))
         with self._lock:
             self._vectors.pop(_key(vector.project, vector.name), None)
+            self._generation += 1
+
+    def forget(self, project: str) -> None:
+        """All of a project, whose rows in the catalog go otherwise."""
+        with self._lock:
+            self._sets = {key: found for key, found in self._sets.items() if key[0] != project.lower()}
+            self._vectors = {key: found for key, found in self._vectors.items() if key[0] != project.lower()}
+            self._generation += 1

@@ -1,11 +1,11 @@
-"""Rows into the offline store: one transaction with the ledger, or nothing."""
+"""Rows into the offline store: one transaction with the ledger and the statistics, or nothing."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -14,12 +14,14 @@ from mlbox.base.command import Query
 from mlbox.base.errors import Invalid
 from mlbox.base.ids import new_id
 from mlbox.base.names import quote
+from mlbox.base.suggest import did_you_mean
 from mlbox.engine.catalog.duckdb_errors import translate
 from mlbox.engine.catalog.tables import feature_sets as table
+from mlbox.engine.catalog.tables.feature_sets import Reached
 from mlbox.engine.features import statistics
-from mlbox.engine.features.aggregates import longest
-from mlbox.engine.features.building import rows_sql, table_sql, view_sql
+from mlbox.engine.features.aggregates import AXIS, longest
 from mlbox.engine.features.definition import SEQUENCE, FeatureSet, interval, moment
+from mlbox.engine.features.offline import rows_sql, table_sql, view_sql
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -49,20 +51,20 @@ class Range:
     def reach(self, seconds: float) -> str:
         """What windows of ``seconds`` must read for it."""
         first = max((value for value in (self.after, self.start) if value is not None), default=None)
-        parts = [f"_axis >= {moment(first)} - {interval(seconds)}"] if first is not None else []
+        parts = [f"{AXIS} >= {moment(first)} - {interval(seconds)}"] if first is not None else []
         if self.end is not None:
-            parts.append(f"_axis < {moment(self.end)}")
+            parts.append(f"{AXIS} < {moment(self.end)}")
         return " AND ".join(parts) or "TRUE"
 
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """What an ingest did."""
+    """What an ingest did, and how far the set is then."""
 
     added: int
     removed: int
     skipped: int
-    last_sequence: int
+    reached: Reached
 
 
 class Ingest:
@@ -70,6 +72,15 @@ class Ingest:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
+        self._reached: dict[str, Reached] = {}
+
+    def reached(self, feature_set: FeatureSet) -> Reached:
+        """How far a set is; remembered, since nobody else writes the ledger."""
+        known = self._reached.get(feature_set.id)
+        if known is None:
+            with self._catalog.read() as cursor:
+                known = self._reached.setdefault(feature_set.id, table.reached(cursor, feature_set.id))
+        return known
 
     def create(self, feature_set: FeatureSet, *, fill: bool) -> Ingested:
         """Make table, view and definition, and fill it, at once."""
@@ -81,117 +92,89 @@ class Ingest:
             feature_set.to_text(),
             feature_set.created_at or now(),
         )
-        with self._transaction(feature_set) as cursor:
+        done = Ingested(0, 0, 0, Reached())
+        with self._transaction(feature_set.project) as cursor:
             cursor.execute(table_sql(feature_set))
             cursor.execute(view_sql(feature_set))
             table.insert_definition(cursor, row)
-            if not fill or feature_set.body is None:
-                return Ingested(0, 0, 0, 0)
-            return self._add(cursor, feature_set, rows_sql(feature_set, "TRUE", "TRUE"), "FALSE")
+            if fill and feature_set.body is not None:
+                done = self._add(cursor, feature_set, rows_sql(feature_set, "TRUE", "TRUE"), None)
+        return self._remember(feature_set, done)
 
-    def refresh(self, feature_set: FeatureSet, span: Range, *, replace: bool) -> Ingested:
-        """Rows of ``span``; with ``replace`` what stands there goes first."""
-        keep = span.condition("_axis")
-        rows = rows_sql(feature_set, span.reach(longest(feature_set.windows)), keep)
-        gone = span.condition(quote(feature_set.axis)) if replace else "FALSE"
-        with self._transaction(feature_set) as cursor:
-            return self._add(cursor, feature_set, rows, gone)
+    def refresh(self, feature_set: FeatureSet, span: Range, *, replacing: bool) -> Ingested:
+        """Rows of ``span``; with ``replacing`` what stands there goes first."""
+        read, keep = span.reach(longest(feature_set.windows)), span.condition(AXIS)
+        if not feature_set.skip_errors and keep != "TRUE":  # rows without a time lie in no range, and are errors
+            read, keep = (f"({condition} OR {AXIS} IS NULL)" for condition in (read, keep))
+        gone = span.condition(quote(feature_set.axis)) if replacing else None
+        with self._transaction(feature_set.project) as cursor:
+            done = self._add(cursor, feature_set, rows_sql(feature_set, read, keep), gone)
+        return self._remember(feature_set, done)
 
-    def insert(self, feature_set: FeatureSet, query: Query, columns: list[str]) -> Ingested:
-        """Rows of the user's query, by the names of its columns or those that are given."""
-        produced = [name for name, _ in self._catalog.describe(feature_set.project, query)]
-        if columns and len(columns) != len(produced):
-            raise Invalid(f"{len(columns)} columns are named, the rows have {len(produced)}", where=query.where(0))
-        if not columns and [name.lower() for name in produced] != [name.lower() for name in feature_set.columns]:
-            # VALUES and the like have no names of their own: by position, as SQL does.
-            if len(produced) != len(feature_set.columns):
-                raise Invalid(
-                    f"feature set {feature_set.name} has {len(feature_set.columns)} columns, the rows have {len(produced)}",
-                    hint=f"its columns: {', '.join(feature_set.columns)}",
-                    where=query.where(0),
-                )
-        given = columns or feature_set.columns
+    def insert(self, feature_set: FeatureSet, query: Query, columns: Sequence[str], project: str) -> Ingested:
+        """Rows of the user's query, as seen in ``project``, by position; ``columns`` gives another order."""
+        given = _given(feature_set, columns, len(self._catalog.describe(project, query)), query)
         renamed = f"SELECT * FROM (\n{query.text}\n) AS _rows({', '.join(quote(name) for name in given)})"
-        missing = [feature for feature in feature_set.features if feature.name.lower() not in {n.lower() for n in given}]
-        extra = "".join(f", NULL AS {quote(feature.name)}" for feature in missing)
-        from dataclasses import replace
+        named = {name.lower() for name in given}
+        missing = [feature.name for feature in feature_set.features if feature.name.lower() not in named]
+        nulls = "".join(f", NULL AS {quote(name)}" for name in missing)
+        source = replace(feature_set, body=f"SELECT *{nulls} FROM ({renamed})")
+        with self._transaction(project) as cursor:
+            done = self._add(cursor, feature_set, rows_sql(source, "TRUE", "TRUE"), None)
+        return self._remember(feature_set, done)
 
-        source = replace(feature_set, body=f"SELECT *{extra} FROM ({renamed})")
-        with self._transaction(feature_set, query) as cursor:
-            return self._add(cursor, feature_set, rows_sql(source, "TRUE", "TRUE"), "FALSE")
+    def _remember(self, feature_set: FeatureSet, done: Ingested) -> Ingested:
+        self._reached[feature_set.id] = done.reached
+        return done
 
-    def _add(self, cursor: DuckDBPyConnection, feature_set: FeatureSet, rows: str, gone: str) -> Ingested:
+    def _add(self, cursor: DuckDBPyConnection, feature_set: FeatureSet, rows: str, gone: str | None) -> Ingested:
         began, started = time.perf_counter(), now()
-        _, last = table.reached(cursor, feature_set.id)
-        target = feature_set.table
-        removed = 0
-        if gone != "FALSE":
-            removed = cursor.execute(f"DELETE FROM {target} WHERE {gone}").fetchall()[0][0]
+        before = table.reached(cursor, feature_set.id)
+        target, timestamp, axis = feature_set.table, quote(feature_set.timestamp), quote(feature_set.axis)
+        removed: int = cursor.execute(f"DELETE FROM {target} WHERE {gone}").fetchall()[0][0] if gone else 0
         names = ", ".join(quote(name) for name in feature_set.columns)
         cursor.execute(
-            f"INSERT INTO {target} ({names}, {SEQUENCE}) SELECT {names}, {last} + row_number() OVER () FROM ({rows})"
+            f"INSERT INTO {target} ({names}, {SEQUENCE}) "
+            f"SELECT {names}, {before.sequence} + row_number() OVER () FROM ({rows})"
         )
-        skipped = self._validate(cursor, feature_set, f"{SEQUENCE} > {last}")
-        timestamp, axis = quote(feature_set.timestamp), quote(feature_set.axis)
-        found = cursor.execute(
-            f"SELECT count(*), min({timestamp}), max({timestamp}), max({axis}), coalesce(max({SEQUENCE}), {last}) "
-            f"FROM {target} WHERE {SEQUENCE} > {last}"
+        new = f"{SEQUENCE} > {before.sequence}"
+        skipped = _validate(cursor, feature_set, new)
+        added, first, last, sequence, known = cursor.execute(
+            f"SELECT count(*), min({timestamp}), max({timestamp}), coalesce(max({SEQUENCE}), {before.sequence}), "
+            f"max({axis}) FROM {target} WHERE {new}"
         ).fetchall()[0]
-        if not found[0] and not removed:
-            return Ingested(0, 0, skipped, last)
+        if not added and not removed:
+            return Ingested(0, 0, skipped, before)
+        if removed:
+            sequence += 1
+            known = cursor.execute(f"SELECT max({axis}) FROM {target}").fetchall()[0][0]
+        elif before.known is not None:
+            known = max(known, before.known)
         row = table.IngestRow(
-            new_id(),
-            feature_set.id,
-            feature_set.project,
-            feature_set.name,
-            feature_set.version,
-            found[0],
-            removed,
-            *found[1:],
-            started,
-            (time.perf_counter() - began) * 1000,
+            id=new_id(),
+            set_id=feature_set.id,
+            project=feature_set.project,
+            feature_set=feature_set.name,
+            version=feature_set.version,
+            added=added,
+            removed=removed,
+            first_event=first,
+            last_event=last,
+            last_known=known,
+            last_sequence=sequence,
+            started_at=started,
+            duration_ms=(time.perf_counter() - began) * 1000,
         )
         table.insert_ingest(cursor, row)
-        table.insert_statistics(cursor, statistics.select_sql(feature_set, row.id, last))
-        return Ingested(found[0], removed, skipped, row.last_sequence)
-
-    def _validate(self, cursor: DuckDBPyConnection, feature_set: FeatureSet, new: str) -> int:
-        """Every rule at once; with rows that break one the transaction ends, unless the set skips them."""
-        rules = [(f"{quote(name)} IS NULL", f"entity {name} is missing") for name in feature_set.entity_names]
-        rules += [
-            (f"{quote(name)} IS NULL", f"time {name} is missing")
-            for name in dict.fromkeys((feature_set.timestamp, feature_set.axis))
-        ]
-        for feature in feature_set.features:
-            if feature.not_null:
-                rules.append((f"{quote(feature.name)} IS NULL", f"{feature.name} is NOT NULL and missing"))
-            if feature.check:
-                rules.append((f"NOT ({feature.check})", f"CHECK ({feature.check}) of {feature.name} is false"))
-        counts = ", ".join(f"count(*) FILTER ({rule})" for rule, _ in rules)
-        found = cursor.execute(f"SELECT {counts} FROM {feature_set.table} WHERE {new}").fetchall()[0]
-        broken = [(count, rule, text) for count, (rule, text) in zip(found, rules, strict=True) if count]
-        if not broken:
-            return 0
-        anything = " OR ".join(f"coalesce({rule}, FALSE)" for _, rule, _ in broken)
-        if feature_set.skip_errors:
-            deleted: int = cursor.execute(f"DELETE FROM {feature_set.table} WHERE {new} AND ({anything})").fetchall()[0][0]
-            return deleted
-        count, rule, text = broken[0]
-        names = ", ".join(quote(name) for name in feature_set.columns)
-        example = cursor.execute(f"SELECT {names} FROM {feature_set.table} WHERE {new} AND {rule} LIMIT 1")
-        row = dict(zip(feature_set.columns, map(str, example.fetchall()[0]), strict=True))
-        raise Invalid(
-            f"{text} in {count:,} row{'s' if count > 1 else ''} of feature set {feature_set.name}; nothing was stored",
-            hint="mend the query, or leave such rows out: WITH (on_error = 'skip')",
-            details={"example": row},
-        )
+        table.insert_statistics(cursor, statistics.select_sql(feature_set, row.id, before.sequence))
+        return Ingested(added, removed, skipped, Reached(known, sequence, sequence if removed else before.removal))
 
     @contextmanager
-    def _transaction(self, feature_set: FeatureSet, query: Query | None = None) -> Iterator[DuckDBPyConnection]:
+    def _transaction(self, project: str) -> Iterator[DuckDBPyConnection]:
         """A transaction on the data file in which names mean what they mean in the project."""
         import duckdb
 
-        with self._catalog.session(feature_set.project) as cursor:
+        with self._catalog.session(project) as cursor:
             cursor.execute("BEGIN TRANSACTION")
             try:
                 yield cursor
@@ -207,3 +190,55 @@ class Ingest:
 def _rollback(cursor: DuckDBPyConnection) -> None:
     with suppress(Exception):
         cursor.execute("ROLLBACK")
+
+
+def _given(feature_set: FeatureSet, columns: Sequence[str], count: int, query: Query) -> list[str]:
+    """The columns that an INSERT gives, checked."""
+    known = {name.lower(): name for name in feature_set.columns}
+    for name in columns:
+        if name.lower() not in known:
+            raise Invalid(
+                f"feature set {feature_set.name} has no column {name!r}", hint=did_you_mean(name, feature_set.columns)
+            )
+    given = [known[name.lower()] for name in columns] or feature_set.columns
+    if len(given) != count:
+        raise Invalid(
+            f"{len(given)} columns are expected, the rows have {count}",
+            hint=f"in this order: {', '.join(given)}",
+            where=query.where(0),
+        )
+    missing = [name for name in (*feature_set.entity_names, *feature_set.times) if name not in given]
+    if missing:
+        raise Invalid(f"the rows have no {missing[0]!r}", hint=f"every row needs {', '.join(missing)}")
+    return given
+
+
+def _validate(cursor: DuckDBPyConnection, feature_set: FeatureSet, new: str) -> int:
+    """Every rule at once; with rows that break one the transaction ends, unless the set skips them."""
+    rules = [(f"{quote(name)} IS NULL", f"entity {name} is missing") for name in feature_set.entity_names]
+    rules += [(f"{quote(name)} IS NULL", f"time {name} is missing") for name in feature_set.times]
+    for feature in feature_set.features:
+        if feature.not_null:
+            rules.append((f"{quote(feature.name)} IS NULL", f"{feature.name} is NOT NULL and missing"))
+        if feature.check:
+            rules.append((f"NOT ((\n{feature.check}\n)::BOOLEAN)", f"CHECK ({feature.check}) is false"))
+    counts = ", ".join(f"count(*) FILTER ({rule})" for rule, _ in rules)
+    found = cursor.execute(f"SELECT {counts} FROM {feature_set.table} WHERE {new}").fetchall()[0]
+    broken = [(count, rule, text) for count, (rule, text) in zip(found, rules, strict=True) if count]
+    if not broken:
+        return 0
+    if feature_set.skip_errors:
+        anything = " OR ".join(f"coalesce({rule}, FALSE)" for _, rule, _ in broken)
+        deleted: int = cursor.execute(f"DELETE FROM {feature_set.table} WHERE {new} AND ({anything})").fetchall()[0][0]
+        return deleted
+    count, rule, text = broken[0]
+    names = ", ".join(quote(name) for name in feature_set.columns)
+    example = cursor.execute(f"SELECT {names} FROM {feature_set.table} WHERE {new} AND {rule} LIMIT 1").fetchall()[0]
+    row = dict(zip(feature_set.columns, ("NULL" if value is None else str(value) for value in example), strict=True))
+    shown = ", ".join(f"{name} = {value}" for name, value in row.items())
+    raise Invalid(
+        f"{text} in {count:,} row{'s' if count > 1 else ''} of feature set {feature_set.name}, such as ({shown}); "
+        "nothing was stored",
+        hint="mend the query, or leave such rows out: WITH (on_error = 'skip')",
+        details={"count": count, "example": row},
+    )

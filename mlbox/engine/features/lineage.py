@@ -2,33 +2,60 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from mlbox.base.clock import now
-from mlbox.engine.catalog.tables.lineage import Edge, record
-from mlbox.engine.features.definition import FeatureSet, FeatureVector
+from mlbox.engine.catalog.tables import lineage as table
+from mlbox.engine.catalog.tables.lineage import Edge
+from mlbox.engine.features.definition import HIDDEN_SCHEMA, FeatureSet, FeatureVector
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+    from mlbox.engine.catalog.database import Catalog
 
-def of_set(cursor: DuckDBPyConnection, found: FeatureSet) -> None:
+_PART = re.compile(r'"(?:[^"]|"")*"|[^."]+')
+
+
+def record(cursor: DuckDBPyConnection, edges: Iterable[Edge]) -> None:
+    """Write edges."""
+    for edge in edges:
+        table.record(cursor, edge)
+
+
+def of_set(catalog: Catalog, found: FeatureSet) -> list[Edge]:
     """Edges from the tables that its query names; files and functions are not tables and are not seen here."""
     if found.body is None:
-        return
-    for name in sorted(tables_of(cursor, found.body)):
-        source = name if "." in name else f"{found.project}.{name}"
-        record(cursor, Edge(found.project, "table", source, "feature set", str(found.ref), now(), "AS SELECT"))
+        return []
+    sources = {_source(name, found.project) for name in _tables_of(catalog, found)}
+    return [
+        Edge(found.project, kind, source, "feature set", str(found.ref), now(), "AS SELECT")
+        for kind, source in sorted(sources)
+    ]
 
 
-def tables_of(cursor: DuckDBPyConnection, text: str) -> set[str]:
-    """Tables that a query names. DuckDB binds file readers to find out; where that fails, the syntax tells."""
+def _source(name: str, project: str) -> tuple[str, str]:
+    """(kind, reference) of a table that DuckDB names; a set's hidden table stands for its version."""
+    parts = [part.strip('"').replace('""', '"') for part in _PART.findall(name)]
+    if parts[0] == "data" and len(parts) > 1:
+        parts = parts[1:]
+    if parts[0] == HIDDEN_SCHEMA:
+        return "feature set", parts[-1]
+    return "table", f"{project}.{parts[0]}" if len(parts) == 1 else ".".join(parts)
+
+
+def _tables_of(catalog: Catalog, found: FeatureSet) -> set[str]:
+    """Tables that its query names. DuckDB binds file readers to find out; where that fails, the syntax tells."""
     import duckdb
 
-    try:
-        return set(cursor.get_table_names(text, qualified=True))
-    except duckdb.Error:
-        return _by_syntax(text)
+    body = found.body or ""
+    with catalog.session(found.project) as cursor:
+        try:
+            return set(cursor.get_table_names(body, qualified=True))
+        except duckdb.Error:
+            return _by_syntax(body)
 
 
 def _by_syntax(text: str) -> set[str]:
@@ -45,11 +72,13 @@ def _by_syntax(text: str) -> set[str]:
     return {name for name in names if name.lower() not in own}
 
 
-def of_vector(cursor: DuckDBPyConnection, vector: FeatureVector) -> None:
-    """Edges from its sets."""
-    to = f"{vector.project}.{vector.name}"
-    uses = dict.fromkeys((feature.project, feature.feature_set, "FEATURES") for feature in vector.features)
+def of_vector(vector: FeatureVector, sets: Mapping[tuple[str, str], FeatureSet]) -> list[Edge]:
+    """Edges from the versions that its sets have now; ``sets`` by (project, name)."""
+    uses = {(feature.project, feature.feature_set): "FEATURES" for feature in vector.features}
     if vector.label:
-        uses[(vector.label.project, vector.label.feature_set, "LABEL")] = None
-    for project, name, how in uses:
-        record(cursor, Edge(vector.project, "feature set", f"{project}.{name}", "feature vector", to, now(), how))
+        uses.setdefault((vector.label.project, vector.label.feature_set), "LABEL")
+    to = f"{vector.project}.{vector.name}"
+    return [
+        Edge(vector.project, "feature set", str(sets[key].ref), "feature vector", to, now(), how)
+        for key, how in uses.items()
+    ]

@@ -14,7 +14,7 @@ from mlbox.base.suggest import did_you_mean
 from mlbox.engine.features import asof
 from mlbox.engine.features.definition import FeatureSet, FeatureVector, VectorFeature
 from mlbox.engine.features.directory import Directory
-from mlbox.engine.features.online import OnlineReader
+from mlbox.engine.features.online_reader import OnlineReader, Wanted
 from mlbox.engine.features.stores.online.base import OnlineStore
 
 if TYPE_CHECKING:
@@ -49,19 +49,19 @@ class Retrieval:
         """
         found = self._directory.vector(_ref(vector, project))
         seen = self._look(project, spine)
-        wanted = self._by_set(found.features)
+        wanted = self._by_set(found, found.features)
         time = self._time_of(found, seen)
         if seen.columns is not None:
             self._check_entities(found, seen.columns, wanted)
-            wanted = self._without_own(found, seen, wanted)
-            self._check_names(seen.columns, wanted)
-        text = asof.retrieval(asof.Spine(seen.relation, time), wanted)
+            wanted = self._without_own(seen, wanted)
+            self._check_names(seen, wanted)
+        text = asof.retrieval(asof.Spine(seen.relation, time), wanted, found.names)
         return self._with_label(found, seen, text)
 
     def features_at_sql(self, project: str, vector: str, instant: str) -> str:
         """Every entity as of an instant; one set of the vector must hold all entity columns."""
         found = self._directory.vector(_ref(vector, project))
-        wanted = self._by_set(found.features)
+        wanted = self._by_set(found, found.features)
         entities = list(dict.fromkeys(name for one, _ in wanted for name in one.entity_names))
         whole = next((one for one, _ in wanted if set(one.entity_names) == set(entities)), None)
         if whole is None:
@@ -71,8 +71,9 @@ class Retrieval:
             )
         names = ", ".join(quote(name) for name in entities)
         moment = f"{literal(instant)}::TIMESTAMPTZ"
-        relation = f"(SELECT DISTINCT {names}, {moment} AS event_time FROM {whole.table} WHERE {quote(whole.axis)} <= {moment})"
-        return asof.retrieval(asof.Spine(relation, "event_time"), wanted)
+        known = f"{quote(whole.axis)} <= {moment}"
+        relation = f"(SELECT DISTINCT {names}, {moment} AS event_time FROM {whole.table} WHERE {known})"
+        return asof.retrieval(asof.Spine(relation, "event_time"), wanted, found.names)
 
     def online_rows(self, project: str, vector: str, keys: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """The keys with the features as of now."""
@@ -83,23 +84,24 @@ class Retrieval:
                 raise Invalid(
                     f"entity {missing[0]} is missing", hint=f"vector {vector} needs: {', '.join(reader.entities)}"
                 )
-        columns = {name: [key[name] for key in keys] for name in reader.entities}
-        values = reader.read(columns)
-        return [
-            {**key, **{name: values[name][row] for name in reader.features}} for row, key in enumerate(keys)
-        ]
+        values = reader.read({name: [key[name] for key in keys] for name in reader.entities})
+        return [{**key, **{name: values[name][row] for name in reader.features}} for row, key in enumerate(keys)]
 
     def reader(self, ref: Ref) -> OnlineReader:
-        """For serving."""
-        found = self._directory.vector(ref)
-        wanted = self._by_set(found.features)
-        for feature_set, _ in wanted:
-            if feature_set.store == "offline":
-                raise Conflict(
-                    f"feature set {feature_set.name} of vector {found.name} is kept offline only",
-                    hint="create it with STORE OFFLINE AND ONLINE",
-                )
-        return OnlineReader(self._store, wanted, [feature.name for feature in found.features])
+        """For serving; it follows its vector's definition and tells when that is gone."""
+
+        def resolve() -> tuple[list[str], Wanted]:
+            found = self._directory.vector(ref)
+            wanted = self._by_set(found, found.features)
+            for feature_set, _ in wanted:
+                if feature_set.store == "offline":
+                    raise Conflict(
+                        f"feature set {feature_set.name} of vector {found.name} is kept offline only",
+                        hint="create it with STORE OFFLINE AND ONLINE",
+                    )
+            return found.names, wanted
+
+        return OnlineReader(self._store, resolve, self._directory.generation)
 
     def training_query(self, ref: Ref) -> Query:
         """A vector over its label's set; any other name is read as a table."""
@@ -111,14 +113,25 @@ class Retrieval:
                 f"vector {vector.name} has no label, so its rows are not known",
                 hint=f"RUN … FROM (SELECT * FROM ml.features('{vector.name}', 'spine')), or give the vector a LABEL",
             )
-        spine = f"{vector.label.project}.{vector.label.feature_set}"
-        return Query(f"FROM ml.features({literal(str(ref.at(None)))}, {literal(spine)})")
+        spine = f"{quote(vector.label.project)}.{quote(vector.label.feature_set)}"
+        return Query(f"FROM ml.features({literal(f'{ref.project}.{ref.name}')}, {literal(spine)})")
 
-    def _by_set(self, features: Sequence[VectorFeature]) -> list[tuple[FeatureSet, list[VectorFeature]]]:
+    def _by_set(
+        self, vector: FeatureVector, features: Sequence[VectorFeature]
+    ) -> list[tuple[FeatureSet, list[VectorFeature]]]:
         grouped: dict[tuple[str, str], list[VectorFeature]] = {}
         for feature in features:
             grouped.setdefault((feature.project, feature.feature_set), []).append(feature)
-        return [(self._directory.set(Ref(*key)), own) for key, own in grouped.items()]
+        found = [(self._directory.set(Ref(*key)), own) for key, own in grouped.items()]
+        for feature_set, own in found:
+            names = {feature.name for feature in feature_set.features}
+            gone = next((feature.feature for feature in own if feature.feature not in names), None)
+            if gone is not None:
+                raise Conflict(
+                    f"feature set {feature_set.ref} has no feature {gone!r}, which vector {vector.name} reads",
+                    hint="CREATE OR REPLACE FEATURE VECTOR without it",
+                )
+        return found
 
     def _look(self, project: str, spine: str) -> SpineColumns:
         text = spine.strip()
@@ -147,14 +160,13 @@ class Retrieval:
         times = [name for name, kind in seen.columns.items() if kind.startswith("TIMESTAMP") or kind == "DATE"]
         preferred = ([label.timestamp] if label else []) + list(TIME_NAMES)
         for name in preferred:
-            if name in times:
-                return name
+            for time in times:
+                if time.lower() == name.lower():
+                    return time
         if len(times) == 1:
             return times[0]
         told = f"it has {len(times)}: {', '.join(times)}" if times else f"its columns: {', '.join(seen.columns)}"
-        raise Invalid(
-            f"which column of the spine {seen.relation} is its time? {told}", hint=f"call it {preferred[0]}"
-        )
+        raise Invalid(f"which column of the spine {seen.relation} is its time? {told}", hint=f"call it {preferred[0]}")
 
     def _check_entities(
         self,
@@ -173,20 +185,29 @@ class Retrieval:
                     )
 
     def _without_own(
-        self, vector: FeatureVector, seen: SpineColumns, wanted: list[tuple[FeatureSet, list[VectorFeature]]]
+        self, seen: SpineColumns, wanted: list[tuple[FeatureSet, list[VectorFeature]]]
     ) -> list[tuple[FeatureSet, list[VectorFeature]]]:
-        """Features of the spine itself are its columns already."""
-        return [(one, own) for one, own in wanted if seen.feature_set is None or one.id != seen.feature_set.id]
+        """Features of the set that is the spine are its columns already, where a row is known at its event time.
 
-    def _check_names(
-        self, columns: Mapping[str, str], wanted: Sequence[tuple[FeatureSet, Sequence[VectorFeature]]]
-    ) -> None:
-        folded = {name.lower() for name in columns}
+        With KNOWN AT they are not: at its event time a row knows earlier rows only.
+        """
+        spine = seen.feature_set
+        if spine is None or spine.known_at is not None:
+            return wanted
+        return [
+            (one, [feature for feature in own if one.id != spine.id or feature.name != feature.feature])
+            for one, own in wanted
+        ]
+
+    def _check_names(self, seen: SpineColumns, wanted: Sequence[tuple[FeatureSet, Sequence[VectorFeature]]]) -> None:
+        folded = {name.lower() for name in seen.columns or ()}
         for feature_set, features in wanted:
+            own = seen.feature_set is not None and feature_set.id == seen.feature_set.id
+            why = f"; at {feature_set.timestamp} only rows known before are seen" if own else ""
             for feature in features:
                 if feature.name.lower() in folded:
                     raise Invalid(
-                        f"the spine has a column {feature.name!r}, and so has feature set {feature_set.name}",
+                        f"the spine has a column {feature.name!r}, and so has feature set {feature_set.name}{why}",
                         hint=f"rename the feature in the vector: {feature_set.name}.{feature.feature} AS …",
                     )
 
@@ -200,12 +221,13 @@ class Retrieval:
             return text
         rows = asof.unique_rows(label, [vector.label.feature])
         keys = ", ".join(quote(name) for name in label.entity_names)
-        newest = f"SELECT * FROM ({rows}) QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY {quote(label.axis)} DESC) = 1"
+        last = f"row_number() OVER (PARTITION BY {keys} ORDER BY {quote(label.axis)} DESC) = 1"
         equal = " AND ".join(f"_rows.{quote(name)} = _label.{quote(name)}" for name in label.entity_names)
         wanted = f"_label.{quote(vector.label.feature)} AS {quote(vector.label.name)}"
-        return f"SELECT _rows.*, {wanted} FROM ({text}) AS _rows LEFT JOIN ({newest}) AS _label ON {equal}"
+        newest = f"(FROM ({rows}) QUALIFY {last})"
+        return f"SELECT _rows.*, {wanted} FROM ({text}) AS _rows LEFT JOIN {newest} AS _label ON {equal}"
 
 
 def _ref(name: str, project: str) -> Ref:
-    head, dot, tail = name.partition(".")
-    return Ref(head if dot else project, tail if dot else head)
+    parts = [part.strip('"') for part in re.findall(r'"[^"]+"|[^.]+', name)]
+    return Ref(parts[0], ".".join(parts[1:])) if len(parts) > 1 else Ref(project, name.strip('"'))

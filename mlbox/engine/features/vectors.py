@@ -1,18 +1,114 @@
-"""From the command to the definition of a feature vector."""
+"""The commands on feature vectors, and how a vector's features are found."""
 
 from __future__ import annotations
 
-from mlbox.base.errors import Invalid, NotFound
-from mlbox.base.names import check_name
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from mlbox.base.command import Caller, Handler, Plan, Result, Step
+from mlbox.base.errors import AlreadyExists, Invalid, NotFound
+from mlbox.base.events import Bus, Event
+from mlbox.base.names import Ref, check_name
 from mlbox.base.suggest import did_you_mean
-from mlbox.engine.features.commands import CreateFeatureVector, FeatureRef
-from mlbox.engine.features.definition import FeatureVector, VectorFeature
+from mlbox.engine.catalog.tables import projects
+from mlbox.engine.features.commands import (
+    CreateFeatureVector,
+    DropFeatureVector,
+    FeatureRef,
+    RefreshFeatureVector,
+)
+from mlbox.engine.features.definition import FeatureSet, FeatureVector, VectorFeature
 from mlbox.engine.features.directory import Directory
+from mlbox.engine.features.sets import FeatureSets, Span
+
+if TYPE_CHECKING:
+    from mlbox.engine.catalog.database import Catalog
 
 
-def resolve(command: CreateFeatureVector, directory: Directory) -> FeatureVector:
+class FeatureVectors:
+    """CREATE, REFRESH and DROP of feature vectors."""
+
+    def __init__(self, catalog: Catalog, bus: Bus, directory: Directory, sets: FeatureSets) -> None:
+        self._catalog = catalog
+        self._bus = bus
+        self._directory = directory
+        self._sets = sets
+
+    def handlers(self) -> Iterable[Handler]:
+        """The commands it answers."""
+        return (
+            Handler(CreateFeatureVector, self.plan_create, self.create),
+            Handler(RefreshFeatureVector, self.plan_refresh, self.refresh),
+            Handler(DropFeatureVector, self.plan_drop, self.drop),
+        )
+
+    def plan_create(self, command: CreateFeatureVector, caller: Caller) -> Plan:
+        """Every feature must exist."""
+        present = self._directory.find_vector(command.ref)
+        if present is not None and command.if_not_exists:
+            return Plan((Step("reuse", f"feature vector {command.ref}", "exists already"),), {"vector": None})
+        if present is not None and not command.replace:
+            raise AlreadyExists(
+                f"feature vector {command.ref} exists already",
+                hint="CREATE OR REPLACE FEATURE VECTOR replaces its definition; IF NOT EXISTS keeps what is there",
+            )
+        with self._catalog.read() as cursor:
+            projects.require(cursor, command.ref.project)
+        vector = resolve(command, self._directory, present.name if present else command.ref.name)
+        sets = ", ".join(dict.fromkeys(feature.feature_set for feature in vector.features))
+        detail = f"{len(vector.features)} features of {sets}"
+        return Plan((Step("create", f"feature vector {command.ref}", detail),), {"vector": vector})
+
+    def create(self, command: CreateFeatureVector, plan: Plan, caller: Caller) -> Result:
+        """Definition and lineage in one write."""
+        vector: FeatureVector | None = plan.resolved["vector"]
+        if vector is None:
+            return Result(f"feature vector {command.ref} exists already")
+        self._directory.put_vector(vector)
+        self._bus.publish(Event("feature_vector.created", vector.project, vector.name))
+        return Result(
+            f"created feature vector {vector.project}.{vector.name}: {len(vector.features)} features",
+            facts={"features": len(vector.features)},
+        )
+
+    def plan_refresh(self, command: RefreshFeatureVector, caller: Caller) -> Plan:
+        """Its sets that have a query, or with ONLINE those that are kept online."""
+        vector = self._directory.vector(command.ref)
+        found = self._sets_of(vector)
+        able = [one for one in found if (one.store != "offline" if command.online else one.body is not None)]
+        if not able:
+            self._sets.check_refresh(found[0], online=command.online)
+        steps = [Step("write", "online store" if command.online else f"{one.project}.{one.name}") for one in able]
+        return Plan(tuple(steps), {"sets": able})
+
+    def refresh(self, command: RefreshFeatureVector, plan: Plan, caller: Caller) -> Result:
+        """One set after the other."""
+        span = Span(command.full, command.start, command.end, command.online)
+        done = [self._sets.renew(Ref(one.project, one.name), span) for one in plan.resolved["sets"]]
+        return Result("; ".join(message for message, _ in done), facts={"rows": sum(rows for _, rows in done)})
+
+    def _sets_of(self, vector: FeatureVector) -> list[FeatureSet]:
+        refs = dict.fromkeys(Ref(used.project, used.feature_set) for used in vector.uses)
+        return [self._directory.set(ref) for ref in refs]
+
+    def plan_drop(self, command: DropFeatureVector, caller: Caller) -> Plan:
+        """It must exist unless IF EXISTS."""
+        found = self._directory.find_vector(command.ref) if command.if_exists else self._directory.vector(command.ref)
+        return Plan((Step("drop", f"feature vector {command.ref}"),), {"vector": found})
+
+    def drop(self, command: DropFeatureVector, plan: Plan, caller: Caller) -> Result:
+        """Only the definition; readers of endpoints then tell that it is gone."""
+        vector: FeatureVector | None = plan.resolved["vector"]
+        if vector is None:
+            return Result(f"there is no feature vector {command.ref}")
+        self._directory.remove_vector(vector)
+        self._bus.publish(Event("feature_vector.dropped", vector.project, vector.name))
+        return Result(f"dropped feature vector {vector.project}.{vector.name}")
+
+
+def resolve(command: CreateFeatureVector, directory: Directory, name: str) -> FeatureVector:
     """Wildcards become names; every feature must exist and have a name of its own."""
-    check_name(command.ref.name, "feature vector name")
+    check_name(name, "feature vector name")
     features = [found for wanted in command.features for found in _named(wanted, directory)]
     seen: dict[str, VectorFeature] = {}
     for feature in features:
@@ -28,7 +124,7 @@ def resolve(command: CreateFeatureVector, directory: Directory) -> FeatureVector
         (label,) = _named(command.label, directory) if command.label.feature != "*" else (None,)
         if label is None:
             raise Invalid("the label is one column", hint="LABEL set.column")
-    return FeatureVector(command.ref.project, command.ref.name, tuple(features), label, command.comment)
+    return FeatureVector(command.ref.project, name, tuple(features), label, command.comment)
 
 
 def _named(wanted: FeatureRef, directory: Directory) -> list[VectorFeature]:

@@ -13,8 +13,8 @@ from mlbox.sql.session import Session
 
 PAID = """
 CREATE OR REPLACE TABLE paid AS
-SELECT i % 3 AS shop, TIMESTAMPTZ '2026-01-01' + to_hours(i) AS sold, TIMESTAMPTZ '2026-01-01' + to_hours(i + i % 5) AS paid_at,
-       i::DOUBLE AS amount FROM range(200) r(i)
+SELECT i % 3 AS shop, TIMESTAMPTZ '2026-01-01' + to_hours(i) AS sold,
+       TIMESTAMPTZ '2026-01-01' + to_hours(i + i % 5) AS paid_at, i::DOUBLE AS amount FROM range(200) r(i)
 """
 WINDOWED = """
 CREATE OR REPLACE FEATURE SET shops (ENTITY shop, TIMESTAMP sold, KNOWN AT paid_at)
@@ -77,7 +77,11 @@ def test_refreshing_piece_by_piece_gives_the_whole(session: Session) -> None:
 
 def test_rules_hold_or_nothing_is_stored(session: Session) -> None:
     """NOT NULL, CHECK, missing entity; the example row is told; on_error = 'skip' leaves wrong rows out."""
-    run(session, "CREATE FEATURE SET r (ENTITY k BIGINT, TIMESTAMP t, x DOUBLE NOT NULL CHECK (x > 0), y VARCHAR DEFAULT 'none')")
+    run(
+        session,
+        "CREATE FEATURE SET r (ENTITY k BIGINT, TIMESTAMP t, x DOUBLE NOT NULL CHECK (x > 0), "
+        "y VARCHAR DEFAULT 'none')",
+    )
     run(session, "INSERT INTO r VALUES (1, '2026-01-01', 1.5, NULL)")
     for values, words in (
         ("(2, '2026-01-01', -1, 'a')", "CHECK"),
@@ -101,7 +105,10 @@ def test_inserted_rows_reach_both_stores(session: Session) -> None:
     """An older event does not replace a newer one on line."""
     run(session, "CREATE FEATURE SET p (ENTITY k BIGINT, TIMESTAMP t, x DOUBLE, s VARCHAR) STORE OFFLINE AND ONLINE")
     run(session, "CREATE FEATURE VECTOR pv AS FEATURES (p.x, p.s AS label)")
-    run(session, "INSERT INTO p VALUES (1, '2026-01-02', 2.5, 'new'); INSERT INTO p VALUES (1, '2026-01-01', 1.5, 'old')")
+    run(
+        session,
+        "INSERT INTO p VALUES (1, '2026-01-02', 2.5, 'new'); INSERT INTO p VALUES (1, '2026-01-01', 1.5, 'old')",
+    )
     assert rows(session, "FROM ml.online('pv', {'k': 1})") == [{"k": 1, "x": 2.5, "label": "new"}]
     assert rows(session, "SELECT count(*) AS n FROM p") == [{"n": 2}]
 
@@ -109,7 +116,9 @@ def test_inserted_rows_reach_both_stores(session: Session) -> None:
 def test_statistics_of_an_ingest(session: Session) -> None:
     """As numbers and histogram."""
     run(session, WINDOWED.format(more=""))
-    (row,) = rows(session, "SELECT * FROM ml.feature_stats WHERE feature_set = 'shops' AND column_name = 'sum_amount_2d'")
+    (row,) = rows(
+        session, "SELECT * FROM ml.feature_stats WHERE feature_set = 'shops' AND column_name = 'sum_amount_2d'"
+    )
     (true,) = rows(
         session, "SELECT min(sum_amount_2d) AS lo, max(sum_amount_2d) AS hi, avg(sum_amount_2d) AS m FROM shops"
     )
@@ -143,7 +152,10 @@ def test_versions_and_drops(session: Session) -> None:
     run(session, WINDOWED.format(more=""))
     with pytest.raises(AlreadyExists):
         run(session, WINDOWED.format(more="").replace("OR REPLACE ", ""))
-    assert "exists already" in run(session, WINDOWED.format(more="").replace("OR REPLACE FEATURE SET", "FEATURE SET IF NOT EXISTS")).message
+    assert (
+        "exists already"
+        in run(session, WINDOWED.format(more="").replace("OR REPLACE FEATURE SET", "FEATURE SET IF NOT EXISTS")).message
+    )
     run(session, WINDOWED.format(more=""))
     assert rows(session, "SELECT version FROM ml.feature_sets") == [{"version": 2}]
     run(session, "CREATE FEATURE VECTOR v AS FEATURES (shops.sales)")
@@ -159,11 +171,19 @@ def test_versions_and_drops(session: Session) -> None:
 @pytest.mark.parametrize(
     ("text", "kind", "words"),
     [
-        ("CREATE FEATURE SET a (ENTITY shp, TIMESTAMP sold) AS SELECT shop, sold, amount FROM paid", Invalid, "did you mean shop"),
+        (
+            "CREATE FEATURE SET a (ENTITY shp, TIMESTAMP sold) AS SELECT shop, sold, amount FROM paid",
+            Invalid,
+            "did you mean shop",
+        ),
         ("CREATE FEATURE SET a (ENTITY shop) AS SELECT shop, sold FROM paid", MlboxError, "TIMESTAMP"),
         ("CREATE FEATURE SET a (ENTITY shop, TIMESTAMP sold) AS SELECT shop, sold FROM paid", Invalid, "no feature"),
         ("CREATE FEATURE SET a (ENTITY shop, TIMESTAMP sold) AS SELECT shop, sold, nix FROM paid", MlboxError, "nix"),
-        ("CREATE FEATURE SET paid (ENTITY shop, TIMESTAMP sold) AS SELECT * FROM paid", AlreadyExists, "table or view paid"),
+        (
+            "CREATE FEATURE SET paid (ENTITY shop, TIMESTAMP sold) AS SELECT * FROM paid",
+            AlreadyExists,
+            "table or view paid",
+        ),
         ("CREATE FEATURE VECTOR v AS FEATURES (shpos.x)", NotFound, "shpos"),
         ("REFRESH FEATURE SET nothing", NotFound, "nothing"),
         ("FROM ml.features('nothing', 'paid')", NotFound, "nothing"),
@@ -201,7 +221,8 @@ def test_a_cte_is_a_spine(session: Session) -> None:
     """Its time is called as the label's, else event_time."""
     run(session, "CREATE FEATURE SET o (ENTITY shop, TIMESTAMP sold) AS SELECT shop, sold, amount FROM paid")
     run(session, "CREATE FEATURE VECTOR v AS FEATURES (o.amount)")
-    text = "WITH s AS (SELECT 1 AS shop, TIMESTAMPTZ '2026-01-01 05:00' AS event_time) SELECT amount FROM ml.features('v', 's')"
+    spine = "SELECT 1 AS shop, TIMESTAMPTZ '2026-01-01 05:00' AS event_time"
+    text = f"WITH s AS ({spine}) SELECT amount FROM ml.features('v', 's')"
     assert rows(session, text) == [{"amount": 4.0}]
     at = rows(session, "SELECT shop, amount FROM ml.features_at('v', TIMESTAMP '2026-01-01 05:00') ORDER BY shop")
     assert at == [{"shop": 0, "amount": 3.0}, {"shop": 1, "amount": 4.0}, {"shop": 2, "amount": 5.0}]

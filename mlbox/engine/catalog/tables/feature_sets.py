@@ -24,7 +24,10 @@ class DefinitionRow:
 
 @dataclass(frozen=True, slots=True)
 class IngestRow:
-    """One ingest: rows added and removed, and how far in time and sequence the set then reached."""
+    """One ingest: rows added and removed, event times of the added ones, and how far the set then reached.
+
+    A sequence is given to every row, and one more to an ingest that removes rows, so that followers notice it.
+    """
 
     id: str
     set_id: str
@@ -39,6 +42,15 @@ class IngestRow:
     last_sequence: int
     started_at: datetime
     duration_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How far a set has got: latest known-at time, last sequence given, and the last one given by a removal of rows."""
+
+    known: datetime | None = None
+    sequence: int = 0
+    removal: int = 0
 
 
 def insert_definition(cursor: DuckDBPyConnection, row: DefinitionRow) -> None:
@@ -73,21 +85,23 @@ def delete_definitions(cursor: DuckDBPyConnection, project: str, name: str | Non
     cursor.execute(f"DELETE FROM data._mlbox.feature_definitions WHERE {condition}", values)
 
 
-def upsert(cursor: DuckDBPyConnection, row: DefinitionRow) -> None:
-    """Into the catalog; a new version starts with an empty online store."""
+def upsert(cursor: DuckDBPyConnection, row: DefinitionRow, online_until: datetime | None, online_sequence: int) -> None:
+    """Into the catalog, with how far the version is online; it takes the place of an older version."""
     cursor.execute(
         """
-        INSERT INTO catalog.main.feature_sets (project, name, version, id, definition, created_at)
-        VALUES (?, ?, ?, ?, ?, ?)
+        INSERT INTO catalog.main.feature_sets
+            (project, name, version, id, definition, created_at, online_until, online_sequence)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (project, name) DO UPDATE SET version = excluded.version, id = excluded.id,
-            definition = excluded.definition, online_until = NULL, online_sequence = NULL
+            definition = excluded.definition, online_until = excluded.online_until,
+            online_sequence = excluded.online_sequence
         """,
-        list(astuple(row)),
+        [*astuple(row), online_until, online_sequence],
     )
 
 
 def every(cursor: DuckDBPyConnection) -> list[tuple[str, datetime | None, int | None]]:
-    """(definition, online_until, online_sequence) of each set of the catalog."""
+    """(definition, online_until, online_sequence) of each set of the catalog; (None, 0) before it is online."""
     return cursor.execute("SELECT definition, online_until, online_sequence FROM catalog.main.feature_sets").fetchall()
 
 
@@ -112,14 +126,19 @@ def insert_ingest(cursor: DuckDBPyConnection, row: IngestRow) -> None:
     cursor.execute(f"INSERT INTO data._mlbox.ingests VALUES ({marks})", list(astuple(row)))
 
 
-def reached(cursor: DuckDBPyConnection, set_id: str) -> tuple[datetime | None, int]:
-    """(last known-at time, last sequence) of a set."""
-    rows = cursor.execute(
-        "SELECT max(last_known), coalesce(max(last_sequence), 0) FROM data._mlbox.ingests WHERE set_id = ?", [set_id]
-    ).fetchall()
-    return rows[0][0], rows[0][1]
-
-
 def insert_statistics(cursor: DuckDBPyConnection, select: str) -> None:
-    """Rows of ``select`` (one a column of a set) into the data file, beside the ingest that they describe."""
+    """The rows of a query that computes them, a column each."""
     cursor.execute(f"INSERT INTO data._mlbox.feature_stats {select}")
+
+
+def reached(cursor: DuckDBPyConnection, set_id: str) -> Reached:
+    """How far a set has got, from its ledger."""
+    rows = cursor.execute(
+        """
+        SELECT arg_max_null(last_known, last_sequence), coalesce(max(last_sequence), 0),
+               coalesce(max(last_sequence) FILTER (removed > 0), 0)
+        FROM data._mlbox.ingests WHERE set_id = ?
+        """,
+        [set_id],
+    ).fetchall()
+    return Reached(*rows[0])

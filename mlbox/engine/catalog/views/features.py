@@ -54,6 +54,12 @@ VIEWS = (
             FROM catalog.main.feature_sets
         )
         UNION ALL
+        SELECT project, feature_set, name, 'TIMESTAMP WITH TIME ZONE', role, NULL, NULL
+        FROM (
+            SELECT project, name AS feature_set, definition::JSON->>role AS name, role
+            FROM catalog.main.feature_sets, (VALUES ('timestamp'), ('known_at')) AS roles(role)
+        ) WHERE name IS NOT NULL
+        UNION ALL
         SELECT project, feature_set, e[1], e[2], 'entity', NULL, NULL
         FROM (
             SELECT project, name AS feature_set,
@@ -65,7 +71,7 @@ VIEWS = (
             ViewColumn("feature_set", "VARCHAR", "Feature set"),
             ViewColumn("name", "VARCHAR", "Column"),
             ViewColumn("type", "VARCHAR", "DuckDB type"),
-            ViewColumn("role", "VARCHAR", "entity or feature"),
+            ViewColumn("role", "VARCHAR", "entity, timestamp, known_at or feature"),
             ViewColumn("aggregate", "VARCHAR", "Its window aggregate, where it is one"),
             ViewColumn("description", "VARCHAR", "What it means"),
         ),
@@ -96,8 +102,8 @@ VIEWS = (
         "feature_stats",
         "One row a column of a feature set: statistics of its last ingest.",
         """
-        SELECT s.project, s.name AS feature_set, s.version, t.column_name, t.row_count, t.nulls, t.distinct_count, t.min,
-               t.mean, t.max, t.stddev, t.quantiles, t.histogram_edges, t.histogram_counts, t.top, t.computed_at
+        SELECT s.project, s.name AS feature_set, s.version, t.column_name, t.row_count, t.nulls, t.distinct_count,
+               t.min, t.mean, t.max, t.stddev, t.quantiles, t.histogram_edges, t.histogram_counts, t.top, t.computed_at
         FROM catalog.main.feature_sets s JOIN (
             SELECT * FROM data._mlbox.feature_stats
             QUALIFY computed_at = max(computed_at) OVER (PARTITION BY set_id, column_name)
@@ -126,8 +132,8 @@ VIEWS = (
         "ingests",
         "One row an ingest into a feature set.",
         """
-        SELECT project, feature_set, version, id, added, removed, first_event, last_event, last_known, started_at,
-               duration_ms
+        SELECT project, feature_set, version, id, added AS rows, first_event AS from_time, last_event AS to_time,
+               started_at, duration_ms
         FROM data._mlbox.ingests
         """,
         (
@@ -135,11 +141,9 @@ VIEWS = (
             ViewColumn("feature_set", "VARCHAR", "Feature set"),
             ViewColumn("version", "INTEGER", "Version of the set"),
             ViewColumn("id", "VARCHAR", "Identifier"),
-            ViewColumn("added", "BIGINT", "Rows added", "rows"),
-            ViewColumn("removed", "BIGINT", "Rows replaced", "rows"),
-            ViewColumn("first_event", TIME, "Earliest event time of the added rows"),
-            ViewColumn("last_event", TIME, "Latest event time of the added rows"),
-            ViewColumn("last_known", TIME, "Latest known-at time of the added rows"),
+            ViewColumn("rows", "BIGINT", "Rows added", "rows"),
+            ViewColumn("from_time", TIME, "Earliest event time of the added rows"),
+            ViewColumn("to_time", TIME, "Latest event time of the added rows"),
             ViewColumn("started_at", TIME, "Start"),
             ViewColumn("duration_ms", "DOUBLE", "Duration", "ms"),
         ),

@@ -75,7 +75,7 @@ def part_of(type_name: str) -> Part:
     if folded == "VARCHAR" or folded.startswith("ENUM"):
         return _text
     if folded == "FLOAT":
-        return lambda value: _float(struct.unpack("<f", struct.pack("<f", float(value)))[0])
+        return lambda value: _float(float(struct.unpack("<f", struct.pack("<f", float(value)))[0]))
     if folded == "DOUBLE":
         return lambda value: _float(float(value))
     decimal = _DECIMAL.fullmatch(folded)
@@ -100,7 +100,8 @@ def _integer(value: Any) -> bytes:
         value = number
     if _LOW <= value < _HIGH:
         return b"\x20" + struct.pack(">Q", value + _HIGH)
-    return (b"\x21" if value > 0 else b"\x1f") + (value + 2**128).to_bytes(17, "big")
+    wide: bytes = (value + 2**128).to_bytes(17, "big")
+    return (b"\x21" if value > 0 else b"\x1f") + wide
 
 
 def _float(value: float) -> bytes:

@@ -1,0 +1,250 @@
+"""The commands on feature sets."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from mlbox.base.command import Caller, Handler, Plan, Result, Step
+from mlbox.base.errors import AlreadyExists, Conflict
+from mlbox.base.events import Bus, Event
+from mlbox.base.names import Ref
+from mlbox.engine.catalog.tables import feature_sets as table
+from mlbox.engine.catalog.tables import projects
+from mlbox.engine.features.building import build
+from mlbox.engine.features.commands import CreateFeatureSet, DropFeatureSet, InsertFeatures, RefreshFeatureSet
+from mlbox.engine.features.definition import FeatureSet, table_of
+from mlbox.engine.features.directory import Directory
+from mlbox.engine.features.ingest import Ingest, Ingested, Range
+from mlbox.engine.features.online import Materializer
+
+if TYPE_CHECKING:
+    from mlbox.engine.catalog.database import Catalog
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What a refresh asks for; see ``RefreshFeatureSet``."""
+
+    full: bool
+    start: datetime | None
+    end: datetime | None
+    online: bool
+
+
+class FeatureSets:
+    """CREATE, REFRESH, INSERT INTO and DROP of feature sets. One writer at a time for each set."""
+
+    def __init__(self, catalog: Catalog, bus: Bus, directory: Directory, ingest: Ingest, online: Materializer) -> None:
+        self._catalog = catalog
+        self._bus = bus
+        self._directory = directory
+        self._ingest = ingest
+        self._online = online
+        self._locks: dict[tuple[str, str], threading.RLock] = {}
+
+    def handlers(self) -> Iterable[Handler]:
+        """The commands it answers."""
+        return (
+            Handler(CreateFeatureSet, self.plan_create, self.create),
+            Handler(RefreshFeatureSet, self.plan_refresh, self.refresh),
+            Handler(InsertFeatures, self.plan_insert, self.insert),
+            Handler(DropFeatureSet, self.plan_drop, self.drop),
+        )
+
+    def _locked(self, ref: Ref) -> AbstractContextManager[object]:
+        return self._locks.setdefault((ref.project.lower(), ref.name.lower()), threading.RLock())
+
+    def plan_create(self, command: CreateFeatureSet, caller: Caller) -> Plan:
+        """Bind the query, find and type the columns."""
+        present = self._directory.find_set(command.ref)
+        if present is not None and command.if_not_exists:
+            return Plan((Step("reuse", f"feature set {command.ref}", "exists already"),), {"built": None})
+        with self._catalog.read() as cursor:
+            projects.require(cursor, command.ref.project)
+            numbers = [version for version, _ in table.versions(cursor, command.ref.project, command.ref.name)]
+        if present is None:
+            self._refuse_taken(command.ref)
+        elif not command.replace:
+            raise AlreadyExists(
+                f"feature set {command.ref} exists already",
+                hint="CREATE OR REPLACE FEATURE SET makes a new version; IF NOT EXISTS keeps what is there",
+            )
+        else:  # in the spelling that it has
+            command = replace(command, ref=Ref(present.project, present.name))
+        built = build(command, max(numbers, default=0) + 1, self._catalog.describe)
+        if present is not None:
+            self._refuse_loss(present, built)
+        return Plan(_steps_of_create(built, present), {"built": built, "present": present})
+
+    def _refuse_taken(self, ref: Ref) -> None:
+        taken = self._catalog.row(
+            "SELECT table_type FROM information_schema.tables WHERE table_catalog = 'data' AND lower(table_schema) = ? "
+            "AND lower(table_name) = ?",
+            [ref.project.lower(), ref.name.lower()],
+        )
+        if taken:
+            raise AlreadyExists(
+                f"project {ref.project} has a table or view {ref.name} already", hint="choose another name, or drop it"
+            )
+
+    def _refuse_loss(self, present: FeatureSet, built: FeatureSet) -> None:
+        names = {feature.name for feature in built.features}
+        for vector in self._directory.readers(present):
+            lost = [name for name in vector.reads(present) if name not in names]
+            if lost:
+                raise Conflict(
+                    f"feature vector {vector.name} reads {present.name}.{lost[0]}, which the new version lacks",
+                    hint="drop the vector first, or keep the feature",
+                )
+
+    def create(self, command: CreateFeatureSet, plan: Plan, caller: Caller) -> Result:
+        """Rows with the definition beside them, the online store, then the catalog, which switches readers over."""
+        built: FeatureSet | None = plan.resolved["built"]
+        if built is None:
+            return Result(f"feature set {command.ref} exists already")
+        with self._locked(command.ref):
+            done = self._ingest.create(built, fill=not command.options.get("defer", False))
+            written = self._follow(built)
+            self._directory.put_set(built, self._online.state(built.id))
+            self._forget_older(built)
+        self._bus.publish(Event("feature_set.created", built.project, built.name, {"rows": done.added}))
+        online = f", {written:,} entities online" if written is not None else ""
+        return Result(
+            f"created feature set {built.project}.{built.name}: {_count(done)}, {len(built.features)} features{online}",
+            facts={"rows": done.added, "version": built.version},
+        )
+
+    def _follow(self, found: FeatureSet) -> int | None:
+        """Bring the online store after the offline one, where the set wants it."""
+        return None if found.store == "offline" or found.online_by_hand else self._online.run(found)
+
+    def _forget_older(self, built: FeatureSet) -> None:
+        """Online rows of versions before the previous one, which requests under way may still read."""
+        with self._catalog.read() as cursor:
+            known = table.versions(cursor, built.project, built.name)
+        for version, set_id in known:
+            if version < built.version - 1:
+                self._online.forget(set_id)
+
+    def catch_up(self, sets: Iterable[FeatureSet]) -> None:
+        """At open: what was committed offline, and not moved to the online store before a crash."""
+        for found in sets:
+            if found.store != "offline" and not found.online_by_hand:
+                if self._ingest.reached(found).sequence > self._online.state(found.id).sequence:
+                    self._follow(found)
+
+    def plan_refresh(self, command: RefreshFeatureSet, caller: Caller) -> Plan:
+        """What will be read."""
+        found = self._directory.set(command.ref)
+        self.check_refresh(found, online=command.online)
+        target = "online store" if command.online else f"{found.project}.{found.name}"
+        until = f"known before {command.end.isoformat()}" if command.end else "all that is known"
+        return Plan((Step("write", target, until),))
+
+    def check_refresh(self, found: FeatureSet, *, online: bool) -> None:
+        """Raise ``Conflict`` when there is nothing to refresh from or to."""
+        if online and found.store == "offline":
+            raise Conflict(
+                f"feature set {found.name} is kept offline only", hint="create it with STORE OFFLINE AND ONLINE"
+            )
+        if not online and found.body is None:
+            raise Conflict(f"feature set {found.name} has no query to refresh from", hint="add rows with INSERT INTO")
+
+    def refresh(self, command: RefreshFeatureSet, plan: Plan, caller: Caller) -> Result:
+        """Incrementally unless a range or FULL is asked for; the same refresh twice adds nothing."""
+        span = Span(command.full, command.start, command.end, command.online)
+        message, rows = self.renew(command.ref, span)
+        return Result(message, facts={"rows": rows})
+
+    def renew(self, ref: Ref, span: Span) -> tuple[str, int]:
+        """Carry a refresh out; a line that says what was done, and how many rows."""
+        with self._locked(ref):
+            found = self._directory.set(ref)
+            if span.online:
+                written = self._online.run(found, span.end)
+                return f"{written:,} entities of {found.project}.{found.name} online", written
+            replacing = span.full or span.start is not None
+            after = None if replacing else self._ingest.reached(found).known
+            done = self._ingest.refresh(found, Range(after, span.start, span.end), replacing=replacing)
+            self._follow(found)
+        if done.added or done.removed:
+            self._bus.publish(Event("feature_set.refreshed", found.project, found.name, {"rows": done.added}))
+        return f"refreshed feature set {found.project}.{found.name}: {_count(done)}", done.added
+
+    def plan_insert(self, command: InsertFeatures, caller: Caller) -> Plan:
+        """The rows must bind."""
+        found = self._directory.set(command.ref)
+        if found.windows:
+            raise Conflict(
+                f"feature set {found.name} has window aggregates over its query and takes no rows by INSERT",
+                hint="insert into the table that it reads, then REFRESH FEATURE SET",
+            )
+        self._catalog.describe(caller.project, command.query)
+        return Plan((Step("write", str(command.ref), "rows of the query"),))
+
+    def insert(self, command: InsertFeatures, plan: Plan, caller: Caller) -> Result:
+        """Through the same checks as an ingest."""
+        with self._locked(command.ref):
+            found = self._directory.set(command.ref)
+            done = self._ingest.insert(found, command.query, command.columns, caller.project)
+            self._follow(found)
+        return Result(f"inserted into {found.project}.{found.name}: {_count(done)}", facts={"rows": done.added})
+
+    def plan_drop(self, command: DropFeatureSet, caller: Caller) -> Plan:
+        """Refused while vectors read it, unless CASCADE."""
+        found = self._directory.find_set(command.ref) if command.if_exists else self._directory.set(command.ref)
+        if found is None:
+            return Plan((Step("reuse", str(command.ref), "does not exist"),), {"set": None})
+        readers = self._directory.readers(found)
+        if readers and not command.cascade:
+            names = ", ".join(vector.name for vector in readers)
+            raise Conflict(
+                f"feature set {found.name} is read by feature vector {names}", hint="drop it first, or add CASCADE"
+            )
+        steps = [Step("drop", f"feature vector {vector.project}.{vector.name}") for vector in readers]
+        return Plan((*steps, Step("drop", f"feature set {found.ref}")), {"set": found})
+
+    def drop(self, command: DropFeatureSet, plan: Plan, caller: Caller) -> Result:
+        """All versions: data with their definition first, as they are made; at open the catalog follows."""
+        if plan.resolved["set"] is None:
+            return Result(f"there is no feature set {command.ref}")
+        with self._locked(command.ref):
+            found = self._directory.set(command.ref)
+            for vector in self._directory.readers(found):
+                self._directory.remove_vector(vector)
+                self._bus.publish(Event("feature_vector.dropped", vector.project, vector.name))
+            with self._catalog.transaction_data() as cursor:
+                known = table.versions(cursor, found.project, found.name)
+                table.delete_definitions(cursor, found.project, found.name)
+                cursor.execute(f"DROP VIEW IF EXISTS {found.view}")
+                for version, _ in known:
+                    cursor.execute(f"DROP TABLE IF EXISTS {table_of(found.project, found.name, version)}")
+            self._directory.remove_set(found)
+            for _, set_id in known:
+                self._online.forget(set_id)
+        self._bus.publish(Event("feature_set.dropped", found.project, found.name))
+        return Result(f"dropped feature set {found.project}.{found.name}")
+
+
+def _steps_of_create(built: FeatureSet, present: FeatureSet | None) -> tuple[Step, ...]:
+    steps = [
+        Step("replace" if present else "create", f"feature set {built.ref}", f"{len(built.features)} features"),
+        Step("write", f"{built.project}.{built.name}", "offline: " + ("rows of the query" if built.body else "empty")),
+    ]
+    if built.store != "offline":
+        steps.append(Step("write", "online store", "by REFRESH … ONLINE" if built.online_by_hand else "newest rows"))
+    return tuple(steps)
+
+
+def _count(done: Ingested) -> str:
+    told = f"{done.added:,} rows"
+    if done.removed:
+        told += f" in place of {done.removed:,}"
+    if done.skipped:
+        told += f", {done.skipped:,} wrong ones left out"
+    return told
