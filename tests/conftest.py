@@ -47,6 +47,15 @@ def own_server(tmp_path: Path) -> Iterator[Server]:
     running.stop()
 
 
+_status = 0
+
+
+def pytest_sessionfinish(exitstatus: int) -> None:
+    """Kept for the end."""
+    global _status
+    _status = int(exitstatus)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Leave before the interpreter takes DuckDB apart, which would print a page of complaints below the summary."""

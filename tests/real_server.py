@@ -102,12 +102,3 @@ def wait_until(condition: Any, seconds: float = 20) -> Any:
             return value
         assert time.monotonic() < stop_by, "it did not happen in time"
         time.sleep(0.05)
-
-
-_status = 0
-
-
-def pytest_sessionfinish(exitstatus: int) -> None:
-    """Kept for the end."""
-    global _status
-    _status = int(exitstatus)
