@@ -194,7 +194,7 @@ def to_binary(datatype: Datatype, values: Any) -> bytes:
     import numpy as np
 
     if datatype.name == "BYTES":
-        encoded = [str(value).encode() for value in np.ravel(values)]
+        encoded = [str(value).encode() for value in np.asarray(values, dtype=object).ravel()]
         return b"".join(struct.pack("<I", len(text)) + text for text in encoded)
     return bytes(np.ascontiguousarray(values, dtype=np.dtype(datatype.numpy).newbyteorder("<")).tobytes())
 

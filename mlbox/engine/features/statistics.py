@@ -44,6 +44,6 @@ def _number(ids: str, column: str, kind: str, rows: str) -> str:
     counts = f"list_transform(range({BINS}), lambda i: coalesce(map_extract_value(h, i::INTEGER), 0)::BIGINT)"
     return (
         f"SELECT {ids}, count(*), count(*) - count(v), any_value(d), any_value(low), avg(v), any_value(high), "
-        f"stddev_samp(v), approx_quantile(v, [{points}]), any_value({edges}), any_value({counts}), NULL::VARCHAR[], now() "
-        f"FROM {values}, {bounds}, (SELECT histogram({place}) AS h FROM {values}, {bounds} WHERE isfinite(v))"
+        f"stddev_samp(v), approx_quantile(v, [{points}]), any_value({edges}), any_value({counts}), NULL::VARCHAR[], "
+        f"now() FROM {values}, {bounds}, (SELECT histogram({place}) AS h FROM {values}, {bounds} WHERE isfinite(v))"
     )

@@ -80,7 +80,7 @@ class Layout:
         parts = self._unpack(raw)
         start = self._start
         values = parts[start:]
-        if not self._plain or any(parts[3:start]):
+        if not self._plain or (parts[3] if start == 4 else any(parts[3:start])):
             values = tuple(
                 [
                     None if parts[3 + index // 64] >> (index % 64) & 1 else self._value(kind, values[index], raw)

@@ -22,6 +22,7 @@ INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT",
 _WIDE = ("UBIGINT", "HUGEINT", "UHUGEINT", "BIGNUM")
 _MICROSECOND = timedelta(microseconds=1)
 _LOW, _HIGH = -(2**63), 2**63
+_pack_word = struct.Struct(">Q").pack
 _DECIMAL = re.compile(r"DECIMAL\(\d+,\s*(\d+)\)")
 
 Part = Callable[[Any], bytes]
@@ -83,7 +84,7 @@ def part_of(type_name: str) -> Part:
         scale = Decimal(10) ** int(decimal.group(1))
         return lambda value: _integer(int((Decimal(str(value)) * scale).to_integral_value()))
     if folded.startswith("TIMESTAMP") or folded == "DATE":
-        return lambda value: b"\x30" + struct.pack(">Q", microseconds(value) + _HIGH)
+        return lambda value: b"\x30" + _pack_word(microseconds(value) + _HIGH)
     other: dict[str, Part] = {
         "BOOLEAN": lambda value: b"\x11" if _truth(value) else b"\x10",
         "UUID": lambda value: b"\x60" + uuid.UUID(str(value)).bytes,
@@ -99,7 +100,7 @@ def _integer(value: Any) -> bytes:
             raise ValueError(value)
         value = number
     if _LOW <= value < _HIGH:
-        return b"\x20" + struct.pack(">Q", value + _HIGH)
+        return b"\x20" + _pack_word(value + _HIGH)
     wide: bytes = (value + 2**128).to_bytes(17, "big")
     return (b"\x21" if value > 0 else b"\x1f") + wide
 
@@ -108,7 +109,7 @@ def _float(value: float) -> bytes:
     if math.isnan(value):
         return b"\x26"
     (bits,) = struct.unpack(">Q", struct.pack(">d", value + 0.0))  # -0.0 is 0.0
-    return b"\x25" + struct.pack(">Q", bits ^ (0xFFFFFFFFFFFFFFFF if bits >> 63 else 1 << 63))
+    return b"\x25" + _pack_word(bits ^ (0xFFFFFFFFFFFFFFFF if bits >> 63 else 1 << 63))
 
 
 def _text(value: Any) -> bytes:
