@@ -7,9 +7,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.command import Caller, Handler, Plan, Query, Result, RunSql, Step
-from mlbox.base.errors import Forbidden, MlboxError, StatementError
+from mlbox.base.errors import Forbidden, StatementError
 from mlbox.base.ids import new_id
-from mlbox.engine.catalog.duckdb_errors import translate
+from mlbox.engine.catalog.duckdb_errors import located, translate
 
 if TYPE_CHECKING:
     import pyarrow
@@ -74,30 +74,9 @@ class PlainSql:
                             raise
                 return self._write(cursor, command, kind)
             except duckdb.Error as error:
-                raise self._located(cursor, error, command) from None
-
-    def _located(self, cursor: DuckDBPyConnection, error: Exception, command: RunSql) -> MlboxError:
-        """The error with its place. The relation that rows are taken from tells none; binding the text does."""
-        import duckdb
-
-        told = translate(error, command.query)
-        if told.where is not None or statement_kind(command.query) not in READING:
-            return told
-        prefix = "EXPLAIN "
-        shifted = Query(
-            prefix + command.query.text, command.query.offset - len(prefix), command.query.source or command.query.text
-        )
-        try:
-            with suppress(duckdb.Error):
-                cursor.execute("BEGIN TRANSACTION READ ONLY")
-            cursor.execute(shifted.text, _used(command))
-        except duckdb.Error as located:
-            again = translate(located, shifted)
-            return again if again.where is not None else told
-        finally:
-            with suppress(duckdb.Error):
-                cursor.execute("ROLLBACK")
-        return told
+                if kind in READING:
+                    raise located(cursor, error, command.query, _used(command)) from None
+                raise translate(error, command.query) from None
 
     def _read(self, cursor: DuckDBPyConnection, command: RunSql) -> Result:
         cursor.execute("BEGIN TRANSACTION READ ONLY")

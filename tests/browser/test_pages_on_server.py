@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import wait_until
+from real_server import wait_until
 from screens import DESK, PHONE
 
 WORK = """

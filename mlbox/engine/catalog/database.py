@@ -16,7 +16,7 @@ from mlbox.base.ids import new_id
 from mlbox.base.names import DEFAULT_PROJECT, literal, quote
 from mlbox.base.settings import Settings
 from mlbox.engine.catalog import migrations
-from mlbox.engine.catalog.duckdb_errors import translate
+from mlbox.engine.catalog.duckdb_errors import located, translate
 from mlbox.engine.catalog.tables import projects
 from mlbox.engine.catalog.writer import Writer
 
@@ -178,9 +178,12 @@ class Catalog:
         with self.session(project) as cursor:
             cursor.execute("BEGIN TRANSACTION READ ONLY")
             try:
-                return cursor.execute(query.text, parameters or None).to_arrow_table()
+                relation = cursor.sql(query.text, params=parameters or None)
+                if relation is None:
+                    raise StatementError("a query was expected here", where=query.where(0))
+                return relation.to_arrow_table()
             except duckdb.Error as error:
-                raise translate(error, query) from None
+                raise located(cursor, error, query, parameters or None) from None
             finally:
                 with suppress(duckdb.Error):
                     cursor.execute("ROLLBACK")

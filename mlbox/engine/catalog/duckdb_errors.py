@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.errors import Conflict, Invalid, MlboxError, NotFound, StatementError, SystemError, Unavailable
 
 if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
     from mlbox.base.command import Query
 
 _KINDS: dict[str, type[MlboxError]] = {
@@ -78,6 +81,35 @@ def translate(error: Exception, query: Query | None = None) -> MlboxError:
         hint = f"known here: {candidates.replace(',', ', ')}"
     kind = _KINDS.get(str(body.get("exception_type")), SystemError)
     return kind(text[0].lower() + text[1:] if text else "the query failed", hint=hint, where=where)
+
+
+def located(cursor: DuckDBPyConnection, error: Exception, query: Query, parameters: Any = None) -> MlboxError:
+    """As :func:`translate`, with the place where there is one.
+
+    DuckDB's relations, from which rows are taken without a copy, tell none in their errors; binding the text does.
+    The transaction of ``cursor`` is over afterwards.
+    """
+    import duckdb
+
+    from mlbox.base.command import Query as Piece
+
+    told = translate(error, query)
+    if told.where is not None:
+        return told
+    prefix = "EXPLAIN "
+    shifted = Piece(prefix + query.text, query.offset - len(prefix), query.source or query.text)
+    with suppress(duckdb.Error):
+        cursor.execute("ROLLBACK")
+    try:
+        cursor.execute("BEGIN TRANSACTION READ ONLY")
+        cursor.execute(shifted.text, parameters)
+    except duckdb.Error as again:
+        found = translate(again, shifted)
+        return found if found.where is not None else told
+    finally:
+        with suppress(duckdb.Error):
+            cursor.execute("ROLLBACK")
+    return told
 
 
 def wrap(error: MlboxError) -> str:

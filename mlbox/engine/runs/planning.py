@@ -81,7 +81,7 @@ class Planner:
             "sources": {name: dump_source(source) for name, source in sources.items()},
             "integers": sorted(integers),
         }
-        steps.append(Step("create", "run", row.label if row.name else "without a name"))
+        steps.append(Step("create", "run", row.label))
         what = f"function {function.project}.{function.name}@{function.version}"
         steps.append(Step("execute", what, f"{handler.signature if handler else function.file} on {runtime}"))
         return Plan(tuple(steps), {"prepared": Prepared(replace(row, request=request), sources)})
@@ -130,7 +130,7 @@ def _run_row(command: StartRun, function: FunctionRow, handler: HandlerInfo | No
     return RunRow(
         id=new_id(),
         project=function.project,
-        name=command.name,
+        name=command.name or function.name,
         function=function.name,
         function_version=function.version,
         handler=handler.name if handler else None,

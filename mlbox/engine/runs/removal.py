@@ -58,4 +58,4 @@ class Removal:
                 self._log_path(run_id).unlink()
             # an input that a repeated run shares is read anew by the next repetition
             shutil.rmtree(self._catalog.home.runs / run_id, ignore_errors=True)
-        return Result(f"dropped run {rows[0].label}")
+        return Result(f"dropped run {rows[0].short_id}")

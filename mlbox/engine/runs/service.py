@@ -145,7 +145,7 @@ class Runs:
         row = RunRow(
             id=new_id(),
             project=old.project,
-            name=None if old.parent_id else old.name,
+            name=old.function if old.parent_id else old.name,
             function=old.function,
             function_version=old.function_version,
             handler=old.handler,

@@ -108,7 +108,7 @@ class House:
     def _sql(self, command: RunSql, plan: Plan, caller: Caller) -> Result:
         self.done.append((command, caller))
         with self.catalog.session(command.project) as cursor:
-            return Result(table=cursor.execute(command.query.text).to_arrow_table())
+            return Result(table=cursor.sql(command.query.text).to_arrow_table())
 
 
 def _plan(command: Command, caller: Caller) -> Plan:
