@@ -59,11 +59,9 @@ QUALIFY row_number() OVER (PARTITION BY id ORDER BY known_at DESC, event_time DE
 def copy(house: Any, bare: Any) -> None:
     """The same rows, in the same order of arrival, in a database of their own."""
     with house.catalog.session("default") as cursor:
-        found = cursor.execute("SELECT * FROM duckdb_tables() WHERE schema_name = '_sets'").fetchall()
-        assert len(found) == 1
-        name = cursor.execute("SELECT table_name FROM duckdb_tables() WHERE schema_name = '_sets'").fetchall()[0][0]
-        rows = cursor.execute(f'SELECT * RENAME (_ingested AS ingested) FROM data._sets."{name}"').to_arrow_table()
-        spine = cursor.execute("FROM spine").to_arrow_table()
+        ((name,),) = cursor.execute("SELECT table_name FROM duckdb_tables() WHERE schema_name = '_sets'").fetchall()
+        rows = cursor.sql(f'SELECT * RENAME (_ingested AS ingested) FROM data._sets."{name}"').to_arrow_table()
+        spine = cursor.sql("FROM spine").to_arrow_table()
     for table, content in (("readings", rows), ("spine", spine)):
         bare.register("incoming", content)
         bare.execute(f"CREATE TABLE {table} AS FROM incoming")
@@ -76,10 +74,10 @@ def join(house: Any, bare: Any) -> None:
 
     def ours() -> Any:
         with house.catalog.session("default") as cursor:
-            return cursor.execute(OURS).to_arrow_table()
+            return cursor.sql(OURS).to_arrow_table()
 
     def by_hand() -> Any:
-        return bare.execute(BY_HAND).to_arrow_table()
+        return bare.sql(BY_HAND).to_arrow_table()
 
     assert ours().sort_by("n").equals(by_hand().sort_by("n")), "the two joins differ"
     found = in_turn({"ours": timed(ours), "by hand": timed(by_hand)}, ROUNDS)

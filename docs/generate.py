@@ -41,8 +41,8 @@ def block(text: str, language: str = "sql") -> str:
 # -- SQL --------------------------------------------------------------------------------------------------------------
 
 
-def executed_commands() -> frozenset[type]:
-    """The commands that a house carries out."""
+def executed_commands() -> tuple[frozenset[type], frozenset[str]]:
+    """The commands that a house carries out, and the kinds of objects that ALTER changes."""
     from mlbox.app.house import House
     from mlbox.base.home import Home
     from mlbox.base.settings import Settings
@@ -50,7 +50,7 @@ def executed_commands() -> frozenset[type]:
     with tempfile.TemporaryDirectory() as folder:
         house = House.open(Home(Path(folder)), Settings())
         try:
-            return frozenset(house.dispatcher.commands)
+            return frozenset(house.dispatcher.commands), frozenset(house.workflows.alterations.kinds)
         finally:
             house.close()
 
@@ -65,12 +65,15 @@ def commands_of(syntax: Any) -> set[type]:
 def sql_page() -> str:
     """Every statement of the language."""
     from mlbox.engine.catalog.commands import UseProject
+    from mlbox.engine.workflows.commands import AlterObject
     from mlbox.sql.grammar import REGISTRY
 
-    executed = executed_commands() | {UseProject}  # carried out by the session itself
-    runs = {syntax.name: commands_of(syntax) <= executed for _, syntax in REGISTRY}
-    for name in runs:  # what cannot be made cannot be altered, though ALTER is one command for all nouns
-        runs[name] = runs[name] and runs.get(f"CREATE {name.partition(' ')[2]}", True)
+    commands, altered = executed_commands()
+    runs = {}
+    for _, syntax in REGISTRY:
+        needed = commands_of(syntax) - {UseProject}  # carried out by the session itself
+        kind = syntax.name.partition(" ")[2].lower()
+        runs[syntax.name] = needed <= commands and (needed != {AlterObject} or kind in altered)
     rows = [
         (f"[{syntax.name}](#{anchor(syntax.name)})", syntax.summary, "yes" if runs[syntax.name] else "not yet")
         for _, syntax in REGISTRY

@@ -64,7 +64,7 @@ def drop(kind: str, command: Callable[..., Command], *, version: bool = False) -
     return statement(
         StatementSyntax(
             name=shown,
-            summary=f"Drop a {kind}{' or one version of it' if version else ''}.",
+            summary=f"Drop {_with_article(kind)}{' or one version of it' if version else ''}.",
             syntax=f"{shown} [IF EXISTS] name{'[@version]' if version else ''} [CASCADE]",
             examples=(f"{shown} IF EXISTS old", f"{shown} old{'@2' if version else ' CASCADE'}"),
             starts=(words,),
@@ -111,7 +111,7 @@ def alter(kind: str, *actions: str) -> StatementSyntax:
     return statement(
         StatementSyntax(
             name=shown,
-            summary=f"Change a {kind}.",
+            summary=f"Change {_with_article(kind)}.",
             syntax=f"{shown} name {{{' | '.join(_ACTIONS[action] for action in actions)}}}",
             examples=tuple(f"{shown} x {_EXAMPLES[action]}" for action in actions),
             starts=(words,),
@@ -143,3 +143,7 @@ def refresh_clauses(cursor: Cursor, statement_name: str, *, online: bool = True)
     if start is not None and end is not None and end <= start and EPOCH not in (start, end):
         cursor.fail("TO is not later than FROM", "FROM is inclusive, TO exclusive", found.places["TO"])
     return RefreshClauses("FULL" in found, start, end, "ONLINE" in found)
+
+
+def _with_article(kind: str) -> str:
+    return f"an {kind}" if kind[0] in "aeio" else f"a {kind}"

@@ -32,6 +32,11 @@ class Alterations:
         """``alterable`` answers for ``kind`` (``schedule``, ``monitor``)."""
         self._kinds[kind.lower()] = alterable
 
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds that somebody answers for."""
+        return sorted(self._kinds)
+
     def handlers(self) -> Iterable[Handler]:
         """The command it answers."""
         return (Handler(AlterObject, self._plan, self._execute),)
@@ -45,7 +50,7 @@ class Alterations:
     def _find(self, command: AlterObject) -> Alterable:
         found = self._kinds.get(command.kind.lower())
         if found is None:
-            known = ", ".join(sorted(self._kinds))
+            known = ", ".join(self.kinds)
             raise NotExecuted(
                 f"ALTER {command.kind.upper()} {command.action.upper()} is not executed by this version",
                 hint=f"it works for: {known}",

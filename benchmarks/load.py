@@ -1,0 +1,90 @@
+"""Load on an HTTP server over kept connections: wrk where it is on PATH, else a small client of our own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+SCRIPT = """
+wrk.method = "POST"
+wrk.headers["Content-Type"] = "application/json"
+wrk.body = %s
+done = function(summary, latency, requests)
+    local wrong = summary.errors.status + summary.errors.connect + summary.errors.read + summary.errors.timeout
+    io.write(string.format('\\n{"requests": %%d, "wrong": %%d, "microseconds": %%d}\\n',
+        summary.requests, wrong, summary.duration))
+end
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What came back in how many seconds."""
+
+    requests: int
+    seconds: float
+
+
+def tool() -> str:
+    """What sends the requests."""
+    return "wrk" if shutil.which("wrk") else "an asyncio client, which costs more than the server"
+
+
+def send(url: str, body: bytes, connections: int, seconds: int, place: Path) -> Load:
+    """The same POST again and again; any answer but 200 ends the benchmark."""
+    if shutil.which("wrk") is None:
+        return asyncio.run(_send(url, body, connections, seconds))
+    script = place / "post.lua"
+    script.write_text(SCRIPT % json.dumps(body.decode()))
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script), url]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout.strip().splitlines()[-1])
+    if found["wrong"] or not found["requests"]:
+        raise RuntimeError(f"{url}: {done.stdout}")
+    return Load(found["requests"], found["microseconds"] / 1e6)
+
+
+async def _send(url: str, body: bytes, connections: int, seconds: float) -> Load:
+    parts = urlsplit(url)
+    head = f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: application/json\r\n"
+    request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    began = time.perf_counter()
+    until = began + seconds
+
+    async def one() -> int:
+        reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+        count = 0
+        while time.perf_counter() < until:
+            writer.write(request)
+            answer = await reader.readuntil(b"\r\n\r\n")
+            if not answer.startswith(b"HTTP/1.1 200"):
+                raise RuntimeError(f"{url}: {answer.decode()}")
+            length = next(line for line in answer.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+            await reader.readexactly(int(length.partition(b":")[2]))
+            count += 1
+        writer.close()
+        return count
+
+    counts = await asyncio.gather(*(one() for _ in range(connections)))
+    return Load(sum(counts), time.perf_counter() - began)
+
+
+def cpu_seconds(process: int) -> float:
+    """What a process and its children that are alive have used so far."""
+    used = 0.0
+    for member in (process, *_children(process)):
+        fields = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
+        used += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return used
+
+
+def _children(process: int) -> list[int]:
+    found = Path(f"/proc/{process}/task").glob("*/children")
+    return [int(number) for file in found for number in file.read_text().split()]
