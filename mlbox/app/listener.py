@@ -22,6 +22,8 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 def choose_port(host: str, port: int) -> int:
     """``port`` if it is free, a free one for 0; raises ``Conflict`` when it is in use."""
+    if not 0 <= port <= 65_535:
+        raise Invalid(f"port {port} does not exist", hint="ports go from 1 to 65535; 0 chooses a free one")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -85,13 +85,28 @@ class Home:
             ) from None
 
     def server(self) -> dict[str, Any] | None:
-        """What the owning server wrote about itself, if its process is alive."""
+        """What the owning server wrote about itself, as long as it holds the home."""
+        if not self._is_owned():
+            return None
         try:
             known: dict[str, Any] = json.loads(self.server_file.read_text())
-            os.kill(int(known["pid"]), 0)
-        except (OSError, ValueError, KeyError):
+            return known if "url" in known and "pid" in known else None
+        except (OSError, ValueError):
             return None
-        return known
+
+    def _is_owned(self) -> bool:
+        """Whether some process holds the lock; a process id alone may be a dead one's or another's."""
+        try:
+            handle = os.open(self.lock_file, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        finally:
+            os.close(handle)
+        return False
 
     def write_server(self, url: str, **more: Any) -> None:
         """Tell others how to reach the owner; replaced in one step so that nobody reads a half."""

@@ -43,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
             name, help=module.HELP, description=module.HELP, formatter_class=argparse.RawDescriptionHelpFormatter
         )
         module.configure(child)
+        child.add_argument("--home", default=argparse.SUPPRESS, help=argparse.SUPPRESS)  # after the verb as well
         child.set_defaults(carry_out=module.run)
     return root
 

@@ -5,10 +5,16 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from mlbox.base.errors import MlboxError
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+NUMBERS = ("int", "uint", "float", "double", "decimal")
+WIDEST = 40
+"""Characters of a column where not all columns fit."""
 FORMATS = ("box", "csv", "json", "ndjson", "markdown")
 
 
@@ -57,25 +63,55 @@ def _csv_cell(value: Any) -> Any:
 
 
 def _box(result: dict[str, Any], names: list[str], rows: list[list[Any]], out: TextIO) -> None:
-    from rich import box
+    """A table that fits: one row that is too wide stands upright, of many rows the last columns are left out."""
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
     console = Console(file=out, highlight=False, soft_wrap=False)
-    table = Table(box=box.ROUNDED if console.is_terminal else box.ASCII2, header_style="bold")
-    numbers = [column["type"].startswith(("int", "uint", "float", "double", "decimal")) for column in result["columns"]]
-    for name, number in zip(names, numbers, strict=True):
-        table.add_column(Text(name), justify="right" if number else "left", overflow="fold")
-    shown = rows if len(rows) <= 60 else rows[:40]
-    for row in shown:
-        table.add_row(*(Text(cell(value)) for value in row))
     if not console.is_terminal:
-        console = Console(file=out, highlight=False, width=max(240, console.width))
-    console.print(table)
+        console = Console(file=out, highlight=False, width=1_000)
+    shown = [[cell(value) for value in row] for row in (rows if len(rows) <= 60 else rows[:40])]
+    widths = [min(WIDEST, max([len(name), *(len(row[i]) for row in shown)])) for i, name in enumerate(names)]
+    fits = _columns_that_fit(widths, console.width)
+    if fits < len(names) and len(rows) == 1:
+        _print_table(
+            console, ["column", "value"], [list(pair) for pair in zip(names, shown[0], strict=True)], [False] * 2
+        )
+    else:
+        kinds = [column["type"].startswith(NUMBERS) for column in result["columns"]]
+        _print_table(console, names[:fits], [row[:fits] for row in shown], kinds[:fits], narrow=fits < len(names))
+    if fits < len(names) and len(rows) != 1:
+        print(f"… {len(names) - fits} more columns: {', '.join(names[fits:])} (name them, or --format csv)", file=out)
     if len(shown) < len(rows):
         print(f"… {len(rows) - len(shown):,} more rows (use --format csv for all)", file=out)
     print(f"{result.get('message', '')}  ·  {result.get('elapsed_ms', 0):.1f} ms", file=out)
+
+
+def _columns_that_fit(widths: list[int], room: int) -> int:
+    """How many of the first columns fit, at least one; each costs its width and three characters of frame."""
+    used, count = 1, 0
+    for width in widths:
+        used += width + 3
+        if used > room and count:
+            break
+        count += 1
+    return count
+
+
+def _print_table(
+    console: Console, names: list[str], rows: list[list[str]], numbers: list[bool], *, narrow: bool = False
+) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.ROUNDED if console.is_terminal else box.ASCII2, header_style="bold")
+    for name, number in zip(names, numbers, strict=True):
+        width = WIDEST if narrow else None
+        overflow: Literal["ellipsis", "fold"] = "ellipsis" if narrow else "fold"
+        table.add_column(Text(name), justify="right" if number else "left", overflow=overflow, max_width=width)
+    for row in rows:
+        table.add_row(*(Text(value, no_wrap=narrow) for value in row))
+    console.print(table)
 
 
 def print_error(error: MlboxError, *, as_json: bool = False, out: TextIO | None = None) -> None:

@@ -17,7 +17,8 @@ Statements end with a semicolon and may span lines.
 
 def _complete(text: str) -> bool:
     stripped = text.strip()
-    return not stripped or stripped.startswith(".") or stripped.endswith(";")
+    words = ("quit", "exit", "help")
+    return not stripped or stripped.startswith(".") or stripped.endswith(";") or stripped.lower() in words
 
 
 def shell(door: Door, form: str) -> int:
@@ -40,7 +41,7 @@ def shell(door: Door, form: str) -> int:
     def _(event: KeyPressEvent) -> None:
         event.current_buffer.validate_and_handle()
 
-    print("mlbox SQL. End statements with ; and type .help for help.")
+    print("mlbox SQL. End statements with a semicolon; .help helps, .quit leaves.")
     while True:
         try:
             text = session.prompt(f"{door.project}> ", prompt_continuation="   ... ").strip()
@@ -48,6 +49,9 @@ def shell(door: Door, form: str) -> int:
             continue
         except EOFError:
             return 0
+        word = text.rstrip(";").strip().lower()
+        if word in ("quit", "exit", "help"):
+            text = f".{word}"
         if text.startswith("."):
             if text.split()[0] in (".quit", ".exit"):
                 return 0

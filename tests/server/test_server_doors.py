@@ -220,3 +220,31 @@ def test_doctor_and_config(server: Any) -> None:
     assert not [finding for finding in findings if finding["level"] == "problem"]
     explained = {row["name"]: row for row in json.loads(server.cli("config", "explain", "--json").stdout)}
     assert explained["port"]["source"] == "default"
+
+
+def test_logs_of_runs(server: Any, tmp_path: Path) -> None:
+    """By name, by id, of a sweep those of its best trial; an ambiguous prefix is told."""
+    (tmp_path / "say.py").write_text("def say(ctx, word='hi', n: int = 1):\n    print(word, n)\n    return {'n': n}\n")
+    body = {"sql": "CREATE FUNCTION say FROM 'say.py'", "folder": str(tmp_path), "project": "default"}
+    assert server.request("POST", "/sql", body)[0] == 200
+    server.sql("RUN say; RUN say SWEEP (n IN (1, 2)) MAXIMIZE n AS search")
+    assert server.cli("logs", "say").stdout.startswith("hi 1")
+    best = server.cli("logs", "search")
+    assert best.stdout.startswith("hi 2")
+    assert "is a sweep" in best.stderr
+    ids = [row[0] for row in server.sql("SELECT id FROM ml.runs WHERE function = 'say' ORDER BY created_at")[0]["rows"]]
+    assert server.cli("logs", ids[0]).stdout.startswith("hi 1")
+    unclear = server.cli("logs", ids[1][:8])
+    assert (unclear.returncode, "several runs begin with" in unclear.stderr) == (1, True)
+    missing = server.cli("logs", "serch")
+    assert (missing.returncode, "did you mean search?" in missing.stderr) == (1, True)
+
+
+def test_the_home_may_stand_behind_the_verb(server: Any) -> None:
+    """As before it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mlbox", "sql", "--home", str(server.home), "-c", "SELECT 1 AS a"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "a\n1\n", done.stderr

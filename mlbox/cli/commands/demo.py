@@ -51,8 +51,9 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.again:
             for _ in RemoteDoor(url, "default", settings.token).run("DROP PROJECT IF EXISTS flights CASCADE"):
                 pass
-        Story(home, url, settings.token).tell()
-        if house is not None and sys.stdout.isatty() and not arguments.exit:
+        stays = house is None or (sys.stdout.isatty() and not arguments.exit)
+        Story(home, url, settings.token, stays=stays).tell()
+        if house is not None and stays:
             print("\nStill serving; Ctrl-C stops.")
             stop = threading.Event()
             for number in (signal.SIGINT, signal.SIGTERM):

@@ -5,10 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from typing import TYPE_CHECKING
 
-from mlbox.base.errors import NotFound
+from mlbox.base.errors import Conflict, NotFound
 from mlbox.base.home import find_home
 from mlbox.base.names import literal
+from mlbox.base.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from mlbox.cli.door import Door
 
 HELP = "print the log of a run, by id, prefix of one, or name (its latest)"
 ENDED = ("completed", "error", "cancelled", "interrupted")
@@ -20,23 +25,42 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-f", "--follow", action="store_true", help="go on until the run ends")
 
 
+def _find(door: Door, wanted: str) -> str:
+    """The run that is meant; raises ``NotFound``, or ``Conflict`` when a prefix fits several."""
+    text = literal(wanted)
+    rows = next(
+        iter(
+            door.run(
+                f"SELECT id, name, best_trial, id = {text} OR name = {text} AS exact FROM ml.runs WHERE id = {text} "
+                f"OR name = {text} OR (length({text}) >= 8 AND starts_with(id, {text})) "
+                "ORDER BY exact DESC, created_at DESC LIMIT 4"
+            )
+        )
+    )["rows"]
+    if not rows:
+        names = next(iter(door.run("SELECT DISTINCT name FROM ml.runs WHERE name IS NOT NULL")))["rows"]
+        hint = did_you_mean(wanted, [row[0] for row in names], kind="run")
+        raise NotFound(f"there is no run {wanted!r}", hint=hint or "SHOW RUNS lists them")
+    if not rows[0][3] and len(rows) > 1:
+        told = ", ".join(f"{row[0][:16]} ({row[1]})" for row in rows)
+        raise Conflict(f"several runs begin with {wanted}: {told}", hint="give more digits")
+    if rows[0][2]:
+        print(f"{rows[0][1]} is a sweep; this is the log of its best trial, {rows[0][2]}", file=sys.stderr)
+        return str(rows[0][2])
+    return str(rows[0][0])
+
+
 def run(arguments: argparse.Namespace) -> int:
     """The log file is written by the run itself, so it is there whoever owns the home."""
     from mlbox.cli.door import open_door
 
-    wanted = literal(arguments.run)
-    query = (
-        f"SELECT id, state FROM ml.runs WHERE id = {wanted} OR name = {wanted} "
-        f"OR (length({wanted}) >= 8 AND starts_with(id, {wanted})) ORDER BY created_at DESC LIMIT 1"
-    )
     home = find_home(arguments.home)
     with open_door(arguments) as door:
+        run_id = _find(door, arguments.run)
         offset = 0
         while True:
-            rows = next(iter(door.run(query)))["rows"]
-            if not rows:
-                raise NotFound(f"there is no run {arguments.run!r}", hint="mlbox sql -c 'SHOW RUNS LIMIT 10'")
-            run_id, state = rows[0]
+            query = f"SELECT state FROM ml.runs WHERE id = {literal(run_id)}"
+            state = next(iter(door.run(query)))["rows"][0][0]
             path = home.logs / f"{run_id}.log"
             if path.is_file():
                 with path.open("rb") as file:

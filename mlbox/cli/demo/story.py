@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 import time
 from datetime import UTC, datetime, timedelta
@@ -30,11 +32,22 @@ TRY = (
 )
 
 
+def this_command() -> str:
+    """How this program was called, so that what is printed can be typed."""
+    if shutil.which("mlbox"):
+        return "mlbox"
+    called = Path(sys.argv[0])
+    if called.name == "__main__.py":
+        return f"{sys.executable} -m mlbox"
+    return os.path.relpath(called) if called.is_relative_to(Path.cwd()) else str(called)
+
+
 class Story:
     """Runs the example through a server's public doors."""
 
-    def __init__(self, home: Home, url: str, token: str) -> None:
+    def __init__(self, home: Home, url: str, token: str, *, stays: bool) -> None:
         self._home = home
+        self._stays = stays
         self._url = url
         self._token = token
         self._folder = example_folder()
@@ -118,10 +131,12 @@ class Story:
         result = one(self._door, (self._folder / "summary.sql").read_text(encoding="utf-8"))
         print_result(result, "box")
         print(f"\nAll of it in {time.perf_counter() - self._began:.0f} s. The dashboard: {self._url}")
+        command = f"{this_command()} --home {self._home.path}"
+        if not self._stays:
+            print(f"(this demo ends here, and its server with it; to look at it: {command} up)")
         print("Three statements to try:")
-        option = f" --home {self._home.path}"
         for statement in TRY:
-            print(f'  mlbox{option} sql --project flights -c "{statement}"')
+            print(f'  {command} sql --project flights -c "{statement}"')
         sys.stdout.flush()
 
     def _tick(self, hour: datetime, sent: int) -> None:

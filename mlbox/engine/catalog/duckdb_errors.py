@@ -7,7 +7,16 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from mlbox.base.errors import Conflict, Invalid, MlboxError, NotFound, StatementError, SystemError, Unavailable
+from mlbox.base.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    MlboxError,
+    NotFound,
+    StatementError,
+    SystemError,
+    Unavailable,
+)
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -71,6 +80,12 @@ def translate(error: Exception, query: Query | None = None) -> MlboxError:
         except ValueError:
             pass
     text, hint = _hint(message)
+    if "single transaction can only write to a single attached database" in text:
+        return Forbidden(
+            "the catalog is changed by mlbox's own statements only",
+            hint="views of ml are read-only; docs/reference/sql.md lists the statements",
+            where=query.where(0) if query is not None else None,
+        )
     where = None
     if query is not None and body.get("position") is not None:
         raw = query.text.encode()

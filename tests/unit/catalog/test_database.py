@@ -110,3 +110,17 @@ def test_unchanged_views_are_not_written_again(home: Home) -> None:
     public_views.create(catalog)
     assert catalog._metadata.commits == before
     catalog.close()
+
+
+def test_a_server_that_died_does_not_own_its_home(home: Home) -> None:
+    """Its file may be left behind, and its process id may be another's by now."""
+    home.create()
+    home.write_server("http://127.0.0.1:1")
+    assert home.server() is None
+    lock = HomeLock(home)
+    lock.acquire()
+    found = home.server()
+    assert found is not None
+    assert found["url"] == "http://127.0.0.1:1"
+    lock.release()
+    assert home.server() is None
