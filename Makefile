@@ -56,9 +56,8 @@ ci: ## All that a change must pass, with the time of each stage
 nightly: $(DEV) $(DASHBOARD) ## All tests, the long forms too
 	$(BIN)/python -m pytest -m "" --timeout 1800 $(ARGS)
 
-bench: $(DEV) ## Every benchmark; each prints ratios
-	@for file in benchmarks/*.py; do \
-		if [ -f "$$file" ]; then echo "== $$file"; $(BIN)/python "$$file" || exit 1; else echo "no benchmarks yet"; fi; done
+bench: $(DEV) ## Every benchmark, with ratios, into benchmarks/RESULTS.md (ARGS=bench_online: one, written nowhere)
+	$(BIN)/python benchmarks/run.py $(ARGS)
 
 ui: $(SETUP) ## Build the dashboard, changed or not
 	$(BIN)/python packaging/build_ui.py --force

@@ -55,7 +55,7 @@ def measure(place: Path) -> None:
 
     cases: dict[str, Callable[[], float]] = {"bare": partial(rows_a_second, 1, lambda n: insert(bare, "t", n))}
     for threads in THREADS:
-        cases[f"catalog.write, {threads} threads"] = partial(rows_a_second, threads, grouped)
+        cases[f"catalog.write, {threads} thread{'s' if threads > 1 else ''}"] = partial(rows_a_second, threads, grouped)
     found = in_turn(cases, ROUNDS)
     catalog.close()
     bare.close()

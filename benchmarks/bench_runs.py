@@ -16,7 +16,7 @@ from report import Table, folder, from_tests, in_turn
 ROUNDS = 15
 POINTS = 100_000
 BATCH = 10_000
-POINT_ROUNDS = 3
+POINT_ROUNDS = 5
 
 EMPTY = """
 def empty(ctx):
@@ -87,9 +87,9 @@ def bare_points(connection: Any) -> float:
 def measure(place: Path) -> None:
     for name, text in (("empty", EMPTY), ("points", LOGGING)):
         (place / f"{name}.py").write_text(text)
-    server = from_tests("real_server").Server(place / "home", environment={"MLBOX_PYTHON": sys.executable})
     bare = duckdb.connect(str(place / "bare.duckdb"))
     bare.execute("CREATE TABLE points (run VARCHAR, name VARCHAR, step BIGINT, value DOUBLE, logged_at TIMESTAMPTZ)")
+    server = from_tests("real_server").Server(place / "home", environment={"MLBOX_PYTHON": sys.executable})
     try:
         sql = "CREATE FUNCTION empty FROM 'empty.py'; CREATE FUNCTION points FROM 'points.py'"
         status, _, content = server.request("POST", "/sql", {"sql": sql, "folder": str(place)})

@@ -67,10 +67,20 @@ def fill(home: Path) -> None:
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     with open_house(home) as (house, _):
         row = runs.RunRow(
-            id=new_id(), project="default", name="first", function="f", function_version=1, handler="f", runtime="local",
-            state="completed", created_at=moment, started_at=moment, finished_at=moment, params={"lr": 0.1, "depth": 6},
+            id=new_id(),
+            project="default",
+            name="first",
+            function="f",
+            function_version=1,
+            handler="f",
+            runtime="local",
+            state="completed",
+            created_at=moment,
+            started_at=moment,
+            finished_at=moment,
+            params={"lr": 0.1, "depth": 6},
             metrics={"auc": 0.9},
-        )  # fmt: skip
+        )
         house.catalog.write(lambda cursor: runs.insert(cursor, row))
         copies = (
             "INSERT INTO catalog.main.runs "

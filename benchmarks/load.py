@@ -53,7 +53,7 @@ def send(url: str, body: bytes, connections: int, seconds: int, place: Path) -> 
 
 async def _send(url: str, body: bytes, connections: int, seconds: float) -> Load:
     parts = urlsplit(url)
-    head = f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: application/json\r\n"
+    head = f"POST {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: application/json\r\n"
     request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
     began = time.perf_counter()
     until = began + seconds

@@ -90,8 +90,7 @@ def in_turn(cases: Mapping[str, Callable[[], float]], rounds: int, *, warm: bool
             case()
     samples: dict[str, list[float]] = {name: [] for name in cases}
     for number in range(rounds):
-        names = list(cases) if number % 2 == 0 else list(reversed(cases))
-        for name in names:
+        for name in list(cases)[:: -1 if number % 2 else 1]:
             samples[name].append(cases[name]())
     return samples
 

@@ -66,7 +66,7 @@ def sql_page() -> str:
     """Every statement of the language."""
     from mlbox.engine.catalog.commands import UseProject
     from mlbox.engine.workflows.commands import AlterObject
-    from mlbox.sql.grammar import REGISTRY
+    from mlbox.sql.grammar import REGISTRY, StatementSyntax
 
     commands, altered = executed_commands()
     runs = {}
@@ -74,10 +74,13 @@ def sql_page() -> str:
         needed = commands_of(syntax) - {UseProject}  # carried out by the session itself
         kind = syntax.name.partition(" ")[2].lower()
         runs[syntax.name] = needed <= commands and (needed != {AlterObject} or kind in altered)
-    rows = [
-        (f"[{syntax.name}](#{anchor(syntax.name)})", syntax.summary, "yes" if runs[syntax.name] else "not yet")
-        for _, syntax in REGISTRY
-    ]
+
+    def executed(syntax: StatementSyntax) -> str:
+        if not runs[syntax.name]:
+            return "not yet"
+        return "in part" if syntax.later else "yes"
+
+    rows = [(f"[{syntax.name}](#{anchor(syntax.name)})", syntax.summary, executed(syntax)) for _, syntax in REGISTRY]
     sections = []
     for _, syntax in REGISTRY:
         parts = [f"## {syntax.name}", syntax.summary]
@@ -86,6 +89,9 @@ def sql_page() -> str:
                 "**Not executed yet.** The statement is part of the language and its text is checked; running it ends "
                 "with the error `not_executed`."
             )
+        elif syntax.later:
+            clauses = ", ".join(f"`{clause}`" for clause in syntax.later)
+            parts.append(f"Not executed yet in this version: {clauses}. The text is checked; running it is an error.")
         parts += [block(syntax.syntax), "For example:", block(";\n".join(syntax.examples) + ";")]
         sections.append("\n\n".join(parts))
     return page(
@@ -155,7 +161,7 @@ def settings_page() -> str:
     return page(
         "Settings",
         "A setting is taken from, in this order of precedence: a flag of the command line, the environment, "
-        "`mlbox.toml` in the home, the default. `mlbox config` shows each value and where it came from. "
+        "`mlbox.toml` in the home, the default. `mlbox config explain` shows each value and where it came from. "
         "An unknown name in `mlbox.toml` is an error.",
         table(("setting", "environment", "default", "unit", "meaning"), rows),
     )
@@ -187,12 +193,21 @@ def errors_page() -> str:
     "details": {}
   }
 }"""
+    inference = """{
+  "error": "there is no endpoint 'scroe'",
+  "code": "not_found",
+  "hint": "did you mean score?"
+}"""
     return page(
         "Errors",
         "Every door tells an error in the same words: what was wrong, a hint what to do next, and the place in the "
-        "text where there is one. The command line ends with the exit status; HTTP answers with the status and this "
-        "body (`hint`, `where` and `details` only when there is something to say):",
+        "text where there is one. The command line ends with the exit status; the HTTP API answers with the status and "
+        "this body (`hint`, `where` and `details` only when there is something to say):",
         block(envelope, "json"),
+        "The inference door, `/v2/…`, answers as its protocol demands, with `error` as a text; what mlbox adds stands "
+        "beside it (`hint` only when there is one):",
+        block(inference, "json"),
+        "What is turned away before it gets to that door (401, 403) has the body of the HTTP API.",
         "`again` marks what may succeed later without a change; only these are retried.",
         table(("error", "code", "HTTP", "exit", "again", "meaning"), rows),
     )

@@ -8,14 +8,24 @@ import os
 import pkgutil
 import sys
 from types import ModuleType
+from typing import NoReturn
 
 from mlbox import __version__
 from mlbox.base.errors import MlboxError
 
 EPILOG = """\
-exit status: 0 done, 1 your error, 2 ours
-a statement's help: mlbox sql -c 'HELP'   documentation: docs/index.md
+exit status: 0 done, 1 your error, 2 ours, 130 interrupted
+help on statements: in the shell (mlbox sql), .help CREATE MODEL   documentation: docs/index.md
 """
+
+
+class _Parser(argparse.ArgumentParser):
+    """A command line that cannot be read is the user's error, so it ends with 1; argparse's own status is 2."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say how it is used and what was wrong."""
+        self.print_usage(sys.stderr)
+        self.exit(1, f"error: {message}\n")
 
 
 def verbs() -> dict[str, ModuleType]:
@@ -27,7 +37,7 @@ def verbs() -> dict[str, ModuleType]:
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line, for parsing and for the reference page."""
-    root = argparse.ArgumentParser(
+    root = _Parser(
         prog="mlbox",
         description="The whole ML platform in one executable, driven by SQL.",
         epilog=EPILOG,

@@ -54,7 +54,7 @@ class AlterEndpoint(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class DropEndpoint(Command):
-    """Its prediction log stays until the project goes."""
+    """Its prediction log stays until the project goes. ``cascade`` also drops the monitors that watch it."""
 
     statement: ClassVar[str] = "DROP ENDPOINT"
     ref: Ref

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mlbox.base.errors import Invalid
-from mlbox.base.suggest import did_you_mean
+from mlbox.base.suggest import nearest
 from mlbox.serve.codec import Request
 from mlbox.serve.tensors import Column, missing, of_sql
 
@@ -166,11 +166,12 @@ class Runtime:
 
     def _missing(self, request: Request, names: list[str]) -> Invalid:
         needs = ", ".join(f"{need.name} {need.datatype}" for need in self.needs if need.required)
-        given = [column.name for column in request.columns.values()]
-        close = did_you_mean(names[0], given) or ""
+        known = {need.name.lower() for need in self.needs}
+        strange = [column.name for key, column in request.columns.items() if key not in known]
+        meant = {name: close[0] for name in names if (close := nearest(name, strange, 1))}
+        told = "; ".join(f"input {name} is missing; did you mean it by {sent}?" for name, sent in meant.items())
         return Invalid(
-            f"the request has no input {', '.join(map(repr, names))}; the endpoint needs: {needs}",
-            hint=close if close.startswith("did") else None,
+            f"the request has no input {', '.join(map(repr, names))}; the endpoint needs: {needs}", hint=told or None
         )
 
     def _arm(self, arm: Arm, request: Request, enriched: Mapping[str, Sequence[Any]]) -> Answer:

@@ -14,6 +14,7 @@ from mlbox.base.ids import new_id
 from mlbox.base.names import Ref
 from mlbox.base.settings import Settings
 from mlbox.base.suggest import did_you_mean
+from mlbox.engine.catalog import dependants
 from mlbox.engine.catalog.tables import endpoints, predictions, projects
 from mlbox.engine.catalog.tables.endpoints import EndpointRow
 from mlbox.serve import definition
@@ -192,31 +193,37 @@ class Endpoints:
         return Result(f"endpoint {name} answers: {_describe(runtime)}", facts={"version": runtime.version})
 
     def plan_drop(self, command: DropEndpoint, caller: Caller) -> Plan:
-        """Check that it exists."""
+        """Check that it exists; refused while a monitor watches it, unless CASCADE."""
         try:
-            self._require(command.ref)
+            row = self._require(command.ref)
         except NotFound:
             if not command.if_exists:
                 raise
             return Plan((Step("reuse", str(command.ref), "does not exist"),), {"absent": True})
-        return Plan((Step("drop", str(command.ref), "its prediction log stays"),))
+        with self._catalog.read() as cursor:
+            watched = dependants.watching(cursor, [row])
+        if not command.cascade:
+            watched.refuse(f"endpoint {command.ref}")
+        return Plan((Step("drop", str(command.ref), "its prediction log stays"), *watched.steps()))
 
     def drop(self, command: DropEndpoint, plan: Plan, caller: Caller) -> Result:
-        """Stop answering; the prediction log stays."""
+        """Stop answering; the prediction log stays. With CASCADE the monitors that watch it and their alerts go."""
         if plan.resolved.get("absent"):
             return Result(f"endpoint {command.ref} does not exist")
 
-        def write(cursor: DuckDBPyConnection) -> EndpointRow | None:
+        def write(cursor: DuckDBPyConnection) -> dependants.Dependants:
             row = endpoints.get(cursor, command.ref.project, command.ref.name)
-            if row is not None:
-                endpoints.delete(cursor, row.id)
-            return row
+            watched = dependants.watching(cursor, [row] if row else [])
+            if not command.cascade:
+                watched.refuse(f"endpoint {command.ref}")
+            gone = replace(watched, endpoints=(row,) if row else ())
+            gone.delete(cursor)
+            return gone
 
-        row = self._catalog.write(write)
-        if row is not None:
-            self._directory.remove(row.project, row.name)
-            self._bus.publish(Event("endpoint.dropped", row.project, row.name))
-        return Result(f"dropped endpoint {command.ref}")
+        gone = self._catalog.write(write)
+        for event in gone.events():
+            self._bus.publish(event)
+        return Result(f"dropped endpoint {command.ref}{replace(gone, endpoints=())}")
 
     def _require(self, ref: Ref) -> EndpointRow:
         with self._catalog.read() as cursor:
@@ -225,7 +232,9 @@ class Endpoints:
             if row is None:
                 known = endpoints.names(cursor, ref.project)
                 raise NotFound(
-                    f"there is no endpoint {ref.at(None)}", hint=did_you_mean(ref.name, known, kind="endpoint")
+                    f"there is no endpoint {ref.at(None)}",
+                    hint=did_you_mean(ref.name, known, kind="endpoint"),
+                    details={"kind": "endpoint", "name": ref.name},
                 )
         return row
 

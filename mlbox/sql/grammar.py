@@ -32,6 +32,8 @@ class StatementSyntax:
     """First words, or how to find them once every noun is known."""
     parse: Callable[[Cursor], Command]
     """Reads a whole statement from its first word."""
+    later: tuple[str, ...] = ()
+    """Clauses whose text is checked, but which this version refuses to carry out."""
     claims: Callable[[Cursor], bool] | None = None
     """Where DuckDB has a statement with the same first words: whether this one is ours. The cursor is behind them."""
 

@@ -99,8 +99,8 @@ def alter_action(cursor: Cursor, kind: str, ref: Ref, actions: tuple[str, ...]) 
     return AlterObject(kind=kind, ref=ref, action=action.lower(), new_name=new_name, options=given)
 
 
-def alter(kind: str, *actions: str) -> StatementSyntax:
-    """Register ``ALTER <kind> name <action>``."""
+def alter(kind: str, *actions: str, later: tuple[str, ...] = ()) -> StatementSyntax:
+    """Register ``ALTER <kind> name <action>``; ``later`` as in ``StatementSyntax``."""
     shown = f"ALTER {kind.upper()}"
     words = tuple(shown.split(" "))
 
@@ -116,6 +116,7 @@ def alter(kind: str, *actions: str) -> StatementSyntax:
             examples=tuple(f"{shown} x {_EXAMPLES[action]}" for action in actions),
             starts=(words,),
             parse=parse,
+            later=later,
         )
     )
 

@@ -11,6 +11,7 @@ from mlbox.base.errors import Invalid, NotFound
 from mlbox.base.names import Ref, literal
 from mlbox.base.suggest import did_you_mean
 from mlbox.engine.catalog.commands import Describe, Show, ShowLineage
+from mlbox.engine.catalog.tables import projects, runs
 from mlbox.engine.catalog.views.base import View, all_views
 from mlbox.sql.plain import PlainSql
 
@@ -88,7 +89,7 @@ class Reading:
             conditions.append(f"name ILIKE {literal(command.like)}")
         if command.where is not None:
             conditions.append(f"({command.where.text})")
-        text = f"SELECT * FROM catalog.ml.{view.name}"
+        text = f"SELECT {_columns(names)} FROM catalog.ml.{view.name}"
         if conditions:
             text += " WHERE " + " AND ".join(conditions)
         order = next((order for order in ORDERS if order.split()[0] in names), None)
@@ -156,6 +157,12 @@ class Reading:
         prefix = f"SELECT 1 FROM catalog.ml.{command.noun} WHERE "
         self._catalog.describe(read.project, Query(prefix + where.text, where.offset - len(prefix), where.source))
 
+    def _run_id(self, ref: Ref) -> str:
+        """Of the run that is called so; a prefix of an id that fits several is refused."""
+        with self._catalog.read() as cursor:
+            projects.require(cursor, ref.project)
+            return runs.find(cursor, ref.project, ref.name).id
+
     def _find(self, kind: Kind, word: str, ref: Ref) -> dict[str, Any]:
         view = self._views[kind.view]
         names = [column.name for column in view.columns]
@@ -164,8 +171,8 @@ class Reading:
         if "project" in names:
             conditions.append("project = ?")
             values.append(ref.project)
-        conditions.append(f"lower({kind.name}) = lower(?)" if word != "run" else "(starts_with(id, ?) OR name = ?)")
-        values += [ref.name] if word != "run" else [ref.name, ref.name]
+        conditions.append(f"lower({kind.name}) = lower(?)")
+        values.append(self._run_id(ref) if word == "run" else ref.name)
         if kind.version and ref.version is not None:
             if ref.version.isdigit():
                 conditions.append(f"{kind.version} = ?")
@@ -176,9 +183,7 @@ class Reading:
         columns = ", ".join(
             f'"{c.name}"::JSON AS "{c.name}"' if c.type == "VARIANT" else f'"{c.name}"' for c in view.columns
         )
-        order = (
-            f" ORDER BY {kind.version} DESC" if kind.version else " ORDER BY created_at DESC" if word == "run" else ""
-        )
+        order = f" ORDER BY {kind.version} DESC" if kind.version else ""
         row = self._catalog.row(
             f"SELECT {columns} FROM catalog.ml.{kind.view} WHERE {' AND '.join(conditions)}{order} LIMIT 1", values
         )
@@ -193,3 +198,10 @@ class Reading:
                 hint=did_you_mean(ref.name, [str(entry["name"]) for entry in known], kind=word),
             )
         return row
+
+
+def _columns(names: list[str]) -> str:
+    """What one looks for first comes first; the project is the one that was asked for."""
+    first = [name for name in ("name", "state") if name in names]
+    rest = [name for name in names if name not in first and not (name == "project" and len(names) > 1)]
+    return ", ".join(f'"{name}"' for name in first + rest)

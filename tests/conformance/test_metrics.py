@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from metrics_bench import START, Bench, normal, open_bench
+from metric_house import START, Bench, normal, open_bench
 
 from mlbox.base.errors import Invalid
 from mlbox.engine.monitor.metrics.base import METRICS, checked

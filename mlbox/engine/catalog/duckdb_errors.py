@@ -95,7 +95,9 @@ def translate(error: Exception, query: Query | None = None) -> MlboxError:
     if hint is None and candidates:
         hint = f"known here: {candidates.replace(',', ', ')}"
     kind = _KINDS.get(str(body.get("exception_type")), SystemError)
-    return kind(text[0].lower() + text[1:] if text else "the query failed", hint=hint, where=where)
+    details = {"kind": "table"} if kind is NotFound and text.startswith("Table with name ") else None
+    message = text[0].lower() + text[1:] if text else "the query failed"
+    return kind(message, hint=hint, where=where, details=details)
 
 
 def located(cursor: DuckDBPyConnection, error: Exception, query: Query, parameters: Any = None) -> MlboxError:

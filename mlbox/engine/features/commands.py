@@ -97,7 +97,7 @@ class InsertFeatures(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class DropFeatureSet(Command):
-    """``cascade`` also drops vectors that read it."""
+    """``cascade`` also drops vectors that read it, and the endpoints that enrich with one of them."""
 
     statement: ClassVar[str] = "DROP FEATURE SET"
     ref: Ref
@@ -130,7 +130,7 @@ class CreateFeatureVector(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class DropFeatureVector(Command):
-    """Drop the definition; the sets stay."""
+    """Drop the definition; the sets stay. ``cascade`` also drops the endpoints that enrich with it."""
 
     statement: ClassVar[str] = "DROP FEATURE VECTOR"
     ref: Ref

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from mlbox.base.clock import now
 from mlbox.base.errors import NotFound
 from mlbox.base.names import Ref
 from mlbox.base.suggest import did_you_mean
+from mlbox.engine.catalog import dependants
+from mlbox.engine.catalog.dependants import Dependants
 from mlbox.engine.catalog.tables import feature_sets as table
 from mlbox.engine.catalog.tables import feature_vectors, projects
 from mlbox.engine.features import lineage
@@ -25,6 +27,16 @@ Key = tuple[str, str]
 
 def _key(project: str, name: str) -> Key:
     return project.lower(), name.lower()
+
+
+def users_of(catalog: Catalog, vectors: Iterable[FeatureVector]) -> Dependants:
+    """The endpoints that enrich requests with one of the vectors, and what watches them."""
+    with catalog.read() as cursor:
+        return dependants.of_vectors(cursor, [(vector.project, vector.name) for vector in vectors])
+
+
+def _named(vectors: list[FeatureVector]) -> str:
+    return "feature vector " + ", ".join(f"{vector.project}.{vector.name}" for vector in vectors)
 
 
 class Directory:
@@ -75,7 +87,11 @@ class Directory:
         found = self.find_set(ref)
         if found is None:
             names = [known.name for known in self.sets_of(ref.project)]
-            raise NotFound(f"there is no feature set {ref}", hint=did_you_mean(ref.name, names, kind="feature set"))
+            raise NotFound(
+                f"there is no feature set {ref}",
+                hint=did_you_mean(ref.name, names, kind="feature set"),
+                details={"kind": "feature set", "name": ref.name},
+            )
         return found
 
     def find_vector(self, ref: Ref) -> FeatureVector | None:
@@ -88,7 +104,9 @@ class Directory:
         if found is None:
             names = [known.name for known in self.vectors_of(ref.project)]
             raise NotFound(
-                f"there is no feature vector {ref}", hint=did_you_mean(ref.name, names, kind="feature vector")
+                f"there is no feature vector {ref}",
+                hint=did_you_mean(ref.name, names, kind="feature vector"),
+                details={"kind": "feature vector", "name": ref.name},
             )
         return found
 
@@ -151,12 +169,25 @@ class Directory:
             self._sets.pop(_key(found.project, found.name), None)
             self._generation += 1
 
-    def remove_vector(self, vector: FeatureVector) -> None:
-        """From the catalog, and from here."""
-        self._catalog.write(lambda cursor: feature_vectors.delete(cursor, vector.project, vector.name))
+    def remove_vectors(self, vectors: Iterable[FeatureVector], *, cascade: bool) -> Dependants:
+        """From the catalog, and from here, with all that uses them; ``Conflict`` for that without ``cascade``."""
+        gone = list(vectors)
+
+        def write(cursor: DuckDBPyConnection) -> Dependants:
+            users = dependants.of_vectors(cursor, [(vector.project, vector.name) for vector in gone])
+            if not cascade:
+                users.refuse(_named(gone))
+            users.delete(cursor)
+            for vector in gone:
+                feature_vectors.delete(cursor, vector.project, vector.name)
+            return users
+
+        users = self._catalog.write(write)
         with self._lock:
-            self._vectors.pop(_key(vector.project, vector.name), None)
+            for vector in gone:
+                self._vectors.pop(_key(vector.project, vector.name), None)
             self._generation += 1
+        return users
 
     def forget(self, project: str) -> None:
         """All of a project, whose rows in the catalog go otherwise."""

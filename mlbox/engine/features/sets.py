@@ -18,7 +18,7 @@ from mlbox.engine.catalog.tables import projects
 from mlbox.engine.features.building import build
 from mlbox.engine.features.commands import CreateFeatureSet, DropFeatureSet, InsertFeatures, RefreshFeatureSet
 from mlbox.engine.features.definition import FeatureSet, table_of
-from mlbox.engine.features.directory import Directory
+from mlbox.engine.features.directory import Directory, users_of
 from mlbox.engine.features.ingest import Ingest, Ingested, Range
 from mlbox.engine.features.online import Materializer
 
@@ -196,7 +196,7 @@ class FeatureSets:
         return Result(f"inserted into {found.project}.{found.name}: {_count(done)}", facts={"rows": done.added})
 
     def plan_drop(self, command: DropFeatureSet, caller: Caller) -> Plan:
-        """Refused while vectors read it, unless CASCADE."""
+        """Refused while vectors read it, unless CASCADE, which drops them and what uses them."""
         found = self._directory.find_set(command.ref) if command.if_exists else self._directory.set(command.ref)
         if found is None:
             return Plan((Step("reuse", str(command.ref), "does not exist"),), {"set": None})
@@ -207,6 +207,7 @@ class FeatureSets:
                 f"feature set {found.name} is read by feature vector {names}", hint="drop it first, or add CASCADE"
             )
         steps = [Step("drop", f"feature vector {vector.project}.{vector.name}") for vector in readers]
+        steps += users_of(self._catalog, readers).steps()
         return Plan((*steps, Step("drop", f"feature set {found.ref}")), {"set": found})
 
     def drop(self, command: DropFeatureSet, plan: Plan, caller: Caller) -> Result:
@@ -215,9 +216,11 @@ class FeatureSets:
             return Result(f"there is no feature set {command.ref}")
         with self._locked(command.ref):
             found = self._directory.set(command.ref)
-            for vector in self._directory.readers(found):
-                self._directory.remove_vector(vector)
-                self._bus.publish(Event("feature_vector.dropped", vector.project, vector.name))
+            readers = self._directory.readers(found)
+            users = self._directory.remove_vectors(readers, cascade=command.cascade)
+            gone = (Event("feature_vector.dropped", vector.project, vector.name) for vector in readers)
+            for event in (*users.events(), *gone):
+                self._bus.publish(event)
             with self._catalog.transaction_data() as cursor:
                 known = table.versions(cursor, found.project, found.name)
                 table.delete_definitions(cursor, found.project, found.name)
@@ -228,7 +231,7 @@ class FeatureSets:
             for _, set_id in known:
                 self._online.forget(set_id)
         self._bus.publish(Event("feature_set.dropped", found.project, found.name))
-        return Result(f"dropped feature set {found.project}.{found.name}")
+        return Result(f"dropped feature set {found.project}.{found.name}{users}")
 
 
 def _steps_of_create(built: FeatureSet, present: FeatureSet | None) -> tuple[Step, ...]:

@@ -18,7 +18,7 @@ from mlbox.engine.features.commands import (
     RefreshFeatureVector,
 )
 from mlbox.engine.features.definition import FeatureSet, FeatureVector, VectorFeature
-from mlbox.engine.features.directory import Directory
+from mlbox.engine.features.directory import Directory, users_of
 from mlbox.engine.features.sets import FeatureSets, Span
 
 if TYPE_CHECKING:
@@ -92,18 +92,22 @@ class FeatureVectors:
         return [self._directory.set(ref) for ref in refs]
 
     def plan_drop(self, command: DropFeatureVector, caller: Caller) -> Plan:
-        """It must exist unless IF EXISTS."""
+        """It must exist unless IF EXISTS; refused while endpoints enrich with it, unless CASCADE."""
         found = self._directory.find_vector(command.ref) if command.if_exists else self._directory.vector(command.ref)
-        return Plan((Step("drop", f"feature vector {command.ref}"),), {"vector": found})
+        users = users_of(self._catalog, [found] if found else [])
+        if not command.cascade:
+            users.refuse(f"feature vector {command.ref}")
+        return Plan((Step("drop", f"feature vector {command.ref}"), *users.steps()), {"vector": found})
 
     def drop(self, command: DropFeatureVector, plan: Plan, caller: Caller) -> Result:
-        """Only the definition; readers of endpoints then tell that it is gone."""
+        """Only the definition; with CASCADE also the endpoints that enrich with it and what watches them."""
         vector: FeatureVector | None = plan.resolved["vector"]
         if vector is None:
             return Result(f"there is no feature vector {command.ref}")
-        self._directory.remove_vector(vector)
-        self._bus.publish(Event("feature_vector.dropped", vector.project, vector.name))
-        return Result(f"dropped feature vector {vector.project}.{vector.name}")
+        users = self._directory.remove_vectors([vector], cascade=command.cascade)
+        for event in (*users.events(), Event("feature_vector.dropped", vector.project, vector.name)):
+            self._bus.publish(event)
+        return Result(f"dropped feature vector {vector.project}.{vector.name}{users}")
 
 
 def resolve(command: CreateFeatureVector, directory: Directory, name: str) -> FeatureVector:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mlbox.base.clock import now
-from mlbox.base.errors import Conflict, Invalid, NotFound
+from mlbox.base.errors import Invalid, NotFound
 from mlbox.base.ids import new_id
 from mlbox.base.names import Ref, check_name
 from mlbox.base.suggest import did_you_mean
+from mlbox.engine.catalog.dependants import Dependants, of_endpoints, refuse_used
 from mlbox.engine.catalog.tables import endpoints, lineage, models, projects
 from mlbox.engine.catalog.tables.models import AliasMove, ModelRow, ModelVersion
 
@@ -38,7 +39,9 @@ def require(cursor: DuckDBPyConnection, ref: Ref) -> ModelRow:
     if model is None:
         projects.require(cursor, ref.project)
         known = models.names(cursor, ref.project)
-        raise NotFound(f"there is no model {ref.at(None)}", hint=did_you_mean(ref.name, known, kind="model"))
+        hint = did_you_mean(ref.name, known, kind="model")
+        details = {"kind": "model", "name": ref.name}
+        raise NotFound(f"there is no model {ref.at(None)}", hint=hint, details=details)
     return model
 
 
@@ -119,6 +122,8 @@ def _record_lineage(cursor: DuckDBPyConnection, version: ModelVersion, source: S
         lineage.record(cursor, lineage.Edge(to[0], kind, ref, to[1], to[2], version.created_at, detail))
 
     record(source.kind, source.ref, source.detail)
+    if source.sweep_id:
+        record("run", source.sweep_id, "its best trial")
     if source.kind == "model" and source.run_id:
         record("run", source.run_id, None)
     if version.feature_vector:
@@ -152,12 +157,12 @@ def drop_alias(cursor: DuckDBPyConnection, ref: Ref, alias: str, user: str) -> A
     return moved
 
 
-def users(cursor: DuckDBPyConnection, ref: Ref) -> list[endpoints.EndpointRow]:
-    """Endpoints that serve the model, or the version when the reference has one."""
+def users(cursor: DuckDBPyConnection, ref: Ref) -> Dependants:
+    """Endpoints that serve the model, or the version when the reference has one, and what watches them."""
     model = require(cursor, ref)
     using = endpoints.using(cursor, model.project, model.name)
     if ref.version is None:
-        return using
+        return of_endpoints(cursor, using)
     number = resolve(cursor, ref).version
     known = models.aliases(cursor, model)
 
@@ -169,31 +174,20 @@ def users(cursor: DuckDBPyConnection, ref: Ref) -> list[endpoints.EndpointRow]:
             for share in row.models
         )
 
-    return [row for row in using if serves(row)]
+    return of_endpoints(cursor, (row for row in using if serves(row)))
 
 
 def _number(version: str, known: Mapping[str, int]) -> int | None:
     return int(version) if version.isdigit() else known.get(version.lower())
 
 
-def refuse_used(rows: Sequence[endpoints.EndpointRow], what: str) -> None:
-    """Raise ``Conflict`` that names the endpoints, when there are any."""
-    if rows:
-        names = ", ".join(f"{row.project}.{row.name}" for row in rows)
-        raise Conflict(
-            f"{what} is used by endpoint{'s' if len(rows) > 1 else ''} {names}",
-            hint="drop or change them first, or add CASCADE to a DROP",
-        )
-
-
-def drop(cursor: DuckDBPyConnection, ref: Ref, cascade: bool, user: str) -> list[endpoints.EndpointRow]:
-    """Drop the model, or one version with its aliases; returns the endpoints that went with it (CASCADE)."""
+def drop(cursor: DuckDBPyConnection, ref: Ref, cascade: bool, user: str) -> Dependants:
+    """Drop the model, or one version with its aliases; returns what went with it (CASCADE)."""
     model = require(cursor, ref)
     using = users(cursor, ref)
     if not cascade:
-        refuse_used(using, f"model {ref}")
-    for row in using:
-        endpoints.delete(cursor, row.id)
+        using.refuse(f"model {ref}")
+    using.delete(cursor)
     pointing = models.aliases(cursor, model)
     gone = None if ref.version is None else resolve(cursor, ref).version
     for alias, version in pointing.items():

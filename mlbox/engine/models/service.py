@@ -208,22 +208,20 @@ class Models:
                     raise
                 return Plan((Step("reuse", str(command.ref), "does not exist"),), {"absent": True})
         if not command.cascade:
-            registry.refuse_used(users, f"model {command.ref}")
-        also = (Step("drop", f"endpoint {row.project}.{row.name}") for row in users)
-        return Plan((Step("drop", str(command.ref)), *also))
+            users.refuse(f"model {command.ref}")
+        return Plan((Step("drop", str(command.ref)), *users.steps()))
 
     def drop(self, command: DropModel, plan: Plan, caller: Caller) -> Result:
-        """Drop a version or the model; with CASCADE also the endpoints that use it."""
+        """Drop a version or the model; with CASCADE also the endpoints that use it and what watches them."""
         if plan.resolved.get("absent"):
             return Result(f"model {command.ref} does not exist")
         users = self._catalog.write(lambda cursor: registry.drop(cursor, command.ref, command.cascade, caller.user))
         self._forget()
-        for row in users:
-            self._bus.publish(Event("endpoint.dropped", row.project, row.name))
+        for event in users.events():
+            self._bus.publish(event)
         dropped = {"version": command.ref.version}
         self._bus.publish(Event("model.dropped", command.ref.project, command.ref.name, dropped))
-        also = f" and {len(users)} endpoint{'s' if len(users) > 1 else ''}" if users else ""
-        return Result(f"dropped model {command.ref}{also}")
+        return Result(f"dropped model {command.ref}{users}")
 
     def _forget(self) -> None:
         with self._lock:
@@ -247,7 +245,8 @@ def _require_vector(cursor: DuckDBPyConnection, ref: Ref) -> None:
     known = feature_vectors.names(cursor, ref.project)
     if ref.name.lower() not in (name.lower() for name in known):
         hint = did_you_mean(ref.name, known, kind="feature vector")
-        raise NotFound(f"there is no feature vector {ref.at(None)}", hint=hint)
+        details = {"kind": "feature vector", "name": ref.name}
+        raise NotFound(f"there is no feature vector {ref.at(None)}", hint=hint, details=details)
 
 
 def _relative(ref: Ref, project: str) -> str:

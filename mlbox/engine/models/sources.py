@@ -33,6 +33,8 @@ class Source:
     """file, run or model: where the edge of lineage starts"""
     ref: str
     run_id: str | None = None
+    sweep_id: str | None = None
+    """The sweep that was named, whose best trial ``run_id`` is."""
     artifact_id: str | None = None
     detail: str | None = None
     features: tuple[str, ...] = ()
@@ -64,7 +66,8 @@ def from_run(
     cursor: DuckDBPyConnection, artifacts: Bytes, project: str, run: str, artifact: str | None = None
 ) -> Source:
     """The model artifact of a run given by id, prefix of an id, or name; of a sweep, that of its best trial."""
-    found = _run(cursor, project, run)
+    named = _run(cursor, project, run)
+    found = _best(cursor, named)
     chosen = _artifact(artifact_rows.of_run(cursor, found.id), found, artifact)
     metadata = chosen.metadata
     return Source(
@@ -72,6 +75,7 @@ def from_run(
         kind="run",
         ref=found.id,
         run_id=found.id,
+        sweep_id=named.id if named.id != found.id else None,
         artifact_id=chosen.id,
         detail=chosen.name,
         features=tuple(metadata.get("feature_names") or ()),
@@ -101,13 +105,24 @@ def _run(cursor: DuckDBPyConnection, project: str, text: str) -> RunRow:
     run = runs.find(cursor, project, text)
     if run.state != "completed" and (run.name or "").lower() == text.lower():
         run = runs.find_completed(cursor, project, text) or run
-    if run.best_trial:
-        run = runs.get(cursor, run.best_trial) or run
-    if run.state != "completed":
-        raise Conflict(
-            f"run {run.label} is {run.state}, not completed", hint="wait for it to complete, or name another run"
-        )
     return run
+
+
+def _best(cursor: DuckDBPyConnection, run: RunRow) -> RunRow:
+    """The best trial of a sweep; any other run itself. It must be completed."""
+    best = runs.get(cursor, run.best_trial) if run.best_trial else run
+    if best is None:
+        left = [trial for trial in runs.children(cursor, run.id) if trial.state == "completed"]
+        named = ", ".join(f"'{trial.short_id}' ({trial.label})" for trial in left[:3])
+        raise NotFound(
+            f"the best trial of sweep {run.label}, run {(run.best_trial or '')[:16]}, was dropped",
+            hint=f"name another of its trials: FROM RUN {named}" if named else f"search again: RERUN '{run.short_id}'",
+        )
+    if best.state != "completed":
+        raise Conflict(
+            f"run {best.label} is {best.state}, not completed", hint="wait for it to complete, or name another run"
+        )
+    return best
 
 
 def _artifact(found: list[ArtifactRow], run: RunRow, name: str | None) -> ArtifactRow:

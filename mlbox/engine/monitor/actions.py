@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.clock import now
@@ -16,7 +16,7 @@ from mlbox.base.command import Caller, Query
 from mlbox.base.errors import MlboxError
 from mlbox.base.events import Bus, Event
 from mlbox.engine.catalog.tables import alerts
-from mlbox.engine.monitor.commands import Action
+from mlbox.engine.monitor.commands import Action, CreateAlert
 from mlbox.engine.monitor.notifiers.base import Notice, notifier_for
 from mlbox.engine.workflows.bodies import Bodies
 
@@ -180,6 +180,18 @@ def notice_of(raised: Raised) -> Notice:
         raised_at=activation.raised_at,
         facts=activation.facts,
     )
+
+
+def placeholders(command: CreateAlert) -> Mapping[str, Any]:
+    """What :func:`parameters_of` may give, before anything has been raised."""
+    moment = now()
+    return {
+        "window_start": moment - timedelta(days=1),
+        "window_end": moment,
+        "alert": command.ref.name,
+        "monitor": command.on.name if command.on else None,
+        "reason": " ".join(command.when.text.split()),
+    }
 
 
 def parameters_of(raised: Raised) -> Mapping[str, Any]:

@@ -193,6 +193,8 @@ class Alerts:
                 notifier_for(url)
             if action.statement is not None:
                 self._bodies.check(action.statement, ref.project)
+                owner = Caller(caller.user, ref.project, "alert")
+                self._bodies.foresee(action.statement, owner, actions.placeholders(command))
         steps = [Step("replace" if existing else "create", f"alert {ref}", f"when {command.when.text}")]
         steps += [Step("execute", "then", line) for line in actions.describe(command.actions)]
         return Plan(tuple(steps))

@@ -214,12 +214,7 @@ class Monitors:
                 return Plan((), {"missing": True})
             self._look(ref.project, lambda cursor: monitors.require(cursor, ref.project, ref.name))
         with self._catalog.read() as cursor:
-            on = [
-                row
-                for row in alerts.every(cursor)
-                if row.on_kind == "monitor"
-                and (row.on_project, (row.on_name or "").lower()) == (ref.project, ref.name.lower())
-            ]
+            on = alerts.on(cursor, ref.project, ref.name)
         if on and not command.cascade:
             names = ", ".join(f"{row.project}.{row.name}" for row in on)
             raise Conflict(f"monitor {ref} has alerts: {names}", hint=f"DROP MONITOR {ref.name} CASCADE drops them too")

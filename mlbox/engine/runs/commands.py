@@ -140,7 +140,7 @@ class LogToRun(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class DropRun(Command):
-    """Forget a finished run, its logs and artifacts; models made from it stay."""
+    """Forget a finished run, its logs and artifacts; refused while a version of a model is made from it."""
 
     statement: ClassVar[str] = "DROP RUN"
     project: str

@@ -47,13 +47,14 @@ class Functions:
                 return found
             versions = functions.versions(cursor, ref.project, ref.name)
             known = functions.names(cursor, ref.project)
+        details = {"kind": "function", "name": ref.name}
         if versions:
-            told = ", ".join(map(str, versions))
-            raise NotFound(f"function {ref.name!r} has no version {version}", hint=f"its versions: {told}")
+            told = f"its versions: {', '.join(map(str, versions))}"
+            raise NotFound(f"function {ref.name!r} has no version {version}", hint=told, details=details)
         hint = did_you_mean(ref.name, known, kind="function")
         if not known:
             hint = f"make it with: CREATE FUNCTION {ref.name} FROM 'file.py'"
-        raise NotFound(f"there is no function {ref.name!r} in project {ref.project}", hint=hint)
+        raise NotFound(f"there is no function {ref.name!r} in project {ref.project}", hint=hint, details=details)
 
     def of_run(self, project: str, name: str, version: int) -> FunctionRow:
         """The version that a run was made of, dropped or not."""

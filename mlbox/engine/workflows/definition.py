@@ -79,6 +79,12 @@ def graph_of(steps: Iterable[WorkflowStep]) -> Graph:
     return Graph({step.name: [names.get(name.lower(), name) for name in step.after] for step in steps})
 
 
+def may_make(step: WorkflowStep, name: str) -> bool:
+    """Whether the step may create what is called so; judged by its words, and rather yes than no."""
+    text = step.body.text.lower()
+    return "create" in text and (step.for_each is not None or name.lower() in text)
+
+
 def check(command: CreateWorkflow) -> Graph:
     """The graph of a workflow; raises what is wrong with its steps, conditions and order."""
     if not command.steps:

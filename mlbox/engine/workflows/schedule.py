@@ -125,6 +125,8 @@ class Schedules:
             raise Invalid("EVERY must be 1 second or longer")
         self._bodies.check(command.body, ref.project)
         moment = now()
+        owner = Caller(caller.user, ref.project, "scheduler")
+        self._bodies.foresee(command.body, owner, {"scheduled_at": moment})
         row = schedules.ScheduleRow(
             project=ref.project,
             name=ref.name,

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlbox.base.clock import now
 from mlbox.base.command import Caller, Dispatcher, Handler, Parser, Plan, Result, Step
-from mlbox.base.errors import AlreadyExists, Invalid, MlboxError
+from mlbox.base.errors import AlreadyExists, Invalid, MlboxError, NotFound
 from mlbox.base.events import Bus, Event
 from mlbox.base.ids import new_id
 from mlbox.base.names import check_name
 from mlbox.engine.catalog.tables import projects, workflows
 from mlbox.engine.workflows import definition
 from mlbox.engine.workflows.alterations import Alterations
-from mlbox.engine.workflows.bodies import Bodies
+from mlbox.engine.workflows.bodies import MADE, Bodies, parameters_in
 from mlbox.engine.workflows.commands import CreateWorkflow, DropWorkflow, RunWorkflow
 from mlbox.engine.workflows.execution import Execution, Script
 from mlbox.engine.workflows.schedule import Schedules
@@ -90,6 +90,7 @@ class Workflows:
             self._bodies.check(step.body, ref.project)
         if command.finally_ is not None:
             self._bodies.check(command.finally_, ref.project)
+        self._foresee(command, Caller(caller.user, ref.project, "workflow"))
         action = "replace" if existing else "create"
         steps = [Step(action, f"workflow {ref}", f"{len(command.steps)} steps")]
         steps += [
@@ -97,6 +98,20 @@ class Workflows:
             for name in graph.order
         ]
         return Plan(tuple(steps), {"order": graph.order})
+
+    def _foresee(self, command: CreateWorkflow, caller: Caller) -> None:
+        """Raise ``NotFound`` for what a first step refers to, unless another step may make it."""
+        for step in command.steps:
+            if step.after or step.for_each or step.when:
+                continue
+            moment = now()  # most parameters are times, and a wrong guess finds nothing
+            guesses = {name: moment for name in parameters_in(step.body.text)}
+            try:
+                self._bodies.foresee(step.body, caller, guesses, MADE)
+            except NotFound as error:
+                others = (other for other in command.steps if other is not step)
+                if not any(definition.may_make(other, str(error.details.get("name", ""))) for other in others):
+                    raise
 
     def _create(self, command: CreateWorkflow, plan: Plan, caller: Caller) -> Result:
         ref = command.ref

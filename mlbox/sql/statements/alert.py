@@ -7,6 +7,7 @@ from typing import Literal
 from mlbox.base.command import Query
 from mlbox.base.names import Ref
 from mlbox.engine.monitor.commands import Action, CreateAlert, DropAlert
+from mlbox.engine.monitor.notifiers.base import NOTIFIERS
 from mlbox.sql.bodies import expression_until
 from mlbox.sql.grammar import Noun, StatementSyntax, noun, run_ref, statement, stored, unwrapped
 from mlbox.sql.heads import alter, create_clauses, create_head, drop
@@ -107,9 +108,8 @@ def _action(cursor: Cursor) -> Action:
         token = cursor.token
         url = text(cursor, "NOTIFY")
         if token.kind == "string" and ":" not in url:
-            cursor.fail(
-                f"NOTIFY '{url}' is not a URL", "for example 'https://..', 'slack://channel' or 'mailto:a@b.c'", token
-            )
+            known = ", ".join(f"{name}:" for name in NOTIFIERS.names())
+            cursor.fail(f"NOTIFY '{url}' is not a URL", f"for example 'https://..'; known: {known}", token)
         urls.append(url)
         if cursor.at_end():
             return Action(notify=tuple(urls))
@@ -128,12 +128,13 @@ statement(
             "CREATE ALERT drifted ON MONITOR drift WHEN psi > 0.2 AND n >= 1000 FOR INTERVAL '3 hours' SEVERITY high "
             "THEN NOTIFY 'https://hook' THEN RUN WORKFLOW nightly",
             "CREATE ALERT late WHEN EXISTS (SELECT 1 FROM ml.feature_sets WHERE last_refresh < today() - 2) "
-            "EVERY 5 MINUTES THEN NOTIFY 'slack://ops', 'mailto:a@b.c'",
+            "EVERY 5 MINUTES THEN NOTIFY 'https://hooks.example.org/ops', 'log:'",
         ),
         starts=(("CREATE", "ALERT"),),
         parse=_create,
+        later=("ON RUN", "ON ENDPOINT", "ON FEATURE SET"),
     )
 )
 drop("alert", DropAlert)
-alter("alert", "SUSPEND", "RESUME", "RENAME", "SET")
+alter("alert", "SUSPEND", "RESUME", "RENAME", "SET", later=("RENAME TO", "SET"))
 noun(Noun("alert", "alerts"))

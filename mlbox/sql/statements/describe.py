@@ -42,6 +42,7 @@ statement(
         examples=("DESCRIBE MODEL m@champion", "DESCRIBE FEATURE SET fraud.customers", "DESC RUN 'a1b2c3d4'"),
         starts=lambda: tuple((verb, *noun.words) for verb in ("DESCRIBE", "DESC") for noun in NOUNS.values()),
         parse=_describe,
+        later=("HUB FUNCTION", "MEMBER", "SOURCE"),
         claims=_claims,
     )
 )

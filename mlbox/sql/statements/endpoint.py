@@ -166,6 +166,10 @@ statement(
         ),
         starts=(("CREATE", "ENDPOINT"),),
         parse=_create,
+        later=(
+            *("USING FUNCTION", "USING GRAPH", "USING ENSEMBLE STACK", "PREPROCESS", "POSTPROCESS", "PATH"),
+            *("WITH (workers) above 1", "WITH (batch)"),
+        ),
     )
 )
 
@@ -206,6 +210,7 @@ statement(
         ),
         starts=(("ALTER", "ENDPOINT"),),
         parse=_alter,
+        later=("RENAME TO", "SET (..)"),
     )
 )
 drop("endpoint", DropEndpoint)

@@ -232,6 +232,10 @@ statement(
         ),
         starts=(("CREATE", "FEATURE", "SET"),),
         parse=_create,
+        later=(
+            *("FROM source", "TRANSFORM", "REFRESH EVERY", "REFRESH CRON", "REFRESH CONTINUOUS"),
+            *("EVERY in AGGREGATE", "ENGINE spark", "PARTITION BY", "WITH (timezone)", "WITH (location)"),
+        ),
     )
 )
 

@@ -167,6 +167,7 @@ statement(
         ),
         starts=(("CREATE", "FUNCTION"),),
         parse=_create,
+        later=("FROM 'git+url'", "FROM 'hub://name'", "RUNTIME other than local", "SECRETS"),
         claims=_claims,
     )
 )

@@ -97,6 +97,7 @@ statement(
         ),
         starts=(("CREATE", "MODEL"),),
         parse=_create,
+        later=("OPTIONS (..) AS SELECT",),
     )
 )
 
@@ -143,6 +144,7 @@ statement(
         ),
         starts=(("ALTER", "MODEL"),),
         parse=_alter,
+        later=("RENAME TO", "SET (..)"),
     )
 )
 

@@ -142,5 +142,5 @@ statement(
     )
 )
 drop("monitor", DropMonitor)
-alter("monitor", "SUSPEND", "RESUME", "RENAME", "SET")
+alter("monitor", "SUSPEND", "RESUME", "RENAME", "SET", later=("RENAME TO", "SET"))
 noun(Noun("monitor", "monitors"))

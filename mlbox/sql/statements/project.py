@@ -47,6 +47,7 @@ statement(
         ),
         starts=(("CREATE", "PROJECT"),),
         parse=_create,
+        later=("FROM",),
     )
 )
 

@@ -116,6 +116,7 @@ statement(
         ),
         starts=(("RUN",),),
         parse=_run,
+        later=("USING tpe", "STOP WHEN", "ON other than local"),
     )
 )
 

@@ -68,5 +68,5 @@ statement(
     )
 )
 drop("schedule", DropSchedule)
-alter("schedule", "SUSPEND", "RESUME", "RENAME", "SET")
+alter("schedule", "SUSPEND", "RESUME", "RENAME", "SET", later=("SET",))
 noun(Noun("schedule", "schedules"))

@@ -650,7 +650,7 @@ CREATE ALERT a ON MONITOR m WHEN psi > 0.2 NOTIFY 'x'
 -- error 1:54 CREATE ALERT does not say what to do | add THEN NOTIFY 'https://..' or THEN statement
 
 CREATE ALERT a ON MONITOR m WHEN psi > 0.2 THEN NOTIFY 'hook'
--- error 1:56 NOTIFY 'hook' is not a URL | for example 'https://..', 'slack://channel' or 'mailto:a@b.c'
+-- error 1:56 NOTIFY 'hook' is not a URL | for example 'https://..'; known: console:, http:, https:, log:
 
 CREATE ALERT a ON MONITOR m WHEN psi > 0.2 THEN NOTIFY 'https://x' SEVERITY high
 -- error 1:68 expected a comma, found SEVERITY | URLs are separated by commas; another action begins with THEN

@@ -153,6 +153,9 @@ def test_from_a_run_by_id_prefix_name_and_sweep(registry: Registry) -> None:
     sweep = registry.run("sweep", best_trial=trial)
     registry.do(CreateModel(ref=M, run=sweep))
     assert registry.models.resolve(M).run_id == trial
+    for run in (trial, sweep):  # the pages of both show what became of them
+        edge = {"from_kind": "run", "from_ref": run, "to_ref": "default.m@2"}
+        assert edge in registry.catalog.rows("SELECT from_kind, from_ref, to_ref FROM catalog.ml.lineage")
     registry.do(CreateModel(ref=Ref("default", "other"), model=M.at(1)))
     other = registry.models.resolve(Ref("default", "other"))
     assert other.run_id == good and other.digest == version.digest and other.features == version.features
@@ -190,6 +193,17 @@ def test_runs_that_give_no_model_say_why(registry: Registry) -> None:
             registry.do(command)
     assert registry.catalog.rows("SELECT * FROM catalog.ml.models") == []
     assert registry.do(CreateModel(ref=M, run="two", artifact="SECOND")).facts["version"] == 1
+
+
+def test_a_sweep_whose_best_trial_was_dropped_says_so(registry: Registry) -> None:
+    sweep = registry.run("search", best_trial="0" * 32)
+    with pytest.raises(NotFound, match="best trial of sweep search, run 0{16}, was dropped") as caught:
+        registry.do(CreateModel(ref=M, run="search"))
+    assert caught.value.hint == f"search again: RERUN '{sweep[:16]}'"
+    left = registry.run("trial-2", onnx_models.scaled(1.0), parent_id=sweep)
+    with pytest.raises(NotFound) as caught:
+        registry.do(CreateModel(ref=M, run="search"))
+    assert caught.value.hint == f"name another of its trials: FROM RUN '{left[:16]}' (trial-2)"
 
 
 def test_input_and_output_clauses_name_what_goes_in_and_out(registry: Registry) -> None:

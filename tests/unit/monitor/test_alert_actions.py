@@ -85,10 +85,12 @@ def test_a_webhook_is_told_and_tried_again(drifting: Any, hook: Any) -> None:
 
 def test_a_failing_action_is_recorded_and_the_next_one_runs(drifting: Any, hook: Any) -> None:
     hook.answers = [404]
+    drifting.sql("CREATE WORKFLOW nowhere AS (STEP a AS (SELECT 1))")
     drifting.sql(
         f"CREATE ALERT a ON MONITOR d WHEN psi > 0.5 THEN NOTIFY '{hook.url}' "
         "THEN RUN WORKFLOW nowhere THEN INSERT INTO calls VALUES ('x', NULL)"
     )
+    drifting.sql("DROP WORKFLOW nowhere")
     drifting.sql("REFRESH MONITOR d TO '2013-07-05'")
     assert drifting.monitors.wait_actions(WAIT)
     outcome = drifting.one("SELECT outcome FROM catalog.ml.alert_activations")["outcome"]
@@ -189,3 +191,18 @@ def test_what_a_stopped_server_left_undone_is_marked(drifting: Any) -> None:
     assert drifting.one("SELECT outcome FROM catalog.ml.alert_activations") == {"outcome": None}
     assert drifting.monitors.recover() == 1
     assert drifting.one("SELECT outcome FROM catalog.ml.alert_activations")["outcome"].startswith("interrupted")
+
+
+def test_what_an_alert_refers_to_must_exist(drifting: Any) -> None:
+    text = "CREATE ALERT a ON MONITOR d WHEN psi > 0.5 THEN NOTIFY 'log:' THEN {}"
+    for statement, name in (
+        ("RUN WORKFLOW retrian WITH (until = $window_end)", "retrian"),
+        ("REFRESH MONITOR dd FROM $window_start", "dd"),
+        ("RUN WORKFLOW nowhere.retrain", "nowhere"),
+    ):
+        with pytest.raises(NotFound) as caught:
+            drifting.sql(text.format(statement))
+        assert caught.value.where is not None
+        assert caught.value.where.offset == text.format(statement).index(name)
+    assert drifting.rows("SELECT * FROM catalog.ml.alerts") == []
+    drifting.sql(text.format("REFRESH MONITOR d FROM $window_end TO $window_start"))  # wrong, but not a reference

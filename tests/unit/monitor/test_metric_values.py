@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from metrics_bench import Bench, Floats, normal, open_bench
+from metric_house import Bench, Floats, normal, open_bench
 from scipy import stats
 from sklearn import metrics as reference
 

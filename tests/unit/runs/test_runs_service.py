@@ -8,10 +8,22 @@ from typing import Any
 
 import pytest
 
+from mlbox.base.clock import now
 from mlbox.base.command import Caller, Query
 from mlbox.base.errors import Conflict, Invalid, MlboxError, NotFound, RunFailed, StatementError
+from mlbox.base.ids import new_id
 from mlbox.base.names import Ref
-from mlbox.engine.runs.commands import CancelRun, DropRun, LogToRun, Rerun, RunSource, StartRun
+from mlbox.engine.catalog.tables import models
+from mlbox.engine.runs.commands import (
+    CancelRun,
+    DropRun,
+    LogToRun,
+    Rerun,
+    RunSource,
+    StartRun,
+    Sweep,
+    SweepParameter,
+)
 
 SLEEPER = """
     import time
@@ -272,8 +284,11 @@ def test_prefixes_of_ids(bench: Any) -> None:
     assert bench.runs.find("default", other).id == other
     shared = next(length for length in range(32, 0, -1) if one[:length] == other[:length])
     if shared >= 8:
-        with pytest.raises(Invalid, match="several runs"):
+        with pytest.raises(Invalid, match="several runs") as caught:
             bench.runs.find("default", one[:8])
+        assert f"{one[:16]} (nothing), {other[:16]} (nothing)" in caught.value.message
+    named = bench.run("nothing", name=one[:8]).facts["run"]
+    assert bench.runs.find("default", one[:8]).id == named  # a name wins over a prefix
 
 
 def test_a_dropped_run_leaves_nothing_but_bytes(bench: Any) -> None:
@@ -288,6 +303,27 @@ def test_a_dropped_run_leaves_nothing_but_bytes(bench: Any) -> None:
     with pytest.raises(NotFound):
         bench.do(DropRun(project="default", run=dropped))
     assert "does not exist" in bench.do(DropRun(project="default", run=dropped, if_exists=True)).message
+
+
+@pytest.mark.parametrize("dropped", ["itself", "its sweep"])
+def test_a_run_behind_a_model_is_not_dropped(bench: Any, dropped: str) -> None:
+    bench.function("train", "def train(ctx, x=1): return {'auc': x}")
+    search = Sweep((SweepParameter("x", (1, 2)),), "auc", "maximize")
+    sweep = bench.run("train", sweep=search).facts
+    model = models.ModelRow(new_id(), "default", "m", 0, None, now())
+    version = models.ModelVersion(
+        model_id=model.id, project="default", name="m", version=1, run_id=sweep["best_trial"], digest="0", size=1,
+        inputs=(), outputs=(), features=(), created_at=now(),
+    )  # fmt: skip
+    bench.catalog.write(lambda cursor: models.insert(cursor, model))
+    bench.catalog.write(lambda cursor: models.insert_version(cursor, version))
+    command = DropRun(project="default", run=sweep["best_trial" if dropped == "itself" else "run"])
+    with pytest.raises(Conflict, match=r"is behind model default\.m@1") as caught:
+        bench.do(command)
+    assert caught.value.hint == "drop the version first: DROP MODEL default.m@1"
+    assert len(bench.rows("FROM catalog.ml.runs")) == 3
+    bench.catalog.write(lambda cursor: models.delete(cursor, model))
+    bench.do(command)
 
 
 def test_a_run_that_goes_on_is_not_dropped(bench: Any) -> None:

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
+from mlbox.base.clock import now
 from mlbox.base.command import Query
+from mlbox.base.errors import Conflict
 from mlbox.base.names import Ref
-from mlbox.engine.features.commands import Column, CreateFeatureSet, CreateFeatureVector, FeatureRef
+from mlbox.engine.catalog.tables import monitors
+from mlbox.engine.features.commands import (
+    Column,
+    CreateFeatureSet,
+    CreateFeatureVector,
+    DropFeatureSet,
+    DropFeatureVector,
+    FeatureRef,
+)
+from mlbox.engine.models.commands import DropModel
+from mlbox.serve.commands import DropEndpoint
 
 WEATHER = Ref("default", "weather")
 ROWS = """
@@ -88,3 +103,61 @@ def test_a_key_of_the_wrong_type_is_a_clear_error(live: Any, scaled: Callable[..
     inputs[1] = {"name": "runway", "shape": [1], "datatype": "INT64", "data": [2]}
     inputs[0]["data"] = [None]
     assert live.infer("e", {"inputs": inputs}).json()["outputs"][0]["data"] == [None]
+
+
+def _watch(house: Any) -> None:
+    """A monitor w on endpoint e."""
+    row = monitors.MonitorRow(
+        project="default", name="w", target_kind="endpoint", target_project="default", target="e",
+        target_version=None, metrics=["psi"], metric_options="{}", window_seconds=60, every_seconds=None,
+        segment_by=[], labels=None, baseline=None, options="{}", definition="", state="active", owner="ann",
+        comment=None, created_at=now(), next_run=None,
+    )  # fmt: skip
+    house.catalog.write(lambda cursor: monitors.put(cursor, row))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [DropFeatureVector(ref=Ref("default", "V")), DropFeatureSet(ref=WEATHER), DropModel(ref=Ref("default", "m"))],
+)
+def test_what_an_endpoint_stands_on_goes_with_it_or_not_at_all(
+    live: Any, scaled: Callable[..., bytes], command: Any
+) -> None:
+    _store(live.house)
+    live.house.model("m", scaled(1.0), "wind", "wet")
+    live.house.endpoint("e", "m", enrich=Ref("default", "v"))
+    _watch(live.house)
+    with pytest.raises(Conflict, match=r"used by endpoint default\.e|read by feature vector v"):
+        live.house.do(command)
+    assert _ask(live, "LGA", 2) == (25.0, [])
+    assert live.house.do(replace(command, cascade=True)).message.endswith("and 1 endpoint and 1 monitor")
+    left = "SELECT name FROM catalog.ml.endpoints UNION ALL SELECT name FROM catalog.ml.monitors"
+    assert live.house.catalog.rows(left) == []
+    assert live.infer("e", {"inputs": []}).json()["error"].startswith("there is no endpoint")
+    told = [event.kind for event in live.house.events]
+    assert {"monitor.dropped", "endpoint.dropped"} <= set(told)
+
+
+def test_a_watched_endpoint_is_dropped_with_its_monitor_or_not_at_all(house: Any, scaled: Callable[..., bytes]) -> None:
+    house.model("m", scaled(1.0), "wind", "wet")
+    house.endpoint("e", "m")
+    _watch(house)
+    with pytest.raises(Conflict, match=r"endpoint default\.E is watched by monitor default\.w"):
+        house.do(DropEndpoint(ref=Ref("default", "E")))
+    done = house.do(DropEndpoint(ref=Ref("default", "e"), cascade=True))
+    assert done.message == "dropped endpoint default.e and 1 monitor"
+    assert house.catalog.rows("SELECT * FROM catalog.ml.monitors") == []
+
+
+def test_a_misspelt_input_is_matched_with_what_is_missing(live: Any, scaled: Callable[..., bytes]) -> None:
+    _store(live.house)
+    live.house.model("m", scaled(1.0), "wind", "wet")
+    live.house.endpoint("e", "m", enrich=Ref("default", "v"))
+    inputs = [
+        {"name": "orgin", "shape": [1], "datatype": "BYTES", "data": ["LGA"]},
+        {"name": "runway", "shape": [1], "datatype": "INT64", "data": [2]},
+    ]
+    told = live.infer("e", {"inputs": inputs}).json()
+    assert told["error"].startswith("the request has no input 'origin'")
+    assert told["hint"] == "input origin is missing; did you mean it by orgin?"
+    assert "hint" not in live.infer("e", {"inputs": inputs[1:]}).json()

@@ -55,6 +55,8 @@ class SmallParser:
         if "$" in text:
             raise Invalid("a parameter has no value")
         if word == "TRAIN":
+            if not rest.replace(".", "", 1).isdigit():
+                raise Invalid(f"TRAIN {rest}: a number is needed")
             return Train(auc=float(rest))
         if word == "FAIL":
             return Fail(times=int(rest))

@@ -102,6 +102,15 @@ def of_monitor(cursor: DuckDBPyConnection, project: str, monitor: str) -> list[A
     return [_row(row) for row in rows]
 
 
+def on(cursor: DuckDBPyConnection, project: str, monitor: str) -> list[AlertRow]:
+    """All alerts on a monitor, suspended or not."""
+    return [
+        row
+        for row in every(cursor)
+        if row.on_kind == "monitor" and (row.on_project, (row.on_name or "").lower()) == (project, monitor.lower())
+    ]
+
+
 def get(cursor: DuckDBPyConnection, project: str, name: str) -> AlertRow | None:
     """An alert; case does not count."""
     rows = cursor.execute(f"SELECT {_COLUMNS} FROM catalog.main.alerts {_NAMED}", [project, name]).fetchall()

@@ -114,6 +114,15 @@ def using(cursor: DuckDBPyConnection, project: str, model: str) -> list[Endpoint
     ]
 
 
+def enriched(cursor: DuckDBPyConnection, project: str, vector: str) -> list[EndpointRow]:
+    """Endpoints of all projects that enrich requests with a feature vector."""
+    return [
+        row
+        for row in load(cursor)
+        if row.vector is not None and (row.vector[0], row.vector[1].lower()) == (project, vector.lower())
+    ]
+
+
 def _share(share: ShareRow) -> dict[str, Any]:
     return {"project": share.project, "name": share.name, "version": share.version, "weight": share.weight}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -116,6 +116,17 @@ def versions(cursor: DuckDBPyConnection, model: ModelRow) -> list[int]:
     """Numbers of the versions, ascending."""
     rows = cursor.execute(
         "SELECT version FROM catalog.main.model_versions WHERE model_id = ? ORDER BY version", [model.id]
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def made_from(cursor: DuckDBPyConnection, run_ids: Sequence[str]) -> list[str]:
+    """``project.model@version`` of the versions that one of these runs is behind."""
+    rows = cursor.execute(
+        "SELECT m.project || '.' || m.name || '@' || v.version FROM catalog.main.model_versions v "
+        "JOIN catalog.main.models m ON m.id = v.model_id WHERE list_contains(?::VARCHAR[], v.run_id) "
+        "ORDER BY m.project, m.name, v.version",
+        [list(run_ids)],
     ).fetchall()
     return [row[0] for row in rows]
 

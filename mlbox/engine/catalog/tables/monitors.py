@@ -62,6 +62,15 @@ def every(cursor: DuckDBPyConnection) -> list[MonitorRow]:
     return [MonitorRow(**dict(zip(_NAMES, row, strict=True))) for row in rows]
 
 
+def watching(cursor: DuckDBPyConnection, kind: str, project: str, name: str) -> list[MonitorRow]:
+    """Monitors of all projects on an object of that kind (``endpoint``); case does not count."""
+    return [
+        row
+        for row in every(cursor)
+        if (row.target_kind, row.target_project, row.target.lower()) == (kind, project, name.lower())
+    ]
+
+
 def get(cursor: DuckDBPyConnection, project: str, name: str) -> MonitorRow | None:
     """A monitor; case does not count."""
     rows = cursor.execute(f"SELECT {_COLUMNS} FROM catalog.main.monitors {_NAMED}", [project, name]).fetchall()
@@ -73,7 +82,9 @@ def require(cursor: DuckDBPyConnection, project: str, name: str) -> MonitorRow:
     row = get(cursor, project, name)
     if row is None:
         known = [entry.name for entry in every(cursor) if entry.project == project]
-        raise NotFound(f"there is no monitor {project}.{name}", hint=did_you_mean(name, known, kind="monitor"))
+        hint = did_you_mean(name, known, kind="monitor")
+        details = {"kind": "monitor", "name": name}
+        raise NotFound(f"there is no monitor {project}.{name}", hint=hint, details=details)
     return row
 
 

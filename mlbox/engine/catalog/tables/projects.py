@@ -50,6 +50,7 @@ def require(cursor: DuckDBPyConnection, name: str) -> None:
     raise NotFound(
         f"there is no project {name!r}",
         hint=f"{hint}{'; or ' if hint else ''}make it with: CREATE PROJECT {name}",
+        details={"kind": "project", "name": name},
     )
 
 

@@ -137,19 +137,25 @@ def get(cursor: DuckDBPyConnection, run_id: str) -> RunRow | None:
 
 
 def find(cursor: DuckDBPyConnection, project: str, text: str) -> RunRow:
-    """The run that a user calls ``text``: its id, a prefix of one (8 digits or more), or a name (its latest run).
+    """The run that a user calls ``text``: its id, a name (its latest run), or a prefix of an id (8 digits or more).
 
     Raises ``NotFound`` with the nearest names, ``Invalid`` when a prefix fits several.
     """
+    exact = _rows(
+        cursor,
+        "project = ? AND (id = lower(?) OR lower(name) = lower(?)) ORDER BY id = lower(?) DESC, id DESC LIMIT 1",
+        [project, text, text, text],
+    )
+    if exact:
+        return exact[0]
     if is_id(text.lower()):
-        found = _rows(cursor, "project = ? AND starts_with(id, ?) LIMIT 2", [project, text.lower()])
+        found = _rows(cursor, "project = ? AND starts_with(id, ?) ORDER BY id LIMIT 4", [project, text.lower()])
         if len(found) > 1:
-            raise Invalid(f"several runs begin with {text!r}", hint="give more digits of the id")
+            listed = ", ".join(f"{row.short_id if len(text) < 16 else row.id} ({row.label})" for row in found[:3])
+            more = ", .." if len(found) > 3 else ""
+            raise Invalid(f"several runs begin with {text!r}: {listed}{more}", hint="give more digits of the id")
         if found:
             return found[0]
-    named = _rows(cursor, "project = ? AND lower(name) = lower(?) ORDER BY id DESC LIMIT 1", [project, text])
-    if named:
-        return named[0]
     known = cursor.execute(
         "SELECT DISTINCT name FROM catalog.main.runs WHERE project = ? AND name IS NOT NULL AND parent_id IS NULL",
         [project],

@@ -87,7 +87,8 @@ def require(cursor: DuckDBPyConnection, project: str, name: str) -> WorkflowRow:
     row = get(cursor, project, name)
     if row is None:
         hint = did_you_mean(name, names(cursor, project), kind="workflow")
-        raise NotFound(f"there is no workflow {project}.{name}", hint=hint)
+        details = {"kind": "workflow", "name": name}
+        raise NotFound(f"there is no workflow {project}.{name}", hint=hint, details=details)
     return row
 
 

@@ -1,0 +1,82 @@
+"""What the reference calls not executed yet is refused, clause by clause, and nothing else of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlbox.base.command import Caller
+from mlbox.base.errors import MlboxError
+from mlbox.sql.grammar import REGISTRY
+from mlbox.sql.session import Session
+
+SET = "CREATE FEATURE SET a (ENTITY k, TIMESTAMP ts)"
+ROWS = "AS SELECT 'a' AS k, now() AS ts, 1 AS x"
+SWEEP = "RUN f SWEEP (lr IN (1, 2))"
+ENDPOINT = "CREATE ENDPOINT e USING MODEL m"
+RENAMED = {"RENAME TO": "RENAME TO y", "SET (..)": "SET (a = 1)"}
+EXAMPLES = {
+    "CREATE PROJECT": {"FROM": "CREATE PROJECT p FROM 'folder'"},
+    "CREATE FEATURE SET": {
+        "FROM source": f"{SET} FROM s",
+        "TRANSFORM": f"{SET} FROM s TRANSFORM f",
+        "REFRESH EVERY": f"{SET} REFRESH EVERY 1 HOUR {ROWS}",
+        "REFRESH CRON": f"{SET} REFRESH CRON '@daily' {ROWS}",
+        "REFRESH CONTINUOUS": f"{SET} REFRESH CONTINUOUS {ROWS}",
+        "EVERY in AGGREGATE": f"{SET} AGGREGATE (sum(x) OVER (1 HOUR) EVERY 1 MINUTE) {ROWS}",
+        "ENGINE spark": f"{SET} ENGINE spark {ROWS}",
+        "PARTITION BY": f"{SET} PARTITION BY (k) {ROWS}",
+        "WITH (timezone)": f"{SET} WITH (timezone = 'UTC') {ROWS}",
+        "WITH (location)": f"{SET} WITH (location = '/x') {ROWS}",
+    },
+    "CREATE FUNCTION": {
+        "FROM 'git+url'": "CREATE FUNCTION g FROM 'git+https://host/x'",
+        "FROM 'hub://name'": "CREATE FUNCTION g FROM 'hub://x'",
+        "RUNTIME other than local": "CREATE FUNCTION g FROM 'f.py' RUNTIME docker",
+        "SECRETS": "CREATE FUNCTION g FROM 'f.py' SECRETS (a)",
+    },
+    "RUN": {
+        "USING tpe": f"{SWEEP} USING tpe MAXIMIZE auc",
+        "STOP WHEN": f"{SWEEP} MAXIMIZE auc STOP WHEN (auc > 1)",
+        "ON other than local": "RUN f ON docker",
+    },
+    "CREATE MODEL": {"OPTIONS (..) AS SELECT": "CREATE MODEL n OPTIONS (type = 'linear') AS SELECT 1"},
+    "ALTER MODEL": {clause: f"ALTER MODEL m {text}" for clause, text in RENAMED.items()},
+    "CREATE ENDPOINT": {
+        "USING FUNCTION": "CREATE ENDPOINT e USING FUNCTION f",
+        "USING GRAPH": "CREATE ENDPOINT e USING GRAPH 'file'",
+        "USING ENSEMBLE STACK": "CREATE ENDPOINT e USING ENSEMBLE STACK (m, n)",
+        "PREPROCESS": f"{ENDPOINT} PREPROCESS (x + 1)",
+        "POSTPROCESS": f"{ENDPOINT} POSTPROCESS (x + 1)",
+        "PATH": f"{ENDPOINT} PATH '/x'",
+        "WITH (workers) above 1": f"{ENDPOINT} WITH (workers = 2)",
+        "WITH (batch)": f"{ENDPOINT} WITH (batch = 8)",
+    },
+    "ALTER ENDPOINT": {clause: f"ALTER ENDPOINT e {text}" for clause, text in RENAMED.items()},
+    "ALTER SCHEDULE": {"SET": "ALTER SCHEDULE s SET (a = 1)"},
+    "ALTER MONITOR": {"RENAME TO": "ALTER MONITOR m RENAME TO y", "SET": "ALTER MONITOR m SET (a = 1)"},
+    "ALTER ALERT": {"RENAME TO": "ALTER ALERT a RENAME TO y", "SET": "ALTER ALERT a SET (a = 1)"},
+    "CREATE ALERT": {
+        f"ON {kind}": f"CREATE ALERT a ON {kind} x WHEN auc > 1 THEN NOTIFY 'log:'"
+        for kind in ("RUN", "ENDPOINT", "FEATURE SET")
+    },
+    "SHOW": {words: f"SHOW {words}" for words in ("HUB", "LOGS", "MEMBERS", "SOURCES", "TASK HISTORY")},
+    "DESCRIBE": {words: f"DESCRIBE {words} x" for words in ("HUB FUNCTION", "MEMBER", "SOURCE")},
+}
+REFUSALS = ("this version", "there is no executor 'docker'", "there is nothing to show called", "there is no kind ")
+
+
+def test_every_clause_that_comes_later_is_refused(house: Any, tmp_path: Path) -> None:
+    (tmp_path / "f.py").write_text("def handler(ctx, lr=1): ...\n")
+    session = Session(house.catalog, house.dispatcher, Caller(), base_folder=str(tmp_path))
+    list(session.run("CREATE FUNCTION f FROM 'f.py'"))
+    assert {syntax.name: set(syntax.later) for _, syntax in REGISTRY if syntax.later} == {
+        name: set(clauses) for name, clauses in EXAMPLES.items()
+    }
+    for clauses in EXAMPLES.values():
+        for text in clauses.values():
+            with pytest.raises(MlboxError) as caught:
+                list(session.run(text))
+            assert any(words in caught.value.message for words in REFUSALS), f"{text}: {caught.value.message}"
