@@ -121,7 +121,7 @@ def measure(place: Path) -> None:
     finally:
         server.stop()
     tell(bare, targets)
-    print(f"Predictions that the log has lost: {lost:,}. Sent by {tool()} on the same machine.\n")
+    print(f"Predictions that the log has lost: {lost:,}. Sent from the same machine by {tool()}.\n")
 
 
 def tell(bare: Target, targets: list[Target]) -> None:

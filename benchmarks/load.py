@@ -34,7 +34,7 @@ class Load:
 
 def tool() -> str:
     """What sends the requests."""
-    return "wrk" if shutil.which("wrk") else "an asyncio client, which costs more than the server"
+    return "wrk" if shutil.which("wrk") else "a client in Python, which is slower than wrk"
 
 
 def send(url: str, body: bytes, connections: int, seconds: int, place: Path) -> Load:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
 import subprocess
 import sys
 import time
@@ -44,6 +45,13 @@ def _mlbox_version() -> str:
     return __version__
 
 
+def busy_seconds() -> tuple[float, float]:
+    """CPU that the whole machine has used (what its host took away too), and what our children have."""
+    user, nice, system, _, _, *rest = map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:9])
+    own = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (user + nice + system + sum(rest)) / os.sysconf("SC_CLK_TCK"), own.ru_utime + own.ru_stime
+
+
 def carry_out(file: Path) -> str:
     """What a file prints, shown while it comes; ends the whole when it fails."""
     print(f"\n== {file.name}", flush=True)
@@ -71,9 +79,12 @@ def main(names: list[str]) -> None:
     files = [HERE / f"{name}.py" for name in names] or sorted(HERE.glob("bench_*.py"))
     head = machine()
     print("\n".join(head))
-    began = time.perf_counter()
+    began, (busy, own) = time.perf_counter(), busy_seconds()
     parts = [f"## {file.stem.removeprefix('bench_')}\n\n{carry_out(file)}\n" for file in files]
-    print(f"\nall in {time.perf_counter() - began:.0f} s")
+    seconds, (busy_now, own_now) = time.perf_counter() - began, busy_seconds()
+    others = max(0.0, (busy_now - busy) - (own_now - own)) / seconds / (os.cpu_count() or 1)
+    head.append(f"- all in {seconds:.0f} s, while others took {others:.0%} of the cores")
+    print(f"\n{head[-1]}")
     if not names:
         RESULTS.write_text("\n".join([INTRODUCTION, *head, "", *parts]))
         print(f"written to {RESULTS}")
