@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import signal
 import sys
 import threading
@@ -29,11 +28,12 @@ def run(arguments: argparse.Namespace) -> int:
     server = home.server()
     house = None
     if server is None:
+        from mlbox.app import logs
         from mlbox.app.house import House
         from mlbox.app.listener import choose_port
 
         house = House.open(home, settings)
-        logging.basicConfig(filename=home.logs / "server.log", level=logging.INFO)
+        logs.to_file(home)
         try:
             port = choose_port("127.0.0.1", arguments.port if arguments.port is not None else settings.port)
         except Conflict:

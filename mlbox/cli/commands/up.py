@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import signal
 import sys
 import threading
@@ -32,6 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
 
+    from mlbox.app import logs
     from mlbox.app.house import House
     from mlbox.app.listener import choose_port
 
@@ -39,9 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
         choose_port(settings.host, settings.port)  # before the home is opened: the error comes at once
     house = House.open(home, settings)
     try:
-        logging.basicConfig(
-            filename=home.logs / "server.log", level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
-        )
+        logs.to_file(home)
         counts = house.catalog.row(
             "SELECT (SELECT count(*) FROM catalog.ml.projects) AS projects, "
             "(SELECT count(*) FROM catalog.ml.runs) AS runs"

@@ -18,7 +18,11 @@ from mlbox.cli.door import Door
 SETS = ("weather", "carrier_delays", "origin_delays")
 CALLERS = 4
 FLIGHTS = """
-SELECT flight_id, decided_at, carrier, origin, distance, hour, weekday FROM flights
+SELECT flight_id, decided_at, carrier, origin, distance, hour, weekday
+FROM flights ANTI JOIN (
+    SELECT row_id AS flight_id FROM ml.predictions
+    WHERE project = 'flights' AND endpoint = '{endpoint}' AND status = 'ok' AND event_time >= TIMESTAMPTZ '{start}'
+) USING (flight_id)
 WHERE decided_at >= TIMESTAMPTZ '{start}' AND decided_at < TIMESTAMPTZ '{end}' ORDER BY decided_at, flight_id
 """
 
@@ -48,23 +52,25 @@ class Replay:
     def __init__(self, door: Door, url: str, token: str, endpoint: str) -> None:
         self._door = door
         self._address = urlsplit(url).netloc
-        self._path = f"/v2/models/{endpoint}/infer"
+        self._endpoint = endpoint
+        self._path = f"/v2/models/flights.{endpoint}/infer"
         self._token = token
         self._idle: list[http.client.HTTPConnection] = []
 
-    def resume_at(self, span: Span, endpoint: str) -> datetime:
-        """The hour after the last recorded answer of the span, so that an interrupted replay goes on."""
+    def resume_at(self, span: Span) -> datetime:
+        """The hour of the last recorded answer of the span: an interrupted replay goes on with what is left of it."""
         rows = one(
             self._door,
-            f"SELECT date_trunc('hour', max(event_time)) + INTERVAL 1 HOUR FROM ml.predictions "
-            f"WHERE project = 'flights' AND endpoint = '{endpoint}' AND status = 'ok' AND NOT shadow "
+            f"SELECT date_trunc('hour', max(event_time)) FROM ml.predictions "
+            f"WHERE project = 'flights' AND endpoint = '{self._endpoint}' AND status = 'ok' AND NOT shadow "
             f"AND event_time >= '{span.start.isoformat()}' AND event_time < '{span.end.isoformat()}'",
         )["rows"]
         return instant(rows[0][0]) if rows[0][0] else span.start
 
     def run(self, span: Span, progress: Callable[[datetime, int], None]) -> int:
         """Replay a span; returns the number of requests."""
-        result = one(self._door, FLIGHTS.format(start=span.start.isoformat(), end=span.end.isoformat()))
+        text = FLIGHTS.format(start=span.start.isoformat(), end=span.end.isoformat(), endpoint=self._endpoint)
+        result = one(self._door, text)
         sent = 0
         with ThreadPoolExecutor(CALLERS) as callers:
             for hour, flights in _by_hour(result["rows"]):

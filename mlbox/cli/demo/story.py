@@ -85,18 +85,17 @@ class Story:
 
     def _replay(self) -> None:
         self._heading("July, hour by hour: features go online, every flight asks the endpoint")
-        replay = Replay(self._door, self._url, self._token, f"flights.{ENDPOINT}")
-        resumed = replay.resume_at(Span(START, END), ENDPOINT)
+        replay = Replay(self._door, self._url, self._token, ENDPOINT)
+        resumed = replay.resume_at(Span(START, END))
         if resumed > START:
             self._line(f"reused: the replay up to {resumed:%d %B %H:%M} is there from before")
         for week in windows(START, END, WEEK):
             began = time.perf_counter()
             if resumed < week.end:
                 sent = replay.run(Span(max(week.start, resumed), week.end), self._tick)
-                seconds = time.perf_counter() - began
-                self._line(
-                    f"\r{week.start:%d %b} to {week.end:%d %b}: {sent:,} requests in {seconds:.1f} s", clear=True
-                )
+                if sent:
+                    told = f"{week.start:%d %b} to {week.end:%d %b}: {sent:,} requests"
+                    self._line(f"{told} in {time.perf_counter() - began:.1f} s", clear=True)
             self._watch(week.end)
         replay.close()
 
@@ -156,4 +155,4 @@ class Story:
     def _line(self, text: str, *, clear: bool = False) -> None:
         if clear and sys.stdout.isatty():
             print("\r\x1b[2K", end="")
-        print("    " + text.strip("\r"), flush=True)
+        print("    " + text, flush=True)
