@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from mlbox.base.events import Bus
     from mlbox.base.home import Home
     from mlbox.base.settings import Settings
+    from mlbox.base.underway import Ongoing
     from mlbox.engine.catalog.database import Catalog
     from mlbox.engine.runs.calls_home import CallsHome
     from mlbox.engine.storage.artifacts import ArtifactStore
@@ -23,6 +24,7 @@ class ApiContext:
     catalog: Catalog
     dispatcher: Dispatcher
     bus: Bus
+    ongoing: Ongoing
     home: Home
     settings: Settings
     calls_home: CallsHome

@@ -11,6 +11,7 @@ from mlbox.base.errors import MlboxError
 from mlbox.base.events import Bus, Event
 from mlbox.base.home import Home, HomeLock
 from mlbox.base.settings import Settings
+from mlbox.base.underway import Ongoing
 from mlbox.engine.catalog import public_views
 from mlbox.engine.catalog.database import Catalog
 from mlbox.engine.catalog.projects import Projects
@@ -45,6 +46,7 @@ class House:
         self.settings = settings
         self._lock = lock
         self.bus = Bus()
+        self.ongoing = Ongoing()
         self.catalog = Catalog.open(home, settings)
         public_views.create(self.catalog)
         self.dispatcher = CommandDispatcher(self.catalog)
@@ -132,6 +134,7 @@ class House:
             catalog=self.catalog,
             dispatcher=self.dispatcher,
             bus=self.bus,
+            ongoing=self.ongoing,
             home=self.home,
             settings=self.settings,
             calls_home=self.runs.calls_home,

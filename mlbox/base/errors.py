@@ -11,6 +11,7 @@
     │   ├── Forbidden           you may not
     │   ├── NotExecuted         the language has this statement, this version does not run it
     │   ├── RunFailed           the user's own code failed
+    │   ├── Cancelled           somebody or a time limit ended it
     │   └── HomeError           the home cannot be opened (owned by another server, newer version)
     └── SystemError             mlbox or its surroundings failed; exit 2, HTTP 5xx
         ├── Unavailable         try again: a resource is away for the moment (transient)
@@ -151,6 +152,13 @@ class RunFailed(UserError):
 
     code = "run_failed"
     http_status = 422
+
+
+class Cancelled(UserError):
+    """The statement was ended before its time, by somebody or by a limit; what it had acknowledged stays."""
+
+    code = "cancelled"
+    http_status = 409
 
 
 class HomeError(UserError):

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.command import Caller, Command, Dispatcher, Result, RunSql
+from mlbox.base.errors import MlboxError
+from mlbox.base.underway import current
 from mlbox.engine.catalog.commands import UseProject
 from mlbox.engine.catalog.tables import projects
 from mlbox.engine.models.commands import CreateModel
@@ -59,7 +61,7 @@ class Session:
         for statement in split(text):
             began = time.perf_counter()
             command = self.command(statement, parameters)
-            result = self._carry_out(command)
+            result = self._interruptible(command)
             yield Outcome(statement, command.statement, result, (time.perf_counter() - began) * 1000)
 
     def command(self, statement: Statement, parameters: Parameters = None) -> Command:
@@ -71,6 +73,17 @@ class Session:
         if isinstance(command, (CreateFunction, CreateModel)):
             return replace(command, base_folder=self._base_folder)
         return command
+
+    def _interruptible(self, command: Command) -> Result:
+        underway = current()
+        if underway is None:
+            return self._carry_out(command)
+        underway.check()
+        try:
+            return self._carry_out(command)
+        except MlboxError:
+            underway.check()  # what the interruption broke is told as what it is
+            raise
 
     def _carry_out(self, command: Command) -> Result:
         if isinstance(command, UseProject):

@@ -15,6 +15,7 @@ from mlbox.base.home import Home
 from mlbox.base.ids import new_id
 from mlbox.base.names import DEFAULT_PROJECT, literal, quote
 from mlbox.base.settings import Settings
+from mlbox.base.underway import interrupting
 from mlbox.engine.catalog import migrations
 from mlbox.engine.catalog.duckdb_errors import located, translate
 from mlbox.engine.catalog.tables import projects
@@ -113,7 +114,8 @@ class Catalog:
         try:
             cursor.execute("BEGIN TRANSACTION")
             try:
-                yield cursor
+                with interrupting(cursor.interrupt):
+                    yield cursor
                 cursor.execute("COMMIT")
             except BaseException:
                 with suppress(Exception):
@@ -161,7 +163,8 @@ class Catalog:
             cursor.execute(f"SET search_path = {literal(f'data.{quote(project)},catalog.ml')}")
             cursor.execute(f"SET VARIABLE mlbox_session = {literal(key)}")
             self._sessions[key] = project
-            yield cursor
+            with interrupting(cursor.interrupt):
+                yield cursor
         finally:
             self._sessions.pop(key, None)
             cursor.close()

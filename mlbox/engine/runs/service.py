@@ -13,6 +13,7 @@ from mlbox.base.command import Caller, Handler, Plan, Result, Step
 from mlbox.base.errors import Conflict, Invalid
 from mlbox.base.events import Bus
 from mlbox.base.ids import new_id
+from mlbox.base.underway import interrupting
 from mlbox.engine.catalog.tables import projects
 from mlbox.engine.catalog.tables.runs import RunRow
 from mlbox.engine.runs import lifecycle, results
@@ -204,11 +205,15 @@ class Runs:
 
     def _wait(self, watch: Watch) -> None:
         try:
-            watch.wait()
+            with interrupting(lambda: self._cancel_watch(watch)):
+                watch.wait()
         except KeyboardInterrupt:
             self._watches.cancel(watch.run_id)
             watch.done.wait()
             raise
+
+    def _cancel_watch(self, watch: Watch) -> None:
+        self._watches.cancel(watch.run_id)
 
     def _find(self, project: str, text: str) -> RunRow:
         with self._catalog.read() as cursor:

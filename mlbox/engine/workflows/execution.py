@@ -10,6 +10,7 @@ from mlbox.base.clock import now
 from mlbox.base.command import Caller, Query, Result
 from mlbox.base.errors import MlboxError, RunFailed
 from mlbox.base.events import Bus, Event
+from mlbox.base.underway import interrupting
 from mlbox.engine.catalog.tables import workflows
 from mlbox.engine.workflows import conditions, definition
 from mlbox.engine.workflows.bodies import Bodies, facts_of
@@ -76,7 +77,8 @@ class Execution:
 
     def finish(self) -> Result:
         """Run to the end; raises ``RunFailed`` when a step fails."""
-        states = self.runner.run()
+        with interrupting(self.runner.cancel):
+            states = self.runner.run()
         if self._script.finally_ is not None:
             states[definition.FINALLY] = self._finally(self._script.finally_, states)
         failed = next((state for state in states.values() if state.state == "error"), None)

@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
@@ -144,8 +145,9 @@ class Runner:
         if policy.timeout is not None:
             self._deadlines[step] = time.monotonic() + policy.timeout
         self._set(replace(self._states[step], state="running", started_at=now()))
+        context = copy_context()  # who cancels the workflow's statement interrupts its steps
         threading.Thread(
-            target=lambda: self._inbox.put((step, self._attempts(step, facts, policy))),
+            target=lambda: self._inbox.put((step, context.run(self._attempts, step, facts, policy))),
             name=f"step-{step}",
             daemon=True,
         ).start()
