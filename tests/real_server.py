@@ -93,7 +93,7 @@ class Server:
         )
 
 
-def wait_until(condition: Any, seconds: float = 20) -> Any:
+def wait_until(condition: Any, seconds: float = 60) -> Any:
     """Poll until ``condition()`` is true; its value is returned."""
     stop_by = time.monotonic() + seconds
     while True:

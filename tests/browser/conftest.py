@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 sys.path.append(str(Path(__file__).parent))
-from screens import DESK  # noqa: E402  (beside this file)
+from screens import DESK, PATIENCE_MS  # noqa: E402  (beside this file)
 
 FLAGS = (
     "--no-sandbox",
@@ -56,6 +56,7 @@ def chromium() -> Iterator[Any]:
     path = os.environ.get("MLBOX_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
         _missing("no Chromium on this machine: apt-get install chromium, or set MLBOX_CHROMIUM")
+    sync_api.expect.set_options(timeout=PATIENCE_MS)
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, headless=True, args=list(FLAGS))
         yield browser
@@ -68,10 +69,16 @@ class Watched:
     def __init__(self, page: Any) -> None:
         self.page = page
         self.problems: list[str] = []
+        self.expected = ""
+        """A part of the complaints that the browser itself makes about what the test breaks on purpose."""
         self.hosts: set[str] = set()
         page.on("pageerror", lambda error: self.problems.append(str(error)))
         page.on("console", lambda line: self.problems.append(line.text) if line.type == "error" else None)
         page.on("request", lambda request: self.hosts.add(request.url.split("/")[2]))
+
+    def own_problems(self) -> list[str]:
+        """What went wrong without being expected."""
+        return [problem for problem in self.problems if not self.expected or self.expected not in problem]
 
     def fits(self) -> bool:
         """Whether the page does not scroll sideways."""
@@ -88,7 +95,7 @@ def open_page(chromium: Any) -> Iterator[Any]:
         context = chromium.new_context(
             viewport=viewport, color_scheme=scheme, permissions=["clipboard-read", "clipboard-write"]
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         one = Watched(context.new_page())
         watched.append(one)
@@ -96,7 +103,7 @@ def open_page(chromium: Any) -> Iterator[Any]:
         return one
 
     yield open_one
-    problems = [problem for one in watched for problem in one.problems]
+    problems = [problem for one in watched for problem in one.own_problems()]
     for context in contexts:
         context.close()
     assert problems == []

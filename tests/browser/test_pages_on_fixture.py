@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from fixture_rows import run_id
+from playwright.sync_api import expect
+from real_server import wait_until
 from screens import DESK, PHONE
 
 SWEEP, BEST, LIVE, FAILED = run_id(1), run_id(3), run_id(10), run_id(11)
@@ -43,19 +46,20 @@ def test_the_list_filters_searches_folds_and_pages(shared_fixture: Any, open_pag
     page.wait_for_url("**/ui/")
     rows = page.locator("tbody tr")
     page.wait_for_selector("text=48 runs")
-    assert rows.count() == 25
+    expect(rows).to_have_count(25)
     page.get_by_role("button", name="Older").click()
     page.wait_for_selector("text=26–48 of 48")
     page.get_by_role("button", name="error 1").click()
     page.wait_for_selector("tbody tr:first-child:last-child >> text=first-try")
     page.wait_for_selector("text=1 run")
     page.get_by_role("button", name="all").click()
+    page.wait_for_selector("text=48 runs")
     page.get_by_placeholder("Name, function or id").fill("FIT")
-    page.wait_for_selector("button:has-text('3 trials')")
+    page.wait_for_url("**search=FIT**")
+    expect(rows).to_have_count(1)
     page.get_by_role("button", name="3 trials").click()
-    page.wait_for_selector("tr.child")
-    assert [row.inner_text().split()[1] for row in page.locator("tr.child").all()] == ["fit-1", "fit-2", "fit-3"]
-    assert "best" in page.locator("tr.child.best").inner_text()
+    expect(page.locator("tr.child")).to_have_text([re.compile(name) for name in ("fit-1", "fit-2", "fit-3")])
+    expect(page.locator("tr.child.best")).to_contain_text("best")
     page.reload()
     page.wait_for_selector("tr.child.best")
 
@@ -83,17 +87,18 @@ def test_the_sql_button_shows_and_copies_the_exact_statement(shared_fixture: Any
     page.get_by_role("button", name="Copy statement").click()
     page.wait_for_selector("dialog >> text=Copied")
     assert page.evaluate("navigator.clipboard.readText()") == shown
-    assert shown.removesuffix(";") in shared_fixture.statements
+    wait_until(lambda: shown.removesuffix(";") in shared_fixture.statements)
     status, answer = shared_fixture.run_sql(shown)
     assert status == 200 and answer["results"][0]["row_count"] == 2
     page.keyboard.press("Escape")
-    assert page.locator("dialog[open]").count() == 0
+    expect(page.locator("dialog[open]")).to_have_count(0)
 
 
 def test_every_panel_has_a_sql_button(shared_fixture: Any, open_page: Any) -> None:
     for address in (f"/ui/runs/{BEST}", "/ui/endpoints/flights/delay"):
         page = open_page(shared_fixture.url + address).page
         page.wait_for_selector("text=Drift by feature" if "endpoints" in address else "text=this run")
+        page.wait_for_selector("[aria-busy=true]", state="detached")
         for panel in page.locator("section.panel").all():
             heading = panel.locator("h1, h2").first.inner_text()
             if heading != "Log":  # a file, not a statement
@@ -103,12 +108,12 @@ def test_every_panel_has_a_sql_button(shared_fixture: Any, open_page: Any) -> No
 def test_a_run_shows_what_it_was_given_and_made(shared_fixture: Any, open_page: Any) -> None:
     page = open_page(f"{shared_fixture.url}/ui/runs/{BEST}").page
     page.wait_for_selector("text=this run")
-    assert "learning_rate" in page.get_by_role("table", name="Parameters").inner_text()
-    assert "0.7385" in page.get_by_role("table", name="Metrics").inner_text()
+    expect(page.get_by_role("table", name="Parameters")).to_contain_text("learning_rate")
+    expect(page.get_by_role("table", name="Metrics")).to_contain_text("0.7385")
     roc = page.get_by_role("img", name="Picture roc")
     roc.scroll_into_view_if_needed()
     assert roc.evaluate("async (image) => { await image.decode(); return image.naturalWidth; }") > 0
-    assert "step  39 auc" in page.locator("pre.log").inner_text()
+    expect(page.locator("pre.log")).to_contain_text("step  39 auc")
     with page.expect_download() as download:
         page.get_by_role("link", name="model Download").click()
     assert download.value.suggested_filename == "model.onnx"
@@ -119,14 +124,15 @@ def test_a_run_shows_what_it_was_given_and_made(shared_fixture: Any, open_page: 
 def test_a_failed_run_shows_the_users_own_traceback(shared_fixture: Any, open_page: Any) -> None:
     page = open_page(f"{shared_fixture.url}/ui/runs/{FAILED[:10]}").page
     note = page.locator(".note.bad")
-    note.wait_for()
-    assert "ValueError" in note.inner_text() and "train.py" in note.locator("pre").inner_text()
+    expect(note).to_contain_text("ValueError")
+    expect(note.locator("pre")).to_contain_text("train.py")
 
 
 def test_a_running_run_is_followed_to_its_end(own_fixture: Any, open_page: Any) -> None:
     page = open_page(f"{own_fixture.url}/ui/runs/{LIVE}").page
     page.wait_for_selector("h1 ~ .panel-note >> text=running")
     page.wait_for_selector("text=still writing")
+    page.get_by_text("Live", exact=True).wait_for()
     own_fixture.fixture.logs[LIVE] += "and here is the é at last\n"
     page.wait_for_selector("pre.log >> text=and here is the é at last")
     own_fixture.execute(
@@ -139,7 +145,7 @@ def test_a_running_run_is_followed_to_its_end(own_fixture: Any, open_page: Any) 
 
 def test_an_event_brings_a_new_run_into_the_list(own_fixture: Any, open_page: Any) -> None:
     page = open_page(f"{own_fixture.url}/ui/runs?project=fraud").page
-    page.wait_for_selector("text=Live")
+    page.get_by_text("Live", exact=True).wait_for()
     page.wait_for_selector("text=42 runs")
     own_fixture.execute(
         "INSERT INTO ml.runs (project, id, name, state, created_at) "
@@ -151,41 +157,38 @@ def test_an_event_brings_a_new_run_into_the_list(own_fixture: Any, open_page: An
 
 def test_polling_when_the_stream_breaks_and_live_again(own_fixture: Any, open_page: Any) -> None:
     seen = open_page(f"{own_fixture.url}/ui/endpoints")
-    seen.page.wait_for_selector("text=Live")
+    seen.expected = "status of 503"  # while the stream is away
+    seen.page.get_by_text("Live", exact=True).wait_for()
     own_fixture.streaming = False
     own_fixture.cut_streams()
-    seen.page.wait_for_selector("text=Polling")
+    seen.page.get_by_text("Polling", exact=True).wait_for()
     own_fixture.execute("UPDATE ml.endpoints SET requests = 424242 WHERE name = 'delay'")
     seen.page.wait_for_selector("text=424,242")
     own_fixture.streaming = True
-    seen.page.wait_for_selector("text=Live")
-    seen.problems.clear()  # the browser itself logs the 503 of the stream
+    seen.page.get_by_text("Live", exact=True).wait_for()
 
 
 def test_an_error_shows_code_message_and_hint(own_fixture: Any, open_page: Any) -> None:
     own_fixture.execute("DROP TABLE ml.endpoints")
     seen = open_page(f"{own_fixture.url}/ui/endpoints")
+    seen.expected = "status of 400"
     note = seen.page.get_by_role("alert")
-    note.wait_for()
-    text = note.inner_text()
-    assert "statement" in text and "endpoints" in text and "this is the statement which the page has sent" in text
-    seen.problems.clear()  # the browser itself logs the 400
+    for part in ("statement", "endpoints", "this is the statement which the page has sent"):
+        expect(note).to_contain_text(part)
 
 
 def test_the_endpoint_tells_traffic_drift_and_what_was_done(shared_fixture: Any, open_page: Any) -> None:
     page = open_page(f"{shared_fixture.url}/ui/endpoints/flights/delay").page
     requests = page.get_by_role("img", name="Requests over time. 3,000 requests")
-    requests.wait_for()
-    assert "champion v2" in requests.text_content()
+    expect(requests).to_contain_text("champion v2")
     page.get_by_role("button", name="Arrival").click()
     page.wait_for_selector("text=by 1 minute, UTC")
     grid = page.get_by_role("grid", name="psi by feature and window")
-    assert grid.locator("tbody tr").count() == 11
+    expect(grid.locator("tbody tr")).to_have_count(11)
     page.get_by_role("button", name="ks", exact=True).click()
     page.get_by_role("grid", name="ks by feature and window").wait_for()
-    assert "psi = 0.3391 > 0.2" in page.get_by_role("table", name="Alerts raised").inner_text()
-    steps = [step.inner_text().split("\n")[0] for step in page.locator("ol.steps li").all()]
-    assert [step.split()[0] for step in steps] == ["fit", "compare", "promote", "tell"]
+    expect(page.get_by_role("table", name="Alerts raised")).to_contain_text("psi = 0.3391 > 0.2")
+    expect(page.locator("ol.steps .step-head b")).to_have_text(["fit", "compare", "promote", "tell"])
 
 
 def test_charts_and_heat_map_answer_to_keys(shared_fixture: Any, open_page: Any) -> None:
@@ -195,15 +198,16 @@ def test_charts_and_heat_map_answer_to_keys(shared_fixture: Any, open_page: Any)
     page.keyboard.press("Home")
     page.keyboard.press("ArrowRight")
     readout = page.locator(".readout")
-    assert "2013-07-02" in readout.inner_text() and "p99" in readout.inner_text()
+    expect(readout).to_contain_text("2013-07-02")
+    expect(readout).to_contain_text("p99")
     page.keyboard.press("Escape")
-    assert readout.count() == 0
+    expect(readout).to_have_count(0)
     first = page.get_by_role("gridcell").first
     first.focus()
     page.keyboard.press("End")
-    assert "2013-07-31" in page.locator(".heat-readout").inner_text()
+    expect(page.locator(".heat-readout")).to_contain_text("2013-07-31")
     page.keyboard.press("ArrowDown")
-    assert "temp" in page.locator(".heat-readout").inner_text()
+    expect(page.locator(".heat-readout")).to_contain_text("temp")
 
 
 def test_empty_pages_teach_the_next_statement(empty_fixture: Any, open_page: Any) -> None:
@@ -215,13 +219,13 @@ def test_empty_pages_teach_the_next_statement(empty_fixture: Any, open_page: Any
 
 def test_the_theme_follows_the_system_until_one_is_chosen(shared_fixture: Any, open_page: Any) -> None:
     page = open_page(f"{shared_fixture.url}/ui/endpoints", DESK, "dark").page
-    ground = "getComputedStyle(document.body).backgroundColor"
-    assert page.evaluate(ground) == "rgb(14, 17, 21)"
+    body = page.locator("body")
+    expect(body).to_have_css("background-color", "rgb(14, 17, 21)")
     page.get_by_role("button", name="System theme").click()
-    assert page.evaluate(ground) == "rgb(245, 246, 248)"
+    expect(body).to_have_css("background-color", "rgb(245, 246, 248)")
     page.reload()
     page.get_by_role("button", name="Light theme").wait_for()
-    assert page.evaluate(ground) == "rgb(245, 246, 248)"
+    expect(body).to_have_css("background-color", "rgb(245, 246, 248)")
 
 
 CONTRAST = """() => {
