@@ -9,7 +9,7 @@ from mlbox.sql.parameters import Unbound, UnboundNumber
 from mlbox.sql.parser import Clauses, Cursor
 from mlbox.sql.values import number, value, word
 
-SWEEP_CLAUSES = ("USING", "MAXIMIZE", "MINIMIZE", "LIMIT", "PARALLEL", "STOP WHEN")
+SWEEP_CLAUSES = ("USING", "MAXIMIZE", "MINIMIZE", "LIMIT", "PARALLEL", "PRUNE", "MAX ERRORS", "STOP WHEN")
 _HINT = "write SWEEP (lr IN (0.1, 0.01), depth BETWEEN 2 AND 8)"
 
 
@@ -94,4 +94,6 @@ def sweep_of(cursor: Cursor, found: Clauses) -> Sweep | None:
         limit=found.get("LIMIT"),
         parallel=found.get("PARALLEL", 1),
         stop_when=found.get("STOP WHEN"),
+        prune=found["PRUNE"].lower() if "PRUNE" in found else None,
+        max_errors=found.get("MAX ERRORS"),
     )

@@ -14,7 +14,6 @@ from mlbox.sql.session import Session
 
 SET = "CREATE FEATURE SET a (ENTITY k, TIMESTAMP ts)"
 ROWS = "AS SELECT 'a' AS k, now() AS ts, 1 AS x"
-SWEEP = "RUN f SWEEP (lr IN (1, 2))"
 ENDPOINT = "CREATE ENDPOINT e USING MODEL m"
 RENAMED = {"RENAME TO": "RENAME TO y", "SET (..)": "SET (a = 1)"}
 EXAMPLES = {
@@ -38,8 +37,6 @@ EXAMPLES = {
         "SECRETS": "CREATE FUNCTION g FROM 'f.py' SECRETS (a)",
     },
     "RUN": {
-        "USING tpe": f"{SWEEP} USING tpe MAXIMIZE auc",
-        "STOP WHEN": f"{SWEEP} MAXIMIZE auc STOP WHEN (auc > 1)",
         "ON other than local": "RUN f ON docker",
     },
     "CREATE MODEL": {"OPTIONS (..) AS SELECT": "CREATE MODEL n OPTIONS (type = 'linear') AS SELECT 1"},

@@ -13,13 +13,13 @@ from mlbox.base.errors import AlreadyExists, Invalid, MlboxError, NotExecuted
 from mlbox.base.events import Bus, Event
 from mlbox.base.ids import new_id
 from mlbox.base.names import check_name
+from mlbox.engine.catalog import conditions
 from mlbox.engine.catalog.tables import alerts, monitors, projects
 from mlbox.engine.monitor import actions, definitions
 from mlbox.engine.monitor.actions import Actions, Raised
 from mlbox.engine.monitor.alerts import episodes, names_of, new_raises, plain, reason_of
 from mlbox.engine.monitor.commands import CreateAlert, DropAlert
 from mlbox.engine.monitor.notifiers.base import notifier_for
-from mlbox.engine.workflows import conditions
 from mlbox.engine.workflows.bodies import Bodies
 from mlbox.engine.workflows.commands import AlterObject
 from mlbox.engine.workflows.schedule import next_in_grid

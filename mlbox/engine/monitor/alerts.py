@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from mlbox.engine.catalog.conditions import Condition
 from mlbox.engine.catalog.tables.alerts import EvaluationRow
 from mlbox.engine.monitor.compute import Value, Window
-from mlbox.engine.workflows.conditions import Condition
 
 State = Literal["ok", "pending", "raised"]
 _NOTHING = timedelta(0)

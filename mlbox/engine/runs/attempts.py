@@ -81,6 +81,11 @@ class Attempts:
     def __init__(self, shop: Workshop) -> None:
         self._shop = shop
 
+    @property
+    def ledger(self) -> Ledger:
+        """The record of runs."""
+        return self._shop.ledger
+
     def log_path(self, run_id: str) -> Path:
         """Output of all attempts of a run."""
         return self._shop.home.logs / f"{run_id}.log"

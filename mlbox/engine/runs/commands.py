@@ -76,6 +76,10 @@ class Sweep:
     limit: int | None = None
     parallel: int = 1
     stop_when: Query | None = None
+    prune: str | None = None
+    """Rule by which trials are ended early: median, halving."""
+    max_errors: int | None = None
+    """Trials that may fail before the sweep gives up."""
 
 
 @dataclass(frozen=True, slots=True)

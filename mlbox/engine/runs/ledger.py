@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.clock import now
 from mlbox.base.errors import NotFound
 from mlbox.base.events import Bus, Event
-from mlbox.engine.catalog.tables import lineage, runs
+from mlbox.engine.catalog.tables import lineage, metrics, runs
 from mlbox.engine.catalog.tables.lineage import Edge
 from mlbox.engine.catalog.tables.runs import AttemptRow, RunRow
 from mlbox.engine.runs import lifecycle
@@ -92,6 +92,11 @@ class Ledger:
         """Trials of a sweep."""
         with self._catalog.read() as cursor:
             return runs.children(cursor, run_id)
+
+    def points(self, run_ids: Sequence[str], metric: str) -> dict[str, list[tuple[int | None, float]]]:
+        """Step and value of a metric as runs reported it, in the order of arrival."""
+        with self._catalog.read() as cursor:
+            return metrics.reported(cursor, run_ids, metric)
 
     def move(self, run_id: str, state: str, changes: Mapping[str, Any] | None = None) -> RunRow:
         """Put a run into ``state``, with other columns; ``Conflict`` when it may not follow. The row as it is then."""

@@ -21,8 +21,10 @@ from mlbox.engine.runs.frames import Frames, FrameSource
 from mlbox.engine.runs.functions import Functions, handlers_of
 from mlbox.engine.runs.lifecycle import PENDING
 from mlbox.engine.runs.requests import dump_source, dump_sweep, plain
+from mlbox.engine.runs.search import check_stop
 from mlbox.engine.runs.source import HandlerInfo
 from mlbox.engine.runs.tuning.base import is_range, make_strategy
+from mlbox.engine.runs.tuning.pruning import Pruning
 
 FRAME = "frame"
 """Name of the input that RUN .. FROM gives."""
@@ -69,6 +71,9 @@ class Planner:
         if command.sweep is not None:
             integers = _whole_numbers(command, handler)
             make_strategy(command.sweep, "plan", integers)
+            check_stop(command.sweep)
+            if command.sweep.prune:
+                Pruning(command.sweep.prune, command.sweep.goal)
         steps = [
             Step("read", f"input {name}", source.ref or " ".join(source.query.text.split())[:120])
             for name, source in sources.items()

@@ -47,6 +47,9 @@ def dump_sweep(sweep: Sweep) -> dict[str, Any]:
         "strategy": sweep.strategy,
         "limit": sweep.limit,
         "parallel": sweep.parallel,
+        "stop_when": sweep.stop_when.text if sweep.stop_when else None,
+        "prune": sweep.prune,
+        "max_errors": sweep.max_errors,
     }
 
 
@@ -56,8 +59,17 @@ def load_sweep(body: Mapping[str, Any]) -> Sweep:
         SweepParameter(entry["name"], tuple(entry["values"]), entry["low"], entry["high"], entry["log"])
         for entry in body["parameters"]
     )
+    stop_when = body.get("stop_when")
     return Sweep(
-        parameters, body["metric"], body["goal"], body["strategy"], limit=body["limit"], parallel=body["parallel"]
+        parameters,
+        body["metric"],
+        body["goal"],
+        body["strategy"],
+        limit=body["limit"],
+        parallel=body["parallel"],
+        stop_when=Query(stop_when) if stop_when else None,
+        prune=body.get("prune"),
+        max_errors=body.get("max_errors"),
     )
 
 

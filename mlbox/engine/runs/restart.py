@@ -11,6 +11,7 @@ from mlbox.engine.runs import lifecycle
 from mlbox.engine.runs.attempts import Attempts, Workshop
 from mlbox.engine.runs.ledger import Ending
 from mlbox.engine.runs.supervise import Supervisor
+from mlbox.engine.runs.sweeps import Sweeps
 from mlbox.engine.runs.watches import Watches
 
 _log = logging.getLogger(__name__)
@@ -18,7 +19,7 @@ _log = logging.getLogger(__name__)
 GONE = "the server stopped while it ran and its process is gone"
 NOT_BEGUN = "the server stopped before it began"
 PREPARED = "the server stopped while it was prepared"
-SWEEP = "the server stopped while the sweep ran; trials that ran on are kept"
+SWEEP = "the server stopped before the first trial"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +33,20 @@ class Found:
 class Restart:
     """Sorts out the runs that had not ended when the last server did."""
 
-    def __init__(self, shop: Workshop, attempts: Attempts, supervisor: Supervisor, watches: Watches) -> None:
+    def __init__(
+        self, shop: Workshop, attempts: Attempts, supervisor: Supervisor, watches: Watches, sweeps: Sweeps
+    ) -> None:
         self._shop = shop
         self._attempts = attempts
         self._supervisor = supervisor
         self._watches = watches
+        self._sweeps = sweeps
 
     def reattach(self) -> Found:
         """Look at every run that has not ended and that nobody looks after."""
         running = interrupted = 0
-        for row in self._shop.ledger.active():
+        # sweeps last: they look for the watches of their trials
+        for row in sorted(self._shop.ledger.active(), key=lambda row: (bool(row.request.get("sweep")), row.id)):
             if self._watches.get(row.id) is not None:
                 continue
             try:
@@ -55,8 +60,13 @@ class Restart:
         return Found(running, interrupted)
 
     def _resume(self, row: RunRow) -> bool:
+        if row.request.get("sweep"):
+            if row.state != lifecycle.RUNNING:
+                return False
+            self._watches.start(row.id, self._sweeps.resume)
+            return True
         handle = row.handle
-        if row.request.get("sweep") or handle is None:
+        if handle is None:
             return False
         try:
             known = self._shop.engines.get(row.runtime).reattach(dict(handle))

@@ -23,6 +23,7 @@ from mlbox.engine.runs.calls_home import CallsHome
 from mlbox.engine.runs.commands import CancelRun, CreateFunction, DropFunction, DropRun, LogToRun, Rerun, StartRun
 from mlbox.engine.runs.frames import Frames
 from mlbox.engine.runs.functions import Functions
+from mlbox.engine.runs.importance import Importance
 from mlbox.engine.runs.ledger import Ledger
 from mlbox.engine.runs.planning import FrameQuery, Planner, Prepared, table_query
 from mlbox.engine.runs.removal import Removal
@@ -75,9 +76,9 @@ class Runs:
         attempts = Attempts(shop)
         self.log_path = attempts.log_path
         self._supervisor = Supervisor(shop, attempts, Slots(settings.run_slots))
-        self._sweeps = Sweeps(self._ledger, attempts, self._supervisor, self._watches)
+        self._sweeps = Sweeps(attempts, self._supervisor, self._watches, Importance(artifacts, self.calls_home))
         self._removal = Removal(catalog, self._ledger, self.log_path)
-        self._restart = Restart(shop, attempts, self._supervisor, self._watches)
+        self._restart = Restart(shop, attempts, self._supervisor, self._watches, self._sweeps)
 
     def handlers(self) -> Iterable[Handler]:
         """The commands of this service."""

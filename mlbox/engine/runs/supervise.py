@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from mlbox.base.errors import Internal, MlboxError
@@ -47,7 +48,7 @@ class Supervisor:
         except Leaving:
             pass
         except Cancelled:
-            self._finish(watch, Ending(lifecycle.CANCELLED, "cancelled"))
+            self._finish(watch, Ending(lifecycle.CANCELLED, watch.why or "cancelled"))
         except MlboxError as error:
             self._finish(watch, failure(error), error)
         except Exception as error:
@@ -77,6 +78,8 @@ class Supervisor:
                 ending = failure(error)
             handle = None
             self._slots.leave(row.id)
+            if ending.state == lifecycle.CANCELLED and watch.why:
+                ending = replace(ending, reason=watch.why)
             if ending.state != lifecycle.ERROR or watch.cancelled.is_set() or row.attempt > self._retries(row):
                 return ledger.finish(row.id, ending)
             self._back_off(watch, row, ending)

@@ -31,6 +31,8 @@ class Watch:
     failure: MlboxError | None = None
     parent: Watch | None = None
     """Woken at the end."""
+    why: str | None = None
+    """Why it was cancelled."""
 
     def check(self) -> None:
         """Raise ``Leaving`` or ``Cancelled``."""
@@ -96,10 +98,11 @@ class Watches:
         if watch is not None:
             watch.wake.set()
 
-    def cancel(self, run_id: str) -> Watch | None:
-        """Ask for the end of a run; its watch tells when it came."""
+    def cancel(self, run_id: str, why: str | None = None) -> Watch | None:
+        """Ask for the end of a run; its watch tells when it came. The first reason counts."""
         watch = self.get(run_id)
         if watch is not None:
+            watch.why = watch.why or why
             watch.cancelled.set()
             watch.wake.set()
         return watch

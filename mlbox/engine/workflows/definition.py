@@ -10,7 +10,7 @@ from typing import Any
 from mlbox.base.command import Query
 from mlbox.base.errors import Invalid, MlboxError
 from mlbox.base.names import check_name
-from mlbox.engine.workflows import conditions
+from mlbox.engine.catalog import conditions
 from mlbox.engine.workflows.commands import CreateWorkflow, WorkflowStep
 from mlbox.engine.workflows.graph import Graph
 

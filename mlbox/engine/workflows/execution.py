@@ -11,8 +11,9 @@ from mlbox.base.command import Caller, Query, Result
 from mlbox.base.errors import MlboxError, RunFailed
 from mlbox.base.events import Bus, Event
 from mlbox.base.underway import interrupting
+from mlbox.engine.catalog import conditions
 from mlbox.engine.catalog.tables import workflows
-from mlbox.engine.workflows import conditions, definition
+from mlbox.engine.workflows import definition
 from mlbox.engine.workflows.bodies import Bodies, facts_of
 from mlbox.engine.workflows.commands import WorkflowStep
 from mlbox.engine.workflows.runner import Facts, Outcome, Policy, Runner, StepState, Work

@@ -54,6 +54,8 @@ _CLAUSES: dict[str, Reader] = {
     "MINIMIZE": word,
     "LIMIT": positive,
     "PARALLEL": positive,
+    "PRUNE": word,
+    "MAX ERRORS": positive,
     "STOP WHEN": condition,
     "AS": lambda cursor, clause: identifier(cursor, "run"),
     "LABELS": options,
@@ -106,7 +108,8 @@ statement(
     [WITH (parameter = value, ..)]
     [INPUTS (name = {'uri' | table | (SELECT ..)}, ..)]
     [SWEEP (parameter IN (value, ..) | parameter BETWEEN low AND high [LOG], ..) [USING grid|random|tpe|list]
-        {MAXIMIZE | MINIMIZE} metric [LIMIT n] [PARALLEL n] [STOP WHEN (expression)]]
+        {MAXIMIZE | MINIMIZE} metric [LIMIT n] [PARALLEL n]
+        [PRUNE {MEDIAN | HALVING}] [MAX ERRORS n] [STOP WHEN (expression)]]
     [AS name] [LABELS (key = value, ..)] [ON runtime] [RETRY n] [TIMEOUT interval] [ASYNC]""",
         examples=(
             "RUN train WITH (lr = 0.1, depth = 6, tags = ['a', 'b'], opt = {'beta': 0.9}) AS nightly",
@@ -116,7 +119,7 @@ statement(
         ),
         starts=(("RUN",),),
         parse=_run,
-        later=("USING tpe", "STOP WHEN", "ON other than local"),
+        later=("ON other than local",),
     )
 )
 

@@ -413,7 +413,7 @@ RUN train TIMEOUT 5
 -- error 1:19 TIMEOUT needs an interval, found 5 | add a unit: 5 MINUTES, 5 HOURS, 5 DAYS
 
 RUN train ASYNC please
--- error 1:17 RUN has no clause please | here may follow: HANDLER, FROM, WITH, INPUTS, SWEEP, USING, MAXIMIZE, MINIMIZE, LIMIT, PARALLEL, STOP WHEN, AS, LABELS, ON, RETRY, TIMEOUT
+-- error 1:17 RUN has no clause please | here may follow: HANDLER, FROM, WITH, INPUTS, SWEEP, USING, MAXIMIZE, MINIMIZE, LIMIT, PARALLEL, PRUNE, MAX ERRORS, STOP WHEN, AS, LABELS, ON, RETRY, TIMEOUT
 
 RUN
 -- error 1:4 expected the name of the function, found the end | write the name of the function here
@@ -862,3 +862,9 @@ RUN train ON
 
 CREATE ENDPOINT e USING MODEL m USING MODEL n
 -- error 1:33 USING is given twice | keep one of them
+
+RUN train SWEEP (lr IN (1, 2)) MINIMIZE loss MAX ERRORS 0
+-- error 1:57 MAX ERRORS needs a whole number of 1 or more, found 0 | for example MAX ERRORS 4
+
+RUN train WITH (lr = 1) PRUNE MEDIAN
+-- error 1:25 PRUNE belongs to SWEEP, and there is no SWEEP | add SWEEP (parameter IN (value, ..)) before it

@@ -573,3 +573,6 @@ CREATE ALERT a WHEN (SELECT count(*) FROM t WHERE CASE WHEN x THEN y END) > 5 EV
 -- with {"run": "0198abcd"}
 CREATE MONITOR m ON ENDPOINT e BASELINE RUN $run LABELS FROM fraud.labels
 -- => CreateMonitor ref=p.m, target_kind='endpoint', target=p.e, baseline_run='0198abcd', labels=<FROM fraud.labels>
+
+RUN train SWEEP (lr BETWEEN 0.001 AND 0.1 LOG) USING tpe MINIMIZE loss LIMIT 40 PARALLEL 4 PRUNE HALVING MAX ERRORS 3 STOP WHEN (since_best > 10)
+-- => StartRun function=p.train, sweep=Sweep(parameters=(SweepParameter(name='lr', low=0.001, high=0.1, log=True)), metric='loss', goal='minimize', strategy='tpe', limit=40, parallel=4, stop_when=<since_best > 10>, prune='halving', max_errors=3)

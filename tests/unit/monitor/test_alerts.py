@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from mlbox.base.command import Query
 from mlbox.base.errors import StatementError
+from mlbox.engine.catalog.conditions import parse
 from mlbox.engine.catalog.tables.alerts import EvaluationRow
 from mlbox.engine.monitor.alerts import episodes, facts_of, names_of, new_raises, plain, reason_of
 from mlbox.engine.monitor.compute import Value, Window
-from mlbox.engine.workflows.conditions import parse
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -19,6 +19,7 @@ from mlbox.engine.catalog.tables import runs
 from mlbox.engine.catalog.tables.runs import RunRow
 from mlbox.engine.runs import restart
 from mlbox.engine.runs.commands import StartRun, Sweep, SweepParameter
+from mlbox.engine.runs.requests import dump_sweep
 
 # Goes on until the file "go" is there; logs before and after.
 WAITER = """
@@ -126,7 +127,7 @@ def test_a_run_that_had_no_process_yet(bench: Any, state: str, reason: str) -> N
     assert (found["state"], found["reason"], found["metrics"]) == ("interrupted", reason, {"left": 1.0})
 
 
-def test_a_sweep_is_interrupted_and_its_living_trials_go_on(
+def test_a_sweep_goes_on_and_tries_again_what_died_with_the_server(
     bench: Any, waiting: Callable[..., str], tmp_path: Path
 ) -> None:
     search = Sweep((SweepParameter("x", (1, 2, 3)),), "after", "maximize", parallel=2)
@@ -146,11 +147,30 @@ def test_a_sweep_is_interrupted_and_its_living_trials_go_on(
     os.killpg(dead.handle["pid"], signal.SIGKILL)
     wait_until(lambda: not alive(dead.handle["pid"]))
     bench.restart()
-    assert bench.runs.reattach() == restart.Found(running=1, interrupted=2)
-    assert (bench.row(parent)["state"], bench.row(parent)["reason"]) == ("interrupted", restart.SWEEP)
-    assert states() == ["running", "interrupted"]
+    assert bench.runs.reattach() == restart.Found(running=2, interrupted=1)
+    assert bench.row(parent)["state"] == "running"
+    wait_until(lambda: states() == ["running", "interrupted", "running"])
     (tmp_path / "go").touch()
-    wait_until(lambda: states() == ["completed", "interrupted"])
+    wait_until(lambda: bench.row(parent)["state"] == "completed")
+    tried = bench.rows(
+        "SELECT state, params.x::INTEGER AS x FROM catalog.ml.runs WHERE parent_id = ? ORDER BY id", parent
+    )
+    assert [(trial["state"], trial["x"]) for trial in tried] == [
+        ("completed", 1), ("interrupted", 2), ("completed", 2), ("completed", 3),
+    ]  # fmt: skip
+    assert bench.row(parent)["reason"].startswith("best of 3: trial-1, after = 2")
+
+
+def test_a_sweep_that_had_not_begun_is_interrupted(bench: Any) -> None:
+    bench.function("wait", WAITER)
+    search = dump_sweep(Sweep((SweepParameter("x", (1, 2)),), "after", "maximize"))
+    row = RunRow(
+        id=new_id(), project="default", name=None, function="wait", function_version=1, handler="wait", runtime="local",
+        state="preparing", created_at=now(), request={"sweep": search, "parameters": {}},
+    )  # fmt: skip
+    bench.catalog.write(lambda cursor: runs.insert(cursor, row))
+    assert bench.runs.reattach() == restart.Found(running=0, interrupted=1)
+    assert (bench.row(row.id)["state"], bench.row(row.id)["reason"]) == ("interrupted", restart.SWEEP)
 
 
 def test_a_found_run_is_tried_again_when_it_fails(bench: Any, waiting: Callable[..., str], tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from mlbox.base.errors import Conflict, Invalid, RunFailed
+from mlbox.base.command import Query
+from mlbox.base.errors import Conflict, Invalid, RunFailed, StatementError
 from mlbox.base.names import Ref
 from mlbox.engine.runs.commands import CancelRun, Rerun, StartRun, Sweep, SweepParameter
 
@@ -105,7 +106,7 @@ def test_the_frame_is_written_once(bench: Any) -> None:
         (sweep(SweepParameter("y", (1,))), {}, "no parameter 'y'"),
         (sweep(SweepParameter("x", (1.0,))), {"x": 2.0}, "given and swept"),
         (sweep(SweepParameter("x", low=0.0, high=1.0)), {}, "grid needs the values"),
-        (sweep(SweepParameter("x", (1.0,)), strategy="tpe"), {}, "not run by this version"),
+        (sweep(SweepParameter("x", (1.0,)), prune="best"), {}, "no rule 'best'"),
     ],
 )
 def test_a_wrong_sweep_makes_nothing(bench: Any, search: Sweep, parameters: dict[str, Any], message: str) -> None:
@@ -113,6 +114,59 @@ def test_a_wrong_sweep_makes_nothing(bench: Any, search: Sweep, parameters: dict
     with pytest.raises(Invalid, match=message):
         bench.run("fit", sweep=search, parameters=parameters)
     assert bench.rows("FROM catalog.ml.runs") == []
+
+
+def test_a_sweep_stops_when_it_is_good_enough(bench: Any) -> None:
+    bench.function("fit", FIT)
+    search = sweep(SweepParameter("x", (5.0, 2.0, 9.0)), stop_when=Query("score > 0 AND trials >= 1"))
+    result = bench.run("fit", sweep=search)
+    assert len(trials(bench, result.facts["run"])) == 2
+    assert bench.row(result.facts["run"])["reason"].endswith("; ended because score > 0 AND trials >= 1 is true")
+    wrong = sweep(SweepParameter("x", (5.0,)), stop_when=Query("scor > 0"))
+    with pytest.raises(StatementError) as caught:
+        bench.run("fit", sweep=wrong)
+    assert caught.value.hint == "did you mean score?"
+
+
+def test_a_sweep_gives_up_after_its_errors(bench: Any) -> None:
+    bench.function("fit", "def fit(ctx, x): raise ValueError(f'x is {x}')")
+    with pytest.raises(RunFailed):
+        bench.run("fit", sweep=sweep(SweepParameter("x", (1, 2, 3, 4)), max_errors=2), name="search")
+    assert len(trials(bench, bench.rows("FROM catalog.ml.runs WHERE name = 'search'")[0]["id"])) == 2
+
+
+STEPS = """
+    import time
+    def fit(ctx, x):
+        for step in range(200 if x < 0 else 3):
+            ctx.log_metric("score", x, step=step)
+            ctx.flush()
+            if x < 0:
+                time.sleep(0.05)
+"""
+
+
+def test_a_bad_trial_is_stopped_early(bench: Any) -> None:
+    bench.function("fit", STEPS)
+    search = sweep(SweepParameter("x", (1, 2, 3, 4, 5, -1)), prune="median")
+    result = bench.run("fit", sweep=search, name="search")
+    children = trials(bench, result.facts["run"])
+    assert [child["state"] for child in children] == ["completed"] * 5 + ["cancelled"]
+    assert children[5]["reason"].startswith("stopped early (median): score = -1 at step ")
+    reason = "best of 6: trial-5, score = 5; 1 stopped early"
+    assert bench.row(result.facts["run"])["reason"] == reason
+
+
+def test_the_weight_of_parameters_is_kept(bench: Any) -> None:
+    bench.function("fit", "def fit(ctx, x, name): ctx.log_metric('score', -abs(x - 2))")
+    search = sweep(SweepParameter("x", (0, 1, 2, 3)), SweepParameter("name", ("a", "b")), parallel=2)
+    result = bench.run("fit", sweep=search)
+    kept = bench.rows("SELECT * FROM catalog.ml.artifacts WHERE run_id = ?", result.facts["run"])
+    assert [(row["name"], row["kind"]) for row in kept] == [("importance", "table")]
+    shares = kept[0]["metadata"]["importance"]
+    assert shares["x"] > shares["name"]
+    assert sum(shares.values()) == pytest.approx(1)
+    assert bench.artifacts.read(kept[0]["digest"]).startswith(b"parameter,importance\nx,")
 
 
 def test_cancelling_a_sweep_cancels_its_trials(bench: Any) -> None:

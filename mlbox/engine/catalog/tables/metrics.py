@@ -41,6 +41,21 @@ def enter_batch(cursor: DuckDBPyConnection, project: str, run_id: str, batch: st
     return bool(done[0][0])
 
 
+def reported(
+    cursor: DuckDBPyConnection, run_ids: Sequence[str], name: str
+) -> dict[str, list[tuple[int | None, float]]]:
+    """Step and value of a metric, by run, in the order of arrival."""
+    rows = cursor.execute(
+        "SELECT run_id, step, value FROM catalog.main.metrics "
+        "WHERE list_contains(?::VARCHAR[], run_id) AND run_id >= ? AND name = ? ORDER BY rowid",
+        [list(run_ids), min(run_ids), name],
+    ).fetchall()
+    found: dict[str, list[tuple[int | None, float]]] = {}
+    for run_id, step, value in rows:
+        found.setdefault(run_id, []).append((step, value))
+    return found
+
+
 def insert(cursor: DuckDBPyConnection, points: Points) -> None:
     """Add points; nothing when there are none."""
     if not points.names:

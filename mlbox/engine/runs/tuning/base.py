@@ -13,6 +13,9 @@ from mlbox.engine.runs.commands import Sweep, SweepParameter
 Trial = Mapping[str, Any]
 """Parameters of one trial."""
 
+DEFAULT_TRIALS = 10
+"""Trials of a strategy that knows no end when the sweep gives no LIMIT."""
+
 
 @dataclass(frozen=True, slots=True)
 class Space:
@@ -34,7 +37,11 @@ class Strategy(Protocol):
         ...
 
     def tell(self, trial: Trial, score: float | None) -> None:
-        """How a trial ended; None: it failed or logged no such metric."""
+        """How a trial that was asked for ended; None: it failed or logged no such metric."""
+        ...
+
+    def take_back(self, trial: Trial) -> None:
+        """Before anything is asked: ``trial`` was asked for before the server stopped. They come in their order."""
         ...
 
 
@@ -48,16 +55,9 @@ class StrategyFactory(Protocol):
 
 TUNERS: Registry[StrategyFactory] = Registry("tuning strategy", "mlbox.engine.runs.tuning")
 
-_LATER = ("tpe",)
-
 
 def make_strategy(sweep: Sweep, seed: str, integers: frozenset[str] = frozenset()) -> Strategy:
     """The strategy that the sweep asks for. Raises ``Invalid`` for what cannot be searched."""
-    if sweep.stop_when is not None:
-        raise Invalid("STOP WHEN is not run by this version", hint="limit the sweep with LIMIT n")
-    name = sweep.strategy.lower()
-    if name in _LATER and name not in TUNERS:
-        raise Invalid(f"USING {name} is not run by this version", hint="use grid, random or list")
     if not sweep.parameters:
         raise Invalid("a sweep needs at least one parameter", hint="SWEEP (p IN (1, 2, 3)) MAXIMIZE metric")
     names = [parameter.name for parameter in sweep.parameters]
@@ -70,12 +70,18 @@ def make_strategy(sweep: Sweep, seed: str, integers: frozenset[str] = frozenset(
         raise Invalid(f"LIMIT {sweep.limit} leaves no trial")
     if sweep.parallel < 1:
         raise Invalid(f"PARALLEL {sweep.parallel} runs no trial")
-    return TUNERS.get(name)(Space(sweep.parameters, sweep.goal, sweep.limit, seed, integers))
+    return TUNERS.get(sweep.strategy.lower())(Space(sweep.parameters, sweep.goal, sweep.limit, seed, integers))
 
 
 def is_range(parameter: SweepParameter) -> bool:
     """Whether it is given as BETWEEN low AND high."""
     return not parameter.values
+
+
+def bounds(parameter: SweepParameter) -> tuple[float, float]:
+    """Low and high of a range."""
+    assert parameter.low is not None and parameter.high is not None
+    return float(parameter.low), float(parameter.high)
 
 
 def need_values(space: Space, strategy: str) -> None:

@@ -29,5 +29,9 @@ class List:
     def tell(self, trial: Trial, score: float | None) -> None:
         """A list learns nothing."""
 
+    def take_back(self, trial: Trial) -> None:
+        """The order is fixed: the next one is it."""
+        next(self._rest, None)
+
 
 TUNERS.add("list", List)

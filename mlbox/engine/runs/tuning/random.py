@@ -8,10 +8,7 @@ import random
 from typing import Any
 
 from mlbox.engine.runs.commands import SweepParameter
-from mlbox.engine.runs.tuning.base import TUNERS, Space, Trial, is_range
-
-DEFAULT_TRIALS = 10
-"""Trials when the sweep gives no LIMIT."""
+from mlbox.engine.runs.tuning.base import DEFAULT_TRIALS, TUNERS, Space, Trial, bounds, is_range
 
 _DRAWS_FOR_A_NEW_ONE = 1000
 
@@ -42,19 +39,23 @@ class Random:
     def tell(self, trial: Trial, score: float | None) -> None:
         """Draws are independent."""
 
+    def take_back(self, trial: Trial) -> None:
+        """It is not drawn again."""
+        self._seen.add(json.dumps(trial, default=str))
+        self._left -= 1
+
     def _count(self, parameter: SweepParameter) -> float:
         if not is_range(parameter):
             return len({json.dumps(value, default=str) for value in parameter.values})
         if parameter.name not in self._space.integers:
             return math.inf
-        assert parameter.low is not None and parameter.high is not None
-        return math.floor(parameter.high) - math.ceil(parameter.low) + 1
+        low, high = bounds(parameter)
+        return math.floor(high) - math.ceil(low) + 1
 
     def _draw(self, parameter: SweepParameter) -> Any:
         if not is_range(parameter):
             return self._random.choice(parameter.values)
-        assert parameter.low is not None and parameter.high is not None
-        low, high = float(parameter.low), float(parameter.high)
+        low, high = bounds(parameter)
         if parameter.name in self._space.integers:
             first, last = math.ceil(low), math.floor(high)
             if not parameter.log:

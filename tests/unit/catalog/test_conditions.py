@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mlbox.base.command import Query
 from mlbox.base.errors import StatementError
-from mlbox.engine.workflows.conditions import parse, values_of
+from mlbox.engine.catalog.conditions import parse, values_of
 
 FACTS: dict[str, Any] = {
     "fit": {"auc": 0.7, "run": "abc", "metrics": {"loss": 0.1}},
