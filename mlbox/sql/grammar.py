@@ -12,6 +12,7 @@ from mlbox.base.command import Command, Query, RunSql
 from mlbox.base.names import Ref
 from mlbox.base.registry import Registry
 from mlbox.sql.misspelt import refuse_misspelt
+from mlbox.sql.notation import Node, tree
 from mlbox.sql.parser import Cursor, Scope, check_brackets, kept
 from mlbox.sql.references import is_name, reference, run_id
 
@@ -85,6 +86,21 @@ def starts() -> dict[tuple[str, ...], StatementSyntax]:
             own = syntax.starts() if callable(syntax.starts) else syntax.starts
             _by_start.update(dict.fromkeys(own, syntax))
     return _by_start
+
+
+def notation(syntax: StatementSyntax) -> Node:
+    """The tree of the statement's notation; ``SHOW {.. | ..}`` with all words that may follow."""
+    text = syntax.syntax
+    verb, _, rest = text.partition(" ")
+    if rest.startswith("{") and "| ..}" in rest and callable(syntax.starts):
+        words = [" ".join(start[1:]) for start in syntax.starts() if "_" not in start[-1]]
+        text = f"{verb} {{{' | '.join(words)}}}{rest[rest.index('| ..}') + len('| ..}') :]}"
+    return tree(text)
+
+
+def kinds() -> list[tuple[str, ...]]:
+    """The words that name kinds of objects."""
+    return [noun.words for noun in NOUNS.values()]
 
 
 def recognise(cursor: Cursor) -> StatementSyntax | None:

@@ -20,7 +20,7 @@ _UNITS: dict[str, timedelta] = {
     **dict.fromkeys(("w", "week", "weeks"), timedelta(weeks=1)),
 }
 _NO_LENGTH = frozenset("mon mons month months quarter quarters y yr year years decade decades".split())
-_FULL_UNITS = ("seconds", "minutes", "hours", "days", "weeks", "milliseconds", "microseconds")
+FULL_UNITS = ("seconds", "minutes", "hours", "days", "weeks", "milliseconds", "microseconds")
 _INTERVAL_HINT = "write INTERVAL '5 minutes' or 5 MINUTES"
 _INSTANT_HINT = "write TIMESTAMP '2026-01-31 12:00:00'"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -96,8 +96,8 @@ def _unit(cursor: Cursor, what: str, unit: str, at: Token) -> timedelta:
     if folded in _NO_LENGTH:
         hint = "write it in days, for example INTERVAL '30 days'"
         cursor.fail(f"{what}: a {folded.rstrip('s')} has no fixed length", hint, at)
-    close = nearest(folded, _FULL_UNITS)
-    hint = "did you mean " + " or ".join(close) + "?" if close else "units: " + ", ".join(_FULL_UNITS)
+    close = nearest(folded, FULL_UNITS)
+    hint = "did you mean " + " or ".join(close) + "?" if close else "units: " + ", ".join(FULL_UNITS)
     cursor.fail(f"{what}: {unit} is not a unit of time", hint, at)
 
 

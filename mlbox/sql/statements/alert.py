@@ -120,7 +120,8 @@ statement(
     StatementSyntax(
         name="CREATE ALERT",
         summary="When a condition holds, notify or carry out statements.",
-        syntax="""CREATE [OR REPLACE] ALERT [IF NOT EXISTS] name [ON {MONITOR m | RUN r | ENDPOINT e | FEATURE SET f}]
+        syntax="""CREATE [OR REPLACE] ALERT [IF NOT EXISTS] name
+    [ON {MONITOR monitor | RUN run | ENDPOINT endpoint | FEATURE SET set}]
     WHEN condition [FOR interval] [EVERY interval] [COOLDOWN interval]
     [SEVERITY {info | low | medium | warning | high | critical}] [COMMENT 'text']
     THEN {NOTIFY 'url' [, ..] | statement} [THEN ..]""",

@@ -154,11 +154,11 @@ statement(
         name="CREATE ENDPOINT",
         summary="Serve a model, an ensemble, a function or a graph over HTTP.",
         syntax="""CREATE [OR REPLACE] ENDPOINT [IF NOT EXISTS] name
-    {USING MODEL m[@version] | USING ENSEMBLE {MEAN | VOTE | WEIGHTED | STACK} (m@1 [WEIGHT w], ..)
-     | USING FUNCTION function | USING GRAPH 'file' | TRAFFIC (m@1 90%, m@2 10%)}
-    [ENRICH WITH [FEATURE VECTOR] vector [IMPUTE (feature = value, ..)]] [SHADOW m@version]
+    {USING MODEL model[@version] | USING ENSEMBLE {MEAN | VOTE | WEIGHTED | STACK} (model[@version] [WEIGHT number], ..)
+     | USING FUNCTION function[@version] | USING GRAPH 'file' | TRAFFIC (model[@version] n%, ..)}
+    [ENRICH WITH [FEATURE VECTOR] vector [IMPUTE (feature = value, ..)]] [SHADOW model[@version]]
     [PREPROCESS (expression)] [POSTPROCESS (expression)] [PATH '/path'] [LOG {ALL | NONE | n%}]
-    [WITH (workers = n, timeout_ms = n, batch = n)] [COMMENT 'text']""",
+    [WITH ({workers = n | timeout_ms = n | batch = n}, ..)] [COMMENT 'text']""",
         examples=(
             "CREATE ENDPOINT score USING MODEL m@champion ENRICH WITH FEATURE VECTOR v SHADOW m@challenger LOG 10%",
             "CREATE ENDPOINT both USING ENSEMBLE WEIGHTED (m@1 WEIGHT 0.7, n@champion WEIGHT 0.3) WITH (workers = 4)",
@@ -201,8 +201,8 @@ statement(
     StatementSyntax(
         name="ALTER ENDPOINT",
         summary="Switch model or traffic without a failed request; suspend, resume.",
-        syntax="""ALTER ENDPOINT name {SET TRAFFIC (m@1 50%, m@2 50%) | USING MODEL m[@version] | SUSPEND | RESUME
-    | RENAME TO name | SET (key = value, ..)}""",
+        syntax="""ALTER ENDPOINT name {SET TRAFFIC (model[@version] n%, ..) | USING MODEL model[@version]
+    | SUSPEND | RESUME | RENAME TO name | SET (key = value, ..)}""",
         examples=(
             "ALTER ENDPOINT ab SET TRAFFIC (m@1 50%, m@2 50%)",
             "ALTER ENDPOINT score USING MODEL m@challenger",

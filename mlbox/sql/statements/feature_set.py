@@ -214,13 +214,12 @@ statement(
         name="CREATE FEATURE SET",
         summary="Define features by entity and time; with a query their rows are computed at once.",
         syntax="""CREATE [OR REPLACE] FEATURE SET [IF NOT EXISTS] name
-    ({ENTITY column [type] | TIMESTAMP column | KNOWN AT column
-      | column [type] [NOT NULL] [CHECK (..)] [DEFAULT value] [COMMENT 'text']}, ..)
-    [TTL interval] [STORE {OFFLINE | ONLINE | OFFLINE AND ONLINE}]
+    ([ENTITY | TIMESTAMP | KNOWN AT] column [type] [NOT NULL] [CHECK (..)] [DEFAULT value] [COMMENT 'text'], ..)
+    [TTL interval] [STORE {OFFLINE | ONLINE} [AND {OFFLINE | ONLINE}]]
     [REFRESH {EVERY interval | CRON '..' | CONTINUOUS | MANUAL}]
-    [AGGREGATE (function(column) OVER (interval, ..) [EVERY interval] [AS name], ..)]
+    [AGGREGATE (function({column | *}) OVER (interval, ..) [EVERY interval] [AS name], ..)]
     [ENGINE {duckdb | spark}] [PARTITION BY (column, ..)] [WITH (key = value, ..)] [COMMENT 'text']
-    [AS SELECT .. | FROM source [TRANSFORM function]]""",
+    [AS SELECT .. | FROM source [TRANSFORM function[@version]]]""",
         examples=(
             "CREATE FEATURE SET customers (ENTITY customer_id, TIMESTAMP updated_at) "
             "AS SELECT customer_id, updated_at, age, city FROM read_parquet('customers/*.parquet')",

@@ -85,7 +85,7 @@ statement(
         name="CREATE FEATURE VECTOR",
         summary="Name features of several sets, and the label: what a model is trained on and served with.",
         syntax="""CREATE [OR REPLACE] FEATURE VECTOR [IF NOT EXISTS] name
-    AS FEATURES (set.feature [AS name], set.*, ..) [LABEL set.column] [WITH (key = value, ..)] [COMMENT 'text']""",
+    AS FEATURES ({set.feature [AS name] | set.*}, ..) [LABEL set.column] [WITH (key = value, ..)] [COMMENT 'text']""",
         examples=(
             "CREATE FEATURE VECTOR v AS FEATURES (customers.age, customers.city AS town, tx.*) LABEL labels.is_fraud",
         ),

@@ -156,10 +156,12 @@ statement(
     StatementSyntax(
         name="CREATE FUNCTION",
         summary="Register a version of your code: a file, a folder, a repository or a function of the hub.",
-        syntax="""CREATE [OR REPLACE] FUNCTION [IF NOT EXISTS] name FROM {'file.py' | 'folder' | 'git+url' | 'hub://name'}
+        syntax="""CREATE [OR REPLACE] FUNCTION [IF NOT EXISTS] name
+    FROM {'file.py' | 'folder' | 'git+url' | 'hub://name'}
     [HANDLER handler] [RUNTIME local|docker|kubernetes|dask|spark|sql|..] [IMAGE 'image']
-    [REQUIREMENTS ('package', ..)] [RESOURCES (cpu = 4, memory = '8GB', gpu = 1)] [ENV (name = 'value', ..)]
-    [SECRETS (name, ..)] [RETRY n [BACKOFF interval]] [TIMEOUT interval] [WITH (key = value, ..)] [COMMENT 'text']""",
+    [REQUIREMENTS ('package', ..)] [RESOURCES ({cpu = number | memory = '8GB' | gpu = n}, ..)]
+    [ENV (name = 'value', ..)] [SECRETS (name, ..)]
+    [RETRY n [BACKOFF interval]] [TIMEOUT interval] [WITH (key = value, ..)] [COMMENT 'text']""",
         examples=(
             "CREATE FUNCTION train FROM 'train.py' HANDLER train_model RESOURCES (cpu = 4, memory = '8GB') "
             "REQUIREMENTS ('scikit-learn>=1.5', 'lightgbm')",

@@ -87,8 +87,8 @@ statement(
         summary="Register a version of a model: a file, an artifact of a run, another model, or trained from a query.",
         syntax="""CREATE [OR REPLACE] MODEL [IF NOT EXISTS] name
     {FROM 'model.onnx' | FROM RUN {'id' | name} [ARTIFACT 'name'] | FROM MODEL other[@version]
-     | OPTIONS (model_type = '..', input_label_cols = ['y']) AS SELECT ..}
-    [INPUT (name TYPE, ..)] [OUTPUT (name TYPE, ..)] [FEATURES vector] [METRICS (name = number, ..)] [ALIAS alias]
+     | OPTIONS ({model_type = 'type' | input_label_cols = value | key = value}, ..) AS SELECT ..}
+    [INPUT (name type, ..)] [OUTPUT (name type, ..)] [FEATURES vector] [METRICS (name = number, ..)] [ALIAS alias]
     [COMMENT 'text']""",
         examples=(
             "CREATE MODEL m FROM 'model.onnx'",

@@ -109,8 +109,8 @@ statement(
         name="CREATE MONITOR",
         summary="Compare what comes in with a baseline, window by window: drift, quality, performance.",
         syntax="""CREATE [OR REPLACE] MONITOR [IF NOT EXISTS] name
-    ON {ENDPOINT e | MODEL m[@version] | FEATURE SET f | TABLE t}
-    [BASELINE {RUN 'id' | table | (SELECT ..)}] [METRICS (psi, ks, auc, metric (key = value), ..)]
+    ON {ENDPOINT endpoint | MODEL model[@version] | FEATURE SET set | TABLE table}
+    [BASELINE {RUN 'id' | table | (SELECT ..)}] [METRICS (metric [(key = value, ..)], ..)]
     [WINDOW interval] [EVERY interval] [SEGMENT BY (column, ..)] [LABELS FROM {table | (SELECT ..)}]
     [WITH (key = value, ..)] [COMMENT 'text']""",
         examples=(

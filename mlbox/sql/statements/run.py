@@ -106,9 +106,9 @@ statement(
         summary="Run a function, once or as a search over its parameters; what it logs is kept.",
         syntax="""RUN function[@version] [HANDLER handler] [FROM {vector | table | (SELECT ..)}]
     [WITH (parameter = value, ..)]
-    [INPUTS (name = {'uri' | table | (SELECT ..)}, ..)]
-    [SWEEP (parameter IN (value, ..) | parameter BETWEEN low AND high [LOG], ..) [USING grid|random|tpe|list]
-        {MAXIMIZE | MINIMIZE} metric [LIMIT n] [PARALLEL n]
+    [INPUTS (name = {'uri' | table[@version] | (SELECT ..)}, ..)]
+    [SWEEP ({parameter IN {(value, ..) | value} | parameter BETWEEN number AND number [LOG]}, ..)
+        [USING grid|random|tpe|list] {MAXIMIZE | MINIMIZE} metric [LIMIT n] [PARALLEL n]
         [PRUNE {MEDIAN | HALVING}] [MAX ERRORS n] [STOP WHEN (expression)]]
     [AS name] [LABELS (key = value, ..)] [ON runtime] [RETRY n] [TIMEOUT interval] [ASYNC]""",
         examples=(
@@ -197,7 +197,9 @@ statement(
     StatementSyntax(
         name="LOG",
         summary="Record a metric, a parameter or an artifact with a run.",
-        syntax="LOG {METRIC name = number [STEP n] | PARAM name = value | ARTIFACT 'name' FROM 'path'} [RUN 'id']",
+        syntax="""LOG METRIC name = number [STEP n] [RUN 'id']
+LOG PARAM name = value [RUN 'id']
+LOG ARTIFACT 'name' FROM 'path' [RUN 'id']""",
         examples=(
             "LOG METRIC auc = 0.93 STEP 10",
             "LOG PARAM lr = 0.1 RUN 'a1b2c3d4'",

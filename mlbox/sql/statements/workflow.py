@@ -154,9 +154,9 @@ statement(
         name="CREATE WORKFLOW",
         summary="Statements as the steps of a directed acyclic graph.",
         syntax="""CREATE [OR REPLACE] WORKFLOW [IF NOT EXISTS] name [WITH (key = value, ..)] [COMMENT 'text'] AS (
-    STEP a AS (statement),
-    STEP b AFTER a [, c] [WHEN (expression)] [FOR EACH x IN (..)] [RETRY n] [TIMEOUT interval] AS (statement), ..
-    [FINALLY AS (statement)])""",
+    STEP name [AFTER step [, ..]] [WHEN (expression)] [FOR EACH variable IN (..)] [RETRY n] [TIMEOUT interval]
+        AS (statement), ..
+    [[,] FINALLY AS (statement)])""",
         examples=(
             "CREATE WORKFLOW nightly AS (STEP prep AS (RUN prep), "
             "STEP fit AFTER prep RETRY 2 AS (RUN train FROM v SWEEP (lr IN (0.1, 0.01)) MAXIMIZE auc), "
