@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mlbox.base.command import Caller, Command, Dispatcher, Result, RunSql
 from mlbox.base.errors import MlboxError
 from mlbox.base.underway import current
-from mlbox.engine.catalog.commands import UseProject
+from mlbox.engine.catalog.commands import Show, UseProject
 from mlbox.engine.catalog.tables import projects
 from mlbox.engine.models.commands import CreateModel
 from mlbox.engine.runs.commands import CreateFunction
@@ -70,6 +70,8 @@ class Session:
         if isinstance(command, RunSql):
             captured = feature_set_insert(self._catalog, command)
             return captured or replace(command, row_limit=self._row_limit)
+        if isinstance(command, Show):
+            return replace(command, row_limit=self._row_limit)
         if isinstance(command, (CreateFunction, CreateModel)):
             return replace(command, base_folder=self._base_folder)
         return command

@@ -18,9 +18,16 @@ from mlbox.sql.plain import PlainSql
 if TYPE_CHECKING:
     from mlbox.engine.catalog.database import Catalog
 
-OWNERS = {"metrics": "run_id", "params": "run_id", "artifacts": "run_id", "predictions": "endpoint", "drift": "monitor"}
+OWNERS = {
+    "metrics": "run_id",
+    "params": "run_id",
+    "logs": "run_id",
+    "artifacts": "run_id",
+    "predictions": "endpoint",
+    "drift": "monitor",
+}
 """The column that OF names."""
-ORDERS = ("created_at DESC", "started_at DESC", "predicted_at DESC", "window_start", "name")
+ORDERS = ("created_at DESC", "started_at DESC", "predicted_at DESC", "window_start", "line", "name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +101,11 @@ class Reading:
             text += " WHERE " + " AND ".join(conditions)
         order = next((order for order in ORDERS if order.split()[0] in names), None)
         text += f" ORDER BY {order}" if order else ""
-        text += f" LIMIT {command.limit}" if command.limit is not None else ""
-        return self._read(text, project, command.where)
+        if command.limit is not None:
+            text += f" LIMIT {command.limit}"
+        elif command.row_limit is not None:
+            text += f" LIMIT {command.row_limit + 1}"  # one more tells that there are more
+        return self._read(text, project, command.where, command.row_limit)
 
     def plan_describe(self, command: Describe, caller: Caller) -> Plan:
         """Where the object stands; a missing one is told with the nearest names."""
@@ -142,8 +152,8 @@ class Reading:
         """
         return self._read(text, command.ref.project, None)
 
-    def _read(self, text: str, project: str, where: Query | None) -> Plan:
-        command = RunSql(query=Query(text), project=project)
+    def _read(self, text: str, project: str, where: Query | None, row_limit: int | None = None) -> Plan:
+        command = RunSql(query=Query(text), project=project, row_limit=row_limit)
         return Plan((Step("read", project, " ".join(text.split())),), {"command": command, "where": where})
 
     def _execute(self, command: Any, plan: Plan, caller: Caller) -> Result:

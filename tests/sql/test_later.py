@@ -59,7 +59,7 @@ EXAMPLES = {
         f"ON {kind}": f"CREATE ALERT a ON {kind} x WHEN auc > 1 THEN NOTIFY 'log:'"
         for kind in ("RUN", "ENDPOINT", "FEATURE SET")
     },
-    "SHOW": {words: f"SHOW {words}" for words in ("HUB", "LOGS", "MEMBERS", "SOURCES", "TASK HISTORY")},
+    "SHOW": {words: f"SHOW {words}" for words in ("HUB", "MEMBERS", "SOURCES")},
     "DESCRIBE": {words: f"DESCRIBE {words} x" for words in ("HUB FUNCTION", "MEMBER", "SOURCE")},
 }
 REFUSALS = ("this version", "there is no executor 'docker'", "there is nothing to show called", "there is no kind ")

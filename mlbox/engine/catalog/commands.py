@@ -45,7 +45,10 @@ class DropProject(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class Show(Command):
-    """Rows of the ``ml`` view of a noun. ``noun`` is the view's name (``runs``, ``feature_sets``)."""
+    """Rows of the ``ml`` view of a noun. ``noun`` is the view's name (``runs``, ``feature_sets``).
+
+    ``row_limit`` is the session's: so many rows at most, and the result says when there were more.
+    """
 
     statement: ClassVar[str] = "SHOW"
     role: ClassVar[Role] = "viewer"
@@ -55,6 +58,7 @@ class Show(Command):
     project: str | None = None
     where: Query | None = None
     limit: int | None = None
+    row_limit: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

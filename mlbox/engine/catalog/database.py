@@ -16,7 +16,7 @@ from mlbox.base.ids import new_id
 from mlbox.base.names import DEFAULT_PROJECT, literal, quote
 from mlbox.base.settings import Settings
 from mlbox.base.underway import interrupting
-from mlbox.engine.catalog import migrations
+from mlbox.engine.catalog import migrations, run_logs
 from mlbox.engine.catalog.duckdb_errors import located, translate
 from mlbox.engine.catalog.tables import projects
 from mlbox.engine.catalog.writer import Writer
@@ -54,6 +54,8 @@ class Catalog:
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
             "python_enable_replacements": "false",
+            # The newest of a million runs: their time is read first, then the wide rows of those that are shown.
+            "late_materialization_max_rows": 10_000,
         }
         if settings.memory_limit:
             config["memory_limit"] = settings.memory_limit
@@ -68,6 +70,7 @@ class Catalog:
         except BaseException:
             connection.close()
             raise
+        run_logs.register(connection, home.logs)
         catalog = cls(connection, home, settings)
         _ensure_default_project(catalog)
         return catalog

@@ -89,7 +89,7 @@ SHOW LINEAGE OF kind name[@version]""",
         ),
         starts=lambda: tuple(("SHOW", *words) for words in views()),
         parse=_show,
-        later=("HUB", "LOGS", "MEMBERS", "SOURCES", "TASK HISTORY"),
+        later=("HUB", "MEMBERS", "SOURCES"),
         claims=_claims,
     )
 )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mlbox.base.errors import Invalid, NotFound
 from mlbox.base.ids import is_id
 from mlbox.base.suggest import did_you_mean
+from mlbox.engine.catalog.tables import params
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -116,6 +117,7 @@ def insert(cursor: DuckDBPyConnection, row: RunRow) -> None:
         f"INSERT INTO catalog.main.runs ({', '.join(_COLUMNS)}) VALUES ({', '.join(map(_mark, _COLUMNS))})",
         [_value(name, getattr(row, name)) for name in _COLUMNS],
     )
+    params.insert(cursor, row.project, row.id, row.params)
 
 
 def change(cursor: DuckDBPyConnection, run_id: str, changes: Mapping[str, Any]) -> None:
@@ -128,6 +130,10 @@ def change(cursor: DuckDBPyConnection, run_id: str, changes: Mapping[str, Any]) 
         f"UPDATE catalog.main.runs SET {settings} WHERE id = ?",
         [*(_value(name, value) for name, value in changes.items()), run_id],
     )
+    if "params" in changes:
+        found = cursor.execute("SELECT project FROM catalog.main.runs WHERE id = ?", [run_id]).fetchall()
+        for (project,) in found:
+            params.replace(cursor, project, run_id, changes["params"])
 
 
 def get(cursor: DuckDBPyConnection, run_id: str) -> RunRow | None:
@@ -141,15 +147,19 @@ def find(cursor: DuckDBPyConnection, project: str, text: str) -> RunRow:
 
     Raises ``NotFound`` with the nearest names, ``Invalid`` when a prefix fits several.
     """
-    exact = _rows(
-        cursor,
-        "project = ? AND (id = lower(?) OR lower(name) = lower(?)) ORDER BY id = lower(?) DESC, id DESC LIMIT 1",
-        [project, text, text, text],
-    )
-    if exact:
-        return exact[0]
-    if is_id(text.lower()):
-        found = _rows(cursor, "project = ? AND starts_with(id, ?) ORDER BY id LIMIT 4", [project, text.lower()])
+    folded = text.lower()
+    if is_id(folded):
+        exact = _rows(cursor, "id = ? AND project = ?", [folded, project])
+        if exact:
+            return exact[0]
+    latest = cursor.execute(
+        "SELECT max(id) FROM catalog.main.runs WHERE project = ? AND lower(name) = ?", [project, folded]
+    ).fetchall()[0][0]
+    if latest is not None:
+        return _rows(cursor, "id = ?", [latest])[0]
+    if is_id(folded):
+        # ids ascend, so that a range reads only the part of the table where it lies
+        found = _rows(cursor, "id >= ? AND id < ? AND project = ? ORDER BY id LIMIT 4", [folded, f"{folded}g", project])
         if len(found) > 1:
             listed = ", ".join(f"{row.short_id if len(text) < 16 else row.id} ({row.label})" for row in found[:3])
             more = ", .." if len(found) > 3 else ""
@@ -224,7 +234,7 @@ def delete_token(cursor: DuckDBPyConnection, run_id: str) -> None:
 
 
 def delete(cursor: DuckDBPyConnection, run_ids: Sequence[str]) -> None:
-    """Delete runs with their metrics, artifacts (not the bytes), attempts, batches and tokens."""
-    for table in ("metrics", "artifacts", "run_attempts", "run_batches", "run_tokens"):
+    """Delete runs with their parameters, metrics, artifacts (not the bytes), attempts, batches and tokens."""
+    for table in ("params", "metrics", "artifacts", "run_attempts", "run_batches", "run_tokens"):
         cursor.execute(f"DELETE FROM catalog.main.{table} WHERE list_contains(?::VARCHAR[], run_id)", [list(run_ids)])
     cursor.execute("DELETE FROM catalog.main.runs WHERE list_contains(?::VARCHAR[], id)", [list(run_ids)])

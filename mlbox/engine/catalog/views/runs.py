@@ -12,10 +12,11 @@ SELECT project, id, name, "function", function_version, handler, state, parent_i
 FROM catalog.main.runs
 """
 
-_PARAMS = """
-SELECT r.project, r.id AS run_id, e.key AS name, e.value ->> '$' AS value,
-       CASE WHEN e.type IN ('UBIGINT', 'BIGINT', 'DOUBLE') THEN TRY_CAST(e.value ->> '$' AS DOUBLE) END AS number
-FROM catalog.main.runs r, json_each(r.params::JSON) e
+_CAST = "cast what you compare or compute with: "
+
+_LOGS = """
+SELECT project, run_id, unnest(range(1, len(lines) + 1)) AS line, unnest(lines) AS text
+FROM (SELECT project, id AS run_id, _ml_log_lines(id) AS lines FROM catalog.main.runs)
 """
 
 VIEWS = (
@@ -34,8 +35,8 @@ VIEWS = (
             ViewColumn("parent_id", "VARCHAR", "The sweep that a trial belongs to"),
             ViewColumn("attempt", "INTEGER", "Counts from 1; more after retries"),
             ViewColumn("runtime", "VARCHAR", "Executor"),
-            ViewColumn("params", "VARIANT", "Parameters: given, and logged"),
-            ViewColumn("metrics", "VARIANT", "Latest value of each metric; numbers"),
+            ViewColumn("params", "VARIANT", f"Parameters: given, and logged; {_CAST}params.lr::DOUBLE < 0.1"),
+            ViewColumn("metrics", "VARIANT", f"Latest value of each metric; numbers. {_CAST}metrics.auc::DOUBLE > 0.9"),
             ViewColumn("labels", "VARIANT", "Labels: given, and logged as tags"),
             ViewColumn("reason", "VARCHAR", "One sentence on why it is in this state"),
             ViewColumn("error_type", "VARCHAR", "Class of the error"),
@@ -52,7 +53,7 @@ VIEWS = (
     View(
         "params",
         "One row a parameter of a run.",
-        _PARAMS,
+        "SELECT project, run_id, name, value, number FROM catalog.main.params",
         (
             ViewColumn("project", "VARCHAR", "Project"),
             ViewColumn("run_id", "VARCHAR", "Run"),
@@ -72,6 +73,17 @@ VIEWS = (
             ViewColumn("step", "BIGINT", "Step; NULL when none was given"),
             ViewColumn("value", "DOUBLE", "Value"),
             ViewColumn("logged_at", "TIMESTAMP WITH TIME ZONE", "When the run logged it"),
+        ),
+    ),
+    View(
+        "logs",
+        "One row a line of the log of a run; name the run, each log is a file that is read when it is asked for.",
+        _LOGS,
+        (
+            ViewColumn("project", "VARCHAR", "Project"),
+            ViewColumn("run_id", "VARCHAR", "Run"),
+            ViewColumn("line", "BIGINT", "Number of the line, from 1"),
+            ViewColumn("text", "VARCHAR", "The line as it was written"),
         ),
     ),
 )
