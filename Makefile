@@ -29,7 +29,7 @@ demo: setup ## From raw rows to monitored predictions on real data, then the das
 	$(BIN)/mlbox demo
 
 test: $(DEV) $(DASHBOARD) ## The fast tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/browser $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore tests/browser $(ARGS)
 
 test-browser: $(DEV) $(DASHBOARD) ## The dashboard in a real Chromium (MLBOX_CHROMIUM=/path, else the one on PATH)
 	$(BIN)/python -m pytest tests/browser $(ARGS)
@@ -54,7 +54,7 @@ ci: ## All that a change must pass, with the time of each stage
 	@PYTHON=$(PYTHON) $(PYTHON) .ci/stages.py
 
 nightly: $(DEV) $(DASHBOARD) ## All tests, the long forms too
-	$(BIN)/python -m pytest -m "" --timeout 1800 $(ARGS)
+	MLBOX_HYPOTHESIS=nightly $(BIN)/python -m pytest -m "" --timeout 1800 $(ARGS)
 
 bench: $(DEV) ## Every benchmark, with ratios, into benchmarks/RESULTS.md (ARGS=bench_online: one, written nowhere)
 	$(BIN)/python benchmarks/run.py $(ARGS)

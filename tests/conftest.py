@@ -9,10 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fresh_home import fresh_home
+from hypothesis import settings
 from real_server import Server
 
 from mlbox.base.home import Home
 from mlbox.base.settings import Settings
+
+# One thread each: on a busy machine OpenMP's threads wait for each other longer than they work.
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
+# Properties run in the fast form, and in full with ``make nightly`` (see ``examples_of``). No deadlines: a slow example
+# on a busy machine is no defect.
+settings.register_profile("fast", max_examples=50, deadline=None)
+settings.register_profile("nightly", max_examples=300, deadline=None)
+settings.load_profile(os.environ.get("MLBOX_HYPOTHESIS", "fast"))
 
 
 @pytest.fixture
@@ -22,11 +34,11 @@ def home(tmp_path: Path) -> Home:
 
 
 @pytest.fixture
-def house(home: Home) -> Iterator[Any]:
+def house(tmp_path: Path) -> Iterator[Any]:
     """All services in this process, without HTTP."""
     from mlbox.app.house import House
 
-    opened = House.open(home, Settings())
+    opened = House.open(fresh_home(tmp_path / "home"), Settings())
     yield opened
     opened.close()
 

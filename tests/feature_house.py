@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from fresh_home import fresh_home
+
 from mlbox.base.command import Caller, Command, Query, Result
 from mlbox.base.events import Bus, Event
-from mlbox.base.home import Home
 from mlbox.base.names import Ref
-from mlbox.engine.catalog import public_views
 from mlbox.engine.catalog.database import Catalog
 from mlbox.engine.catalog.projects import Projects
 from mlbox.engine.features.commands import (
@@ -36,13 +36,12 @@ class FeatureHouse:
     """Catalog and feature store over one home; ``reopen`` is what a restart does."""
 
     def __init__(self, folder: Path) -> None:
-        self.home = Home(folder)
+        self.home = fresh_home(folder)
         self.events: list[Event] = []
         self.open()
 
     def open(self) -> None:
         self.catalog = Catalog.open(self.home)
-        public_views.create(self.catalog)
         bus = Bus()
         bus.listen(self.events.append)
         self.features = Features(catalog=self.catalog, bus=bus, home=self.home)

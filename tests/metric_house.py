@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from fresh_home import fresh_home
 
 from mlbox.base.command import Query
-from mlbox.base.home import Home
 from mlbox.client.statistics import feature_stats
-from mlbox.engine.catalog import public_views
 from mlbox.engine.catalog.database import Catalog
 from mlbox.engine.monitor.baseline import Profile
 from mlbox.engine.monitor.compute import Value, Window, compute, find_windows
@@ -94,8 +93,7 @@ class Bench:
 
 @contextmanager
 def open_bench(folder: Path) -> Iterator[Bench]:
-    catalog = Catalog.open(Home(folder / "home"))
-    public_views.create(catalog)
+    catalog = Catalog.open(fresh_home(folder / "home"))
     yield Bench(catalog)
     catalog.close()
 

@@ -7,11 +7,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
+
+from waiting import wait_until
+
+__all__ = ["Server", "wait_until"]
 
 
 class Server:
@@ -51,7 +54,7 @@ class Server:
         """As an operator does."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-            self.process.wait(timeout=30)
+            self.process.wait(timeout=100)
 
     def request(
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
@@ -91,14 +94,3 @@ class Server:
             env=self.environment,
             timeout=120,
         )
-
-
-def wait_until(condition: Any, seconds: float = 60) -> Any:
-    """Poll until ``condition()`` is true; its value is returned."""
-    stop_by = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < stop_by, "it did not happen in time"
-        time.sleep(0.05)

@@ -5,20 +5,19 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
+from fresh_home import fresh_home
+from waiting import wait_until
 
 from mlbox.base.command import Caller, Command, Result, Service
 from mlbox.base.events import Bus, Event
-from mlbox.base.home import Home
 from mlbox.base.names import Ref
 from mlbox.base.settings import Settings
-from mlbox.engine.catalog import public_views
 from mlbox.engine.catalog.database import Catalog
 from mlbox.engine.features.service import Features
 from mlbox.engine.models.commands import CreateModel, SetModelAlias
@@ -64,9 +63,8 @@ class House:
     def __init__(self, folder: Path, settings: Settings | None = None) -> None:
         self.folder = folder
         self.settings = settings or Settings(log_flush_ms=20)
-        self.home = Home(folder / "home")
+        self.home = fresh_home(folder / "home")
         self.catalog = Catalog.open(self.home, self.settings)
-        public_views.create(self.catalog)
         self.bus = Bus()
         self.events: list[Event] = []
         self.bus.listen(self.events.append)
@@ -139,13 +137,13 @@ class Server:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         self.url = f"http://127.0.0.1:{self.port}"
-        for _ in range(200):
-            try:
-                httpx.get(f"{self.url}/v2/health/live").raise_for_status()
-                return
-            except httpx.TransportError:
-                time.sleep(0.02)
-        raise RuntimeError("the server does not come up")
+        wait_until(self._answers)
+
+    def _answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/v2/health/live").is_success
+        except httpx.TransportError:
+            return False
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -154,7 +152,7 @@ class Server:
     def stop(self) -> None:
         """Stop it and wait."""
         self._loop.call_soon_threadsafe(self._server.stop)
-        self._thread.join(10)
+        self._thread.join(60)
 
 
 @dataclass

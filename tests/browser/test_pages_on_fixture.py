@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from fixture_rows import run_id
 from playwright.sync_api import expect
-from real_server import wait_until
 from screens import DESK, PHONE
+from waiting import wait_until
 
 SWEEP, BEST, LIVE, FAILED = run_id(1), run_id(3), run_id(10), run_id(11)
 ADDRESSES = (

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import expect
-from real_server import wait_until
 from screens import DESK, PHONE
+from waiting import wait_until
 
 WORK = """
 import math

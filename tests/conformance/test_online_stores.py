@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from examples_of import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -79,7 +80,7 @@ def test_an_older_row_never_replaces_a_newer_one(store: OnlineStore, older: Row,
     assert store.put_many(first, [newer]) == 0  # a repeat changes nothing
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batches=st.lists(st.lists(st.tuples(*(st.integers(0, n) for n in (3, 5, 2))), max_size=6), max_size=5))
 def test_the_newest_of_all_wins_in_any_order(store: OnlineStore, batches: list[list[tuple[int, int, int]]]) -> None:
     of = schema()

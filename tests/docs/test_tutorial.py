@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from real_server import Server, wait_until
+from real_server import Server
+from waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -93,7 +94,7 @@ def test_tutorial_from_an_empty_folder(shop: Server) -> None:
     ((reason,),) = only("SELECT reason FROM ml.alert_activations")
     assert "spent_30d" in str(reason)
     assert only("SELECT count(*) > 3 FROM ml.drift WHERE metric = 'auc' AND n > 100") == [[True]]  # labels were joined
-    wait_until(lambda: only("SELECT 1 FROM ml.workflow_runs WHERE finished_at IS NOT NULL"), seconds=60)
+    wait_until(lambda: only("SELECT 1 FROM ml.workflow_runs WHERE finished_at IS NOT NULL"))
     assert only("SELECT workflow, state FROM ml.workflow_runs") == [["retrain", "completed"]]
     compared = only("SELECT facts.challenger::DOUBLE > facts.champion::DOUBLE FROM ml.steps WHERE step = 'compare'")
     (version,) = only("SELECT max(to_version) FROM ml.model_alias_moves WHERE alias = 'champion'")

@@ -143,7 +143,7 @@ def test_the_stream_tells_events(server: Any) -> None:
     import http.client
     from urllib.parse import urlsplit
 
-    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=20)
+    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=60)
     connection.request("GET", "/stream")
     response = connection.getresponse()
     assert response.headers["content-type"].startswith("text/event-stream")
@@ -177,7 +177,7 @@ def test_the_command_line_with_and_without_a_server(own_server: Any) -> None:
     status = json.loads(own_server.cli("status", "--json").stdout)
     assert status["server"]["url"] == own_server.url
     assert own_server.cli("down").stdout == f"stopped {own_server.url}\n"
-    assert own_server.process.wait(10) == 0
+    assert own_server.process.wait(60) == 0
     without = own_server.cli("sql", "-c", RUNS)
     assert (without.returncode, without.stdout) == (0, with_server.stdout), without.stderr
     assert own_server.cli("sql", "-c", "FROM kept", "--format", "json").stdout == '[\n  {\n    "answer": 42\n  }\n]\n'

@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
 def up(home: Path, *flags: str) -> subprocess.CompletedProcess[str]:
     """``mlbox up`` that is expected to end by itself."""
     return subprocess.run(
-        [sys.executable, "-m", "mlbox", "--home", str(home), "up", *flags], capture_output=True, text=True, timeout=30
+        [sys.executable, "-m", "mlbox", "--home", str(home), "up", *flags], capture_output=True, text=True, timeout=100
     )
 
 

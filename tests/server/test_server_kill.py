@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from real_server import wait_until
+from waiting import wait_until
 
 SLOW = """
 import time

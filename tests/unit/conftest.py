@@ -7,8 +7,7 @@ import json
 import re
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -127,20 +126,6 @@ def receiver(tmp_path: Path) -> Iterator[Receiver]:
     running = Receiver(tmp_path / "server.json")
     yield running
     running.stop()
-
-
-@pytest.fixture
-def eventually() -> Callable[[Callable[[], Any]], Any]:
-    """Waits until something is true, at most 30 seconds; gives its value."""
-
-    def wait(condition: Callable[[], Any]) -> Any:
-        stop_by = time.monotonic() + 30
-        while not (value := condition()):
-            assert time.monotonic() < stop_by, "it did not happen in time"
-            time.sleep(0.01)
-        return value
-
-    return wait
 
 
 def find_pythons() -> dict[str, Path]:

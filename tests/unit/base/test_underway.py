@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from real_server import wait_until
+from waiting import wait_until
 
 from mlbox.base.command import Caller
 from mlbox.base.errors import AlreadyExists, Cancelled

@@ -6,11 +6,11 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import wait_until
 
 from mlbox.client.outbox import Outbox
 from mlbox.client.spool import discard, read_batches, read_blobs
@@ -40,11 +40,9 @@ def test_all_events_arrive_in_order_and_the_spool_is_empty_afterwards(
     assert list(read_batches(tmp_path / "spool")) == []
 
 
-def test_events_are_sent_without_being_asked_for(
-    receiver: Any, outbox: Outbox, eventually: Callable[[Callable[[], Any]], Any]
-) -> None:
+def test_events_are_sent_without_being_asked_for(receiver: Any, outbox: Outbox) -> None:
     outbox.add({"kind": "progress", "value": 0.5})
-    eventually(lambda: receiver.events == [{"kind": "progress", "value": 0.5}])
+    wait_until(lambda: receiver.events == [{"kind": "progress", "value": 0.5}])
 
 
 def test_a_lost_answer_makes_a_repeat_of_the_same_batch(receiver: Any, outbox: Outbox) -> None:

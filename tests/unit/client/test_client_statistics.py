@@ -10,6 +10,7 @@ import numpy
 import pandas
 import pyarrow
 import pytest
+from examples_of import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -42,7 +43,7 @@ def test_every_kind_of_frame_gives_the_same(frame: Any) -> None:
     assert sum(found["histogram"]["counts"]) == 8
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=200))
 def test_pure_python_agrees_with_numpy(numbers: list[float]) -> None:
     ours = by_python(numbers, len(numbers) + 3)

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from examples_of import examples
 from feature_house import FeatureHouse, entity, known_at, minute, timestamp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -57,7 +58,7 @@ def same(found: float | None, expected: float | None) -> bool:
     return math.isclose(found, expected, rel_tol=1e-9, abs_tol=1e-9)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(25), suppress_health_check=list(HealthCheck))
 @given(rows=ROWS, cuts=st.lists(st.integers(0, 13), max_size=3), has_known_at=st.booleans())
 def test_windows_are_as_the_formula_says_at_once_and_in_parts(
     shared: FeatureHouse, rows: list[tuple[int, int, int, int | None]], cuts: list[int], has_known_at: bool

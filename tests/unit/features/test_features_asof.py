@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 
 import pyarrow
 import pytest
+from examples_of import examples
+from fresh_home import fresh_home
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlbox.base.command import Caller
-from mlbox.base.home import Home
 from mlbox.sql.session import Session
 
 ZERO = datetime(2026, 1, 1, tzinfo=UTC)
@@ -59,7 +60,7 @@ def session() -> Any:
     from mlbox.base.settings import Settings
 
     with TemporaryDirectory() as folder:
-        house = House.open(Home(Path(folder) / "home"), Settings())
+        house = House.open(fresh_home(Path(folder) / "home"), Settings())
         yield Session(house.catalog, house.dispatcher, Caller())
         house.close()
 
@@ -129,7 +130,7 @@ def naive(source: list[Fact], ask: Ask, *, known: bool, ttl: int | None) -> set[
     return {fact.value for fact in tied if fact.event == last}
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(facts, asks, st.booleans(), st.one_of(st.none(), st.integers(1, 6)))
 def test_every_row_gets_what_was_known(
     session: Session, source: list[Fact], spine: list[Ask], known: bool, ttl: int | None
@@ -154,7 +155,7 @@ def test_every_row_gets_what_was_known(
         assert row["value"] in naive(source, ask, known=known, ttl=ttl), (ask, source)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(15), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(facts, st.lists(st.integers(0, 18), min_size=1, max_size=4), st.booleans())
 def test_online_is_offline_at_its_newest(session: Session, source: list[Fact], ends: list[int], known: bool) -> None:
     """After each refresh up to a moment, the online store answers as the offline one just before it."""

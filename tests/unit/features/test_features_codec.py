@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from examples_of import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -54,7 +55,7 @@ def rows(draw: st.DrawFn) -> tuple[Schema, Row]:
     return Schema(SET_ID, ("BIGINT",), tuple(types)), row
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300))
 @given(case=rows())
 def test_a_row_comes_back_as_it_went(case: tuple[Schema, Row]) -> None:
     schema, row = case
@@ -95,7 +96,7 @@ def test_order_of_keys_is_order_of_values(kind: str, values: st.SearchStrategy[A
     def raw(value: Any) -> Any:
         return value.encode() if isinstance(value, str) else value
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=examples(100))
     @given(one=values, other=values)
     def holds(one: Any, other: Any) -> None:
         assert (packed(kind, one) < packed(kind, other)) == (raw(one) < raw(other))
@@ -136,7 +137,7 @@ def test_what_is_none_of_the_type_is_refused(kind: str, value: Any) -> None:
 TEXTS = st.tuples(st.text(max_size=4), st.text(max_size=4))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 @given(one=TEXTS, other=TEXTS)
 def test_two_texts_do_not_run_into_each_other(one: tuple[str, str], other: tuple[str, str]) -> None:
     keys = KeyPacker(Schema(SET_ID, ("VARCHAR", "VARCHAR"), ()))

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from examples_of import examples
 from feature_house import FeatureHouse, entity, known_at, minute, timestamp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -46,7 +47,7 @@ def plain(rows: list[tuple[int, int, int, int | None]]) -> list[tuple[Any, ...]]
     return [(k, minute(event), minute(event + delay), x) for k, event, delay, x in rows]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(25), suppress_health_check=list(HealthCheck))
 @given(first=ROWS, steps=STEPS)
 def test_online_is_the_newest_offline_row(shared: FeatureHouse, first: Any, steps: Any) -> None:
     name = next(NAMES)
@@ -78,7 +79,7 @@ def test_online_is_the_newest_offline_row(shared: FeatureHouse, first: Any, step
             assert reader.read({"k": [0, 1, 2, 3]}) == {"x": [offline.get(k) for k in range(4)]}
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(25), suppress_health_check=list(HealthCheck))
 @given(rows=ROWS, cuts=st.lists(st.integers(0, 16), max_size=4))
 def test_refresh_in_parts_is_refresh_at_once(shared: FeatureHouse, rows: Any, cuts: list[int]) -> None:
     parts, whole = next(NAMES), next(NAMES)

@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from examples_of import examples
 from feature_house import minute
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -106,7 +107,7 @@ def load(connection: duckdb.DuckDBPyConnection, case: Case) -> FeatureSet:
     return feature_set
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(case=cases())
 def test_each_row_gets_what_was_known_then(connection: duckdb.DuckDBPyConnection, case: Case) -> None:
     feature_set = load(connection, case)
@@ -125,7 +126,7 @@ def test_each_row_gets_what_was_known_then(connection: duckdb.DuckDBPyConnection
         assert seen is None or seen <= time  # nothing from the future
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(80), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(case=cases(), until=st.integers(-3, 18))
 def test_newest_rows_for_the_online_store(connection: duckdb.DuckDBPyConnection, case: Case, until: int) -> None:
     feature_set = load(connection, case)

@@ -9,15 +9,14 @@ from typing import Any
 
 import onnx_models
 import pytest
+from fresh_home import fresh_home
 
 from mlbox.base.clock import now
 from mlbox.base.command import Caller, Command, Query, Result
 from mlbox.base.errors import Conflict, Invalid, MlboxError, NotExecuted, NotFound
 from mlbox.base.events import Bus, Event
-from mlbox.base.home import Home
 from mlbox.base.ids import new_id
 from mlbox.base.names import Ref
-from mlbox.engine.catalog import public_views
 from mlbox.engine.catalog.database import Catalog
 from mlbox.engine.catalog.tables import artifacts, endpoints, feature_vectors, runs
 from mlbox.engine.models.commands import CreateModel, DropModel, DropModelAlias, SetModelAlias
@@ -98,9 +97,8 @@ class Registry:
 
 @pytest.fixture
 def registry(tmp_path: Path) -> Iterator[Registry]:
-    home = Home(tmp_path / "home")
+    home = fresh_home(tmp_path / "home")
     catalog = Catalog.open(home)
-    public_views.create(catalog)
     bus, events, store = Bus(), [], ArtifactStore(home.artifacts)
     bus.listen(events.append)
     yield Registry(tmp_path, catalog, store, Models(catalog=catalog, artifacts=store, bus=bus), events)
@@ -261,7 +259,7 @@ def test_drop_is_refused_while_an_endpoint_uses_it(registry: Registry) -> None:
 def test_the_registry_survives_a_restart(registry: Registry) -> None:
     registry.add(4.0, alias="champion")
     registry.catalog.close()
-    registry.catalog = Catalog.open(Home(registry.folder / "home"))
+    registry.catalog = Catalog.open(fresh_home(registry.folder / "home"))
     models = Models(catalog=registry.catalog, artifacts=registry.store, bus=Bus())
     assert models.predictor(M.at("champion")).run([[1.0], [2.0]], 1).prediction.tolist() == [12.0]
 

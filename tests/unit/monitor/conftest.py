@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -14,15 +14,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from fresh_home import fresh_home
 
 from mlbox.app.dispatcher import CommandDispatcher
 from mlbox.base.clock import now
 from mlbox.base.command import Caller, Result
 from mlbox.base.events import Bus, Event
-from mlbox.base.home import Home
 from mlbox.base.ids import new_id
 from mlbox.client.statistics import feature_stats
-from mlbox.engine.catalog import public_views
 from mlbox.engine.catalog.database import Catalog
 from mlbox.engine.catalog.tables import endpoints, models, predictions
 from mlbox.engine.monitor.service import Monitors
@@ -158,8 +157,7 @@ class House:
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
     """An empty one."""
-    catalog = Catalog.open(Home(tmp_path / "home"))
-    public_views.create(catalog)
+    catalog = Catalog.open(fresh_home(tmp_path / "home"))
     bus, dispatcher, parser = Bus(), CommandDispatcher(catalog), SqlParser()
     workflows = Workflows(catalog=catalog, bus=bus, dispatcher=dispatcher, parser=parser)
     monitors = Monitors(catalog=catalog, bus=bus, dispatcher=dispatcher, parser=parser)
@@ -214,6 +212,3 @@ def hook() -> Iterator[Hook]:
     server.shutdown()
     server.server_close()
     thread.join()
-
-
-Waiter = Callable[[Callable[[], Any]], Any]

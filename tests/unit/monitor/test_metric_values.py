@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from examples_of import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from metric_house import Bench, Floats, normal, open_bench
@@ -14,7 +15,7 @@ from sklearn import metrics as reference
 
 from mlbox.client.statistics import feature_stats
 
-SLOW = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SLOW = settings(max_examples=examples(15), suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")

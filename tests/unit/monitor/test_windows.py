@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import duckdb
+from examples_of import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,7 +24,7 @@ def test_every_moment_lies_in_one_window(moment: datetime, length: timedelta, or
     assert moment <= windows.from_start(moment) < moment + length
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=examples(60))
 @given(moments, lengths, st.one_of(st.just(EPOCH), moments))
 def test_sql_agrees(moment: datetime, length: timedelta, origin: datetime) -> None:
     windows = Windows(length, origin)

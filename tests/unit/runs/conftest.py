@@ -11,15 +11,14 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
+from fresh_home import fresh_home
 
 from mlbox.base.command import Caller, Command, Query, Result
 from mlbox.base.errors import MlboxError
 from mlbox.base.events import Bus, Event
-from mlbox.base.home import Home
 from mlbox.base.names import Ref
 from mlbox.base.settings import Settings
 from mlbox.engine.catalog.database import Catalog
-from mlbox.engine.catalog.views import artifacts, base_views, functions, runs
 from mlbox.engine.runs.commands import CreateFunction, RunSource, StartRun
 from mlbox.engine.runs.service import Runs
 from mlbox.engine.storage.artifacts import ArtifactStore
@@ -31,7 +30,7 @@ class Bench:
     """A home whose runs are served; ``restart`` is what a stop and a start of the server are to the runs."""
 
     def __init__(self, folder: Path, settings: Settings) -> None:
-        self.home = Home(folder / "home")
+        self.home = fresh_home(folder / "home")
         self.settings = settings
         self.sources = folder / "sources"
         self.sources.mkdir()
@@ -42,8 +41,6 @@ class Bench:
 
     def _open(self) -> None:
         self.catalog = Catalog.open(self.home, self.settings)
-        views = [view for module in (functions, runs, artifacts, base_views) for view in module.VIEWS]
-        self.catalog.write(lambda cursor: [cursor.execute(view.create) for view in views] and None)
         self.artifacts = ArtifactStore(self.home.artifacts)
         self.http = _serve(lambda: self.runs)
         self.runs = Runs(

@@ -9,11 +9,12 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import wait_until
 
 from mlbox.base.errors import Unavailable
 from mlbox.base.home import Home
@@ -255,9 +256,7 @@ def test_default_handlers_coroutines_and_types(runner: Runner) -> None:
     assert log == "3 1.0 True {'extra': [1]}\n"
 
 
-def test_cancel_ends_all_processes_and_lets_finally_run(
-    runner: Runner, eventually: Callable[[Callable[[], Any]], Any]
-) -> None:
+def test_cancel_ends_all_processes_and_lets_finally_run(runner: Runner) -> None:
     handle = runner.start(
         """
         import subprocess, sys, time
@@ -272,17 +271,17 @@ def test_cancel_ends_all_processes_and_lets_finally_run(
                 print("tidy", flush=True)
         """
     )
-    eventually(lambda: "ready" in runner.log(handle))
+    wait_until(lambda: "ready" in runner.log(handle))
     runner.executor.cancel(handle)
     assert runner.wait(handle).state == "cancelled"
     assert "tidy" in runner.log(handle)
-    eventually(lambda: not group_alive(handle["pid"]))
+    wait_until(lambda: not group_alive(handle["pid"]))
     assert runner.executor.poll(handle).state == "cancelled"
     assert [event["name"] for event in runner.receiver.of_kind("metric")] == ["before"]
     assert runner.receiver.of_kind("finished") == []
 
 
-def test_a_run_that_will_not_be_asked_is_killed(runner: Runner, eventually: Callable[[Callable[[], Any]], Any]) -> None:
+def test_a_run_that_will_not_be_asked_is_killed(runner: Runner) -> None:
     handle = runner.start(
         """
         import signal, time
@@ -293,10 +292,10 @@ def test_a_run_that_will_not_be_asked_is_killed(runner: Runner, eventually: Call
             time.sleep(100)
         """
     )
-    eventually(lambda: "ready" in runner.log(handle))
+    wait_until(lambda: "ready" in runner.log(handle))
     runner.executor.cancel(handle)
     assert runner.wait(handle).state == "cancelled"
-    eventually(lambda: not group_alive(handle["pid"]))
+    wait_until(lambda: not group_alive(handle["pid"]))
 
 
 def test_too_long_is_an_error_that_says_so(runner: Runner) -> None:
@@ -305,9 +304,7 @@ def test_too_long_is_an_error_that_says_so(runner: Runner) -> None:
     assert status.error == {"type": "Timeout", "message": "timed out after 0.5 s; all its processes were ended"}
 
 
-def test_a_killed_process_is_an_error_with_its_signal(
-    runner: Runner, eventually: Callable[[Callable[[], Any]], Any]
-) -> None:
+def test_a_killed_process_is_an_error_with_its_signal(runner: Runner) -> None:
     handle = runner.start("import os, signal\ndef train(ctx): os.kill(os.getpid(), signal.SIGKILL)")
     status = runner.wait(handle)
     assert status.state == "error"
@@ -336,6 +333,7 @@ def test_the_environment_is_scrubbed_and_the_users_is_added(runner: Runner, monk
     monkeypatch.setenv("VIRTUAL_ENV", "/nowhere")
     monkeypatch.setenv("MLBOX_PORT", "1")
     monkeypatch.setenv("KEPT", "yes")
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
     status, log = runner.run(
         """
         import json, os
@@ -396,26 +394,32 @@ def start_and_kill_the_server(runner: Runner, code: str, tmp_path: Path) -> Hand
     return handle
 
 
-def test_a_run_outlives_its_server_and_is_found_again(
-    runner: Runner, tmp_path: Path, eventually: Callable[[Callable[[], Any]], Any]
-) -> None:
+def test_a_run_outlives_its_server_and_is_found_again(runner: Runner, tmp_path: Path) -> None:
     handle = start_and_kill_the_server(
         runner,
         """
-        import os, time
+        import time
+        from pathlib import Path
 
-        def train(ctx):
-            for step in range(50):
+        def _say(ctx, steps):
+            for step in steps:
                 ctx.log_metric("loss", 1 / (step + 1), step=step)
                 print(step, flush=True)
                 time.sleep(0.02)
-        """,
+
+        def train(ctx):
+            _say(ctx, range(25))
+            while not Path("FOLDER/go").exists():
+                time.sleep(0.02)
+            _say(ctx, range(25, 50))
+        """.replace("FOLDER", str(tmp_path)),
         tmp_path,
     )
     assert runner.executor.reattach(handle)
     assert runner.executor.poll(handle).state == "running"
     runner.receiver.stop()
-    time.sleep(0.3)
+    (tmp_path / "go").touch()
+    wait_until(lambda: "30" in runner.log(handle).split())  # it goes on while nobody listens
     runner.receiver.start()
     assert runner.wait(handle) == Status("completed", 0)
     assert runner.log(handle).split() == [str(step) for step in range(50)]
@@ -423,12 +427,10 @@ def test_a_run_outlives_its_server_and_is_found_again(
     assert runner.executor.reattach(handle)
 
 
-def test_a_run_that_died_unseen_is_interrupted(
-    runner: Runner, tmp_path: Path, eventually: Callable[[Callable[[], Any]], Any]
-) -> None:
+def test_a_run_that_died_unseen_is_interrupted(runner: Runner, tmp_path: Path) -> None:
     handle = start_and_kill_the_server(runner, "import time\ndef train(ctx): time.sleep(100)", tmp_path)
     os.killpg(handle["pid"], signal.SIGKILL)
-    eventually(lambda: start_time(handle["pid"]) is None)
+    wait_until(lambda: start_time(handle["pid"]) is None)
     assert not runner.executor.reattach(handle)
     status = runner.executor.poll(handle)
     assert status.state == "interrupted"
@@ -470,7 +472,7 @@ def test_an_interpreter_that_is_missing_is_said(home: Home, receiver: Any, tmp_p
         runner.start("def train(ctx): pass")
 
 
-def test_leftover_children_end_with_the_run(runner: Runner, eventually: Callable[[Callable[[], Any]], Any]) -> None:
+def test_leftover_children_end_with_the_run(runner: Runner) -> None:
     code = (
         "import subprocess\n"
         "def train(ctx):\n"
@@ -478,7 +480,7 @@ def test_leftover_children_end_with_the_run(runner: Runner, eventually: Callable
     )
     status, log = runner.run(code)
     assert status.state == "completed"
-    eventually(lambda: start_time(int(log)) is None)  # a killed process needs a moment to die
+    wait_until(lambda: start_time(int(log)) is None)  # a killed process needs a moment to die
 
 
 def test_the_log_is_read_in_pieces(runner: Runner) -> None:

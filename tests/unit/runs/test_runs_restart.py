@@ -3,13 +3,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import wait_until
 
 from mlbox.base.clock import now
 from mlbox.base.errors import Unauthorized, Unavailable
@@ -200,7 +200,7 @@ def test_who_waits_for_a_run_is_told_that_the_server_stops(bench: Any, tmp_path:
     caller.start()
     wait_until(lambda: bench.rows("FROM catalog.ml.runs WHERE state = 'running'"))
     bench.restart()
-    caller.join(20)
+    caller.join(60)
     assert "the run goes on" in str(caught[0])
     bench.runs.reattach()
     (tmp_path / "go").touch()
@@ -211,11 +211,3 @@ def alive(pid: int) -> bool:
     from mlbox.engine.runs.executors.processes import start_time
 
     return start_time(pid) is not None
-
-
-def wait_until(condition: Callable[[], Any], seconds: float = 20) -> Any:
-    stop_by = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < stop_by, "it did not happen in time"
-        time.sleep(0.02)
-    return value

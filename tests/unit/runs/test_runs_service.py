@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import wait_until
 
 from mlbox.base.clock import now
 from mlbox.base.command import Caller, Query
@@ -31,14 +31,6 @@ SLEEPER = """
         print("asleep", flush=True)
         time.sleep(seconds)
 """
-
-
-def wait_until(condition: Callable[[], Any], seconds: float = 20) -> Any:
-    stop_by = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < stop_by, "it did not happen in time"
-        time.sleep(0.02)
-    return value
 
 
 def test_a_run_with_a_frame(bench: Any) -> None:
@@ -180,7 +172,7 @@ def test_who_finds_no_slot_waits_and_says_so(make_bench: Callable[..., Any]) -> 
     wait_until(lambda: bench.row(first)["state"] == "running")
     waiting = [bench.run("nap", asynchronous=True, parameters={"seconds": 0}).facts["run"] for _ in range(3)]
     wait_until(lambda: bench.row(waiting[2])["reason"] == "waiting for a slot (1 of 1 in use, 2 before it)")
-    assert bench.row(waiting[0])["reason"] == "waiting for a slot (1 of 1 in use)"
+    wait_until(lambda: bench.row(waiting[0])["reason"] == "waiting for a slot (1 of 1 in use)")
     assert bench.row(waiting[0])["state"] == "pending"
     bench.do(CancelRun(project="default", run=waiting[1]))
     assert bench.row(waiting[1])["state"] == "cancelled" and bench.row(waiting[1])["started_at"] is None

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
+from waiting import wait_until
 
 from mlbox.base.command import Query
 from mlbox.base.errors import Conflict, Invalid, RunFailed, StatementError
@@ -181,11 +180,3 @@ def test_cancelling_a_sweep_cancels_its_trials(bench: Any) -> None:
     assert [child["state"] for child in trials(bench, parent)] == ["cancelled", "cancelled"]
     with pytest.raises(Conflict):
         bench.do(CancelRun(project="default", run=parent))
-
-
-def wait_until(condition: Callable[[], Any], seconds: float = 20) -> Any:
-    stop_by = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < stop_by, "it did not happen in time"
-        time.sleep(0.02)
-    return value

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from examples_of import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -99,7 +100,7 @@ _tensor = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400))
 @given(
     tensors=st.lists(_tensor, max_size=3),
     raw=st.binary(max_size=24),
@@ -118,7 +119,7 @@ def test_no_request_makes_anything_but_an_error_with_a_message(
         assert all(column.rows == request.rows for column in request.columns.values())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300))
 @given(st.binary(max_size=60))
 def test_no_bytes_make_anything_but_an_error(body: bytes) -> None:
     with pytest.raises(MlboxError):

@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from fresh_home import fresh_home
 
 from mlbox.app.dispatcher import CommandDispatcher
 from mlbox.base.command import Caller, Command, Handler, Plan, Query, Result, RunSql
 from mlbox.base.errors import Invalid, RunFailed, StatementError
 from mlbox.base.events import Bus, Event
-from mlbox.base.home import Home
 from mlbox.base.ids import new_id
 from mlbox.base.names import literal
-from mlbox.engine.catalog import public_views
 from mlbox.engine.catalog.database import Catalog
 from mlbox.engine.workflows.service import Workflows
 
@@ -104,7 +103,7 @@ class House:
 
     def _wait(self, command: Wait, plan: Plan, caller: Caller) -> Result:
         self.done.append((command, caller))
-        assert self.gate.wait(20)
+        assert self.gate.wait(60)
         return Result("waited")
 
     def _sql(self, command: RunSql, plan: Plan, caller: Caller) -> Result:
@@ -129,8 +128,7 @@ def make_house(tmp_path: Path) -> Iterator[Callable[[], House]]:
 
     def make() -> House:
         close()
-        catalog = Catalog.open(Home(tmp_path / "home"))
-        public_views.create(catalog)
+        catalog = Catalog.open(fresh_home(tmp_path / "home"))
         bus = Bus()
         dispatcher = CommandDispatcher(catalog)
         parser = SmallParser()

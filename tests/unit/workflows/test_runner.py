@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from examples_of import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -39,7 +40,7 @@ def plans(draw: st.DrawFn) -> tuple[dict[str, list[str]], frozenset[str], frozen
     return after, skipped, failing
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(plans())
 def test_every_step_ends_as_its_predecessors_allow(
     plan: tuple[dict[str, list[str]], frozenset[str], frozenset[str]],
@@ -69,7 +70,7 @@ def test_every_step_ends_as_its_predecessors_allow(
 
 
 def test_independent_steps_run_at_the_same_time() -> None:
-    both = threading.Barrier(2, timeout=20)
+    both = threading.Barrier(2, timeout=60)
 
     def perform(step: str, facts: Mapping[str, Any]) -> Outcome:
         both.wait()
@@ -85,7 +86,7 @@ def test_after_a_failure_the_running_ones_end_and_nothing_starts() -> None:
         if step == "bad":
             failed.set()
             raise Invalid("broken")
-        assert failed.wait(20)
+        assert failed.wait(60)
         return Outcome("late")
 
     found = run({"bad": [], "slow": [], "next": ["slow"]}, perform)
@@ -112,7 +113,7 @@ def test_a_step_beyond_its_time_fails_the_run() -> None:
     forever = threading.Event()
 
     def perform(step: str, facts: Mapping[str, Any]) -> Outcome:
-        forever.wait(30)
+        forever.wait(60)
         return Outcome()
 
     found = run({"a": [], "b": ["a"]}, perform, policies={"a": Policy(timeout=0.05)})

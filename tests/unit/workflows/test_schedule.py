@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from waiting import wait_until
 
 from mlbox.base.clock import now
 from mlbox.base.command import Query
@@ -131,13 +130,13 @@ def test_the_loop_runs_what_is_due_and_hears_of_changes(house: Any) -> None:
     put_back(house, now() - timedelta(days=3))
     scheduler.start()
     try:
-        _until(lambda: len(house.done) == 1)
-        _until(lambda: "schedule:default.hourly" in scheduler.pending())
+        wait_until(lambda: len(house.done) == 1)
+        wait_until(lambda: "schedule:default.hourly" in scheduler.pending())
         assert scheduler.pending()["schedule:default.hourly"] == row_of(house).next_run
         house.do(create("TRAIN 0.7", every=timedelta(seconds=1), ref=Ref("default", "often")))
-        _until(lambda: sum(command.auc == 0.7 for command, _ in house.done) >= 2)
+        wait_until(lambda: sum(command.auc == 0.7 for command, _ in house.done) >= 2)
         house.do(DropSchedule(ref=Ref("default", "often")))
-        _until(lambda: "schedule:default.often" not in scheduler.pending())
+        wait_until(lambda: "schedule:default.often" not in scheduler.pending())
     finally:
         scheduler.stop()
 
@@ -159,13 +158,6 @@ def test_a_provider_that_fails_does_not_stop_the_loop(house: Any) -> None:
     scheduler = Scheduler([Two()], house.bus)
     scheduler.start()
     try:
-        _until(lambda: {"fail", "good"} <= set(ran))
+        wait_until(lambda: {"fail", "good"} <= set(ran))
     finally:
         scheduler.stop()
-
-
-def _until(holds: Callable[[], bool], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.01)

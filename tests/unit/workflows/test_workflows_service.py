@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
+from waiting import wait_until
 
 from mlbox.base.command import Query
 from mlbox.base.errors import AlreadyExists, Invalid, NotFound, RunFailed, StatementError
@@ -154,7 +153,7 @@ def test_asynchronous_and_cancel(house: Any) -> None:
     run = house.do(RunWorkflow(ref=W, asynchronous=True)).facts["run"]
     assert house.workflows.cancel(run)
     house.gate.set()
-    _until(lambda: house.catalog.row("SELECT state FROM catalog.ml.workflow_runs")["state"] == "cancelled")
+    wait_until(lambda: house.catalog.row("SELECT state FROM catalog.ml.workflow_runs")["state"] == "cancelled")
     assert states(house)["next"] == "skipped"
     assert not house.workflows.cancel(run)
 
@@ -162,7 +161,7 @@ def test_asynchronous_and_cancel(house: Any) -> None:
 def test_a_restart_marks_what_was_running_as_interrupted(house: Any) -> None:
     house.do(create(step("long", "WAIT"), step("next", "SELECT 1", "long")))
     run = house.do(RunWorkflow(ref=W, asynchronous=True)).facts["run"]
-    _until(lambda: states(house)["long"] == "running")
+    wait_until(lambda: states(house)["long"] == "running")
     after_a_crash = Workflows(catalog=house.catalog, bus=house.bus, dispatcher=house.dispatcher, parser=house.parser)
     assert after_a_crash.recover() == 1
     row = house.catalog.row("SELECT state, finished_at FROM catalog.ml.workflow_runs WHERE id = $1", [run])
@@ -170,10 +169,3 @@ def test_a_restart_marks_what_was_running_as_interrupted(house: Any) -> None:
     assert states(house) == {"long": "error", "next": "skipped"}
     assert after_a_crash.recover() == 0
     house.gate.set()
-
-
-def _until(holds: Callable[[], bool], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.01)
