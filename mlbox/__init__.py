@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from mlbox.client.connection import Connection, Rows, connect
+    from mlbox.client.connection import Connection, connect
     from mlbox.client.context import Context
     from mlbox.client.current import (
         current,
@@ -23,12 +23,14 @@ if TYPE_CHECKING:
         log_tag,
         progress,
     )
-    from mlbox.client.failures import MlboxClientError
+    from mlbox.client.failures import MlboxClientError, SqlError
+    from mlbox.client.result import Result
 
 _MODULES = {
-    "connection": ("connect", "Connection", "Rows"),
+    "connection": ("connect", "Connection"),
     "context": ("Context",),
-    "failures": ("MlboxClientError",),
+    "failures": ("MlboxClientError", "SqlError"),
+    "result": ("Result",),
     "current": (
         "current",
         "log_artifact",
@@ -48,7 +50,8 @@ __all__ = [  # noqa: PLE0604 - the names of _MODULES, written out for tools that
     "Connection",
     "Context",
     "MlboxClientError",
-    "Rows",
+    "Result",
+    "SqlError",
     "__version__",
     "connect",
     "current",
@@ -75,6 +78,13 @@ def __getattr__(name: str) -> Any:
             globals()[name] = value
             return value
     raise AttributeError(f"module 'mlbox' has no attribute {name!r}")
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """``%load_ext mlbox`` in IPython and Jupyter: the magics ``%sql`` and ``%%sql``."""
+    from mlbox.client.notebook import load
+
+    load(shell)
 
 
 def __dir__() -> list[str]:

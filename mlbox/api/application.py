@@ -14,9 +14,8 @@ from litestar.openapi.config import OpenAPIConfig
 from mlbox.api.context import ApiContext
 from mlbox.api.files import artifact_content, run_log
 from mlbox.api.guard import App, Guard, Receive, Scope, Send
-from mlbox.api.kept import Statements
 from mlbox.api.runs import code, events, input_content, put_blob, specification
-from mlbox.api.sql import cancel_statement, get_statement, list_statements, run_sql
+from mlbox.api.sql import run_sql
 from mlbox.api.stream import stream
 from mlbox.base.errors import Internal, MlboxError
 
@@ -62,9 +61,6 @@ def litestar(context: ApiContext) -> Litestar:
         route_handlers=[
             health,
             run_sql,
-            list_statements,
-            get_statement,
-            cancel_statement,
             stream,
             artifact_content,
             run_log,
@@ -76,7 +72,7 @@ def litestar(context: ApiContext) -> Litestar:
         ],
         on_app_init=[limits],
         exception_handlers={MlboxError: _known, HTTPException: _http, Exception: _unknown},
-        state=State({"context": context, "statements": Statements(context)}),
+        state=State({"context": context}),
         openapi_config=OpenAPIConfig(title="mlbox", version=context.version),
         logging_config=None,
         pdb_on_exception=False,

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from mlbox.api.context import ApiContext
 
-PASSING = frozenset({"run.metric", "run.progress", "statement.started", "statement.progress", "statement.finished"})
+PASSING = frozenset({"run.metric", "run.progress"})
 """Events that are told but not kept."""
 
 

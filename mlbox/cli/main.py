@@ -29,10 +29,14 @@ class _Parser(argparse.ArgumentParser):
 
 
 def verbs() -> dict[str, ModuleType]:
-    """Modules of the verbs, by name. A verb has ``HELP``, ``configure(parser)`` and ``run(arguments) -> int``."""
+    """Modules of the verbs, by name. A verb has ``HELP``, ``configure(parser)`` and ``run(arguments) -> int``; it is
+    called as its file, or ``NAME`` where that is no name of a module."""
     package = importlib.import_module("mlbox.cli.commands")
-    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
-    return {name: importlib.import_module(f"{package.__name__}.{name}") for name in names}
+    modules = [
+        importlib.import_module(f"{package.__name__}.{found.name}") for found in pkgutil.iter_modules(package.__path__)
+    ]
+    named = {getattr(module, "NAME", module.__name__.rpartition(".")[2]): module for module in modules}
+    return dict(sorted(named.items()))
 
 
 def parser() -> argparse.ArgumentParser:

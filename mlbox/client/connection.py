@@ -1,97 +1,160 @@
-"""Talking to a server from a script or notebook: ``mlbox.connect().sql("SELECT ...").rows``."""
+"""Talking to a server from a script or notebook: ``mlbox.connect().sql("SELECT ..").to_pandas()``."""
 
 from __future__ import annotations
 
 import json
 import os
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Union
+import time
+import uuid
+from importlib.util import find_spec
+from types import TracebackType
+from typing import Any, Dict, Optional, Tuple, Type
 
-from mlbox.client.failures import MlboxClientError
-from mlbox.client.transport import Refused, Transport, url_of
+from mlbox.client.failures import MlboxClientError, SqlError
+from mlbox.client.parameters import Given, as_json
+from mlbox.client.result import ARROW, Result
+from mlbox.client.transport import Refused, Response, Transport, url_of
 
-DEFAULT_URL = "http://127.0.0.1:7070"
-
-
-class Rows:
-    """The result of the last statement; iterating gives its rows as dictionaries."""
-
-    def __init__(self, results: List[Dict[str, Any]]) -> None:
-        last = results[-1] if results else {}
-        described = last.get("columns") or []
-        self.columns: List[str] = [str(entry["name"]) for entry in described]
-        self.types: List[str] = [str(entry.get("type", "")) for entry in described]
-        self.rows: List[Dict[str, Any]] = [dict(zip(self.columns, row)) for row in last.get("rows") or []]
-        self.message = str(last.get("message") or "")
-        self.truncated = bool(last.get("truncated"))
-        self.results = results
-        """Every statement's result as the server sent it."""
-
-    def __iter__(self) -> Iterator[Dict[str, Any]]:
-        return iter(self.rows)
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __repr__(self) -> str:
-        return f"Rows({len(self.rows)} x {self.columns}, {self.message!r})"
-
-    def scalar(self) -> Any:
-        """The first value of the first row; None when there is none."""
-        return next(iter(self.rows[0].values())) if self.rows else None
+PAUSES = (0.2, 0.5, 1.0)
+"""Seconds before each new attempt where trying again is harmless and may help."""
+CANCEL_SECONDS = 5.0
 
 
 class Connection:
-    """A server. Safe from several threads."""
+    """A server, and the project in use. Safe from several threads, which then share the project."""
 
-    def __init__(self, url: str, token: Optional[str] = None) -> None:
-        self.url = url.rstrip("/")
-        self._transport = Transport(self.url, token, timeout=None)  # a RUN may take hours
-
-    def sql(
+    def __init__(
         self,
-        text: str,
-        parameters: Union[Mapping[str, Any], Sequence[Any], None] = None,
+        url: str,
+        token: Optional[str] = None,
         project: Optional[str] = None,
-    ) -> Rows:
-        """Send statements; parameters are ``?`` or ``$name`` in them. Raises ``MlboxClientError`` with the server's
-        message, hint and code."""
-        body: Dict[str, Any] = {"sql": text}
+        server_file: Optional[str] = None,
+    ) -> None:
+        self.project = project or "default"
+        """Where names without a project are looked up; ``USE PROJECT`` changes it."""
+        self._token = token
+        self._transport = Transport(url, token, server_file, timeout=None)  # a RUN may take hours
+
+    @property
+    def url(self) -> str:
+        """The address of the server."""
+        return self._transport.url
+
+    def sql(self, text: str, parameters: Given = None, project: Optional[str] = None) -> Result:
+        """Carry out statements and give the result of the last one. ``parameters`` fill ``?`` (a sequence) or
+        ``$name`` (a mapping). Raises ``SqlError``; a statement that Ctrl-C interrupts is cancelled at the server."""
+        query_id = uuid.uuid4().hex
+        body: Dict[str, Any] = {
+            "sql": text,
+            "project": project or self.project,
+            "folder": os.getcwd(),
+            "row_limit": 2**31 - 1,
+        }
         if parameters is not None:
-            body["parameters"] = parameters if isinstance(parameters, Mapping) else list(parameters)
-        if project is not None:
-            body["project"] = project
-        data = json.dumps(body, default=str).encode()
+            body["parameters"] = as_json(parameters)
+        arrow = find_spec("pyarrow") is not None
+        headers = {"Content-Type": "application/json", "Accept": ARROW if arrow else "application/json"}
         try:
-            answer = self._transport.request("POST", "/sql", data, {"Content-Type": "application/json"})
-        except Refused:
+            answer = self._send(json.dumps(body).encode(), headers)
+        except KeyboardInterrupt:
+            self._cancel(query_id)
             raise
-        except MlboxClientError as error:
-            raise MlboxClientError(error.message, "start it with: mlbox up", "unavailable") from None
         finally:
             self._transport.close()  # a kept connection that has gone stale would make a statement's fate unknown
-        return Rows(list((answer.json() or {}).get("results") or []))
+        result = Result.of(answer)
+        if project is None:
+            self.project = result.project or self.project
+        return result
+
+    def close(self) -> None:
+        """Nothing is kept open between two statements, so this is for symmetry."""
+        self._transport.close()
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<mlbox connection to {self.url}, project {self.project}>"
+
+    def _send(self, data: bytes, headers: Dict[str, str]) -> Response:
+        pauses = list(PAUSES)
+        while True:
+            try:
+                return self._transport.request("POST", "/sql", data, headers)
+            except Refused as refused:
+                error, again = _refused(refused)
+            except MlboxClientError as unreachable:
+                error, again = _unreachable(unreachable, self.url)
+            if not again or not pauses:
+                raise error from None
+            time.sleep(pauses.pop(0))
+
+    def _cancel(self, query_id: str) -> None:
+        sender = Transport(self.url, self._token, timeout=CANCEL_SECONDS)
+        try:
+            sender.request("POST", f"/sql/{query_id}/cancel", b"{}", {"Content-Type": "application/json"})
+        except MlboxClientError:
+            pass  # it has ended meanwhile, or nobody is there to be told
+        finally:
+            sender.close()
 
 
-def connect(url: Optional[str] = None, token: Optional[str] = None) -> Connection:
-    """A connection to ``url``, else ``MLBOX_URL``, else the server of the ``.mlbox`` of this folder or one above it,
-    else of ``~/.mlbox``, else http://127.0.0.1:7070. Nothing is sent yet."""
-    return Connection(url or _find(), token or os.environ.get("MLBOX_TOKEN"))
+def _refused(error: Refused) -> Tuple[MlboxClientError, bool]:
+    """The error with its place, and whether it passes and nothing of the script was carried out."""
+    try:
+        done = len(json.loads(error.body).get("results") or [])
+    except (ValueError, AttributeError):
+        done = 0
+    told = SqlError(error.status, error.error, error.message, done)
+    return told, error.status == 503 and not done
 
 
-def _find() -> str:
-    known = os.environ.get("MLBOX_URL")
+def _unreachable(error: MlboxClientError, url: str) -> Tuple[MlboxClientError, bool]:
+    """The error as the user should see it, and whether the statements surely did not begin."""
+    if error.code != "unavailable":
+        return error, False
+    if isinstance(error.__cause__, ConnectionRefusedError):
+        return MlboxClientError(f"no server answers at {url}", "start it with: mlbox up", "unavailable"), True
+    told = f"{error.message}; whether the statement was carried out is not known"
+    return MlboxClientError(told, "look before you send it again", "unavailable"), False
+
+
+def connect(url: Optional[str] = None, token: Optional[str] = None, project: Optional[str] = None) -> Connection:
+    """A connection to ``url``, else to ``MLBOX_URL``, else to the server that runs on the home: ``MLBOX_HOME``, else
+    ``.mlbox`` of this folder or one above it, else ``~/.mlbox``. The token is ``MLBOX_TOKEN`` when none is given.
+    Raises ``MlboxClientError`` when no server runs on the home; nothing is sent yet."""
+    token = token or os.environ.get("MLBOX_TOKEN")
+    url = url or os.environ.get("MLBOX_URL")
+    if url:
+        return Connection(url, token, project)
+    home = find_home()
+    server_file = os.path.join(home, "server.json")
+    found = url_of(server_file)
+    if found is None:
+        hint = f"start it with: mlbox --home {home} up; or name another: mlbox.connect('http://127.0.0.1:7070')"
+        raise MlboxClientError(f"no server runs on the home {home}", hint, "unavailable")
+    return Connection(found, token, project, server_file)
+
+
+def find_home() -> str:
+    """The folder that the command line would take."""
+    known = os.environ.get("MLBOX_HOME")
     if known:
-        return known
-    homes = [os.environ["MLBOX_HOME"]] if os.environ.get("MLBOX_HOME") else []
+        return os.path.abspath(os.path.expanduser(known))
     folder = os.getcwd()
     while True:
-        homes.append(os.path.join(folder, ".mlbox"))
-        if os.path.dirname(folder) == folder:
-            break
-        folder = os.path.dirname(folder)
-    homes.append(os.path.join(os.path.expanduser("~"), ".mlbox"))
-    for home in homes:
-        url = url_of(os.path.join(home, "server.json"))
-        if url:
-            return url
-    return DEFAULT_URL
+        candidate = os.path.join(folder, ".mlbox")
+        if os.path.isdir(candidate):
+            return candidate
+        above = os.path.dirname(folder)
+        if above == folder:
+            return os.path.join(os.path.expanduser("~"), ".mlbox")
+        folder = above

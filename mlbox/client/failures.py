@@ -25,6 +25,34 @@ class WrongCall(MlboxClientError):
     """A handler was asked for that is not there, or with arguments that it does not take. No frames are shown."""
 
 
+class SqlError(MlboxClientError):
+    """The server refused or could not carry out a statement. ``where`` is the place in the text (``line``, ``column``,
+    ``offset``, ``text``: the whole line), ``status`` the HTTP status, ``done`` the number of statements of the script
+    that were carried out before."""
+
+    def __init__(self, status: int, said: Dict[str, Any], message: str, done: int = 0) -> None:
+        super().__init__(message, said.get("hint"), str(said.get("code") or "refused"))
+        self.status = status
+        self.where: Optional[Dict[str, Any]] = said.get("where")
+        self.details: Dict[str, Any] = said.get("details") or {}
+        self.done = done
+
+    @property
+    def caret(self) -> str:
+        """The line of the statement with a caret below the place; empty where the place is not known."""
+        if not self.where or not self.where.get("text"):
+            return ""
+        line, column, text = self.where["line"], int(self.where["column"]), str(self.where["text"])
+        below = "".join("\t" if character == "\t" else " " for character in text[: column - 1])
+        return f"  {line} | {text}\n" + " " * (len(str(line)) + 5) + below + "^"
+
+    def __str__(self) -> str:
+        traceback = self.details.get("traceback")
+        indented = "\n".join("  " + line for line in str(traceback).rstrip().splitlines()) if traceback else ""
+        hint = f"hint: {self.hint}" if self.hint else ""
+        return "\n".join(part for part in (self.message, self.caret, indented, hint) if part)
+
+
 class Undelivered(MlboxClientError):
     """The server could not be reached for so long that the client gave up."""
 

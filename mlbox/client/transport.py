@@ -98,6 +98,7 @@ class Transport:
                 self._drop()
                 text = str(error) or type(error).__name__
                 reason = Undelivered(f"the server at {self._url} does not answer: {text}", code="unavailable")
+                reason.__cause__ = error
             self.reachable = False
             self._find_again()
             left = deadline - time.monotonic()

@@ -17,6 +17,7 @@ from mlbox.base.errors import (
     SystemError,
     Unavailable,
 )
+from mlbox.engine.catalog.file_errors import file_error
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -79,7 +80,8 @@ def translate(error: Exception, query: Query | None = None) -> MlboxError:
             return from_dict(json.loads(ours.group(1)))
         except ValueError:
             pass
-    text, hint = _hint(message)
+    about = file_error(message)
+    text, hint = (about.message, about.hint) if about else _hint(message)
     if "single transaction can only write to a single attached database" in text:
         return Forbidden(
             "the catalog is changed by mlbox's own statements only",
@@ -96,7 +98,9 @@ def translate(error: Exception, query: Query | None = None) -> MlboxError:
         hint = f"known here: {candidates.replace(',', ', ')}"
     kind = _KINDS.get(str(body.get("exception_type")), SystemError)
     details = {"kind": "table"} if kind is NotFound and text.startswith("Table with name ") else None
-    message = text[0].lower() + text[1:] if text else "the query failed"
+    if about:
+        return Invalid(about.message, hint=hint, details=about.details)
+    message = (text[0].lower() + text[1:] if text[1:2].islower() else text) or "the query failed"
     return kind(message, hint=hint, where=where, details=details)
 
 

@@ -1,0 +1,143 @@
+"""``mlbox import``: files into a table."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from typing import TYPE_CHECKING
+
+from mlbox.base.errors import AlreadyExists, Invalid, MlboxError
+from mlbox.base.names import DEFAULT_PROJECT, literal, quote
+from mlbox.cli.importing import Files, find_files, load_statement, parse_types, reader_of, split_words, table_name
+
+if TYPE_CHECKING:
+    from mlbox.cli.door import Door
+
+NAME = "import"
+HELP = "load CSV, JSON or Parquet files into a table"
+PREVIEW_ROWS = 5
+EXISTS = """
+SELECT 1 FROM information_schema.tables
+WHERE table_catalog = 'data' AND table_schema = {project} AND lower(table_name) = lower({name})
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments."""
+    parser.add_argument(
+        "words",
+        nargs="+",
+        metavar="FILE",
+        help="files of one kind (.csv .tsv .json .ndjson .parquet, also .gz) or patterns of such; a last word that is "
+        "no file names the table, else the files do",
+    )
+    parser.add_argument("--project", default=DEFAULT_PROJECT, help="where the table is made (default: default)")
+    there = parser.add_mutually_exclusive_group()
+    there.add_argument("--replace", action="store_true", help="put it in the place of a table of this name")
+    there.add_argument("--append", action="store_true", help="add the rows to a table or feature set of this name")
+    parser.add_argument("--types", metavar="'a=INTEGER, ..'", help="types of columns, where the inferred are wrong")
+    parser.add_argument("--delimiter", metavar="TEXT", help="what separates the columns of a CSV file")
+    parser.add_argument("--null", metavar="TEXT", help="what stands for a missing value in a CSV file")
+    parser.add_argument("--dry-run", action="store_true", help="show columns, first rows and statement; load nothing")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Show what the files hold, then load them by one statement: all rows or none."""
+    from mlbox.cli.door import open_door
+
+    words, named = split_words(arguments.words)
+    files = _files(arguments, words)
+    table = named or quote_if_needed(table_name(files.paths))
+    mode = "replace" if arguments.replace else "append" if arguments.append else "create"
+    with open_door(arguments, arguments.project) as door:
+        try:
+            _load(door, files, table, mode, dry=arguments.dry_run)
+        except MlboxError as error:
+            raise _with_arguments(error) from None
+    return 0
+
+
+def _files(arguments: argparse.Namespace, words: list[str]) -> Files:
+    paths = find_files(words)
+    reader = reader_of(paths)
+    options = {}
+    for option, name in (("delimiter", "delim"), ("null", "nullstr")):
+        given = getattr(arguments, option)
+        if given is not None:
+            if reader != "read_csv":
+                raise Invalid(f"--{option} is for CSV files", hint="other kinds of files need no such thing")
+            options[name] = literal(given)
+    return Files(paths, reader, options, parse_types(arguments.types) if arguments.types else {})
+
+
+def _load(door: Door, files: Files, table: str, mode: str, *, dry: bool) -> None:
+    from mlbox.cli.conduct import Conducted
+    from mlbox.cli.progress import watcher
+    from mlbox.cli.render import Layout, print_result
+
+    if mode == "create":
+        _refuse_existing(door, table)
+    described = door.ask(f"DESCRIBE {files.query}")
+    preview = next(iter(door.run(f"{files.query} LIMIT {PREVIEW_ROWS}")))
+    preview["columns"] = [{"name": f"{name}: {kind}", "type": kind.lower()} for name, kind, *_ in described]
+    preview["message"] = f"the first rows of {_told(files)}"
+    print_result(preview, "box", layout=Layout(timer=False))
+    for note in _notes(door, files, [str(row[0]) for row in described]):
+        print(f"note: {note}", file=sys.stderr)
+    statement = load_statement(files, table, mode, [str(row[0]) for row in described])
+    print(f"\n{statement};\n", flush=True)
+    if dry:
+        print("nothing is loaded")
+        return
+    for _ in Conducted(door, statement).results(watcher(door, statement)):
+        pass
+    count = door.ask(f"SELECT count(*) FROM {table}")[0][0]
+    print(f"{table} in project {door.project}: {count:,} rows")
+
+
+def _notes(door: Door, files: Files, columns: list[str]) -> list[str]:
+    """What DuckDB guessed about a CSV file that its user may not want."""
+    if files.reader != "read_csv":
+        return []
+    notes = []
+    for path in files.paths:
+        skipped = door.ask(f"SELECT SkipRows FROM sniff_csv({literal(str(path))})")[0][0]
+        if skipped:
+            lines = "the first line is" if skipped == 1 else f"the first {skipped} lines are"
+            notes.append(f"{lines} left out of {path.name}: other columns than the lines below")
+    if len(columns) == 1 and re.search("[,;|\t]", columns[0]) and "delim" not in files.options:
+        notes.append("this is one column, since not all lines have the same number; --delimiter ',' splits it")
+    return notes
+
+
+def _told(files: Files) -> str:
+    first = files.paths[0].name
+    return first if len(files.paths) == 1 else f"{first} and {len(files.paths) - 1} more"
+
+
+def _refuse_existing(door: Door, table: str) -> None:
+    project, _, name = table.replace('"', "").rpartition(".")
+    if door.ask(EXISTS.format(project=literal((project or door.project).lower()), name=literal(name))):
+        raise AlreadyExists(f"there is a table {table} already", hint="--replace, --append, or name another")
+
+
+def quote_if_needed(name: str) -> str:
+    """A word of SQL is no name without quotes."""
+    from mlbox.sql.lexer import RESERVED
+
+    return quote(name) if name.upper() in RESERVED else name
+
+
+def _with_arguments(error: MlboxError) -> MlboxError:
+    """The place is in a statement that the user did not write, and the hint should be what he can type."""
+    error.where = None
+    if "column" in error.details:
+        error.hint = f"--types '{error.details['column']}=VARCHAR' takes it as text; --null TEXT says what is missing"
+    elif "byte sequence" in error.message or "not UTF-8" in error.message:
+        error.hint = "convert the file to UTF-8 first: iconv -f latin1 -t utf-8"
+    elif "file" in error.details:
+        error.hint = "mend the file; nothing was loaded"
+    if error.details.get("text"):
+        error.details = {**error.details, "output": error.details["text"]}
+    return error
