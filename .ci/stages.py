@@ -15,7 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-DEBIAN = {"chromium": "chromium", "objdump": "binutils", "git": "git"}
+DEBIAN = {
+    "chromium": "chromium",
+    "objdump": "binutils",
+    "git": "git",
+    "dockerd": "docker.io",
+    "iptables": "iptables",
+    "ip": "iproute2",
+}
 """Command → package that brings it."""
 
 
@@ -35,6 +42,7 @@ STAGES = (
     Stage("lint and types", ("make", "check")),
     Stage("fast tests", ("make", "test")),
     Stage("browser tests", ("make", "test-browser"), skip=lambda: "" if chromium() else "there is no Chromium"),
+    Stage("engine: docker", ("make", "test-engine", "ENGINE=docker"), skip=lambda: why_no_engine("docker")),
     Stage("demo", ("make", "ci-demo")),
     Stage("executable: build", ("make", "build")),
     Stage("executable: smoke", ("make", "smoke")),
@@ -44,6 +52,14 @@ STAGES = (
 def chromium() -> str | None:
     """A Chromium of this machine."""
     return os.environ.get("MLBOX_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+
+
+def why_no_engine(name: str) -> str:
+    """What ``tests/engines/<name>.py`` says; it runs in the project's environment."""
+    question = f"import sys; sys.path.insert(0, 'tests'); from engines.{name} import why_not; print(why_not())"
+    command = [str(ROOT / ".venv/bin/python"), "-c", question]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else done.stderr.strip()[-300:]
 
 
 def install_debian() -> str:

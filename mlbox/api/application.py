@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from litestar import Litestar, Request, Response, get
@@ -14,7 +15,7 @@ from litestar.openapi.config import OpenAPIConfig
 from mlbox.api.context import ApiContext
 from mlbox.api.files import artifact_content, run_log
 from mlbox.api.guard import App, Guard, Receive, Scope, Send
-from mlbox.api.runs import code, events, input_content, put_blob, specification
+from mlbox.api.runs import RUN_API
 from mlbox.api.sql import run_sql
 from mlbox.api.stream import stream
 from mlbox.base.errors import Internal, MlboxError
@@ -50,26 +51,15 @@ def _unknown(request: Request[Any, Any, State], error: Exception) -> Response[An
     return Response({"error": told.to_dict()}, status_code=500)
 
 
-def litestar(context: ApiContext) -> Litestar:
-    """All API routes with the one error envelope."""
+def litestar(context: ApiContext, routes: Sequence[Any]) -> Litestar:
+    """An application of API routes with the one error envelope."""
 
     def limits(config: AppConfig) -> AppConfig:
         config.request_max_body_size = context.settings.max_request_mb << 20
         return config
 
     return Litestar(
-        route_handlers=[
-            health,
-            run_sql,
-            stream,
-            artifact_content,
-            run_log,
-            specification,
-            input_content,
-            code,
-            put_blob,
-            events,
-        ],
+        route_handlers=routes,
         on_app_init=[limits],
         exception_handlers={MlboxError: _known, HTTPException: _http, Exception: _unknown},
         state=State({"context": context}),
@@ -77,6 +67,9 @@ def litestar(context: ApiContext) -> Litestar:
         logging_config=None,
         pdb_on_exception=False,
     )
+
+
+ROUTES = (health, run_sql, stream, artifact_content, run_log, *RUN_API)
 
 
 class Front:
@@ -104,6 +97,11 @@ class Front:
 
 def build(context: ApiContext, pages: App) -> App:
     """The whole: guard, then inference, API and pages."""
-    front = Front(context.endpoints.asgi, litestar(context), pages)  # type: ignore[arg-type]
+    front = Front(context.endpoints.asgi, litestar(context, ROUTES), pages)  # type: ignore[arg-type]
     settings = context.settings
     return Guard(front, hosts=[settings.host, *settings.allowed_hosts.split(",")], token=settings.token)
+
+
+def build_run_api(context: ApiContext, hosts: Sequence[str]) -> App:
+    """What containers and clusters reach: the run API and nothing else. Each call carries the token of one run."""
+    return Guard(litestar(context, RUN_API), hosts=hosts)  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from litestar.response import File
 
 from mlbox.api.context import ApiContext
 from mlbox.base.errors import Invalid, Unauthorized
+from mlbox.engine.runs.client_zip import client_zip
 
 AnyRequest = Request[Any, Any, State]
 
@@ -32,14 +33,24 @@ def specification(request: AnyRequest, run_id: str) -> dict[str, Any]:
 
 @get("/run-api/{run_id:str}/inputs/{name:str}", sync_to_thread=True)
 def input_content(request: AnyRequest, run_id: str, name: str) -> File:
-    """An input's bytes."""
-    return File(_context(request, run_id).calls_home.input_path(run_id, name))
+    """An input as Parquet; as CSV to whom does not accept that."""
+    calls = _context(request, run_id).calls_home
+    accepted = request.headers.get("accept", "*/*")
+    if "parquet" in accepted or "*/*" in accepted:
+        return File(calls.input_path(run_id, name))
+    return File(calls.input_csv_path(run_id, name))
 
 
 @get("/run-api/{run_id:str}/code", sync_to_thread=True)
 def code(request: AnyRequest, run_id: str) -> File:
     """The function's files as a zip."""
     return File(_context(request, run_id).calls_home.code_path(run_id))
+
+
+@get("/run-api/{run_id:str}/client", sync_to_thread=True)
+def client(request: AnyRequest, run_id: str) -> File:
+    """The client SDK as a zip, for machines that have nothing of ours."""
+    return File(client_zip(_context(request, run_id).home.cache))
 
 
 @put("/run-api/{run_id:str}/blobs/{digest:str}")
@@ -65,3 +76,7 @@ def events(request: AnyRequest, run_id: str, data: dict[str, Any]) -> Response[d
     if not isinstance(batch, str) or not isinstance(items, list):
         raise Invalid("a batch of events needs 'batch' (text) and 'events' (a list)")
     return Response({"accepted": context.calls_home.accept(run_id, batch, items)})
+
+
+RUN_API = (specification, input_content, code, client, put_blob, events)
+"""All of it."""

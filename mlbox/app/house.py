@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mlbox import __version__
 from mlbox.app.dispatcher import CommandDispatcher
+from mlbox.app.doors import Doors
 from mlbox.app.listener import Listener
 from mlbox.base.errors import MlboxError
 from mlbox.base.events import Bus, Event
@@ -53,6 +54,7 @@ class House:
         self.parser = SqlParser()
         self.artifacts = ArtifactStore(home.artifacts)
         self.listener = Listener(self)
+        self.doors = Doors(self)
         self.features = Features(catalog=self.catalog, bus=self.bus, home=home)
         self.models = Models(catalog=self.catalog, artifacts=self.artifacts, bus=self.bus)
         self.runs = Runs(
@@ -60,7 +62,7 @@ class House:
             artifacts=self.artifacts,
             bus=self.bus,
             settings=settings,
-            home_url=self.listener.url,
+            doors=self.doors,
             frame_query=self.features.training_query,
         )
         self.workflows = Workflows(catalog=self.catalog, bus=self.bus, dispatcher=self.dispatcher, parser=self.parser)
@@ -121,6 +123,7 @@ class House:
         self.runs.shutdown()
         self.endpoints.stop()
         self.listener.stop()
+        self.doors.stop()
         self.features.close()
         self.catalog.close()
         self.home.server_file.unlink(missing_ok=True)

@@ -68,6 +68,11 @@ class Home:
         return self.path / "server.json"
 
     @property
+    def run_api_file(self) -> Path:
+        """Where runs elsewhere call home: host → port."""
+        return self.path / "run-api.json"
+
+    @property
     def lock_file(self) -> Path:
         """Held locked by the owner."""
         return self.path / "home.lock"

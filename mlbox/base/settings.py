@@ -29,8 +29,23 @@ class Settings:
     token: str = _setting("", "Token that callers must send; needed as soon as the server listens beyond loopback")
     allowed_hosts: str = _setting("", "More host names that requests may carry, separated by commas")
     run_slots: int = _setting(2, "Local runs at the same time", "runs")
+    run_host: str = _setting(
+        "", "Address at which containers and clusters reach this machine's run API; empty asks the engine"
+    )
+    run_port: int = _setting(0, "Port of that; 0 chooses a free one once and keeps it")
+    run_url: str = _setting("", "What they are told instead, when something stands between (https://host/path)")
+    docker_host: str = _setting(
+        "", "Docker engine (unix:///path or tcp://host:2376); empty: DOCKER_HOST, then /var/run/docker.sock"
+    )
+    docker_image: str = _setting("", "Image of Docker runs without IMAGE; empty: python:<version of the function>-slim")
     python: str = _setting("", "Interpreter for functions without requirements; empty finds one")
     uv: str = _setting("", "The uv that builds environments; empty takes the bundled one, then the one on PATH")
+    package_index: str = _setting("", "Package index of environments and images; empty: as the host's pip has it")
+    package_more_indexes: str = _setting("", "More package indexes, separated by spaces")
+    package_proxy: str = _setting("", "HTTP proxy on the way to package indexes")
+    package_certificates: str = _setting("", "File with the certificates of those who may sign for package indexes")
+    package_wheelhouse: str = _setting("", "Folder of wheels, searched beside the indexes")
+    package_offline: bool = _setting(False, "Whether packages come from the wheelhouse only")
     log_flush_ms: int = _setting(200, "Longest time a prediction waits before it is written", "ms")
     log_buffer_rows: int = _setting(100_000, "Predictions kept in memory before they are dropped and counted", "rows")
     max_request_mb: int = _setting(64, "Largest body of a request", "MB")
@@ -51,12 +66,15 @@ class Provenance:
     unit: str
 
 
+_BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+
+
 def _convert(name: str, text: Any, kind: type, source: str) -> Any:
     if isinstance(text, kind) and not (kind is int and isinstance(text, bool)):
         return text
     try:
-        return kind(text)
-    except (TypeError, ValueError):
+        return _BOOLEANS[str(text).lower()] if kind is bool else kind(text)
+    except (TypeError, ValueError, KeyError):
         raise Invalid(f"setting {name} = {text!r} ({source}) is not {kind.__name__}") from None
 
 

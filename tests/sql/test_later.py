@@ -33,11 +33,11 @@ EXAMPLES = {
     "CREATE FUNCTION": {
         "FROM 'git+url'": "CREATE FUNCTION g FROM 'git+https://host/x'",
         "FROM 'hub://name'": "CREATE FUNCTION g FROM 'hub://x'",
-        "RUNTIME other than local": "CREATE FUNCTION g FROM 'f.py' RUNTIME docker",
+        "RUNTIME other than local and docker": "CREATE FUNCTION g FROM 'f.py' RUNTIME spark",
         "SECRETS": "CREATE FUNCTION g FROM 'f.py' SECRETS (a)",
     },
     "RUN": {
-        "ON other than local": "RUN f ON docker",
+        "ON other than local and docker": "RUN f ON spark",
     },
     "CREATE MODEL": {"OPTIONS (..) AS SELECT": "CREATE MODEL n OPTIONS (type = 'linear') AS SELECT 1"},
     "ALTER MODEL": {clause: f"ALTER MODEL m {text}" for clause, text in RENAMED.items()},
@@ -62,7 +62,7 @@ EXAMPLES = {
     "SHOW": {words: f"SHOW {words}" for words in ("HUB", "MEMBERS", "SOURCES")},
     "DESCRIBE": {words: f"DESCRIBE {words} x" for words in ("HUB FUNCTION", "MEMBER", "SOURCE")},
 }
-REFUSALS = ("this version", "there is no executor 'docker'", "there is nothing to show called", "there is no kind ")
+REFUSALS = ("this version", "there is no executor 'spark'", "there is nothing to show called", "there is no kind ")
 
 
 def test_every_clause_that_comes_later_is_refused(house: Any, tmp_path: Path) -> None:

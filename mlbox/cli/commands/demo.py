@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     if server is None:
         from mlbox.app import logs
         from mlbox.app.house import House
-        from mlbox.app.listener import choose_port
+        from mlbox.app.serving import choose_port
 
         house = House.open(home, settings)
         logs.to_file(home)

@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from mlbox.app import logs
     from mlbox.app.house import House
-    from mlbox.app.listener import choose_port
+    from mlbox.app.serving import choose_port
 
     if home.server() is None:
         choose_port(settings.host, settings.port)  # before the home is opened: the error comes at once

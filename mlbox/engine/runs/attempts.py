@@ -2,63 +2,62 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from mlbox.base.errors import Invalid, MlboxError
+from mlbox.base.errors import Internal, Invalid, MlboxError
 from mlbox.engine.catalog.tables.functions import FunctionRow
 from mlbox.engine.catalog.tables.runs import RunRow
 from mlbox.engine.runs import code, lifecycle
 from mlbox.engine.runs.calls_home import CallsHome
-from mlbox.engine.runs.executors.base import EXECUTORS, Executor, RunSpec, Status
+from mlbox.engine.runs.engines import Engines
+from mlbox.engine.runs.executors.base import Executor, RemoteExecutor, RunSpec, Status
 from mlbox.engine.runs.frames import Frames, FrameSource
 from mlbox.engine.runs.functions import Functions
 from mlbox.engine.runs.ledger import Ending, Ledger
+from mlbox.engine.runs.output import Output
 from mlbox.engine.runs.requests import load_resources, load_source
 from mlbox.engine.runs.watches import Leaving, Watch
 from mlbox.engine.storage.artifacts import ArtifactStore
 
 if TYPE_CHECKING:
     from mlbox.base.home import Home
-    from mlbox.base.settings import Settings
 
 FIRST_POLL_SECONDS = 0.02
 WOKEN_POLL_SECONDS = 0.005
 LAST_POLL_SECONDS = 0.25
 
 
-class Engines:
-    """The executors of this home, each made when it is first asked for."""
-
-    def __init__(self, home: Home, settings: Settings) -> None:
-        self._home = home
-        self._settings = settings
-        self._made: dict[str, Executor] = {}
-        self._lock = threading.Lock()
-
-    def get(self, name: str) -> Executor:
-        """The executor called ``name``; ``NotFound`` with the nearest names."""
-        with self._lock:
-            if name not in self._made:
-                self._made[name] = EXECUTORS.get(name)(home=self._home, settings=self._settings)
-            return self._made[name]
-
-
 class RunLog:
-    """The run's log while it is prepared; afterwards the process writes it itself."""
+    """The run's log while it is prepared."""
 
-    def __init__(self, path: Path, watch: Watch) -> None:
-        self._path = path
+    def __init__(self, output: Output, watch: Watch) -> None:
+        self._output = output
         self._watch = watch
 
     def write(self, text: str) -> None:
         """Append; raises ``Cancelled`` or ``Leaving`` so that preparation ends."""
         self._watch.check()
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(text)
+        self._output.say(self._watch.run_id, text)
+
+
+class Doors(Protocol):
+    """Where runs call home. Somebody listens there when a method returns."""
+
+    def url(self) -> str:
+        """For processes of this machine."""
+        ...
+
+    def remote_url(self, host: str) -> str:
+        """For runs elsewhere, which reach this machine at the address ``host``; only the run API is behind it."""
+        ...
+
+    def reopen(self) -> None:
+        """For runs elsewhere that were started before a restart: the address that they know. A place that is taken
+        by others meanwhile is no error."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +71,8 @@ class Workshop:
     functions: Functions
     frames: Frames
     engines: Engines
-    home_url: Callable[[], str]
+    output: Output
+    doors: Doors
 
 
 class Attempts:
@@ -86,10 +86,6 @@ class Attempts:
         """The record of runs."""
         return self._shop.ledger
 
-    def log_path(self, run_id: str) -> Path:
-        """Output of all attempts of a run."""
-        return self._shop.home.logs / f"{run_id}.log"
-
     def folder(self, run_id: str) -> Path:
         """Inputs, code and working folders of a run."""
         return self._shop.home.runs / run_id
@@ -102,15 +98,27 @@ class Attempts:
         row = self._shop.ledger.move(watch.run_id, lifecycle.PREPARING)
         row = self.write_frames(row, sources)
         watch.check()
-        log = RunLog(self.log_path(row.id), watch)
+        log = RunLog(self._shop.output, watch)
         function = self._shop.functions.of_run(row.project, row.function, row.function_version)
-        spec = self._spec(row, function)
-        code.unpack(function.code, self._shop.artifacts, spec.code_folder)
+        engine = self._shop.engines.get(row.runtime)
+        spec = self._spec(row, function, self.open_door(engine))
         if row.attempt > 1:
             log.write(f"mlbox: attempt {row.attempt}\n")
-        handle = self._shop.engines.get(row.runtime).submit(spec, log)
+        if engine.capabilities.remote:
+            self._shop.output.begin(row.id)
+        else:
+            code.unpack(function.code, self._shop.artifacts, spec.code_folder)
+        handle = engine.submit(spec, log)
         self._shop.ledger.move(row.id, lifecycle.RUNNING, {"handle": handle})
         return handle
+
+    def open_door(self, engine: Executor) -> str:
+        """The address at which runs of ``engine`` call home; somebody listens there when this returns."""
+        if not engine.capabilities.remote:
+            return self._shop.doors.url()
+        if not isinstance(engine, RemoteExecutor):
+            raise Internal(f"executor {engine.name!r} is remote and does not say where its runs call home")
+        return self._shop.doors.remote_url(engine.call_home_host())
 
     def follow(self, watch: Watch, handle: Mapping[str, Any]) -> Ending:
         """Wait for the end of a process, take in what it left, and say how it ended. Raises ``Leaving``."""
@@ -121,12 +129,7 @@ class Attempts:
             if watch.cancelled.is_set() and not told:
                 engine.cancel(dict(handle))
                 told = True
-            try:
-                status = engine.poll(dict(handle))
-            except MlboxError as error:
-                if not error.transient:  # an engine that is away for the moment says nothing about the run
-                    raise
-                status = Status("running")
+            status = self._look(row.id, engine, dict(handle))
             if status.ended:
                 break
             if watch.leaving.is_set():
@@ -134,6 +137,31 @@ class Attempts:
             woken = watch.pause(pause)  # a process that says that it has finished ends within milliseconds
             pause = WOKEN_POLL_SECONDS if woken else min(pause * 1.5, LAST_POLL_SECONDS)
         return self._ending(row, status)
+
+    def _look(self, run_id: str, engine: Executor, handle: dict[str, Any]) -> Status:
+        """How the run is, its output copied up to there. An engine that is away says nothing about the run."""
+        try:
+            status = engine.poll(handle)
+            if engine.capabilities.remote:
+                self._shop.output.copy(run_id, lambda offset: engine.logs(handle, offset))
+        except MlboxError as error:
+            if not error.transient:
+                raise
+            return Status("running")
+        return status
+
+    def let_go(self, run_id: str, *, ended: bool) -> None:
+        """The engine gives up what it kept of an attempt: when the end is on record (and that it has is noted), or
+        (not ``ended``) before the next attempt."""
+        row = self._shop.ledger.get(run_id)
+        if row.handle is None or ended != lifecycle.is_final(row.state):
+            return
+        engine = self._shop.engines.get(row.runtime)
+        if engine.capabilities.remote:
+            engine.cancel(dict(row.handle))
+            self._shop.output.end(run_id)
+            if ended:
+                self._shop.ledger.note(run_id, {"handle": None})
 
     def write_frames(self, row: RunRow, sources: Mapping[str, FrameSource] | None = None) -> RunRow:
         """Write the inputs that are not there yet, and record what they were made from."""
@@ -158,7 +186,7 @@ class Attempts:
         shop.ledger.note(row.id, {"request": {**row.request, "frames": frames}})
         return shop.ledger.get(row.id)
 
-    def _spec(self, row: RunRow, function: FunctionRow) -> RunSpec:
+    def _spec(self, row: RunRow, function: FunctionRow, url: str) -> RunSpec:
         shop, folder, definition = self._shop, self.folder(row.id), function.definition
         return RunSpec(
             run_id=row.id,
@@ -167,8 +195,8 @@ class Attempts:
             file=function.file,
             code_folder=folder / "code",
             run_folder=folder / f"attempt-{row.attempt}",
-            log_path=self.log_path(row.id),
-            url=shop.home_url(),
+            log_path=shop.output.path(row.id),
+            url=url,
             token=shop.calls.issue_token(row),
             handler=row.handler,
             parameters=row.request.get("parameters", {}),
@@ -179,6 +207,8 @@ class Attempts:
             timeout_seconds=row.request.get("timeout_seconds"),
             server_file=shop.home.server_file,
             python=definition.get("python"),
+            image=definition.get("image"),
+            options=definition.get("options", {}),
             attempt=row.attempt,
         )
 

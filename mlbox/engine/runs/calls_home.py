@@ -20,13 +20,14 @@ from mlbox.engine.catalog.tables import artifacts as artifact_rows
 from mlbox.engine.catalog.tables import functions, metrics, runs
 from mlbox.engine.catalog.tables.runs import RunRow
 from mlbox.engine.runs import lifecycle
+from mlbox.engine.runs.csv_inputs import as_csv, column_types
 from mlbox.engine.runs.incoming import Digested, digest_events
+from mlbox.engine.runs.output import Output
 from mlbox.engine.storage.artifacts import ArtifactStore, Blob, check_digest
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from mlbox.base.home import Home
     from mlbox.engine.catalog.database import Catalog
 
 _METRIC_EVENT_SECONDS = 0.2
@@ -37,12 +38,12 @@ class CallsHome:
     """One object for all runs. Methods raise ``NotFound``, ``Invalid``, ``Unauthorized``; all are safe in threads."""
 
     def __init__(
-        self, *, catalog: Catalog, artifacts: ArtifactStore, bus: Bus, home: Home, wake: Callable[[str], None]
+        self, *, catalog: Catalog, artifacts: ArtifactStore, bus: Bus, output: Output, wake: Callable[[str], None]
     ) -> None:
         self._catalog = catalog
         self._artifacts = artifacts
         self._bus = bus
-        self._home = home
+        self._output = output
         self._wake = wake
         self._tokens: dict[str, str] = {}
         self._told: dict[str, float] = {}
@@ -89,7 +90,12 @@ class CallsHome:
             "handler": row.handler,
             "parameters": request.get("parameters", {}),
             "inputs": {
-                name: {"format": "parquet", "rows": frame["rows"]} for name, frame in request.get("frames", {}).items()
+                name: {
+                    "format": "parquet",
+                    "rows": frame["rows"],
+                    "types": column_types(self._catalog.home.path / frame["path"]),
+                }
+                for name, frame in request.get("frames", {}).items()
             },
             "file": function.file,
             "attempt": row.attempt,
@@ -101,7 +107,15 @@ class CallsHome:
         if name not in frames:
             known = ", ".join(frames) or "none"
             raise NotFound(f"run {run_id[:16]} has no input {name!r}", hint=f"its inputs: {known}")
-        return self._home.path / str(frames[name]["path"])
+        return self._catalog.home.path / str(frames[name]["path"])
+
+    def input_csv_path(self, run_id: str, name: str) -> Path:
+        """The same as CSV, for environments without pyarrow."""
+        parquet = self.input_path(run_id, name)
+        target = parquet.with_suffix(".csv")
+        if not target.is_file():
+            as_csv(parquet, target)
+        return target
 
     def code_path(self, run_id: str) -> Path:
         """The zip of the function's files."""
@@ -123,8 +137,8 @@ class CallsHome:
         digested = self.take(run_id, batch, events)
         if digested.refused:
             lines = [f"mlbox: left out: {refusal}\n" for refusal in digested.refused]
-            with suppress(OSError), (self._home.logs / f"{run_id}.log").open("a", encoding="utf-8") as log:
-                log.writelines(lines)
+            with suppress(OSError):
+                self._output.say(run_id, "".join(lines))
         return digested.accepted
 
     def take(self, run_id: str, batch: str, events: Sequence[Any]) -> Digested:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,22 @@ def as_csv(parquet: Path, target: Path) -> dict[str, Any]:
     schema = file.schema_arrow
     flat = pyarrow.schema([(entry.name, _flat_type(entry.type, pyarrow)) for entry in schema])
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_suffix(".new")
+    temporary = target.with_suffix(f".{secrets.token_hex(4)}")
     with pyarrow.csv.CSVWriter(temporary, flat) as writer:
         for batch in file.iter_batches():
             columns = [_flat(column, kind, pyarrow) for column, kind in zip(batch.columns, flat.types, strict=True)]
             writer.write_batch(pyarrow.record_batch(columns, schema=flat))
     os.replace(temporary, target)
     return {"path": str(target), "format": "csv", "types": {entry.name: str(entry.type) for entry in schema}}
+
+
+def column_types(parquet: Path) -> dict[str, str]:
+    """Column → Arrow type of a Parquet file; nothing when the file has gone."""
+    import pyarrow.parquet
+
+    if not parquet.is_file():
+        return {}
+    return {entry.name: str(entry.type) for entry in pyarrow.parquet.read_schema(parquet)}
 
 
 def _is_nested(kind: Any, pyarrow: Any) -> bool:

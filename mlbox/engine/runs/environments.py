@@ -12,7 +12,7 @@ import selectors
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from mlbox.base.clock import now
 from mlbox.base.errors import Invalid
 from mlbox.engine.runs.executors.processes import kill_group, scrubbed_environment
 from mlbox.engine.runs.interpreters import host_python, probe, satisfies
+from mlbox.engine.runs.package_sources import PackageSources
 from mlbox.engine.runs.uv import find_uv, uv_environment
 
 if TYPE_CHECKING:
@@ -116,11 +117,11 @@ class Environments:
         try:
             # relocatable: the scripts must not hold the name of the temporary folder
             venv = [str(uv), "venv", "--quiet", "--relocatable", "--no-project", "--python", interpreter, str(building)]
-            output = _run(venv, sink)
+            output = _run(venv, sink, {})
             if output is not None:
                 raise Invalid(f"no environment with Python {interpreter} can be made", hint=output)
             install = [str(uv), "pip", "install", "--python", str(building / "bin" / "python"), *requirements]
-            output = _run(install, sink)
+            output = _run(install, sink, PackageSources.of(self._settings).uv_variables())
             if output is not None:
                 raise _not_installable(requirements, output)
             body = {"requirements": requirements, "python": interpreter, "built_at": now().isoformat()}
@@ -156,9 +157,10 @@ def _locked(file: Path, sink: LogSink) -> Iterator[None]:
         os.close(handle)
 
 
-def _run(command: list[str], sink: LogSink) -> str | None:
-    """Run uv, telling its lines to ``sink``; None when it succeeded, else its explanation."""
-    environment = uv_environment(scrubbed_environment(os.environ))
+def _run(command: list[str], sink: LogSink, variables: Mapping[str, str]) -> str | None:
+    """Run uv, telling its lines to ``sink``; None when it succeeded, else its explanation. ``variables`` win over what
+    the host's pip and uv are told."""
+    environment = uv_environment({**scrubbed_environment(os.environ), **variables})
     process = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +46,7 @@ class Ending:
     @property
     def summary(self) -> str:
         """One line: ``ValueError: no rows``."""
-        if self.error_type in (None, "Timeout", "ProcessEnded"):
+        if self.error_type in (None, "Timeout", "ProcessEnded", "OutOfMemory"):
             return self.message or self.reason or self.state
         return f"{self.error_type}: {self.message}" if self.message else str(self.error_type)
 
@@ -87,6 +87,13 @@ class Ledger:
         """Runs that have not ended."""
         with self._catalog.read() as cursor:
             return runs.active(cursor)
+
+    def ended_with_handle(self, runtimes: Collection[str]) -> list[RunRow]:
+        """Ended runs of which their engine may still keep something."""
+        if not runtimes:
+            return []
+        with self._catalog.read() as cursor:
+            return runs.ended_with_handle(cursor, runtimes)
 
     def children(self, run_id: str) -> list[RunRow]:
         """Trials of a sweep."""

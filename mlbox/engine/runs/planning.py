@@ -16,11 +16,12 @@ from mlbox.base.suggest import did_you_mean
 from mlbox.engine.catalog.tables.functions import FunctionRow
 from mlbox.engine.catalog.tables.runs import RunRow
 from mlbox.engine.runs.commands import RunSource, StartRun
-from mlbox.engine.runs.executors.base import EXECUTORS
+from mlbox.engine.runs.engines import Engines
+from mlbox.engine.runs.executors.base import Foreseeing, Wish
 from mlbox.engine.runs.frames import Frames, FrameSource
 from mlbox.engine.runs.functions import Functions, handlers_of
 from mlbox.engine.runs.lifecycle import PENDING
-from mlbox.engine.runs.requests import dump_source, dump_sweep, plain
+from mlbox.engine.runs.requests import dump_source, dump_sweep, load_resources, plain
 from mlbox.engine.runs.search import check_stop
 from mlbox.engine.runs.source import HandlerInfo
 from mlbox.engine.runs.tuning.base import is_range, make_strategy
@@ -51,9 +52,10 @@ class Prepared:
 class Planner:
     """Checks RUN statements."""
 
-    def __init__(self, frames: Frames, functions: Functions, frame_query: FrameQuery) -> None:
+    def __init__(self, frames: Frames, functions: Functions, engines: Engines, frame_query: FrameQuery) -> None:
         self._frames = frames
         self._functions = functions
+        self._engines = engines
         self._frame_query = frame_query
 
     def plan(self, command: StartRun) -> Plan:
@@ -61,7 +63,7 @@ class Planner:
         function = self._functions.require(command.function)
         handler = _handler(function, command.handler)
         runtime = (command.runtime or function.runtime).lower()
-        EXECUTORS.get(runtime)
+        foreseen = self._foresee(function, runtime)
         if command.name is not None:
             check_name(command.name, "run name")
         sources = self._sources(command)
@@ -80,6 +82,7 @@ class Planner:
         ]
         for source in sources.values():
             self._frames.columns(function.project, source)
+        steps.extend(foreseen)
         row = _run_row(command, function, handler, runtime)
         request = {
             **row.request,
@@ -90,6 +93,24 @@ class Planner:
         what = f"function {function.project}.{function.name}@{function.version}"
         steps.append(Step("execute", what, f"{handler.signature if handler else function.file} on {runtime}"))
         return Plan(tuple(steps), {"prepared": Prepared(replace(row, request=request), sources)})
+
+    def _foresee(self, function: FunctionRow, runtime: str) -> list[Step]:
+        """What the executor will do before the run; ``Invalid`` when it cannot meet what the function asks for."""
+        engine = self._engines.get(runtime)
+        resources = load_resources(function.definition)
+        if resources.gpu and not engine.capabilities.gpu:
+            raise Invalid(f"function {function.name!r} asks for a GPU, which {runtime} does not give")
+        if not isinstance(engine, Foreseeing):
+            return []
+        definition = function.definition
+        wish = Wish(
+            image=definition.get("image"),
+            requirements=function.requirements,
+            python=definition.get("python"),
+            resources=resources,
+            options=definition.get("options", {}),
+        )
+        return [Step(*step) for step in engine.foresee(wish)]
 
     def _sources(self, command: StartRun) -> dict[str, FrameSource]:
         found: dict[str, FrameSource] = {}

@@ -46,7 +46,10 @@ class Restart:
         """Look at every run that has not ended and that nobody looks after."""
         running = interrupted = 0
         # sweeps last: they look for the watches of their trials
-        for row in sorted(self._shop.ledger.active(), key=lambda row: (bool(row.request.get("sweep")), row.id)):
+        active = sorted(self._shop.ledger.active(), key=lambda row: (bool(row.request.get("sweep")), row.id))
+        if any(row.handle is not None and self._is_remote(row) for row in active):
+            self._shop.doors.reopen()
+        for row in active:
             if self._watches.get(row.id) is not None:
                 continue
             try:
@@ -57,7 +60,26 @@ class Restart:
                 interrupted += 1
             except MlboxError as error:  # one run's trouble must not keep the server from starting
                 _log.warning("run %s could not be found again: %s", row.id, error.message)
+        self._let_go()
         return Found(running, interrupted)
+
+    def _is_remote(self, row: RunRow) -> bool:
+        try:
+            return self._shop.engines.get(row.runtime).capabilities.remote
+        except MlboxError:  # an executor that is not there any more
+            return False
+
+    def _let_go(self) -> None:
+        """What engines keep of runs whose end was the last thing that the last server recorded."""
+        away: set[str] = set()
+        for row in self._shop.ledger.ended_with_handle(self._shop.engines.remote_names()):
+            if row.runtime in away:
+                continue
+            try:
+                self._attempts.let_go(row.id, ended=True)
+            except MlboxError as error:
+                away.add(row.runtime)
+                _log.warning("what %s keeps of ended runs cannot be removed: %s", row.runtime, error.message)
 
     def _resume(self, row: RunRow) -> bool:
         if row.request.get("sweep"):

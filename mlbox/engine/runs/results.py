@@ -39,7 +39,7 @@ def finished(row: RunRow, failure: MlboxError | None) -> Result:
 def summary(row: RunRow) -> str:
     """The error in one line: ``ValueError: no rows``."""
     message = row.error or row.reason or row.state
-    if row.error_type in (None, "Timeout", "ProcessEnded") or row.best_trial or row.request.get("sweep"):
+    if row.error_type in (None, "Timeout", "ProcessEnded", "OutOfMemory") or row.best_trial or row.request.get("sweep"):
         return message
     return f"{row.error_type}: {message}"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,13 +18,15 @@ from mlbox.engine.catalog.tables import projects
 from mlbox.engine.catalog.tables.runs import RunRow
 from mlbox.engine.runs import lifecycle, results
 from mlbox.engine.runs.admission import Slots
-from mlbox.engine.runs.attempts import Attempts, Engines, Workshop
+from mlbox.engine.runs.attempts import Attempts, Doors, Workshop
 from mlbox.engine.runs.calls_home import CallsHome
 from mlbox.engine.runs.commands import CancelRun, CreateFunction, DropFunction, DropRun, LogToRun, Rerun, StartRun
+from mlbox.engine.runs.engines import Engines
 from mlbox.engine.runs.frames import Frames
 from mlbox.engine.runs.functions import Functions
 from mlbox.engine.runs.importance import Importance
 from mlbox.engine.runs.ledger import Ledger
+from mlbox.engine.runs.output import Output
 from mlbox.engine.runs.planning import FrameQuery, Planner, Prepared, table_query
 from mlbox.engine.runs.removal import Removal
 from mlbox.engine.runs.restart import Found, Restart
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
 class Runs:
     """The service of functions and runs.
 
-    ``home_url`` gives the address that processes call home to; ``frame_query`` the SQL of a named vector or table.
+    ``doors`` give the addresses that runs call home to; ``frame_query`` the SQL of a named vector or table.
     """
 
     def __init__(
@@ -51,7 +53,7 @@ class Runs:
         artifacts: ArtifactStore,
         bus: Bus,
         settings: Settings,
-        home_url: Callable[[], str],
+        doors: Doors,
         frame_query: FrameQuery = table_query,
     ) -> None:
         home = catalog.home
@@ -60,9 +62,14 @@ class Runs:
         self._watches = Watches()
         self._functions = Functions(catalog, artifacts)
         frames = Frames(catalog)
-        self._planner = Planner(frames, self._functions, frame_query)
+        engines = Engines(home, settings)
+        self._planner = Planner(frames, self._functions, engines, frame_query)
         self._ledger = Ledger(catalog, bus)
-        self.calls_home = CallsHome(catalog=catalog, artifacts=artifacts, bus=bus, home=home, wake=self._watches.wake)
+        output = Output(home)
+        self.log_path = output.path
+        self.calls_home = CallsHome(
+            catalog=catalog, artifacts=artifacts, bus=bus, output=output, wake=self._watches.wake
+        )
         shop = Workshop(
             home=home,
             artifacts=artifacts,
@@ -70,11 +77,11 @@ class Runs:
             calls=self.calls_home,
             functions=self._functions,
             frames=frames,
-            engines=Engines(home, settings),
-            home_url=home_url,
+            engines=engines,
+            output=output,
+            doors=doors,
         )
         attempts = Attempts(shop)
-        self.log_path = attempts.log_path
         self._supervisor = Supervisor(shop, attempts, Slots(settings.run_slots))
         self._sweeps = Sweeps(attempts, self._supervisor, self._watches, Importance(artifacts, self.calls_home))
         self._removal = Removal(catalog, self._ledger, self.log_path)

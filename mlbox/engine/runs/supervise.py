@@ -58,6 +58,7 @@ class Supervisor:
         finally:
             self._slots.leave(watch.run_id)
             self._shop.calls.forget(watch.run_id)
+            self._let_go(watch, ended=True)
 
     def _finish(self, watch: Watch, ending: Ending, error: MlboxError | None = None) -> None:
         watch.failure = error
@@ -65,6 +66,15 @@ class Supervisor:
             self._shop.ledger.finish(watch.run_id, ending)
         except MlboxError:  # the catalog is closing: the next start finds the run and tells
             _log.warning("the end of run %s could not be recorded", watch.run_id)
+
+    def _let_go(self, watch: Watch, *, ended: bool) -> None:
+        """What an engine keeps of an attempt that has ended; what it cannot give up now, the next start asks for."""
+        if watch.leaving.is_set():
+            return
+        try:
+            self._attempts.let_go(watch.run_id, ended=ended)
+        except MlboxError as error:
+            _log.warning("what the engine keeps of run %s could not be removed: %s", watch.run_id, error.message)
 
     def _all_attempts(self, watch: Watch, sources: Sources | None, handle: Mapping[str, Any] | None) -> RunRow:
         ledger = self._shop.ledger
@@ -103,6 +113,7 @@ class Supervisor:
             _LONGEST_BACKOFF_SECONDS,
         )
         total = self._retries(row) + 1
+        self._let_go(watch, ended=False)
         reason = f"attempt {row.attempt} of {total} failed: {ending.summary}; the next in {seconds:g} s"
         self._shop.ledger.retry(row.id, ending, reason)
         self._shop.calls.forget(row.id)

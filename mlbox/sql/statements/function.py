@@ -169,7 +169,7 @@ statement(
         ),
         starts=(("CREATE", "FUNCTION"),),
         parse=_create,
-        later=("FROM 'git+url'", "FROM 'hub://name'", "RUNTIME other than local", "SECRETS"),
+        later=("FROM 'git+url'", "FROM 'hub://name'", "RUNTIME other than local and docker", "SECRETS"),
         claims=_claims,
     )
 )

@@ -119,7 +119,7 @@ statement(
         ),
         starts=(("RUN",),),
         parse=_run,
-        later=("ON other than local",),
+        later=("ON other than local and docker",),
     )
 )
 

@@ -48,9 +48,20 @@ class Bench:
             artifacts=self.artifacts,
             bus=self.bus,
             settings=self.settings,
-            home_url=lambda: f"http://127.0.0.1:{self.http.server_port}",
+            doors=self,
         )
         self.home.write_server(f"http://127.0.0.1:{self.http.server_port}")
+
+    def url(self) -> str:
+        """Where runs call home."""
+        return f"http://127.0.0.1:{self.http.server_port}"
+
+    def remote_url(self, host: str) -> str:
+        """All run here."""
+        return self.url()
+
+    def reopen(self) -> None:
+        """It is open."""
 
     def close(self) -> None:
         """Stop; processes of runs go on."""

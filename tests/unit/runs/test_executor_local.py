@@ -323,7 +323,7 @@ def test_the_memory_limit_gives_the_users_own_line(runner: Runner) -> None:
     limits = Resources(memory=200 << 20)
     status, log = runner.run(code, parameters={"size": 500 << 20}, resources=limits)
     assert status.error is not None, log
-    assert (status.error["type"], status.error["line"]) == ("MemoryError", 2)
+    assert (status.error["type"], status.error["line"]) == ("OutOfMemory", 2)
     status, log = runner.run(code, parameters={"size": 50 << 20}, resources=limits)
     assert status.state == "completed", log
 

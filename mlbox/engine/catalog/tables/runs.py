@@ -190,6 +190,13 @@ def active(cursor: DuckDBPyConnection) -> list[RunRow]:
     return _rows(cursor, f"state NOT IN ({marks}) ORDER BY id", FINAL)
 
 
+def ended_with_handle(cursor: DuckDBPyConnection, runtimes: Iterable[str]) -> list[RunRow]:
+    """Ended runs of these runtimes that still have a handle, oldest first."""
+    marks = ", ".join("?" for _ in FINAL)
+    condition = f"handle IS NOT NULL AND state IN ({marks}) AND list_contains(?::VARCHAR[], runtime) ORDER BY id"
+    return _rows(cursor, condition, [*FINAL, list(runtimes)])
+
+
 def children(cursor: DuckDBPyConnection, parent_id: str) -> list[RunRow]:
     """Trials of a sweep, in order."""
     return _rows(cursor, "parent_id = ? ORDER BY id", [parent_id])

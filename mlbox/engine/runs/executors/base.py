@@ -6,10 +6,10 @@ A newcomer adds one file to this package: a class with the five verbs and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from mlbox.base.registry import Registry
 from mlbox.engine.runs.commands import Resources
@@ -54,6 +54,9 @@ class RunSpec:
     server_file: Path | None = None
     python: str | None = None
     """Interpreter or version that the function asks for; None: the settings decide."""
+    image: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What ``WITH (..)`` of the function says to the executor."""
     attempt: int = 1
 
 
@@ -97,7 +100,8 @@ class Capabilities:
     gpu: bool = False
     images: bool = False
     remote: bool = False
-    """Runs elsewhere: inputs and code are fetched through the run API, not read from folders."""
+    """Runs elsewhere: client, inputs and code are fetched through the run API, and the output is fetched with
+    ``logs`` (a local process writes its log itself). Such an executor is a :class:`RemoteExecutor`."""
 
 
 class Executor(Protocol):
@@ -120,11 +124,44 @@ class Executor(Protocol):
         ...
 
     def cancel(self, handle: Handle) -> None:
-        """Stop it with all its children; afterwards ``poll`` says ``cancelled`` unless it had ended before."""
+        """Stop it with all its children; afterwards ``poll`` says ``cancelled`` unless it had ended before.
+
+        Called once more when the end is on record: then the engine lets go of what it kept of it (a container)."""
         ...
 
     def reattach(self, handle: Handle) -> bool:
         """After a server restart: whether the run is still known (``poll`` then tells running or how it ended)."""
+        ...
+
+
+@runtime_checkable
+class RemoteExecutor(Executor, Protocol):
+    """An executor whose runs are not processes of this machine."""
+
+    def call_home_host(self) -> str:
+        """An address of this machine that its runs can reach; the run API is made to listen there.
+        ``Unavailable`` when the engine does not answer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a function asks of an executor, known before there is a run."""
+
+    image: str | None = None
+    requirements: tuple[str, ...] = ()
+    python: str | None = None
+    resources: Resources = field(default_factory=Resources)
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Foreseeing(Protocol):
+    """An executor that can say beforehand what it will do."""
+
+    def foresee(self, wish: Wish) -> Sequence[tuple[str, str, str]]:
+        """Steps (action, object, detail) for the plan; raises ``Invalid`` for what cannot be met. Changes nothing,
+        and an engine that does not answer is no error here."""
         ...
 
 

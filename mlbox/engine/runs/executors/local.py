@@ -13,19 +13,20 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 from mlbox.base.errors import Invalid, Unavailable
 from mlbox.engine.runs.client_zip import client_folder
 from mlbox.engine.runs.csv_inputs import as_csv
 from mlbox.engine.runs.environments import Environment, Environments, requirement_name
-from mlbox.engine.runs.executors.base import EXECUTORS, Capabilities, Handle, LogSink, RunSpec, State, Status
+from mlbox.engine.runs.executors.base import EXECUTORS, Capabilities, Handle, LogSink, RunSpec, Status
+from mlbox.engine.runs.executors.endings import ended, note_stop, out_of_memory, read_json, without_report, write_json
 from mlbox.engine.runs.executors.processes import (
     kill_group,
     same_process,
     scrubbed_environment,
-    signal_name,
     start_time,
+    thread_variables,
 )
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ _DELIVERY_SECONDS = "3"
 """A run that ends while the server is away need not wait for it: the server reads the spool from the run's folder."""
 
 _LOG_CHUNK = 1 << 20
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
 
 
 class LocalExecutor:
@@ -66,7 +66,7 @@ class LocalExecutor:
         for leftover in ("exit.json", "stop.json", "ended"):
             (folder / leftover).unlink(missing_ok=True)
         inputs = self._inputs(spec, environment)
-        _write(folder / "spec.json", _spec_for_client(spec, inputs))
+        write_json(folder / "spec.json", _spec_for_client(spec, inputs))
         variables = self._variables(spec, inputs)
         spec.log_path.parent.mkdir(parents=True, exist_ok=True)
         with spec.log_path.open("ab") as log:
@@ -93,6 +93,7 @@ class LocalExecutor:
             "deadline": deadline,
             "timeout_seconds": spec.timeout_seconds,
             "environment": environment.key,
+            "memory": spec.resources.memory,
         }
 
     def poll(self, handle: Handle) -> Status:
@@ -102,12 +103,16 @@ class LocalExecutor:
         if alive:
             self._enforce(handle, folder)
             return Status("running")
-        report = _read(folder / "exit.json")
+        report = read_json(folder / "exit.json")
         if report is None:
-            report = self._without_report(code)
+            report = without_report(code)
             with suppress(OSError):
-                _write(folder / "exit.json", report)
-        return self._ended(handle, report, code)
+                write_json(folder / "exit.json", report)
+        error = report.get("error") or {}
+        if handle.get("memory") and str(error.get("type", "")).endswith("MemoryError"):
+            told = out_of_memory(handle["memory"], code)
+            report = {**report, "reason": told["reason"], "error": {**error, **told["error"]}}
+        return ended(handle, report, code)
 
     def logs(self, handle: Handle, offset: int) -> tuple[bytes, int]:
         """Output from ``offset`` on."""
@@ -148,9 +153,7 @@ class LocalExecutor:
 
     def _variables(self, spec: RunSpec, inputs: dict[str, Any]) -> dict[str, str]:
         variables = scrubbed_environment(os.environ)
-        if spec.resources.cpu:
-            threads = str(max(1, round(spec.resources.cpu)))
-            variables.update(dict.fromkeys(_THREAD_VARIABLES, threads))
+        variables.update(thread_variables(spec.resources.cpu))
         variables["MLBOX_DELIVERY_SECONDS"] = _DELIVERY_SECONDS
         variables.update(spec.environment)
         path = [str(client_folder(self._home.cache)), spec.environment.get("PYTHONPATH", "")]
@@ -198,7 +201,7 @@ class LocalExecutor:
             kill_group(handle["pid"], grace=0.0)
 
     def _enforce(self, handle: Handle, folder: Path) -> None:
-        stop = _read(folder / "stop.json")
+        stop = read_json(folder / "stop.json")
         if stop is not None:
             if time.time() - float(stop.get("at", 0)) > GRACE_SECONDS + 1:  # its stopper died with the last server
                 kill_group(handle["pid"], grace=0.0)
@@ -207,38 +210,8 @@ class LocalExecutor:
 
     @staticmethod
     def _stop(handle: Handle, why: Literal["cancelled", "timeout"]) -> None:
-        file = Path(handle["folder"]) / "stop.json"
-        if not file.exists():
-            _write(file, {"why": why, "at": time.time()})
+        note_stop(Path(handle["folder"]), why)
         threading.Thread(target=kill_group, args=(handle["pid"], GRACE_SECONDS), daemon=True).start()
-
-    @staticmethod
-    def _without_report(code: int | None) -> dict[str, Any]:
-        """How a process ended that could not say so itself."""
-        if code is None:
-            state, reason = "interrupted", "the process ended without saying how (killed from outside, machine restart)"
-        elif code < 0:
-            reason, state = f"killed by signal {-code} ({signal_name(-code)})", "error"
-            if signal_name(-code) == "SIGKILL":
-                reason += "; out of memory?"
-        else:
-            reason, state = f"the process ended with status {code} before the handler did", "error"
-        error = {"type": "ProcessEnded", "message": reason} if state == "error" else None
-        return {"state": state, "exit_code": code, "reason": reason, "error": error, "by": "executor"}
-
-    @staticmethod
-    def _ended(handle: Handle, report: dict[str, Any], code: int | None) -> Status:
-        state = cast(State, report.get("state", "error"))
-        exit_code = report.get("exit_code", code)
-        stop = _read(Path(handle["folder"]) / "stop.json")
-        if stop is None or state == "completed":
-            error = report.get("error")
-            reason = report.get("reason") or (error or {}).get("message")
-            return Status(state, exit_code, reason, error)
-        if stop.get("why") == "timeout":
-            reason = f"timed out after {handle['timeout_seconds']:g} s; all its processes were ended"
-            return Status("error", exit_code, reason, {"type": "Timeout", "message": reason})
-        return Status("cancelled", exit_code, "cancelled")
 
 
 def _spec_for_client(spec: RunSpec, inputs: dict[str, Any]) -> dict[str, Any]:
@@ -253,20 +226,6 @@ def _spec_for_client(spec: RunSpec, inputs: dict[str, Any]) -> dict[str, Any]:
         "inputs": inputs,
         "attempt": spec.attempt,
     }
-
-
-def _read(file: Path) -> dict[str, Any] | None:
-    try:
-        body = json.loads(file.read_text())
-    except (OSError, ValueError):
-        return None
-    return body if isinstance(body, dict) else None
-
-
-def _write(file: Path, body: dict[str, Any]) -> None:
-    temporary = file.with_suffix(".new")
-    temporary.write_text(json.dumps(body, default=str))
-    os.replace(temporary, file)
 
 
 EXECUTORS.add("local", LocalExecutor)

@@ -29,6 +29,14 @@ def scrubbed_environment(environment: Mapping[str, str]) -> dict[str, str]:
     return result
 
 
+def thread_variables(cpu: float | None) -> dict[str, str]:
+    """How numerical libraries are told to use no more threads than the run has processors."""
+    if not cpu:
+        return {}
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
+    return dict.fromkeys(names, str(max(1, round(cpu))))
+
+
 def start_time(pid: int) -> str | None:
     """A mark of the process's birth, so that a number given to another process later is told apart.
     None: there is no such process, or it is dead and only waits to be reaped."""

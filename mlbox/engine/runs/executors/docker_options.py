@@ -1,0 +1,73 @@
+"""What ``WITH (..)`` of a function may say to the Docker executor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from mlbox.base.errors import Invalid
+from mlbox.base.suggest import did_you_mean
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DockerOptions:
+    """Read with :meth:`read`."""
+
+    commands: tuple[str, ...] = ()
+    """Shell commands while the image is built, before the requirements: ``['apt-get update', ..]``."""
+    mounts: tuple[str, ...] = ()
+    """``'/on/the/engine:/inside'`` or a volume's name, with ``:ro`` for reading only."""
+    network: str = ""
+    """A network of the engine; the run must be able to call home through it."""
+    user: str = ""
+    """Name or number."""
+    read_only: bool = False
+    """Nothing but ``/tmp`` and mounts can be written."""
+    shm: str = ""
+    """Size of ``/dev/shm`` (``'2g'``), which data loaders of several processes need."""
+
+    @classmethod
+    def read(cls, options: Mapping[str, Any]) -> DockerOptions:
+        """Raises ``Invalid`` for what it does not know."""
+        known = {entry.name: entry.default for entry in fields(cls)}
+        values: dict[str, Any] = {}
+        for name, value in options.items():
+            key = name.lower()
+            if key not in known:
+                raise Invalid(f"runs on docker have no option {name!r}", hint=did_you_mean(key, known))
+            values[key] = _typed(key, value, known[key])
+        for mount in values.get("mounts", ()):
+            _check_mount(mount)
+        return cls(**values)
+
+    def arguments(self) -> dict[str, Any]:
+        """Those that a container is created with as they are."""
+        given: dict[str, Any] = {"read_only": self.read_only}
+        for name, value in (("network", self.network), ("user", self.user), ("shm_size", self.shm)):
+            if value:
+                given[name] = value
+        return given
+
+
+def _typed(name: str, value: Any, default: Any) -> Any:
+    if isinstance(default, tuple):
+        values = [value] if isinstance(value, str) else value
+        if not isinstance(values, list | tuple) or not all(isinstance(entry, str) for entry in values):
+            raise Invalid(f"option {name} is a list of texts, not {value!r}", hint=f"WITH ({name} = ['..', '..'])")
+        return tuple(values)
+    if isinstance(default, bool):
+        if not isinstance(value, bool):
+            raise Invalid(f"option {name} is true or false, not {value!r}")
+        return value
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise Invalid(f"option {name} is a text, not {value!r}")
+    return str(value)
+
+
+def _check_mount(mount: str) -> None:
+    parts = mount.split(":")
+    well = len(parts) in (2, 3) and parts[0] and parts[1].startswith("/") and parts[2:] in ([], ["ro"], ["rw"])
+    if not well:
+        hint = "write '/folder:/inside' or 'volume:/inside', with :ro to read only"
+        raise Invalid(f"{mount!r} is not a mount", hint=hint)
