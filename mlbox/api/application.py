@@ -15,8 +15,9 @@ from litestar.openapi.config import OpenAPIConfig
 from mlbox.api.context import ApiContext
 from mlbox.api.files import artifact_content, run_log
 from mlbox.api.guard import App, Guard, Receive, Scope, Send
+from mlbox.api.kept import Statements
 from mlbox.api.runs import RUN_API
-from mlbox.api.sql import run_sql
+from mlbox.api.sql import cancel_statement, get_statement, list_statements, run_sql
 from mlbox.api.stream import stream
 from mlbox.base.errors import Internal, MlboxError
 
@@ -62,14 +63,24 @@ def litestar(context: ApiContext, routes: Sequence[Any]) -> Litestar:
         route_handlers=routes,
         on_app_init=[limits],
         exception_handlers={MlboxError: _known, HTTPException: _http, Exception: _unknown},
-        state=State({"context": context}),
+        state=State({"context": context, "statements": Statements(context)}),
         openapi_config=OpenAPIConfig(title="mlbox", version=context.version),
         logging_config=None,
         pdb_on_exception=False,
     )
 
 
-ROUTES = (health, run_sql, stream, artifact_content, run_log, *RUN_API)
+ROUTES = (
+    health,
+    run_sql,
+    list_statements,
+    get_statement,
+    cancel_statement,
+    stream,
+    artifact_content,
+    run_log,
+    *RUN_API,
+)
 
 
 class Front:

@@ -13,6 +13,7 @@ from mlbox.base.errors import Internal, MlboxError, NotExecuted
 from mlbox.base.ids import new_id
 from mlbox.engine.catalog.commands import Explain
 from mlbox.engine.catalog.tables import audit
+from mlbox.sql.printing import printed
 
 if TYPE_CHECKING:
     from mlbox.engine.catalog.database import Catalog
@@ -81,7 +82,8 @@ class CommandDispatcher:
         columns = list(zip(*rows, strict=True)) or [(), (), ()]
         names = ("action", "object", "detail")
         table = pyarrow.table({name: pyarrow.array(c, "string") for name, c in zip(names, columns, strict=True)})
-        return Result(f"plan of {command.command.statement}", table)
+        statement = printed(command.command, caller.project)
+        return Result(f"plan of {command.command.statement}", table, {"statement": statement})
 
     def _handler(self, command: Command) -> Handler:
         try:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from mlbox.api.context import ApiContext
 
-PASSING = frozenset({"run.metric", "run.progress"})
+PASSING = frozenset({"run.metric", "run.progress", "statement.started", "statement.progress", "statement.finished"})
 """Events that are told but not kept."""
 
 

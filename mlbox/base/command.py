@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
@@ -68,6 +68,23 @@ class Plan:
     """What was looked up on the way, for the execution."""
 
 
+class Rows(Protocol):
+    """Rows that are computed while they are taken, in one pass; whoever gets them closes them, read or not."""
+
+    @property
+    def schema(self) -> pyarrow.Schema:
+        """Columns."""
+        ...
+
+    def __iter__(self) -> Iterator[pyarrow.RecordBatch]:
+        """Batch by batch; raises an ``MlboxError`` where the query fails on the way."""
+        ...
+
+    def close(self) -> None:
+        """End the query and its transaction; harmless a second time."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """The outcome of a command: a line for people, rows, and named facts for conditions (``fit.auc``)."""
@@ -75,6 +92,8 @@ class Result:
     message: str = ""
     table: pyarrow.Table | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    rows: Rows | None = None
+    """Instead of ``table``, for a caller that asked for it (``RunSql.streamed``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,3 +139,5 @@ class RunSql(Command):
     project: str
     parameters: Any = None
     row_limit: int | None = None
+    streamed: bool = False
+    """Give the rows of a query as ``Result.rows``, while they are computed; what writes gives a table all the same."""

@@ -30,6 +30,7 @@ class Underway:
         self.caller = caller
         self.started_at: datetime = now()
         self._acts: list[Callable[[], None]] = []
+        self._measures: list[Callable[[], float | None]] = []
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._reason: str | None = None
@@ -69,6 +70,29 @@ class Underway:
                 return
             self._reason = reason
         threading.Thread(target=self._interrupt, name=f"cancel-{self.id[:8]}", daemon=True).start()
+
+    @contextmanager
+    def measuring(self, measure: Callable[[], float | None]) -> Iterator[None]:
+        """For the time of a block ``measure`` tells how far the work is, from 0 to 1, or None where nobody knows."""
+        with self._lock:
+            self._measures.append(measure)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._measures.remove(measure)
+
+    @property
+    def progress(self) -> float | None:
+        """How far the statement in hand is, from 0 to 1, by the innermost measure that knows."""
+        with self._lock:
+            measures = list(self._measures)
+        for measure in reversed(measures):
+            with suppress(Exception):  # what is measured may be over
+                told = measure()
+                if told is not None:
+                    return told
+        return None
 
     def check(self) -> None:
         """Raise ``Cancelled`` when the end was asked for."""
@@ -113,6 +137,17 @@ def interrupting(act: Callable[[], None]) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def measuring(measure: Callable[[], float | None]) -> Iterator[None]:
+    """Have ``measure`` tell the progress of what this thread carries out during the block."""
+    underway = current()
+    if underway is None:
+        yield
+        return
+    with underway.measuring(measure):
+        yield
+
+
 class Ongoing:
     """All that is under way in this process, by id."""
 
@@ -149,12 +184,16 @@ class Ongoing:
 
     def cancel(self, id: str, reason: str = "the statement was cancelled") -> bool:
         """Ask for the end of one; whether it was under way."""
-        with self._lock:
-            found = self._all.get(id)
+        found = self.find(id)
         if found is None:
             return False
         found.cancel(reason)
         return True
+
+    def find(self, id: str) -> Underway | None:
+        """The one with this id, as long as it is under way."""
+        with self._lock:
+            return self._all.get(id)
 
     def __iter__(self) -> Iterator[Underway]:
         """Those that are under way now."""

@@ -5,8 +5,9 @@ A file of ``mlbox/sql/statements`` registers the statements of its noun; adding 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from mlbox.base.command import Command, Query, RunSql
 from mlbox.base.names import Ref
@@ -15,6 +16,7 @@ from mlbox.sql.misspelt import refuse_misspelt
 from mlbox.sql.notation import Node, tree
 from mlbox.sql.parser import Cursor, Scope, check_brackets, kept
 from mlbox.sql.references import is_name, reference, run_id
+from mlbox.sql.writing import Writer
 
 Starts = tuple[tuple[str, ...], ...]
 
@@ -35,6 +37,8 @@ class StatementSyntax:
     """Reads a whole statement from its first word."""
     later: tuple[str, ...] = ()
     """Clauses whose text is checked, but which this version refuses to carry out."""
+    prints: Mapping[type[Command], Callable[[Any, Writer], str]] = field(default_factory=dict)
+    """How its commands are printed as statements."""
     claims: Callable[[Cursor], bool] | None = None
     """Where DuckDB has a statement with the same first words: whether this one is ours. The cursor is behind them."""
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from mlbox.base.command import Command
 from mlbox.base.names import Ref
 from mlbox.engine.workflows.commands import AlterObject
+from mlbox.sql import writing
 from mlbox.sql.grammar import StatementSyntax, statement
 from mlbox.sql.parser import Clauses, Cursor, Reader, clauses, finish, one_of
 from mlbox.sql.references import identifier, reference
 from mlbox.sql.times import EPOCH, instant
 from mlbox.sql.values import options, text
+from mlbox.sql.writing import Writer
 
 
 def flag(cursor: Cursor, clause: str) -> bool:
@@ -48,7 +51,7 @@ def create_clauses(cursor: Cursor, statement_name: str, table: Mapping[str, Read
     return clauses(cursor, statement_name, {**table, "COMMENT": text})
 
 
-def drop(kind: str, command: Callable[..., Command], *, version: bool = False) -> StatementSyntax:
+def drop(kind: str, command: Any, *, version: bool = False) -> StatementSyntax:
     """Register ``DROP <kind> [IF EXISTS] name [CASCADE]``."""
     shown = f"DROP {kind.upper()}"
     words = tuple(shown.split(" "))
@@ -59,7 +62,8 @@ def drop(kind: str, command: Callable[..., Command], *, version: bool = False) -
         ref = reference(cursor, kind, version=version)
         cascade = cursor.accept("CASCADE")
         finish(cursor, shown)
-        return command(ref=ref, if_exists=if_exists, cascade=cascade)
+        found: Command = command(ref=ref, if_exists=if_exists, cascade=cascade)
+        return found
 
     return statement(
         StatementSyntax(
@@ -69,8 +73,15 @@ def drop(kind: str, command: Callable[..., Command], *, version: bool = False) -
             examples=(f"{shown} IF EXISTS old", f"{shown} old{'@2' if version else ' CASCADE'}"),
             starts=(words,),
             parse=parse,
+            prints={command: print_drop},
         )
     )
+
+
+def print_drop(command: Any, write: Writer) -> str:
+    """``DROP <kind> [IF EXISTS] name [CASCADE]``."""
+    guard, cascade = "IF EXISTS" if command.if_exists else "", "CASCADE" if command.cascade else ""
+    return writing.line(command.statement, guard, write.ref(command.ref), cascade)
 
 
 def drop_if_exists(cursor: Cursor, shown: str) -> bool:
@@ -99,6 +110,17 @@ def alter_action(cursor: Cursor, kind: str, ref: Ref, actions: tuple[str, ...]) 
     return AlterObject(kind=kind, ref=ref, action=action.lower(), new_name=new_name, options=given)
 
 
+def print_alter(command: AlterObject, write: Writer) -> str:
+    """``ALTER <kind> name <action>``."""
+    action = command.action.upper()
+    if command.new_name is not None:
+        action = f"RENAME TO {writing.name(command.new_name)}"
+    elif action == "SET":
+        action = writing.options("SET", command.options) or "SET ()"
+    shown = writing.name(command.ref.name) if command.kind == "project" else write.ref(command.ref)
+    return f"ALTER {command.kind.upper()} {shown} {action}"
+
+
 def alter(kind: str, *actions: str, later: tuple[str, ...] = ()) -> StatementSyntax:
     """Register ``ALTER <kind> name <action>``; ``later`` as in ``StatementSyntax``."""
     shown = f"ALTER {kind.upper()}"
@@ -117,6 +139,7 @@ def alter(kind: str, *actions: str, later: tuple[str, ...] = ()) -> StatementSyn
             starts=(words,),
             parse=parse,
             later=later,
+            prints={AlterObject: print_alter},
         )
     )
 
@@ -144,6 +167,18 @@ def refresh_clauses(cursor: Cursor, statement_name: str, *, online: bool = True)
     if start is not None and end is not None and end <= start and EPOCH not in (start, end):
         cursor.fail("TO is not later than FROM", "FROM is inclusive, TO exclusive", found.places["TO"])
     return RefreshClauses("FULL" in found, start, end, "ONLINE" in found)
+
+
+def print_refresh(command: Any, write: Writer) -> str:
+    """``REFRESH <kind> name [FULL] [FROM 'ts'] [TO 'ts'] [ONLINE]``."""
+    return writing.line(
+        command.statement,
+        write.ref(command.ref),
+        "FULL" if command.full else "",
+        writing.clause("FROM", writing.instant(command.start)),
+        writing.clause("TO", writing.instant(command.end)),
+        "ONLINE" if getattr(command, "online", False) else "",
+    )
 
 
 def _with_article(kind: str) -> str:

@@ -207,8 +207,8 @@ def _in_any_order(row: Row) -> Node:
     groups: list[list[Node]] = []
     items = [part for item in row.items for part in (item.items if isinstance(item, AnyOrder) else (item,))]
     for item in items:
-        begins = isinstance(item, (Maybe, Choice, Words, Repeat))
-        if groups and not (begins and _first_words(item)) and item != items[0]:
+        begins = isinstance(item, (Maybe, Choice, Words, Repeat)) and _first_words(item)
+        if groups and (not begins or isinstance(groups[-1][-1], Words)):
             groups[-1].append(item)
         else:
             groups.append([item])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.command import Caller, Handler, Plan, Query, Result, RunSql, Step
 from mlbox.base.errors import Forbidden, StatementError
 from mlbox.base.ids import new_id
 from mlbox.engine.catalog.duckdb_errors import located, translate
+from mlbox.sql.rows import QueryRows, whole_table
 
 if TYPE_CHECKING:
     import pyarrow
@@ -64,11 +65,12 @@ class PlainSql:
         import duckdb
 
         kind = plan.resolved["kind"]
-        with self._catalog.session(command.project) as cursor:
+        with ExitStack() as session:
+            cursor = session.enter_context(self._catalog.session(command.project))
             try:
                 if kind in READING:
                     try:
-                        return self._read(cursor, command)
+                        return self._read(cursor, command, session)
                     except duckdb.TransactionException as error:
                         if "read-only" not in str(error):
                             raise
@@ -78,14 +80,20 @@ class PlainSql:
                     raise located(cursor, error, command.query, _used(command)) from None
                 raise translate(error, command.query) from None
 
-    def _read(self, cursor: DuckDBPyConnection, command: RunSql) -> Result:
+    def _read(self, cursor: DuckDBPyConnection, command: RunSql, session: ExitStack) -> Result:
+        """The rows; streamed ones keep transaction and ``session`` open until they are closed."""
         cursor.execute("BEGIN TRANSACTION READ ONLY")
-        try:
-            table, truncated = fetch(cursor, command)
-        finally:
-            with suppress(Exception):
-                cursor.execute("ROLLBACK")
-        return _with_rows(table, truncated)
+        with ExitStack() as transaction:
+            transaction.callback(_rollback, cursor)
+            if not command.streamed:
+                return _with_rows(*fetch(cursor, command))
+            relation = _relation(cursor, command)
+            if relation is None:
+                return Result("done")
+            rows = QueryRows(relation, command.query, limit=command.row_limit)
+            session.push(transaction.pop_all())
+            rows.release = session.pop_all().close
+            return Result(rows=rows)
 
     def _write(self, cursor: DuckDBPyConnection, command: RunSql, kind: str) -> Result:
         cursor.execute("BEGIN TRANSACTION")
@@ -96,13 +104,12 @@ class PlainSql:
             cursor.execute("DELETE FROM data._mlbox.claims WHERE session = ?", [claim])
             cursor.execute("COMMIT")
         except BaseException:
-            with suppress(Exception):
-                cursor.execute("ROLLBACK")
+            _rollback(cursor)
             raise
         if table is not None and table.column_names == ["Count"] and table.num_rows == 1:
             count = table.column(0)[0].as_py()
             return Result(f"{kind.lower().replace('_', ' ')}: {count:,} rows", facts={"rows": count})
-        if table is None or table.num_columns == 0:
+        if table is None or table.num_columns == 0 or (table.column_names == ["Success"] and table.num_rows == 0):
             return Result(f"{kind.lower().replace('_', ' ')}: done")
         return _with_rows(table, truncated)
 
@@ -122,17 +129,22 @@ def statement_kind(query: Query) -> str:
 
 def fetch(cursor: DuckDBPyConnection, command: RunSql) -> tuple[pyarrow.Table | None, bool]:
     """Rows of a statement, up to its limit, and whether there were more. VARIANT columns come as JSON."""
-    relation = cursor.sql(command.query.text, params=_used(command))
+    relation = _relation(cursor, command)
     if relation is None:
         return None, False
-    variants = [n for n, t in zip(relation.columns, relation.types, strict=True) if "VARIANT" in str(t)]
-    json_columns = [n for n, t in zip(relation.columns, relation.types, strict=True) if str(t) == "JSON"]
-    if variants and len(set(map(str.lower, relation.columns))) == len(relation.columns):
-        casts = ", ".join(f'"{name}"::JSON AS "{name}"' for name in (n.replace('"', '""') for n in variants))
-        relation = relation.project(f"* REPLACE ({casts})")
-        json_columns += variants
-    table, truncated = _take(relation, command.row_limit)
-    return _mark_json(table, json_columns), truncated
+    if command.row_limit is None:
+        return whole_table(relation), False
+    rows = QueryRows(relation, command.query, limit=command.row_limit)
+    return rows.table(), rows.truncated
+
+
+def _relation(cursor: DuckDBPyConnection, command: RunSql) -> Any:
+    return cursor.sql(command.query.text, params=_used(command))
+
+
+def _rollback(cursor: DuckDBPyConnection) -> None:
+    with suppress(Exception):  # there may be none any more
+        cursor.execute("ROLLBACK")
 
 
 def _used(command: RunSql) -> Any:
@@ -146,32 +158,6 @@ def _used(command: RunSql) -> Any:
         named = duckdb.extract_statements(command.query.text)[0].named_parameters
         return {name: value for name, value in parameters.items() if name in named} or None
     return parameters
-
-
-def _take(relation: Any, limit: int | None) -> tuple[pyarrow.Table, bool]:
-    import pyarrow
-
-    if limit is None:
-        return relation.to_arrow_table(), False
-    reader = relation.to_arrow_reader(20_000)
-    batches, count = [], 0
-    for batch in reader:
-        batches.append(batch)
-        count += batch.num_rows
-        if count > limit:
-            break
-    table = pyarrow.Table.from_batches(batches, schema=reader.schema)
-    return table.slice(0, limit), count > limit
-
-
-def _mark_json(table: pyarrow.Table, names: list[str]) -> pyarrow.Table:
-    """Text that is JSON is marked in the schema, so that renderers can show it as a value."""
-    schema = table.schema
-    for name in names:
-        index = schema.get_field_index(name)
-        if index >= 0:
-            schema = schema.set(index, schema.field(index).with_metadata({b"mlbox:type": b"JSON"}))
-    return table.cast(schema) if names else table
 
 
 def _with_rows(table: pyarrow.Table | None, truncated: bool) -> Result:

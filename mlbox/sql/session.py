@@ -44,11 +44,13 @@ class Session:
         *,
         row_limit: int | None = None,
         base_folder: str | None = None,
+        streamed: bool = False,
     ) -> None:
         self._catalog = catalog
         self._dispatcher = dispatcher
         self._row_limit = row_limit
         self._base_folder = base_folder
+        self._streamed = streamed
         self.caller = caller
 
     @property
@@ -57,10 +59,16 @@ class Session:
         return self.caller.project
 
     def run(self, text: str, parameters: Parameters = None) -> Iterator[Outcome]:
-        """Carry out a script, statement by statement; stops at the first error."""
-        for statement in split(text):
+        """Carry out a script, statement by statement; stops at the first error.
+
+        Of a streamed session, the last result may have ``rows`` instead of a table; the caller closes them.
+        """
+        statements = split(text)
+        for statement in statements:
             began = time.perf_counter()
             command = self.command(statement, parameters)
+            if self._streamed and isinstance(command, RunSql) and statement is statements[-1]:
+                command = replace(command, streamed=True)
             result = self._interruptible(command)
             yield Outcome(statement, command.statement, result, (time.perf_counter() - began) * 1000)
 

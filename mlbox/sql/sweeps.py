@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlbox.engine.runs.commands import Sweep, SweepParameter
+from mlbox.sql import writing
 from mlbox.sql.parameters import Unbound, UnboundNumber
 from mlbox.sql.parser import Clauses, Cursor
 from mlbox.sql.values import number, value, word
@@ -97,3 +98,25 @@ def sweep_of(cursor: Cursor, found: Clauses) -> Sweep | None:
         prune=found["PRUNE"].lower() if "PRUNE" in found else None,
         max_errors=found.get("MAX ERRORS"),
     )
+
+
+def print_sweep(sweep: Sweep) -> str:
+    """``SWEEP (..) USING .. MAXIMIZE ..``."""
+    return writing.line(
+        f"SWEEP ({', '.join(map(_print_parameter, sweep.parameters))})",
+        f"USING {writing.word(sweep.strategy)}",
+        f"{sweep.goal.upper()} {writing.word(sweep.metric)}",
+        f"LIMIT {sweep.limit}" if sweep.limit is not None else "",
+        f"PARALLEL {sweep.parallel}" if sweep.parallel != 1 else "",
+        writing.clause("PRUNE", writing.word(sweep.prune)),
+        f"MAX ERRORS {sweep.max_errors}" if sweep.max_errors is not None else "",
+        writing.clause("STOP WHEN", writing.query(sweep.stop_when)),
+    )
+
+
+def _print_parameter(parameter: SweepParameter) -> str:
+    name = writing.word(parameter.name)
+    if parameter.values:
+        return f"{name} IN ({', '.join(map(writing.value, parameter.values))})"
+    log = " LOG" if parameter.log else ""
+    return f"{name} BETWEEN {writing.value(parameter.low)} AND {writing.value(parameter.high)}{log}"

@@ -147,6 +147,7 @@ def test_the_stream_tells_events(server: Any) -> None:
     connection.request("GET", "/stream")
     response = connection.getresponse()
     assert response.headers["content-type"].startswith("text/event-stream")
+    assert response.readline().startswith(b": welcome")  # from now on it listens
     server.sql("CREATE PROJECT IF NOT EXISTS told_by_stream")
     lines: list[str] = []
     while not lines or not lines[-1].startswith("data:"):

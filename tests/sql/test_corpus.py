@@ -8,40 +8,18 @@ defaults, or ``-- error line:column message | hint``. ``corpus/plain.sql`` holds
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import MISSING
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import duckdb
 import pytest
+from corpus import Entry, entries, plain
 
 from mlbox.base.command import Command, Query, RunSql
 from mlbox.base.errors import StatementError
 from mlbox.base.names import Ref
 from mlbox.sql.script import parse, split
-
-CORPUS = Path(__file__).parent / "corpus"
-
-
-class Entry(NamedTuple):
-    """A statement with the outcome that it must have."""
-
-    text: str
-    parameters: Any
-    outcome: str
-
-
-def entries(name: str) -> list[Entry]:
-    found = []
-    for block in (CORPUS / name).read_text().strip().split("\n\n"):
-        lines = block.split("\n")
-        parameters = json.loads(lines.pop(0).removeprefix("-- with")) if lines[0].startswith("-- with") else None
-        outcome = lines.pop()
-        assert outcome.startswith(("-- => ", "-- error ")), block
-        found.append(Entry("\n".join(lines), parameters, outcome.removeprefix("-- ")))
-    return found
 
 
 def show(value: Any) -> str:
@@ -90,10 +68,6 @@ def test_statements_mean_what_the_corpus_says(entry: Entry) -> None:
 @pytest.mark.parametrize("entry", entries("invalid.sql"), ids=lambda entry: entry.text[:60])
 def test_mistakes_are_refused_with_place_and_hint(entry: Entry) -> None:
     assert outcome(entry) == entry.outcome
-
-
-def plain() -> list[str]:
-    return [text for text in (CORPUS / "plain.sql").read_text().split("\n----\n") if text.strip()]
 
 
 @pytest.mark.parametrize("text", plain(), ids=lambda text: text.strip()[:60])

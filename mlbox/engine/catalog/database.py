@@ -15,7 +15,7 @@ from mlbox.base.home import Home
 from mlbox.base.ids import new_id
 from mlbox.base.names import DEFAULT_PROJECT, literal, quote
 from mlbox.base.settings import Settings
-from mlbox.base.underway import interrupting
+from mlbox.base.underway import current, interrupting, measuring
 from mlbox.engine.catalog import migrations, run_logs
 from mlbox.engine.catalog.duckdb_errors import located, translate
 from mlbox.engine.catalog.tables import projects
@@ -166,7 +166,7 @@ class Catalog:
             cursor.execute(f"SET search_path = {literal(f'data.{quote(project)},catalog.ml')}")
             cursor.execute(f"SET VARIABLE mlbox_session = {literal(key)}")
             self._sessions[key] = project
-            with interrupting(cursor.interrupt):
+            with interrupting(cursor.interrupt), _progress(cursor):
                 yield cursor
         finally:
             self._sessions.pop(key, None)
@@ -209,6 +209,22 @@ class Catalog:
                 shifted = Piece(prefix + query.text, query.offset - len(prefix), query.source)
                 raise translate(error, shifted) from None
         return [(row[0], row[1]) for row in rows]
+
+
+@contextmanager
+def _progress(cursor: DuckDBPyConnection) -> Iterator[None]:
+    """DuckDB's own measure of its query; it counts for this cursor only, and prints nothing."""
+    if current() is None:
+        yield
+        return
+    cursor.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")
+
+    def measure() -> float | None:
+        percent = cursor.query_progress()
+        return percent / 100 if percent >= 0 else None
+
+    with measuring(measure):
+        yield
 
 
 def _ensure_default_project(catalog: Catalog) -> None:

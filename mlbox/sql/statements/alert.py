@@ -8,6 +8,7 @@ from mlbox.base.command import Query
 from mlbox.base.names import Ref
 from mlbox.engine.monitor.commands import Action, CreateAlert, DropAlert
 from mlbox.engine.monitor.notifiers.base import NOTIFIERS
+from mlbox.sql import writing
 from mlbox.sql.bodies import expression_until
 from mlbox.sql.grammar import Noun, StatementSyntax, noun, run_ref, statement, stored, unwrapped
 from mlbox.sql.heads import alter, create_clauses, create_head, drop
@@ -15,6 +16,7 @@ from mlbox.sql.parser import Cursor, Reader, one_of
 from mlbox.sql.references import reference
 from mlbox.sql.times import interval, is_unit
 from mlbox.sql.values import text
+from mlbox.sql.writing import Writer
 
 SEVERITIES = ("INFO", "LOW", "MEDIUM", "WARNING", "HIGH", "CRITICAL")
 _Target = tuple[Literal["monitor", "run", "endpoint", "feature set"], Ref]
@@ -116,6 +118,31 @@ def _action(cursor: Cursor) -> Action:
         cursor.expect(",", hint="URLs are separated by commas; another action begins with THEN")
 
 
+def _print(command: CreateAlert, write: Writer) -> str:
+    target = None
+    if command.on is not None and command.on_kind is not None:
+        shown = write.run(command.on) if command.on_kind == "run" else write.ref(command.on)
+        target = f"{command.on_kind.upper()} {shown}"
+    actions = [
+        f"THEN NOTIFY {', '.join(str(writing.text(url)) for url in action.notify)}"
+        if action.statement is None
+        else f"THEN ({action.statement.text})"
+        for action in command.actions
+    ]
+    return write.create(
+        "ALERT",
+        command,
+        writing.clause("ON", target),
+        f"WHEN {command.when.text}",
+        writing.clause("FOR", writing.interval(command.for_)),
+        writing.clause("EVERY", writing.interval(command.every)),
+        writing.clause("COOLDOWN", writing.interval(command.cooldown)),
+        f"SEVERITY {command.severity}" if command.severity != "warning" else "",
+        writing.comment(command),
+        *actions,
+    )
+
+
 statement(
     StatementSyntax(
         name="CREATE ALERT",
@@ -133,6 +160,7 @@ statement(
         ),
         starts=(("CREATE", "ALERT"),),
         parse=_create,
+        prints={CreateAlert: _print},
         later=("ON RUN", "ON ENDPOINT", "ON FEATURE SET"),
     )
 )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from mlbox.base.names import Ref
 from mlbox.base.suggest import nearest
-from mlbox.engine.catalog.commands import Describe
-from mlbox.sql.grammar import NOUNS, StatementSyntax, statement
+from mlbox.engine.catalog.commands import Describe, ShowLineage
+from mlbox.sql import writing
+from mlbox.sql.grammar import NOUNS, StatementSyntax, run_ref, statement
 from mlbox.sql.parser import Cursor, finish
 from mlbox.sql.references import is_name
+from mlbox.sql.writing import Writer
 
 
 def described(cursor: Cursor, what: str) -> tuple[str, Ref]:
@@ -34,6 +36,15 @@ def _claims(cursor: Cursor) -> bool:
     return is_name(token, "run") or token.kind in ("string", "parameter", "number") or token.key == "DEFAULT"
 
 
+def print_described(command: Describe | ShowLineage, write: Writer) -> str:
+    """``MODEL m@3``."""
+    named_by_id = NOUNS[command.kind].named_by is run_ref
+    shown = write.run(command.ref) if named_by_id else write.ref(command.ref)
+    if command.kind == "project":
+        shown = writing.name(command.ref.name)
+    return f"{command.kind.upper()} {shown}"
+
+
 statement(
     StatementSyntax(
         name="DESCRIBE",
@@ -42,6 +53,7 @@ statement(
         examples=("DESCRIBE MODEL m@champion", "DESCRIBE FEATURE SET fraud.customers", "DESC RUN 'a1b2c3d4'"),
         starts=lambda: tuple((verb, *noun.words) for verb in ("DESCRIBE", "DESC") for noun in NOUNS.values()),
         parse=_describe,
+        prints={Describe: lambda command, write: f"DESCRIBE {print_described(command, write)}"},
         later=("HUB FUNCTION", "MEMBER", "SOURCE"),
         claims=_claims,
     )

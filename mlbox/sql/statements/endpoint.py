@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlbox.base.command import Command
+from mlbox.engine.workflows.commands import AlterObject
 from mlbox.serve.commands import AlterEndpoint, CreateEndpoint, DropEndpoint, Share
+from mlbox.sql import writing
 from mlbox.sql.bodies import condition
 from mlbox.sql.grammar import Noun, StatementSyntax, noun, statement
-from mlbox.sql.heads import alter_action, create_clauses, create_head, drop
+from mlbox.sql.heads import alter_action, create_clauses, create_head, drop, print_alter
 from mlbox.sql.parameters import UnboundNumber
 from mlbox.sql.parser import Cursor, Reader, finish, one_of
 from mlbox.sql.references import reference
 from mlbox.sql.values import number, options, text
+from mlbox.sql.writing import Writer
 
 _USING = ("MODEL", "ENSEMBLE", "FUNCTION", "GRAPH")
 
@@ -149,6 +152,54 @@ def _create(cursor: Cursor) -> CreateEndpoint:
     )
 
 
+def _print(command: CreateEndpoint, write: Writer) -> str:
+    percent = f"{command.log_percent!r}%"
+    return write.create(
+        "ENDPOINT",
+        command,
+        _print_serving(command, write),
+        writing.clause("ENRICH WITH", write.ref(command.enrich) if command.enrich else None),
+        writing.options("IMPUTE", command.impute),
+        writing.clause("SHADOW", write.ref(command.shadow) if command.shadow else None),
+        writing.clause("PREPROCESS", writing.query(command.preprocess)),
+        writing.clause("POSTPROCESS", writing.query(command.postprocess)),
+        writing.clause("PATH", writing.text(command.path)),
+        "" if command.log_percent == 100 else "LOG NONE" if command.log_percent == 0 else f"LOG {percent}",
+        writing.options("WITH", command.options),
+        writing.comment(command),
+    )
+
+
+def _print_serving(command: CreateEndpoint, write: Writer) -> str:
+    if command.function is not None:
+        return f"USING FUNCTION {write.ref(command.function)}"
+    if command.graph is not None:
+        return f"USING GRAPH {writing.text(command.graph)}"
+    if command.ensemble is not None:
+        weighted = command.ensemble == "weighted"
+        models = [
+            write.ref(share.model) + (f" WEIGHT {share.weight!r}" if weighted else "") for share in command.shares
+        ]
+        return f"USING ENSEMBLE {command.ensemble.upper()} ({', '.join(models)})"
+    if command.using == "model":
+        return f"USING MODEL {write.ref(command.shares[0].model)}"
+    return _print_traffic(command.shares, write)
+
+
+def _print_traffic(shares: tuple[Share, ...], write: Writer) -> str:
+    return f"TRAFFIC ({', '.join(f'{write.ref(share.model)} {share.weight!r}%' for share in shares)})"
+
+
+def _print_alter(command: AlterEndpoint, write: Writer) -> str:
+    if command.state is not None:
+        action = command.state.upper()
+    elif len(command.shares) == 1 and command.shares[0].weight == 1:
+        action = f"USING MODEL {write.ref(command.shares[0].model)}"
+    else:
+        action = f"SET {_print_traffic(command.shares, write)}"
+    return f"ALTER ENDPOINT {write.ref(command.ref)} {action}"
+
+
 statement(
     StatementSyntax(
         name="CREATE ENDPOINT",
@@ -166,6 +217,7 @@ statement(
         ),
         starts=(("CREATE", "ENDPOINT"),),
         parse=_create,
+        prints={CreateEndpoint: _print},
         later=(
             *("USING FUNCTION", "USING GRAPH", "USING ENSEMBLE STACK", "PREPROCESS", "POSTPROCESS", "PATH"),
             *("WITH (workers) above 1", "WITH (batch)"),
@@ -210,6 +262,7 @@ statement(
         ),
         starts=(("ALTER", "ENDPOINT"),),
         parse=_alter,
+        prints={AlterEndpoint: _print_alter, AlterObject: print_alter},
         later=("RENAME TO", "SET (..)"),
     )
 )

@@ -16,16 +16,18 @@ from mlbox.engine.features.commands import (
     RefreshFeatureSet,
     Store,
 )
+from mlbox.sql import writing
 from mlbox.sql.bodies import condition, query_rest
 from mlbox.sql.clocks import cron
 from mlbox.sql.column_types import type_text
 from mlbox.sql.grammar import Noun, StatementSyntax, noun, statement
-from mlbox.sql.heads import alter, create_clauses, create_head, drop, refresh_clauses
+from mlbox.sql.heads import alter, create_clauses, create_head, drop, print_refresh, refresh_clauses
 from mlbox.sql.lexer import Token
 from mlbox.sql.parser import Cursor, Reader, one_of
 from mlbox.sql.references import identifier, is_name, names, reference
 from mlbox.sql.times import interval
 from mlbox.sql.values import options, text, value, word
+from mlbox.sql.writing import Writer
 
 _COLUMNS_HINT = "write (ENTITY id, TIMESTAMP ts, amount DOUBLE CHECK (amount >= 0), ..)"
 
@@ -209,6 +211,56 @@ def _windows(cursor: Cursor) -> tuple[timedelta, ...]:
         inner.expect(",")
 
 
+def _print(command: CreateFeatureSet, write: Writer) -> str:
+    transform = write.ref(command.transform) if command.transform else None
+    aggregates = ", ".join(map(_print_aggregate, command.aggregates))
+    engine = command.engine if command.engine != "duckdb" else None
+    return write.create(
+        "FEATURE SET",
+        command,
+        f"({', '.join(map(_print_column, command.columns))})",
+        writing.clause("TTL", writing.interval(command.ttl)),
+        {"offline": "", "online": "STORE ONLINE", "both": "STORE OFFLINE AND ONLINE"}[command.store],
+        _print_refresh(command.refresh),
+        f"AGGREGATE ({aggregates})" if aggregates else "",
+        writing.clause("ENGINE", writing.word(engine)),
+        f"PARTITION BY {writing.names(command.partition_by)}" if command.partition_by else "",
+        writing.options("WITH", command.options),
+        writing.comment(command),
+        writing.clause("FROM", write.ref(command.source) if command.source else None),
+        writing.clause("TRANSFORM", transform),
+        writing.clause("AS", command.query.text if command.query else None),
+    )
+
+
+def _print_column(column: Column) -> str:
+    return writing.line(
+        "" if column.role == "feature" else column.role.replace("_", " ").upper(),
+        writing.name(column.name),
+        column.type or "",
+        "NOT NULL" if column.not_null else "",
+        writing.clause("CHECK", writing.query(column.check)),
+        f"DEFAULT {writing.value(column.default)}" if column.has_default else "",
+        writing.comment(column),
+    )
+
+
+def _print_refresh(refresh: Refresh) -> str:
+    if refresh.every is not None:
+        return f"REFRESH EVERY {writing.interval(refresh.every)}"
+    if refresh.cron is not None:
+        return f"REFRESH CRON {writing.text(refresh.cron)}"
+    return "" if refresh.mode == "manual" else "REFRESH CONTINUOUS"
+
+
+def _print_aggregate(aggregate: Aggregate) -> str:
+    column = "*" if aggregate.column == "*" else writing.name(aggregate.column)
+    windows = ", ".join(str(writing.interval(window)) for window in aggregate.windows)
+    every = writing.clause("EVERY", writing.interval(aggregate.every))
+    named = writing.clause("AS", writing.name(aggregate.name) if aggregate.name else None)
+    return writing.line(f"{writing.name(aggregate.function)}({column}) OVER ({windows})", every, named)
+
+
 statement(
     StatementSyntax(
         name="CREATE FEATURE SET",
@@ -231,6 +283,7 @@ statement(
         ),
         starts=(("CREATE", "FEATURE", "SET"),),
         parse=_create,
+        prints={CreateFeatureSet: _print},
         later=(
             *("FROM source", "TRANSFORM", "REFRESH EVERY", "REFRESH CRON", "REFRESH CONTINUOUS"),
             *("EVERY in AGGREGATE", "ENGINE spark", "PARTITION BY", "WITH (timezone)", "WITH (location)"),
@@ -258,6 +311,7 @@ statement(
         ),
         starts=(("REFRESH", "FEATURE", "SET"),),
         parse=_refresh_set,
+        prints={RefreshFeatureSet: print_refresh},
     )
 )
 drop("feature set", DropFeatureSet)

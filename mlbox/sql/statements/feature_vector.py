@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from mlbox.base.names import Ref
 from mlbox.engine.features.commands import CreateFeatureVector, DropFeatureVector, FeatureRef, RefreshFeatureVector
+from mlbox.sql import writing
 from mlbox.sql.grammar import Noun, StatementSyntax, noun, statement
-from mlbox.sql.heads import alter, create_clauses, create_head, drop, refresh_clauses
+from mlbox.sql.heads import alter, create_clauses, create_head, drop, print_refresh, refresh_clauses
 from mlbox.sql.parser import Cursor
 from mlbox.sql.references import identifier, reference
 from mlbox.sql.values import options
+from mlbox.sql.writing import Writer
 
 
 def _create(cursor: Cursor) -> CreateFeatureVector:
@@ -80,6 +82,23 @@ def _label(cursor: Cursor, clause: str) -> FeatureRef:
     return _feature(cursor, star=False)
 
 
+def _print(command: CreateFeatureVector, write: Writer) -> str:
+    return write.create(
+        "FEATURE VECTOR",
+        command,
+        f"AS FEATURES ({', '.join(_print_feature(feature, write) for feature in command.features)})",
+        writing.clause("LABEL", _print_feature(command.label, write) if command.label else None),
+        writing.options("WITH", command.options),
+        writing.comment(command),
+    )
+
+
+def _print_feature(feature: FeatureRef, write: Writer) -> str:
+    shown = "*" if feature.feature == "*" else writing.name(feature.feature)
+    alias = f" AS {writing.name(feature.alias)}" if feature.alias else ""
+    return f"{write.ref(feature.feature_set)}.{shown}{alias}"
+
+
 statement(
     StatementSyntax(
         name="CREATE FEATURE VECTOR",
@@ -91,6 +110,7 @@ statement(
         ),
         starts=(("CREATE", "FEATURE", "VECTOR"),),
         parse=_create,
+        prints={CreateFeatureVector: _print},
     )
 )
 
@@ -110,6 +130,7 @@ statement(
         examples=("REFRESH FEATURE VECTOR v FROM '2026-01-01'",),
         starts=(("REFRESH", "FEATURE", "VECTOR"),),
         parse=_refresh,
+        prints={RefreshFeatureVector: print_refresh},
     )
 )
 drop("feature vector", DropFeatureVector)

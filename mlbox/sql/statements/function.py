@@ -7,6 +7,7 @@ from typing import Any
 from mlbox.base.errors import Invalid
 from mlbox.base.suggest import nearest
 from mlbox.engine.runs.commands import CreateFunction, DropFunction, Resources
+from mlbox.sql import writing
 from mlbox.sql.grammar import Noun, StatementSyntax, noun, statement
 from mlbox.sql.heads import alter, create_clauses, create_head, drop
 from mlbox.sql.parameters import Unbound
@@ -14,6 +15,7 @@ from mlbox.sql.parser import Cursor, checked
 from mlbox.sql.references import is_name, reference
 from mlbox.sql.times import interval
 from mlbox.sql.values import count, number, options, pairs, strings, text, value, word
+from mlbox.sql.writing import Writer
 
 _FACTORS = {
     "": 1,
@@ -142,6 +144,28 @@ def _create(cursor: Cursor) -> CreateFunction:
     )
 
 
+def _print(command: CreateFunction, write: Writer) -> str:
+    listed = ", ".join(str(writing.text(entry)) for entry in command.requirements)
+    resources = {name: getattr(command.resources, name) for name in ("cpu", "memory", "gpu")}
+    return write.create(
+        "FUNCTION",
+        command,
+        f"FROM {writing.text(command.source)}",
+        writing.clause("HANDLER", writing.word(command.handler)),
+        writing.clause("RUNTIME", writing.word(command.runtime if command.runtime != "local" else None)),
+        writing.clause("IMAGE", writing.text(command.image)),
+        f"REQUIREMENTS ({listed})" if listed else "",
+        writing.options("RESOURCES", {name: given for name, given in resources.items() if given is not None}),
+        writing.options("ENV", command.environment),
+        f"SECRETS ({', '.join(str(writing.word(entry)) for entry in command.secrets)})" if command.secrets else "",
+        f"RETRY {command.retries}" if command.retries or command.backoff else "",
+        writing.clause("BACKOFF", writing.interval(command.backoff)),
+        writing.clause("TIMEOUT", writing.interval(command.timeout)),
+        writing.options("WITH", command.options),
+        writing.comment(command),
+    )
+
+
 def _claims(cursor: Cursor) -> bool:
     """``CREATE FUNCTION f(x) AS ..`` is DuckDB's macro."""
     cursor.accept("IF", "NOT", "EXISTS")
@@ -169,6 +193,7 @@ statement(
         ),
         starts=(("CREATE", "FUNCTION"),),
         parse=_create,
+        prints={CreateFunction: _print},
         later=("FROM 'git+url'", "FROM 'hub://name'", "RUNTIME other than local and docker", "SECRETS"),
         claims=_claims,
     )

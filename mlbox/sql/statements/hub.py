@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlbox.engine.hub.commands import InstallFunction, PublishFunction
+from mlbox.sql import writing
 from mlbox.sql.grammar import Noun, StatementSyntax, noun, statement
 from mlbox.sql.parser import Cursor, finish
 from mlbox.sql.references import is_name, reference
@@ -25,6 +26,11 @@ statement(
         examples=("INSTALL FUNCTION describe", "INSTALL FUNCTION auto_trainer FROM 'git+https://host/hub'"),
         starts=(("INSTALL", "FUNCTION"),),
         parse=_install,
+        prints={
+            InstallFunction: lambda command, write: writing.line(
+                "INSTALL FUNCTION", write.ref(command.ref), writing.clause("FROM", writing.text(command.hub))
+            )
+        },
         claims=lambda cursor: is_name(cursor.token, "function"),
     )
 )
@@ -48,6 +54,11 @@ statement(
         examples=("PUBLISH FUNCTION train TO '/srv/hub'",),
         starts=(("PUBLISH",),),
         parse=_publish,
+        prints={
+            PublishFunction: lambda command, write: (
+                f"PUBLISH FUNCTION {write.ref(command.ref)} TO {writing.text(command.hub)}"
+            )
+        },
     )
 )
 noun(Noun("hub function", "hub"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mlbox.base.command import Role
 from mlbox.engine.security.commands import CreateToken, DropToken, GrantRole, RevokeRole
+from mlbox.sql import writing
 from mlbox.sql.grammar import Noun, StatementSyntax, noun, statement
 from mlbox.sql.heads import create_clauses, drop_if_exists
 from mlbox.sql.parser import Cursor, finish, one_of
@@ -43,6 +44,11 @@ statement(
         examples=("GRANT viewer ON PROJECT fraud TO 'ana'",),
         starts=(("GRANT",),),
         parse=_grant,
+        prints={
+            GrantRole: lambda command, write: (
+                f"GRANT {command.granted} ON PROJECT {writing.name(command.project)} TO {writing.text(command.user)}"
+            )
+        },
     )
 )
 statement(
@@ -53,6 +59,11 @@ statement(
         examples=("REVOKE viewer ON PROJECT fraud FROM 'ana'",),
         starts=(("REVOKE",),),
         parse=_revoke,
+        prints={
+            RevokeRole: lambda command, write: (
+                f"REVOKE {command.revoked} ON PROJECT {writing.name(command.project)} FROM {writing.text(command.user)}"
+            )
+        },
     )
 )
 
@@ -76,6 +87,13 @@ statement(
         examples=("CREATE TOKEN FOR 'ana' COMMENT 'notebook'",),
         starts=(("CREATE", "TOKEN"),),
         parse=_create_token,
+        prints={
+            CreateToken: lambda command, write: writing.line(
+                f"CREATE TOKEN FOR {writing.text(command.user)}",
+                writing.options("WITH", command.options),
+                writing.comment(command),
+            )
+        },
     )
 )
 
@@ -96,6 +114,11 @@ statement(
         examples=("DROP TOKEN 'a1b2c3d4'",),
         starts=(("DROP", "TOKEN"),),
         parse=_drop_token,
+        prints={
+            DropToken: lambda command, write: writing.line(
+                "DROP TOKEN", "IF EXISTS" if command.if_exists else "", str(writing.text(command.token))
+            )
+        },
     )
 )
 noun(Noun("member", "members"))

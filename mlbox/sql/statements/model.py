@@ -7,13 +7,16 @@ from typing import Any
 
 from mlbox.base.command import Command
 from mlbox.engine.models.commands import CreateModel, DropModel, DropModelAlias, RefreshModel, SetModelAlias
+from mlbox.engine.workflows.commands import AlterObject
+from mlbox.sql import writing
 from mlbox.sql.bodies import query_rest
 from mlbox.sql.column_types import typed_names
 from mlbox.sql.grammar import Noun, StatementSyntax, noun, statement
-from mlbox.sql.heads import alter_action, create_clauses, create_head, drop
+from mlbox.sql.heads import alter_action, create_clauses, create_head, drop, print_alter
 from mlbox.sql.parser import Clauses, Cursor, Reader, finish
 from mlbox.sql.references import identifier, reference, run_id, version_text
 from mlbox.sql.values import number, options, pairs, text, word
+from mlbox.sql.writing import Writer
 
 _SOURCES = "FROM 'model.onnx', FROM RUN 'id', FROM MODEL name@version or OPTIONS (..) AS SELECT .."
 
@@ -81,6 +84,40 @@ def _check_source(cursor: Cursor, found: Clauses) -> None:
         cursor.fail("ARTIFACT belongs to FROM RUN", "write FROM RUN 'id' ARTIFACT 'name'", found.places["ARTIFACT"])
 
 
+def _print(command: CreateModel, write: Writer) -> str:
+    source = writing.text(command.path)
+    if command.run is not None:
+        source = f"RUN {writing.text(command.run)}"
+    elif command.model is not None:
+        source = f"MODEL {write.ref(command.model)}"
+    return write.create(
+        "MODEL",
+        command,
+        writing.clause("FROM", source),
+        writing.clause("ARTIFACT", writing.text(command.artifact)),
+        writing.options("OPTIONS", command.options) or ("OPTIONS ()" if command.query else ""),
+        _print_columns("INPUT", command.inputs),
+        _print_columns("OUTPUT", command.outputs),
+        writing.clause("FEATURES", write.ref(command.features) if command.features else None),
+        writing.options("METRICS", command.metrics),
+        writing.clause("ALIAS", writing.name(command.alias) if command.alias else None),
+        writing.comment(command),
+        writing.clause("AS", command.query.text if command.query else None),
+    )
+
+
+def _print_columns(words: str, columns: tuple[tuple[str, str], ...]) -> str:
+    return f"{words} ({', '.join(f'{writing.name(name)} {kind}' for name, kind in columns)})" if columns else ""
+
+
+def _print_alias(command: SetModelAlias | DropModelAlias, write: Writer) -> str:
+    shown = f"ALTER MODEL {write.ref(command.ref)}"
+    if isinstance(command, DropModelAlias):
+        return f"{shown} DROP ALIAS {writing.name(command.alias)}"
+    version = command.version if command.version.isdigit() else writing.name(command.version)
+    return f"{shown} SET ALIAS {writing.name(command.alias)} = {version}"
+
+
 statement(
     StatementSyntax(
         name="CREATE MODEL",
@@ -97,6 +134,7 @@ statement(
         ),
         starts=(("CREATE", "MODEL"),),
         parse=_create,
+        prints={CreateModel: _print},
         later=("OPTIONS (..) AS SELECT",),
     )
 )
@@ -144,6 +182,7 @@ statement(
         ),
         starts=(("ALTER", "MODEL"),),
         parse=_alter,
+        prints={SetModelAlias: _print_alias, DropModelAlias: _print_alias, AlterObject: print_alter},
         later=("RENAME TO", "SET (..)"),
     )
 )
@@ -164,6 +203,7 @@ statement(
         examples=("REFRESH MODEL lr",),
         starts=(("REFRESH", "MODEL"),),
         parse=_refresh,
+        prints={RefreshModel: lambda command, write: f"REFRESH MODEL {write.ref(command.ref)}"},
     )
 )
 drop("model", DropModel, version=True)

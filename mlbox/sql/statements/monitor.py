@@ -9,13 +9,15 @@ from typing import Any, Literal
 from mlbox.base.command import Query
 from mlbox.base.names import Ref
 from mlbox.engine.monitor.commands import CreateMonitor, DropMonitor, MetricSpec, RefreshMonitor
+from mlbox.sql import writing
 from mlbox.sql.bodies import parenthesized, refuse_bare_query
 from mlbox.sql.grammar import Noun, StatementSyntax, noun, statement
-from mlbox.sql.heads import alter, create_clauses, create_head, drop, refresh_clauses
+from mlbox.sql.heads import alter, create_clauses, create_head, drop, print_refresh, refresh_clauses
 from mlbox.sql.parser import Cursor, Reader, one_of
 from mlbox.sql.references import identifier, is_name, names, reference, run_id
 from mlbox.sql.times import interval
 from mlbox.sql.values import options
+from mlbox.sql.writing import Writer
 
 _Target = tuple[Literal["endpoint", "model", "feature set", "table"], Ref]
 
@@ -104,6 +106,34 @@ def _create(cursor: Cursor) -> CreateMonitor:
     )
 
 
+def _print_metric(metric: MetricSpec) -> str:
+    name = writing.name(metric.name)
+    return writing.options(name, metric.options) or name
+
+
+def _print(command: CreateMonitor, write: Writer) -> str:
+    metrics = [
+        writing.options(writing.name(metric.name), metric.options) or writing.name(metric.name)
+        for metric in command.metrics
+    ]
+    baseline = writing.query(command.baseline)
+    if command.baseline_run is not None:
+        baseline = f"RUN {writing.text(command.baseline_run)}"
+    return write.create(
+        "MONITOR",
+        command,
+        f"ON {command.target_kind.upper()} {write.ref(command.target)}",
+        writing.clause("BASELINE", baseline),
+        f"METRICS ({', '.join(metrics)})" if metrics else "",
+        f"WINDOW {writing.interval(command.window)}",
+        writing.clause("EVERY", writing.interval(command.every)),
+        f"SEGMENT BY {writing.names(command.segment_by)}" if command.segment_by else "",
+        writing.clause("LABELS FROM", writing.query(command.labels)),
+        writing.options("WITH", command.options),
+        writing.comment(command),
+    )
+
+
 statement(
     StatementSyntax(
         name="CREATE MONITOR",
@@ -120,6 +150,7 @@ statement(
         ),
         starts=(("CREATE", "MONITOR"),),
         parse=_create,
+        prints={CreateMonitor: _print},
     )
 )
 
@@ -139,6 +170,7 @@ statement(
         examples=("REFRESH MONITOR drift FROM '2026-01-01' TO '2026-02-01'",),
         starts=(("REFRESH", "MONITOR"),),
         parse=_refresh,
+        prints={RefreshMonitor: print_refresh},
     )
 )
 drop("monitor", DropMonitor)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from mlbox.base.names import Ref
 from mlbox.engine.catalog.commands import CreateProject, DropProject, UseProject
 from mlbox.engine.workflows.commands import AlterObject
+from mlbox.sql import writing
 from mlbox.sql.grammar import Noun, StatementSyntax, noun, statement
-from mlbox.sql.heads import alter_action, create_clauses, create_head, drop_if_exists
+from mlbox.sql.heads import alter_action, create_clauses, create_head, drop_if_exists, print_alter
 from mlbox.sql.parser import Cursor, finish
 from mlbox.sql.references import project_name
 from mlbox.sql.values import options, text
+from mlbox.sql.writing import Writer
 
 
 def _project_ref(cursor: Cursor, kind: str) -> Ref:
@@ -18,6 +20,12 @@ def _project_ref(cursor: Cursor, kind: str) -> Ref:
 
 
 noun(Noun("project", "projects", _project_ref))
+
+
+def _print_create(command: CreateProject, write: Writer) -> str:
+    source = writing.clause("FROM", writing.text(command.source))
+    given = writing.options("WITH", command.options)
+    return write.create("PROJECT", command, source, given, writing.comment(command))
 
 
 def _create(cursor: Cursor) -> CreateProject:
@@ -48,6 +56,7 @@ statement(
         starts=(("CREATE", "PROJECT"),),
         parse=_create,
         later=("FROM",),
+        prints={CreateProject: _print_create},
     )
 )
 
@@ -68,6 +77,7 @@ statement(
         examples=("USE PROJECT fraud", "USE fraud"),
         starts=(("USE",),),
         parse=_use,
+        prints={UseProject: lambda command, write: f"USE PROJECT {writing.name(command.name)}"},
     )
 )
 
@@ -95,6 +105,11 @@ statement(
 )
 
 
+def _print_drop(command: DropProject, write: Writer) -> str:
+    guard, cascade = "IF EXISTS" if command.if_exists else "", "CASCADE" if command.cascade else ""
+    return writing.line("DROP PROJECT", guard, writing.name(command.name), cascade)
+
+
 def _drop(cursor: Cursor) -> DropProject:
     cursor.expect("DROP", "PROJECT")
     if_exists = drop_if_exists(cursor, "DROP PROJECT")
@@ -112,6 +127,7 @@ statement(
         examples=("DROP PROJECT fraud CASCADE",),
         starts=(("DROP", "PROJECT"),),
         parse=_drop,
+        prints={DropProject: _print_drop},
     )
 )
 
@@ -132,5 +148,6 @@ statement(
         examples=("ALTER PROJECT fraud SET (owner = 'ana')",),
         starts=(("ALTER", "PROJECT"),),
         parse=_alter,
+        prints={AlterObject: print_alter},
     )
 )

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from mlbox.engine.runs.commands import CancelRun, DropRun, LogToRun, Rerun, RunSource, StartRun
+from mlbox.sql import writing
 from mlbox.sql.bodies import condition, parenthesized, refuse_bare_query
 from mlbox.sql.grammar import Noun, StatementSyntax, noun, run_ref, statement
 from mlbox.sql.heads import drop_if_exists, flag
 from mlbox.sql.parser import Clauses, Cursor, Reader, clauses, finish, one_of
 from mlbox.sql.references import identifier, reference, run_id
-from mlbox.sql.sweeps import SWEEP_CLAUSES, sweep, sweep_of
+from mlbox.sql.sweeps import SWEEP_CLAUSES, print_sweep, sweep, sweep_of
 from mlbox.sql.times import interval
 from mlbox.sql.values import count, number, options, pairs, positive, text, value, word
+from mlbox.sql.writing import Writer
 
 noun(Noun("run", "runs", run_ref))
 noun(Noun("artifact", "artifacts", run_ref))
@@ -100,6 +102,41 @@ def _check_sweep(cursor: Cursor, found: Clauses) -> None:
             cursor.fail(f"{swept.name} is in SWEEP and in WITH", "give it in one of them", found.places["SWEEP"])
 
 
+def _print(command: StartRun, write: Writer) -> str:
+    inputs = {
+        name: str(writing.text(given)) if isinstance(given, str) else _print_source(given, write)
+        for name, given in command.inputs.items()
+    }
+    return writing.line(
+        "RUN",
+        write.ref(command.function),
+        writing.clause("HANDLER", writing.word(command.handler)),
+        writing.clause("FROM", _print_source(command.source, write) if command.source else None),
+        writing.options("WITH", command.parameters),
+        writing.pairs("INPUTS", inputs),
+        print_sweep(command.sweep) if command.sweep else "",
+        writing.clause("AS", writing.name(command.name) if command.name else None),
+        writing.options("LABELS", command.labels),
+        writing.clause("ON", writing.word(command.runtime)),
+        f"RETRY {command.retries}" if command.retries is not None else "",
+        writing.clause("TIMEOUT", writing.interval(command.timeout)),
+        "ASYNC" if command.asynchronous else "",
+    )
+
+
+def _print_source(source: RunSource, write: Writer) -> str:
+    return write.ref(source.ref) if source.ref is not None else str(writing.query(source.query))
+
+
+def _print_log(command: LogToRun, write: Writer) -> str:
+    if command.kind == "artifact":
+        what = f"{writing.word(command.name)} FROM {writing.text(command.path)}"
+    else:
+        what = f"{writing.word(command.name)} = {writing.value(command.value)}"
+    step = f"STEP {command.step}" if command.step is not None else ""
+    return writing.line(f"LOG {command.kind.upper()} {what}", step, writing.clause("RUN", writing.text(command.run)))
+
+
 statement(
     StatementSyntax(
         name="RUN",
@@ -119,6 +156,7 @@ statement(
         ),
         starts=(("RUN",),),
         parse=_run,
+        prints={StartRun: _print},
         later=("ON other than local and docker",),
     )
 )
@@ -139,6 +177,7 @@ statement(
         examples=("CANCEL RUN 'a1b2c3d4'", "CANCEL RUN nightly"),
         starts=(("CANCEL",),),
         parse=_cancel,
+        prints={CancelRun: lambda command, write: f"CANCEL RUN {writing.text(command.run)}"},
     )
 )
 
@@ -162,6 +201,12 @@ statement(
         examples=("RERUN 'a1b2c3d4'", "RERUN 'a1b2c3d4' FROM STEP fit"),
         starts=(("RERUN",),),
         parse=_rerun,
+        prints={
+            Rerun: lambda command, write: writing.line(
+                f"RERUN {writing.text(command.run)}",
+                writing.clause("FROM STEP", writing.name(command.from_step) if command.from_step else None),
+            )
+        },
     )
 )
 
@@ -207,6 +252,7 @@ LOG ARTIFACT 'name' FROM 'path' [RUN 'id']""",
         ),
         starts=(("LOG",),),
         parse=_log,
+        prints={LogToRun: _print_log},
     )
 )
 
@@ -227,5 +273,10 @@ statement(
         examples=("DROP RUN IF EXISTS 'a1b2c3d4'",),
         starts=(("DROP", "RUN"),),
         parse=_drop,
+        prints={
+            DropRun: lambda command, write: writing.line(
+                "DROP RUN", "IF EXISTS" if command.if_exists else "", str(writing.text(command.run))
+            )
+        },
     )
 )

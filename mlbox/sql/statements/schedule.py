@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from mlbox.base.command import Query
 from mlbox.engine.workflows.commands import CreateSchedule, DropSchedule
+from mlbox.sql import writing
 from mlbox.sql.clocks import cron, timezone
 from mlbox.sql.grammar import Noun, StatementSyntax, noun, statement, stored, unwrapped
 from mlbox.sql.heads import alter, create_clauses, create_head, drop
 from mlbox.sql.parser import Cursor, Reader
 from mlbox.sql.references import reference
 from mlbox.sql.times import interval
+from mlbox.sql.writing import Writer
 
 
 def _statement(cursor: Cursor, clause: str) -> Query:
@@ -52,6 +54,18 @@ def _create(cursor: Cursor) -> CreateSchedule:
     )
 
 
+def _print(command: CreateSchedule, write: Writer) -> str:
+    return write.create(
+        "SCHEDULE",
+        command,
+        writing.clause("CRON", writing.text(command.cron)),
+        writing.clause("EVERY", writing.interval(command.every)),
+        f"TIMEZONE {writing.text(command.timezone)}" if command.timezone != "UTC" else "",
+        writing.comment(command),
+        f"AS {writing.statement(command.body)}",
+    )
+
+
 statement(
     StatementSyntax(
         name="CREATE SCHEDULE",
@@ -65,6 +79,7 @@ statement(
         ),
         starts=(("CREATE", "SCHEDULE"),),
         parse=_create,
+        prints={CreateSchedule: _print},
     )
 )
 drop("schedule", DropSchedule)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from mlbox.engine.security.commands import DropSecret, SetSecret
+from mlbox.sql import writing
 from mlbox.sql.grammar import StatementSyntax, statement
 from mlbox.sql.heads import drop_if_exists
 from mlbox.sql.parser import Cursor, finish
 from mlbox.sql.references import identifier, is_name, project_name
 from mlbox.sql.values import text
+from mlbox.sql.writing import Writer
 
 
 def _project(cursor: Cursor, shown: str) -> str:
@@ -29,6 +31,20 @@ def _set(cursor: Cursor) -> SetSecret:
     return SetSecret(project=_project(cursor, "SET SECRET"), name=name, value=value)
 
 
+def _print_project(project: str, write: Writer) -> str:
+    return f"IN PROJECT {writing.name(project)}" if project != write.project else ""
+
+
+def _print_set(command: SetSecret, write: Writer) -> str:
+    value = str(writing.text(command.value)) if write.secrets else "$value"
+    return writing.line(f"SET SECRET {writing.name(command.name)} = {value}", _print_project(command.project, write))
+
+
+def _print_drop(command: DropSecret, write: Writer) -> str:
+    guard = "IF EXISTS" if command.if_exists else ""
+    return writing.line("DROP SECRET", guard, writing.name(command.name), _print_project(command.project, write))
+
+
 statement(
     StatementSyntax(
         name="SET SECRET",
@@ -37,6 +53,7 @@ statement(
         examples=("SET SECRET api_key = 'abc' IN PROJECT fraud",),
         starts=(("SET", "SECRET"),),
         parse=_set,
+        prints={SetSecret: _print_set},
         claims=lambda cursor: is_name(cursor.token),
     )
 )
@@ -63,6 +80,7 @@ statement(
         examples=("DROP SECRET api_key",),
         starts=(("DROP", "SECRET"),),
         parse=_drop,
+        prints={DropSecret: _print_drop},
         claims=_claims,
     )
 )

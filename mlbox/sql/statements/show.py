@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from mlbox.base.command import Command, Query
 from mlbox.engine.catalog.commands import Show, ShowLineage
+from mlbox.sql import writing
 from mlbox.sql.bodies import expression_until
 from mlbox.sql.grammar import NOUNS, StatementSyntax, statement
 from mlbox.sql.parser import Cursor, Reader, clauses, finish
 from mlbox.sql.references import project_name
-from mlbox.sql.statements.describe import described
+from mlbox.sql.statements.describe import described, print_described
 from mlbox.sql.values import positive, text, word
+from mlbox.sql.writing import Writer
 
 VIEWS = (
     "params metrics logs model_versions model_alias_moves features feature_stats ingests predictions workflow_runs "
@@ -73,6 +75,17 @@ def _claims(cursor: Cursor) -> bool:
     return not cursor.at(".")
 
 
+def _print(command: Show, write: Writer) -> str:
+    return writing.line(
+        f"SHOW {command.noun.replace('_', ' ').upper()}",
+        writing.clause("OF", writing.text(command.of)),
+        writing.clause("LIKE", writing.text(command.like)),
+        writing.clause("IN PROJECT", writing.name(command.project) if command.project else None),
+        writing.clause("WHERE", command.where.text if command.where else None),
+        f"LIMIT {command.limit}" if command.limit is not None else "",
+    )
+
+
 statement(
     StatementSyntax(
         name="SHOW",
@@ -89,6 +102,10 @@ SHOW LINEAGE OF kind name[@version]""",
         ),
         starts=lambda: tuple(("SHOW", *words) for words in views()),
         parse=_show,
+        prints={
+            Show: _print,
+            ShowLineage: lambda command, write: f"SHOW LINEAGE OF {print_described(command, write)}",
+        },
         later=("HUB", "MEMBERS", "SOURCES"),
         claims=_claims,
     )

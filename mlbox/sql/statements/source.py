@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from mlbox.engine.features.commands import CreateSource, DropSource
+from mlbox.sql import writing
 from mlbox.sql.bodies import query_rest
 from mlbox.sql.grammar import Noun, StatementSyntax, noun, statement
 from mlbox.sql.heads import alter, create_clauses, create_head, drop
 from mlbox.sql.parser import Cursor, Reader
 from mlbox.sql.references import reference
 from mlbox.sql.values import options, text, word
+from mlbox.sql.writing import Writer
 
 _CLAUSES: dict[str, Reader] = {"TYPE": word, "FROM": text, "WITH": options}
 
@@ -36,6 +38,18 @@ def _create(cursor: Cursor) -> CreateSource:
     )
 
 
+def _print(command: CreateSource, write: Writer) -> str:
+    return write.create(
+        "SOURCE",
+        command,
+        writing.clause("TYPE", writing.word(command.type)),
+        writing.clause("FROM", writing.text(command.uri)),
+        writing.options("WITH", command.options),
+        writing.comment(command),
+        writing.clause("AS", command.query.text if command.query else None),
+    )
+
+
 statement(
     StatementSyntax(
         name="CREATE SOURCE",
@@ -49,6 +63,7 @@ statement(
         ),
         starts=(("CREATE", "SOURCE"),),
         parse=_create,
+        prints={CreateSource: _print},
     )
 )
 drop("source", DropSource)

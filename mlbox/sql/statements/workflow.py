@@ -9,6 +9,7 @@ from mlbox.base.errors import MlboxError
 from mlbox.base.suggest import nearest
 from mlbox.engine.workflows.commands import CreateWorkflow, DropWorkflow, RunWorkflow, WorkflowStep
 from mlbox.engine.workflows.graph import Graph
+from mlbox.sql import writing
 from mlbox.sql.bodies import parenthesized
 from mlbox.sql.grammar import Noun, StatementSyntax, noun, statement, stored
 from mlbox.sql.heads import alter, create_clauses, create_head, drop, flag
@@ -17,6 +18,7 @@ from mlbox.sql.parser import Cursor, Reader, clauses, kept
 from mlbox.sql.references import identifier, is_name, reference
 from mlbox.sql.times import interval
 from mlbox.sql.values import count, options
+from mlbox.sql.writing import Writer
 
 _STEP_HINT = "write STEP name [AFTER other] AS (statement)"
 
@@ -149,6 +151,33 @@ def _connected(cursor: Cursor, steps: list[WorkflowStep], places: dict[str, list
     return tuple(found)
 
 
+def _print(command: CreateWorkflow, write: Writer) -> str:
+    steps = [_print_step(step) for step in command.steps]
+    if command.finally_ is not None:
+        steps.append(f"FINALLY AS ({command.finally_.text})")
+    body = ",\n    ".join(steps)
+    options_ = writing.options("WITH", command.options)
+    return write.create("WORKFLOW", command, options_, writing.comment(command), f"AS (\n    {body})")
+
+
+def _print_step(step: WorkflowStep) -> str:
+    each = f"FOR EACH {writing.name(step.for_each[0])} IN ({step.for_each[1].text})" if step.for_each else ""
+    return writing.line(
+        f"STEP {writing.name(step.name)}",
+        f"AFTER {', '.join(map(writing.name, step.after))}" if step.after else "",
+        writing.clause("WHEN", writing.query(step.when)),
+        each,
+        f"RETRY {step.retries}" if step.retries else "",
+        writing.clause("TIMEOUT", writing.interval(step.timeout)),
+        f"AS ({step.body.text})",
+    )
+
+
+def _print_run(command: RunWorkflow, write: Writer) -> str:
+    waits = "ASYNC" if command.asynchronous else ""
+    return writing.line("RUN WORKFLOW", write.ref(command.ref), writing.options("WITH", command.parameters), waits)
+
+
 statement(
     StatementSyntax(
         name="CREATE WORKFLOW",
@@ -164,6 +193,7 @@ statement(
         ),
         starts=(("CREATE", "WORKFLOW"),),
         parse=_create,
+        prints={CreateWorkflow: _print},
     )
 )
 
@@ -183,6 +213,7 @@ statement(
         examples=("RUN WORKFLOW nightly WITH (date = '2026-01-01')",),
         starts=(("RUN", "WORKFLOW"),),
         parse=_run,
+        prints={RunWorkflow: _print_run},
         claims=lambda cursor: cursor.at_end() or is_name(cursor.token, "workflow"),
     )
 )

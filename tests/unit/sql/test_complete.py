@@ -137,6 +137,7 @@ def test_nothing_is_offered_in_comments_and_strings_and_for_new_names() -> None:
     assert offered("/* DROP MODEL |") == []
     assert offered("SELECT 'DROP MODEL |") == []
     assert "a_model" not in offered("CREATE MODEL |")
+    assert "ENDPOINT" in offered("CREATE MONITOR m ON |") and "ENDPOINT" not in offered("CREATE MONITOR m |")
     assert "CHECK" not in offered("CREATE FEATURE SET f (ENTITY id) |")
 
 
