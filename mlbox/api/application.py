@@ -12,6 +12,7 @@ from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
 
+from mlbox.api.complete import complete_sql
 from mlbox.api.context import ApiContext
 from mlbox.api.files import artifact_content, run_log
 from mlbox.api.guard import App, Guard, Receive, Scope, Send
@@ -19,10 +20,11 @@ from mlbox.api.kept import Statements
 from mlbox.api.runs import RUN_API
 from mlbox.api.sql import cancel_statement, get_statement, list_statements, run_sql
 from mlbox.api.stream import stream
+from mlbox.api.uploads import drop_file, list_files, upload, uploads_of
 from mlbox.base.errors import Internal, MlboxError
 
 log = logging.getLogger("mlbox")
-PREFIXES = ("/sql", "/stream", "/health", "/artifacts/", "/run-api/", "/schema")
+PREFIXES = ("/sql", "/stream", "/files", "/health", "/artifacts/", "/run-api/", "/schema")
 """Paths of the API; ``/runs/<id>/log`` too. All else is a page."""
 
 
@@ -59,11 +61,13 @@ def litestar(context: ApiContext, routes: Sequence[Any]) -> Litestar:
         config.request_max_body_size = context.settings.max_request_mb << 20
         return config
 
+    uploads = uploads_of(context)
+    uploads.clean()
     return Litestar(
         route_handlers=routes,
         on_app_init=[limits],
         exception_handlers={MlboxError: _known, HTTPException: _http, Exception: _unknown},
-        state=State({"context": context, "statements": Statements(context)}),
+        state=State({"context": context, "statements": Statements(context), "uploads": uploads}),
         openapi_config=OpenAPIConfig(title="mlbox", version=context.version),
         logging_config=None,
         pdb_on_exception=False,
@@ -76,6 +80,10 @@ ROUTES = (
     list_statements,
     get_statement,
     cancel_statement,
+    complete_sql,
+    upload,
+    list_files,
+    drop_file,
     stream,
     artifact_content,
     run_log,

@@ -13,7 +13,7 @@ from typing import Any
 
 from mlbox.base.errors import HomeError
 
-FOLDERS = ("artifacts", "environments", "logs", "online", "runs", "cache", "plugins")
+FOLDERS = ("artifacts", "environments", "logs", "online", "runs", "cache", "plugins", "uploads")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,11 @@ class Home:
     def cache(self) -> Path:
         """What can be made again."""
         return self.path / "cache"
+
+    @property
+    def uploads(self) -> Path:
+        """Files that users sent, for some days."""
+        return self.path / "uploads"
 
     @property
     def server_file(self) -> Path:

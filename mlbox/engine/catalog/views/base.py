@@ -44,4 +44,5 @@ def all_views() -> list[View]:
     found: list[View] = []
     for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda info: info.name):
         found.extend(getattr(importlib.import_module(f"{__package__}.{module.name}"), "VIEWS", ()))
-    return found
+    documentation = importlib.import_module(f"{__package__}.columns").documentation
+    return [*found, documentation(found)]
