@@ -82,6 +82,16 @@ def _is_plain(column: pyarrow.Array | pyarrow.ChunkedArray) -> bool:
     return bool(types.is_integer(kind) or types.is_string(kind) or types.is_boolean(kind) or types.is_null(kind))
 
 
+def arrow_stream(table: pyarrow.Table) -> bytes:
+    """Arrow's IPC stream format, of all rows at once."""
+    import pyarrow
+
+    sink = pyarrow.BufferOutputStream()
+    with pyarrow.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
+
+
 def result_body(outcome: Outcome) -> dict[str, Any]:
     """One result of the envelope."""
     table = outcome.result.table

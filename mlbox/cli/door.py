@@ -207,7 +207,7 @@ class LocalDoor:
         from mlbox.api import render
 
         table = next(iter(self._new_session(self._session.caller).run(query))).result.table
-        return render.rows(table) if table is not None else []
+        return [list(row) for row in render.rows(table)] if table is not None else []
 
     def log(self, run_id: str, offset: int) -> bytes:
         """The file itself."""
