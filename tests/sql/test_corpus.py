@@ -84,9 +84,18 @@ def test_plain_sql_comes_back_byte_for_byte(text: str) -> None:
 
 
 def test_the_plain_corpus_is_plain() -> None:
-    assert len(plain()) >= 60
     for text in plain():
         assert len(duckdb.extract_statements(text)) == 1, text
+
+
+def test_the_corpus_is_broad() -> None:
+    def distinct(texts: list[str]) -> int:
+        return len({" ".join(text.split()) for text in texts})
+
+    assert distinct(plain()) >= 240
+    assert distinct([entry.text for name in ("valid.sql", "invalid.sql") for entry in entries(name)]) >= 450
+    valid = {entry.outcome.split(" ")[1] for entry in entries("valid.sql")}
+    assert len(valid) >= 49  # kinds of commands
 
 
 def test_positions_of_bodies_point_into_the_script() -> None:
