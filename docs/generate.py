@@ -64,14 +64,13 @@ def commands_of(syntax: Any) -> set[type]:
 
 def sql_page() -> str:
     """Every statement of the language."""
-    from mlbox.engine.catalog.commands import UseProject
     from mlbox.engine.workflows.commands import AlterObject
     from mlbox.sql.grammar import REGISTRY, StatementSyntax
 
     commands, altered = executed_commands()
     runs = {}
     for _, syntax in REGISTRY:
-        needed = commands_of(syntax) - {UseProject}  # carried out by the session itself
+        needed = commands_of(syntax)
         kind = syntax.name.partition(" ")[2].lower()
         runs[syntax.name] = needed <= commands and (needed != {AlterObject} or kind in altered)
 

@@ -73,17 +73,20 @@ class CommandDispatcher:
     def _explain(self, command: Explain, caller: Caller) -> Result:
         import pyarrow
 
-        plan = self.plan(command.command, caller)
+        explained = command.command
+        while isinstance(explained, Explain):  # the plan of a plan is the plan
+            explained = explained.command
+        plan = self.plan(explained, caller)
         rows = [(step.action, step.object, step.detail) for step in plan.steps]
         if command.analyze:
             began = time.perf_counter()
-            outcome = self.dispatch(command.command, caller)
+            outcome = self.dispatch(explained, caller)
             rows.append(("done", outcome.message, f"{(time.perf_counter() - began) * 1000:.1f} ms"))
         columns = list(zip(*rows, strict=True)) or [(), (), ()]
         names = ("action", "object", "detail")
         table = pyarrow.table({name: pyarrow.array(c, "string") for name, c in zip(names, columns, strict=True)})
-        statement = printed(command.command, caller.project)
-        return Result(f"plan of {command.command.statement}", table, {"statement": statement})
+        statement = printed(explained, caller.project)
+        return Result(f"plan of {explained.statement}", table, {"statement": statement})
 
     def _handler(self, command: Command) -> Handler:
         try:

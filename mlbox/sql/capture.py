@@ -1,6 +1,6 @@
 """Plain statements that are ours after all. This is the whole list; a test holds it.
 
-- ``INSERT INTO <feature set> …``: rows are validated, counted and go to the stores of the set.
+- ``[EXPLAIN [ANALYZE]] INSERT INTO <feature set> …``: rows are validated, counted and go to the stores of the set.
 - ``USE``, ``SET search_path``, ``SET schema``: the parser takes them (``sql/statements``).
 """
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mlbox.base.command import Command, Query, RunSql
 from mlbox.base.names import Ref
+from mlbox.engine.catalog.commands import Explain
 from mlbox.engine.features.commands import InsertFeatures
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 _NAME = r'(?:"(?:[^"]|"")+"|[A-Za-z_][A-Za-z0-9_]*)'
 _INSERT = re.compile(
-    rf"\s*INSERT\s+INTO\s+(?:({_NAME})\s*\.\s*)?({_NAME})\s*(\(\s*{_NAME}(?:\s*,\s*{_NAME})*\s*\))?\s*", re.I
+    rf"\s*(?:(EXPLAIN)\s+(?:(ANALYZE)\s+)?)?INSERT\s+INTO\s+(?:({_NAME})\s*\.\s*)?({_NAME})\s*(\(\s*{_NAME}(?:\s*,\s*{_NAME})*\s*\))?\s*",
+    re.I,
 )
 
 
@@ -31,17 +33,18 @@ def feature_set_insert(catalog: Catalog, command: RunSql) -> Command | None:
     found = _INSERT.match(command.query.text)
     if not found:
         return None
-    project = _plain(found[1]) if found[1] else command.project
-    name = _plain(found[2])
+    project = _plain(found[3]) if found[3] else command.project
+    name = _plain(found[4])
     known = catalog.rows(
         "SELECT 1 FROM catalog.ml.feature_sets WHERE lower(project) = ? AND lower(name) = ?",
         [project.lower(), name.lower()],
     )
     if not known:
         return None
-    columns = re.findall(_NAME, found[3]) if found[3] else []
+    columns = re.findall(_NAME, found[5]) if found[5] else []
     start = found.end()
     body = Query(command.query.text[start:], command.query.offset + start, command.query.source)
-    return InsertFeatures(
+    insert = InsertFeatures(
         ref=Ref(project.lower(), name), query=body, columns=tuple(_plain(column) for column in columns)
     )
+    return Explain(command=insert, analyze=bool(found[2])) if found[1] else insert

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mlbox.base.command import Caller, Command, Dispatcher, Result, RunSql
 from mlbox.base.errors import MlboxError
 from mlbox.base.underway import current
-from mlbox.engine.catalog.commands import Show, UseProject
-from mlbox.engine.catalog.tables import projects
+from mlbox.engine.catalog.commands import Explain, Show, UseProject
 from mlbox.engine.models.commands import CreateModel
 from mlbox.engine.runs.commands import CreateFunction
 from mlbox.sql.capture import feature_set_insert
@@ -74,7 +73,11 @@ class Session:
 
     def command(self, statement: Statement, parameters: Parameters = None) -> Command:
         """The command of a statement, completed with what the session knows."""
-        command = parse(statement, self.project, parameters)
+        return self._completed(parse(statement, self.project, parameters))
+
+    def _completed(self, command: Command) -> Command:
+        if isinstance(command, Explain):
+            return replace(command, command=self._completed(command.command))
         if isinstance(command, RunSql):
             captured = feature_set_insert(self._catalog, command)
             return captured or replace(command, row_limit=self._row_limit)
@@ -96,9 +99,7 @@ class Session:
             raise
 
     def _carry_out(self, command: Command) -> Result:
+        result = self._dispatcher.dispatch(command, self.caller)
         if isinstance(command, UseProject):
-            with self._catalog.read() as cursor:
-                projects.require(cursor, command.name)
-            self.caller = replace(self.caller, project=command.name.lower())
-            return Result(f"using project {command.name.lower()}", facts={"project": command.name.lower()})
-        return self._dispatcher.dispatch(command, self.caller)
+            self.caller = replace(self.caller, project=str(result.facts["project"]))
+        return result

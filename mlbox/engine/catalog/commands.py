@@ -25,7 +25,7 @@ class CreateProject(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class UseProject(Command):
-    """Answered by the session: it changes where names are looked up."""
+    """That the project is there; the session then looks names up in it."""
 
     statement: ClassVar[str] = "USE PROJECT"
     role: ClassVar[Role] = "viewer"

@@ -10,7 +10,7 @@ from mlbox.base.command import Caller, Handler, Plan, Result, Step
 from mlbox.base.errors import AlreadyExists, Conflict, Invalid
 from mlbox.base.events import Bus, Event
 from mlbox.base.names import DEFAULT_PROJECT, check_project, quote
-from mlbox.engine.catalog.commands import CreateProject, DropProject
+from mlbox.engine.catalog.commands import CreateProject, DropProject, UseProject
 from mlbox.engine.catalog.tables import projects
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Projects:
-    """Answers CREATE PROJECT and DROP PROJECT. ``on_drop`` are called with the name of a project that goes."""
+    """Answers CREATE, USE and DROP PROJECT. ``on_drop`` are called with the name of a project that goes."""
 
     def __init__(self, catalog: Catalog, bus: Bus) -> None:
         self._catalog = catalog
@@ -26,8 +26,9 @@ class Projects:
         self.on_drop: list[Callable[[str], None]] = []
 
     def handlers(self) -> Iterable[Handler]:
-        """Two."""
+        """Three."""
         return (
+            Handler(UseProject, self.plan_use, self.use),
             Handler(CreateProject, self.plan_create, self.create),
             Handler(DropProject, self.plan_drop, self.drop),
         )
@@ -63,6 +64,17 @@ class Projects:
         self._catalog.write(lambda cursor: projects.upsert(cursor, row))
         self._bus.publish(Event("project.created", name, name))
         return Result(f"created project {name}", facts={"project": name})
+
+    def plan_use(self, command: UseProject, caller: Caller) -> Plan:
+        """It must be there."""
+        with self._catalog.read() as cursor:
+            projects.require(cursor, command.name)
+        return Plan((Step("read", f"project {command.name.lower()}", "names are looked up here"),))
+
+    def use(self, command: UseProject, plan: Plan, caller: Caller) -> Result:
+        """Which project; who keeps a session takes it from there."""
+        name = command.name.lower()
+        return Result(f"using project {name}", facts={"project": name})
 
     def plan_drop(self, command: DropProject, caller: Caller) -> Plan:
         """A project that holds something goes only with CASCADE."""

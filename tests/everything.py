@@ -1,0 +1,65 @@
+"""A project in which there is one object of every kind, made by statements, each from the one before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from onnx_models import scaled
+
+from mlbox.base.command import Caller, Result
+from mlbox.sql.session import Session
+
+SCRIPT = """
+CREATE PROJECT shop COMMENT 'a shop';
+USE PROJECT shop;
+CREATE TABLE shop.tx AS
+SELECT i % 5 AS client, TIMESTAMP '2026-01-01' + to_hours(i) AS ts, i::DOUBLE AS amount FROM range(50) t(i);
+CREATE FEATURE SET spending (ENTITY client, TIMESTAMP ts, amount DOUBLE CHECK (amount >= 0))
+AGGREGATE (sum(amount) OVER (INTERVAL '1 day') AS spent) STORE OFFLINE AND ONLINE AS SELECT client, ts, amount FROM tx;
+CREATE FEATURE SET labels (ENTITY client, TIMESTAMP ts) AS SELECT client, ts, (amount > 20)::INTEGER AS late FROM tx;
+CREATE FEATURE VECTOR v AS FEATURES (spending.spent) LABEL labels.late;
+CREATE FUNCTION train FROM 'train.py';
+RUN train FROM v WITH (lr = 0.1) AS fit;
+CREATE MODEL m FROM RUN fit ARTIFACT 'model' FEATURES v ALIAS champion;
+CREATE MODEL m FROM 'model.onnx' INPUT (spent DOUBLE);
+CREATE ENDPOINT e USING MODEL m@champion;
+CREATE MONITOR watch ON ENDPOINT e BASELINE (SELECT amount AS spent FROM tx) METRICS (psi) WINDOW 1 DAY;
+CREATE WORKFLOW w AS (STEP a AS (SELECT 1 AS x), STEP b AFTER a WHEN (a.x > 0) AS (REFRESH FEATURE SET spending));
+CREATE SCHEDULE hourly CRON '0 * * * *' AS RUN WORKFLOW w;
+CREATE ALERT late ON MONITOR watch WHEN psi > 0.2 THEN NOTIFY 'log:';
+"""
+
+TRAIN = """
+MODEL = bytes.fromhex("%s")
+
+
+def handler(ctx, frame=None, lr=1.0):
+    ctx.log_metric("auc", 0.9)
+    ctx.log_model("model", MODEL, feature_names=["spent"])
+"""
+
+
+class Everything:
+    """The house, a session in project ``shop``, and the folder of its files."""
+
+    def __init__(self, house: Any, folder: Path) -> None:
+        self.house = house
+        self.folder = folder
+        folder.mkdir(exist_ok=True)
+        model = scaled(0.1, width=1)
+        (folder / "model.onnx").write_bytes(model)
+        (folder / "train.py").write_text(TRAIN % model.hex())
+        self.session = Session(house.catalog, house.dispatcher, Caller(), base_folder=str(folder))
+        for statement in SCRIPT.strip().split(";\n"):
+            self.run(statement)
+
+    def run(self, text: str, parameters: Any = None) -> Result:
+        """Carry out a script; the last result."""
+        return [outcome.result for outcome in self.session.run(text, parameters)][-1]
+
+    def rows(self, text: str) -> list[dict[str, Any]]:
+        """The rows of a query."""
+        table = self.run(text).table
+        assert table is not None
+        return list(table.to_pylist())
