@@ -128,6 +128,46 @@ def views_page() -> str:
     )
 
 
+# -- functions --------------------------------------------------------------------------------------------------------
+
+
+def functions_page() -> str:
+    """Every function of ``ml`` with its arguments and what it gives."""
+    from mlbox.sql.functions.base import FUNCTIONS
+
+    shown = [entry for _, entry in FUNCTIONS if entry.public]
+    sections = []
+    for entry in shown:
+        rows = [(_code(c.name), _code(c.type), c.unit, c.doc) for c in entry.columns]
+        sections.append(
+            "\n\n".join(
+                filter(
+                    None,
+                    [
+                        f"## {entry.call}",
+                        entry.summary,
+                        entry.more,
+                        table(
+                            ("argument", "type", "default", "meaning"),
+                            [(_code(a.name), a.type, _code(a.default), a.doc) for a in entry.arguments],
+                        ),
+                        table(("gives", "type", "unit", "meaning"), rows),
+                        "For example:",
+                        block(entry.example + ";"),
+                    ],
+                )
+            )
+        )
+    return page(
+        "Functions",
+        "Functions of the schema `ml`, inside any query. Those after `FROM` give rows; tables are named by a text, so "
+        "that they may be tables, views or CTEs of the query. Arguments with `:=` may be left out and are given by "
+        "name. Names without a project belong to the session's.",
+        table(("function", "gives"), [(f"[{e.call}](#{anchor(e.call)})", e.summary) for e in shown]),
+        *sections,
+    )
+
+
 def _code(text: str) -> str:
     return f"`{text}`" if text else ""
 
@@ -290,6 +330,7 @@ def _meaning(action: argparse.Action) -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "sql.md": sql_page,
     "views.md": views_page,
+    "functions.md": functions_page,
     "settings.md": settings_page,
     "errors.md": errors_page,
     "cli.md": cli_page,

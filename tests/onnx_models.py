@@ -80,8 +80,65 @@ def fixed_batch() -> bytes:
     return _model([helper.make_node("Identity", ["X"], ["Y"])], [source], [result], [])
 
 
+OPSETS = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
+
+
 def _model(nodes: list[Any], inputs: list[Any], outputs: list[Any], constants: list[Any]) -> bytes:
     graph = helper.make_graph(nodes, "g", inputs, outputs, constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    model = helper.make_model(graph, opset_imports=OPSETS, ir_version=8)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
+
+
+def logistic(
+    coefficients: list[float], intercept: float, scaler: tuple[list[float], list[float]] | None = None
+) -> bytes:
+    """As scikit-learn's logistic regression is converted: label and probabilities, a scaler before it if given."""
+    nodes = []
+    source = "X"
+    if scaler is not None:
+        nodes.append(helper.make_node("Scaler", ["X"], ["S"], domain="ai.onnx.ml", offset=scaler[0], scale=scaler[1]))
+        source = "S"
+    nodes += [
+        helper.make_node(
+            "LinearClassifier",
+            [source],
+            ["label", "raw"],
+            domain="ai.onnx.ml",
+            coefficients=[*(-value for value in coefficients), *coefficients],
+            intercepts=[-intercept, intercept],
+            classlabels_ints=[0, 1],
+            post_transform="LOGISTIC",
+        ),
+        helper.make_node("Normalizer", ["raw"], ["probabilities"], domain="ai.onnx.ml", norm="L1"),
+    ]
+    width = len(coefficients)
+    outputs = [
+        helper.make_tensor_value_info("label", TensorProto.INT64, [None]),
+        helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [None, 2]),
+    ]
+    return _model(nodes, [helper.make_tensor_value_info("X", TensorProto.FLOAT, [None, width])], outputs, [])
+
+
+def regression(coefficients: list[float], intercept: float, element: int = TensorProto.FLOAT) -> bytes:
+    """As scikit-learn's linear regression is converted."""
+    node = helper.make_node(
+        "LinearRegressor", ["X"], ["value"], domain="ai.onnx.ml", coefficients=coefficients, intercepts=[intercept]
+    )
+    source = helper.make_tensor_value_info("X", element, [None, len(coefficients)])
+    return _model([node], [source], [helper.make_tensor_value_info("value", TensorProto.FLOAT, [None, 1])], [])
+
+
+def gemm(weights: Any, bias: Any, last: str | None = "Sigmoid", element: int = TensorProto.FLOAT) -> bytes:
+    """As PyTorch's ``Linear`` is exported: weights ``[outputs, features]``, transposed, then ``last``."""
+    numbers = np.asarray(weights, dtype=np.float64)
+    constants = [
+        helper.make_tensor("w", element, numbers.shape, numbers.reshape(-1).tolist()),
+        helper.make_tensor("b", element, [len(numbers)], np.asarray(bias).tolist()),
+    ]
+    nodes = [helper.make_node("Gemm", ["X", "w", "b"], ["g" if last else "value"], transB=1)]
+    if last:
+        nodes.append(helper.make_node(last, ["g"], ["value"]))
+    source = helper.make_tensor_value_info("X", element, [None, numbers.shape[1]])
+    result = helper.make_tensor_value_info("value", element, [None, len(numbers)])
+    return _model(nodes, [source], [result], constants)

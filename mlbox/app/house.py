@@ -25,7 +25,7 @@ from mlbox.engine.storage.artifacts import ArtifactStore
 from mlbox.engine.workflows.scheduler import Scheduler
 from mlbox.engine.workflows.service import Workflows
 from mlbox.serve.service import Endpoints
-from mlbox.sql.functions import Functions
+from mlbox.sql.functions.install import Functions
 from mlbox.sql.plain import PlainSql
 from mlbox.sql.script import SqlParser
 from mlbox.sql.show import Reading

@@ -1,4 +1,8 @@
-"""Statistics of the columns of an ingest, by SQL: one pass for the numbers, one for the histograms."""
+"""Statistics of the columns of a relation, by SQL that need not know the columns.
+
+``COLUMNS(*)`` computes a struct for each column in one pass, ``UNPIVOT`` makes rows of them; a second pass counts the
+histogram between the bounds that the first has found. So it works for tables, views and CTEs alike.
+"""
 
 from __future__ import annotations
 
@@ -7,43 +11,66 @@ from mlbox.engine.features.definition import SEQUENCE, FeatureSet
 
 QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 BINS = 20
-_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT")
+
+_IS_NUMBER = (
+    "regexp_full_match({type}, '(U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)|FLOAT|DOUBLE|BOOLEAN|DECIMAL\\(.*\\))')"
+)
 
 
-def is_number(type_name: str) -> bool:
-    """Whether a DuckDB type holds numbers."""
-    folded = type_name.upper()
-    return folded in _NUMBERS or folded in ("FLOAT", "DOUBLE", "BOOLEAN") or folded.startswith("DECIMAL")
+def finite(relation: str) -> str:
+    """A SELECT with the columns of a relation as doubles; NULL where there is no finite number."""
+    number = "TRY_CAST(COLUMNS(_r.*) AS DOUBLE)"
+    is_number = _IS_NUMBER.format(type="typeof(COLUMNS(_r.*))")
+    return f"SELECT CASE WHEN {is_number} AND isfinite({number}) THEN {number} END FROM {relation} AS _r"
+
+
+def relation_sql(relation: str) -> str:
+    """A SELECT with one row a column of ``relation`` (SQL that can follow FROM), in the order of the columns.
+
+    ``column_name, type, row_count, nulls, distinct_count, min, mean, max, stddev, quantiles, histogram_edges,
+    histogram_counts, top``; numbers rest on the finite values, and are NULL for columns that hold none.
+    """
+    points = ", ".join(map(str, QUANTILES))
+    edges = f"list_transform(range({BINS + 1}), lambda i: n.min + i * (n.max - n.min) / {BINS})"
+    place = f"least({BINS - 1}, floor((v - low) / nullif(high - low, 0) * {BINS}))::INTEGER"
+    counts = f"list_transform(range({BINS}), lambda i: coalesce(map_extract_value(h.bins, i::INTEGER), 0)::BIGINT)"
+    text = "CASE WHEN typeof(COLUMNS(_r.*)) = 'VARCHAR' THEN COLUMNS(_r.*)::VARCHAR END"
+    return f"""
+        WITH _kinds AS (
+            SELECT row_number() OVER () AS ordinal, column_name, type FROM (
+                SELECT typeof(COLUMNS(_r.*)) FROM (SELECT 1) LEFT JOIN {relation} AS _r ON true LIMIT 1
+            ) UNPIVOT (type FOR column_name IN (COLUMNS(*)))
+        ), _counts AS (
+            SELECT column_name, s.* FROM (
+                SELECT {{
+                    'row_count': count(*), 'present': count(COLUMNS(_r.*)),
+                    'distinct_count': approx_count_distinct(COLUMNS(_r.*)), 'top': approx_top_k({text}, 10)
+                }} FROM {relation} AS _r
+            ) UNPIVOT (s FOR column_name IN (COLUMNS(*)))
+        ), _finite AS ({finite(relation)}), _numbers AS MATERIALIZED (
+            SELECT column_name, s.* FROM (
+                SELECT {{
+                    'min': min(COLUMNS(*)), 'mean': avg(COLUMNS(*)), 'max': max(COLUMNS(*)),
+                    'stddev': stddev_samp(COLUMNS(*)), 'quantiles': approx_quantile(COLUMNS(*), [{points}])
+                }} FROM _finite
+            ) UNPIVOT (s FOR column_name IN (COLUMNS(*)))
+        ), _bins AS (
+            SELECT column_name, histogram({place}) AS bins
+            FROM (FROM _finite UNPIVOT (v FOR column_name IN (COLUMNS(*))))
+            JOIN (SELECT column_name, min AS low, max AS high FROM _numbers) USING (column_name)
+            GROUP BY column_name
+        )
+        SELECT column_name, k.type, c.row_count, c.row_count - c.present AS nulls, c.distinct_count, n.min, n.mean,
+            n.max, n.stddev, n.quantiles, CASE WHEN n.min IS NOT NULL THEN {edges} END AS histogram_edges,
+            CASE WHEN n.min IS NOT NULL THEN {counts} END AS histogram_counts, c.top
+        FROM _kinds k JOIN _counts c USING (column_name) LEFT JOIN _numbers n USING (column_name)
+        LEFT JOIN _bins h USING (column_name) ORDER BY k.ordinal
+        """
 
 
 def select_sql(feature_set: FeatureSet, ingest_id: str, after: int) -> str:
     """A SELECT with one row a column: statistics of the rows whose sequence is above ``after``."""
-    columns = [*feature_set.entities, *((feature.name, feature.type) for feature in feature_set.features)]
-    rows = f"(SELECT * FROM {feature_set.table} WHERE {SEQUENCE} > {after})"
+    names = [name for name, _ in feature_set.entities] + [feature.name for feature in feature_set.features]
+    rows = f"(SELECT {', '.join(map(quote, names))} FROM {feature_set.table} WHERE {SEQUENCE} > {after})"
     ids = f"{literal(ingest_id)}, {literal(feature_set.id)}"
-    return " UNION ALL ".join(
-        (_number if is_number(kind) else _other)(f"{ids}, {literal(name)}", quote(name), kind, rows)
-        for name, kind in columns
-    )
-
-
-def _other(ids: str, column: str, kind: str, rows: str) -> str:
-    top = f"approx_top_k({column}, 10)" if kind == "VARCHAR" else "NULL::VARCHAR[]"
-    return (
-        f"SELECT {ids}, count(*), count(*) - count({column}), approx_count_distinct({column}), NULL, NULL, NULL, NULL, "
-        f"NULL::DOUBLE[], NULL::DOUBLE[], NULL::BIGINT[], {top}, now() FROM {rows}"
-    )
-
-
-def _number(ids: str, column: str, kind: str, rows: str) -> str:
-    points = ", ".join(map(str, QUANTILES))
-    values = f"(SELECT {column}::DOUBLE AS v FROM {rows})"
-    bounds = f"(SELECT min(v) AS low, max(v) AS high, approx_count_distinct(v) AS d FROM {values} WHERE isfinite(v))"
-    edges = f"list_transform(range({BINS + 1}), lambda i: low + i * (high - low) / {BINS})"
-    place = f"least({BINS - 1}, floor((v - low) / nullif(high - low, 0) * {BINS}))::INTEGER"
-    counts = f"list_transform(range({BINS}), lambda i: coalesce(map_extract_value(h, i::INTEGER), 0)::BIGINT)"
-    return (
-        f"SELECT {ids}, count(*), count(*) - count(v), any_value(d), any_value(low), avg(v), any_value(high), "
-        f"stddev_samp(v), approx_quantile(v, [{points}]), any_value({edges}), any_value({counts}), NULL::VARCHAR[], "
-        f"now() FROM {values}, {bounds}, (SELECT histogram({place}) AS h FROM {values}, {bounds} WHERE isfinite(v))"
-    )
+    return f"SELECT {ids}, * EXCLUDE (type), now() FROM ({relation_sql(rows)})"

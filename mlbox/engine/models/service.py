@@ -17,6 +17,7 @@ from mlbox.engine.catalog.tables import feature_vectors, models, projects
 from mlbox.engine.catalog.tables.models import AliasMove, ModelVersion
 from mlbox.engine.models import registry, sources
 from mlbox.engine.models.commands import CreateModel, DropModel, DropModelAlias, SetModelAlias
+from mlbox.engine.models.linear import Linear, linear_of
 from mlbox.engine.models.sessions import OnnxSession, Predictor, Sessions
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Models:
         self._generation = 0
         self._resolved: dict[tuple[str, str, str | None], ModelVersion] = {}
         self._predictors: dict[str, Predictor] = {}
+        self._linear: dict[str, Linear | None] = {}
         bus.listen(lambda event: self._forget() if event.kind.startswith("project.") else None)
 
     def handlers(self) -> Iterable[Handler]:
@@ -80,6 +82,17 @@ class Models:
                 if len(self._predictors) >= 64:
                     self._predictors.clear()
                 self._predictors[key] = found
+        return found
+
+    def linear_of(self, version: ModelVersion) -> Linear | None:
+        """The version as an expression of its features; nothing when it is no linear model."""
+        key = f"{version.model_id}@{version.version}"
+        with self._lock:
+            if key in self._linear:
+                return self._linear[key]
+        found = linear_of(self._artifacts.read(version.digest), self.predictor_of(version))
+        with self._lock:
+            self._linear[key] = found
         return found
 
     def plan_create(self, command: CreateModel, caller: Caller) -> Plan:
@@ -228,6 +241,7 @@ class Models:
             self._generation += 1
             self._resolved.clear()
             self._predictors.clear()
+            self._linear.clear()
 
     def _publish_move(self, move: AliasMove) -> None:
         data = {"alias": move.alias, "from_version": move.from_version, "to_version": move.to_version}

@@ -131,6 +131,16 @@ class Predictor:
         self._by_folded = {name.lower(): name for name in self.features}
         self._first = signature.inputs[0]
 
+    @property
+    def prediction_output(self) -> str:
+        """The ONNX output that the prediction is taken from."""
+        return self.outputs[self._choice.index].name
+
+    def probabilities(self, output: Output) -> Any:
+        """Probabilities of the classes, ``[n, classes]`` in the order of the model, or nothing where it gives none."""
+        values = output.outputs[self.output_names[self._choice.index]]
+        return values if self._choice.how in ("maps", "probabilities") and values.ndim == 2 else None
+
     def input_of(self, feature: int) -> Tensor:
         """The ONNX input that takes the feature at this position."""
         return self._first if self.matrix else self.tensors[feature]
@@ -171,6 +181,10 @@ class Predictor:
         for index, values in enumerate(columns):
             matrix[:, index] = self._column(self.features[index], values, self._first)
         return matrix
+
+    def empty(self, rows: int) -> Any:
+        """A matrix ``[rows, features]`` of the model's type to be filled."""
+        return self._np.empty((rows, len(self.features)), self._first.numpy)
 
     def matrix_from(self, values: Any, rows: int) -> Any:
         """Values row by row (a flat list or array) as a new matrix of the model's type."""

@@ -134,7 +134,7 @@ def _statement(
         parameters["evaluated_at"] = evaluated_at
     relations += _rows(watch)
     if profile.features:
-        relations += _HISTOGRAMS
+        relations += [*_BASE, *HISTOGRAMS]
         parameters["base"] = [
             {"feature": f.name, "edges": f.edges, "counts": f.counts, "missing": f.missing} for f in profile.features
         ]
@@ -162,7 +162,7 @@ def _rows(watch: Watch) -> list[str]:
     return [found, f"_rows AS (SELECT w, '' AS segment, row_id, features, prediction FROM _found{parts})"]
 
 
-_HISTOGRAMS = (
+_BASE = (
     """
     _base AS MATERIALIZED (
         SELECT feature, edges, counts, missing AS base_missing, edges[2:-2] AS inner_edges, list_sum(counts) AS base_n
@@ -170,6 +170,11 @@ _HISTOGRAMS = (
             $base::STRUCT(feature VARCHAR, edges DOUBLE[], counts BIGINT[], missing DOUBLE)[], recursive := true
         ))
     )""",
+    """
+    _cells AS (SELECT w, segment, feature, inner_edges, features[feature] AS value FROM _rows CROSS JOIN _base)""",
+)
+
+HISTOGRAMS = (
     """
     _base_bins AS MATERIALIZED (
         SELECT feature, base_n, bin, edges[bin + 2] - edges[bin + 1] AS width, counts[bin + 1] AS base
@@ -181,7 +186,7 @@ _HISTOGRAMS = (
         SELECT w, segment, feature,
             CASE WHEN isfinite(value) THEN len(list_filter(inner_edges, lambda edge: edge <= value)) END AS bin,
             count(*) AS current
-        FROM (SELECT w, segment, feature, inner_edges, features[feature] AS value FROM _rows CROSS JOIN _base)
+        FROM _cells
         GROUP BY ALL
     )""",
     """
@@ -203,6 +208,7 @@ _HISTOGRAMS = (
         FROM _present p JOIN _base b ON b.feature = p.feature
     )""",
 )
+"""From ``_base`` and ``_cells`` (w, segment, feature, inner_edges, value) to what metrics read."""
 
 _LABELLED = """
     _labelled AS MATERIALIZED (
