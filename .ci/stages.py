@@ -22,6 +22,7 @@ DEBIAN = {
     "dockerd": "docker.io",
     "iptables": "iptables",
     "ip": "iproute2",
+    "psql": "postgresql-client",
 }
 """Command → package that brings it."""
 

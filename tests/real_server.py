@@ -29,7 +29,19 @@ class Server:
     def start(self) -> None:
         """Start it and wait until it says that it is ready."""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "mlbox", "--home", str(self.home), "up", "--port", "0", *self.flags],
+            [
+                sys.executable,
+                "-m",
+                "mlbox",
+                "--home",
+                str(self.home),
+                "up",
+                "--port",
+                "0",
+                "--pg-port",
+                "0",
+                *self.flags,
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -43,7 +55,8 @@ class Server:
                 break
         else:
             raise AssertionError("the server did not start:\n" + "".join(self.output))
-        self.url = json.loads((self.home / "server.json").read_text())["url"]
+        told = json.loads((self.home / "server.json").read_text())
+        self.url, self.pg_port = told["url"], told.get("pg_port")
 
     def kill(self) -> None:
         """As the out-of-memory killer does."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import math
 from collections.abc import Iterator
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+
+from mlbox.base.json_values import json_value as value
 
 if TYPE_CHECKING:
     import pyarrow
@@ -28,33 +26,6 @@ def _type(field: pyarrow.Field) -> str:
 def is_json(field: pyarrow.Field) -> bool:
     """Whether a text column holds JSON."""
     return bool((field.metadata or {}).get(b"mlbox:type") == b"JSON")
-
-
-def value(item: Any) -> Any:
-    """One value as JSON has it: ISO 8601 times in UTC with Z, NaN and infinities as null, bytes in base 64."""
-    match item:
-        case float():
-            return item if math.isfinite(item) else None
-        case None | bool() | int() | str():
-            return item
-        case datetime():
-            return item.isoformat().replace("+00:00", "Z")
-        case date() | time():
-            return item.isoformat()
-        case timedelta():
-            return item.total_seconds()
-        case Decimal():
-            return int(item) if item.as_tuple().exponent == 0 else float(item)  # HUGEINT comes as a decimal
-        case bytes():
-            return base64.b64encode(item).decode()
-        case dict():
-            return {str(key): value(inner) for key, inner in item.items()}
-        case list() | tuple():
-            if item and all(isinstance(pair, tuple) and len(pair) == 2 for pair in item):
-                return {str(key): value(inner) for key, inner in item}  # a MAP
-            return [value(inner) for inner in item]
-        case _:
-            return str(item)
 
 
 def rows(table: pyarrow.Table | pyarrow.RecordBatch) -> Iterator[tuple[Any, ...]]:

@@ -15,7 +15,6 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Body
 from litestar.response import Stream
 
-from mlbox.api import render
 from mlbox.api.context import ApiContext
 from mlbox.api.described import ID_HEADER, SqlAnswer, StatementState, Streaming, UnderWay, errors
 from mlbox.api.forms import FORMS, cut, wanted
@@ -24,6 +23,7 @@ from mlbox.api.work import Bodies, Channel, Script, Work, attend
 from mlbox.base.clock import now
 from mlbox.base.command import Caller
 from mlbox.base.errors import Conflict, Invalid, MlboxError, NotFound
+from mlbox.base.json_values import json_value
 from mlbox.base.names import DEFAULT_PROJECT
 from mlbox.base.underway import Underway
 
@@ -148,8 +148,8 @@ def _about(work: Work) -> dict[str, Any]:
         "statements": work.statements,
         "completed": work.completed,
         "progress": work.progress,
-        "started_at": render.value(work.started_at),
-        "finished_at": render.value(end),
+        "started_at": json_value(work.started_at),
+        "finished_at": json_value(end),
         "elapsed_ms": round(((end or now()) - work.started_at).total_seconds() * 1000, 3),
     }
 
@@ -170,7 +170,7 @@ def _listed(underway: Underway) -> dict[str, Any]:
         "project": underway.caller.project,
         "sql": underway.text,
         "progress": underway.progress,
-        "started_at": render.value(underway.started_at),
+        "started_at": json_value(underway.started_at),
         "elapsed_ms": round((now() - underway.started_at).total_seconds() * 1000, 3),
     }
 

@@ -11,9 +11,9 @@ from typing import Any
 from litestar import Request, get
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
-from mlbox.api import render
 from mlbox.api.context import ApiContext
 from mlbox.base.events import Event
+from mlbox.base.json_values import json_value
 
 WAITING = 1000
 """Events that a slow listener may be behind before it loses some."""
@@ -24,8 +24,8 @@ def _message(event: Event) -> ServerSentEventMessage:
         "kind": event.kind,
         "project": event.project,
         "object": event.object,
-        "at": render.value(event.at),
-        "data": render.value(dict(event.data)),
+        "at": json_value(event.at),
+        "data": json_value(dict(event.data)),
     }
     return ServerSentEventMessage(event=event.kind, data=json.dumps(body))
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hmac
 from typing import TYPE_CHECKING
 
 from mlbox import __version__
 from mlbox.app.dispatcher import CommandDispatcher
 from mlbox.app.doors import Doors
 from mlbox.app.listener import Listener
-from mlbox.base.errors import MlboxError
+from mlbox.base.errors import MlboxError, Unauthorized
 from mlbox.base.events import Bus, Event
 from mlbox.base.home import Home, HomeLock
 from mlbox.base.settings import Settings
@@ -31,9 +32,12 @@ from mlbox.sql.script import SqlParser
 from mlbox.sql.show import Reading
 
 if TYPE_CHECKING:
+    import socket
+
     from duckdb import DuckDBPyConnection
 
     from mlbox.api.context import ApiContext
+    from mlbox.sql.wire.server import WireServer
 
 PASSING = frozenset({"run.metric", "run.progress", "statement.started", "statement.progress", "statement.finished"})
 """Events that are told but not kept."""
@@ -55,6 +59,7 @@ class House:
         self.artifacts = ArtifactStore(home.artifacts)
         self.listener = Listener(self)
         self.doors = Doors(self)
+        self.wire: WireServer | None = None
         self.features = Features(catalog=self.catalog, bus=self.bus, home=home)
         self.models = Models(catalog=self.catalog, artifacts=self.artifacts, bus=self.bus)
         self.runs = Runs(
@@ -117,6 +122,8 @@ class House:
 
     def close(self) -> None:
         """Stop in order: what makes work first, the catalog last."""
+        if self.wire is not None:
+            self.wire.stop()
         self.scheduler.stop()
         self.monitors.shutdown()
         self.workflows.shutdown()
@@ -128,6 +135,33 @@ class House:
         self.catalog.close()
         self.home.server_file.unlink(missing_ok=True)
         self._lock.release()
+
+    def serve_postgres(self, listening: socket.socket) -> None:
+        """Answer clients of the PostgreSQL protocol on a socket."""
+        from mlbox.sql.wire.catalog.pg_catalog import PgCatalog
+        from mlbox.sql.wire.context import WireContext
+        from mlbox.sql.wire.server import WireServer
+
+        context = WireContext(
+            catalog=self.catalog,
+            dispatcher=self.dispatcher,
+            bus=self.bus,
+            ongoing=self.ongoing,
+            settings=self.settings,
+            logs=self.home.logs,
+            version=__version__,
+            identify=self._identify if self.settings.token else None,
+            pg_catalog=PgCatalog(self.catalog),
+        )
+        self.wire = WireServer(context)
+        self.wire.start(listening)
+
+    def _identify(self, user: str, secret: str) -> str:
+        if not hmac.compare_digest(secret.encode(), self.settings.token.encode()):
+            raise Unauthorized(
+                "the token is not the one of this server", hint="the password is the token (MLBOX_TOKEN)"
+            )
+        return user
 
     def api_context(self) -> ApiContext:
         """What the HTTP doors need."""

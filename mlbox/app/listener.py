@@ -44,7 +44,9 @@ class Listener:
             )
         self._serving = Serving(host, choose_port(host, port), self._build)
         self._url = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{self._serving.port}"
-        self._house.home.write_server(self._url, port=self._serving.port)
+        wire = self._house.wire
+        more = {} if wire is None else {"pg_port": wire.port}
+        self._house.home.write_server(self._url, port=self._serving.port, **more)
         self._serving.start()
 
     def _build(self) -> App:

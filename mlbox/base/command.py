@@ -141,3 +141,5 @@ class RunSql(Command):
     row_limit: int | None = None
     streamed: bool = False
     """Give the rows of a query as ``Result.rows``, while they are computed; what writes gives a table all the same."""
+    transaction: Any = field(default=None, compare=False, repr=False)
+    """The transaction that the session holds open (``sql.transaction``); its rows come as ``Result.rows``."""

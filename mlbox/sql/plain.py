@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from mlbox.engine.catalog.database import Catalog
+    from mlbox.sql.transaction import Transaction
 
 READING = frozenset({"SELECT", "EXPLAIN", "RELATION"})
 WRITING = frozenset(
     {"INSERT", "UPDATE", "DELETE", "CREATE", "CREATE_FUNC", "DROP", "ALTER", "COPY", "MERGE_INTO", "ANALYZE", "VACUUM"}
 )
+COUNTED = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE_INTO"})
+"""Those whose answer is a number of rows, or the rows of their RETURNING."""
 HIDDEN = ("_mlbox", "_sets")
 """Schemas of ours in the data file; writing there would bypass the feature store and the prediction log."""
 
@@ -65,6 +68,8 @@ class PlainSql:
         import duckdb
 
         kind = plan.resolved["kind"]
+        if command.transaction is not None:
+            return _in_transaction(command.transaction, command, kind)
         with ExitStack() as session:
             cursor = session.enter_context(self._catalog.session(command.project))
             try:
@@ -106,12 +111,35 @@ class PlainSql:
         except BaseException:
             _rollback(cursor)
             raise
-        if table is not None and table.column_names == ["Count"] and table.num_rows == 1:
-            count = table.column(0)[0].as_py()
-            return Result(f"{kind.lower().replace('_', ' ')}: {count:,} rows", facts={"rows": count})
-        if table is None or table.num_columns == 0 or (table.column_names == ["Success"] and table.num_rows == 0):
-            return Result(f"{kind.lower().replace('_', ' ')}: done")
-        return _with_rows(table, truncated)
+        return _written(kind, table, truncated)
+
+
+def _in_transaction(transaction: Transaction, command: RunSql, kind: str) -> Result:
+    """Carry out a statement of a session that holds a transaction open."""
+
+    def read(cursor: DuckDBPyConnection, command: RunSql) -> Result:
+        relation = _relation(cursor, command)
+        return Result("done") if relation is None else Result(rows=QueryRows(relation, command.query, limit=None))
+
+    def write(cursor: DuckDBPyConnection, command: RunSql) -> Result:
+        return _written(kind, *fetch(cursor, command))
+
+    return transaction.read(command, read, write) if kind in READING else transaction.write(command, write)
+
+
+def _written(kind: str, table: pyarrow.Table | None, truncated: bool) -> Result:
+    """What a writing statement answers: a count, or the rows of its RETURNING."""
+    if table is not None and table.column_names == ["Count"] and table.num_rows == 1:
+        count = table.column(0)[0].as_py()
+        return Result(f"{kind.lower().replace('_', ' ')}: {count:,} rows", facts={"rows": count})
+    if table is None or table.num_columns == 0 or _told_nothing(kind, table):
+        return Result(f"{kind.lower().replace('_', ' ')}: done")
+    return _with_rows(table, truncated)
+
+
+def _told_nothing(kind: str, table: pyarrow.Table) -> bool:
+    """Whether the table is what DuckDB gives for a statement without a result."""
+    return kind not in COUNTED and table.num_rows == 0 and table.column_names in (["Success"], ["Count"])
 
 
 def statement_kind(query: Query) -> str:

@@ -68,7 +68,7 @@ class Session:
             command = self.command(statement, parameters)
             if self._streamed and isinstance(command, RunSql) and statement is statements[-1]:
                 command = replace(command, streamed=True)
-            result = self._interruptible(command)
+            result = self.carry_out(command)
             yield Outcome(statement, command.statement, result, (time.perf_counter() - began) * 1000)
 
     def command(self, statement: Statement, parameters: Parameters = None) -> Command:
@@ -87,7 +87,8 @@ class Session:
             return replace(command, base_folder=self._base_folder)
         return command
 
-    def _interruptible(self, command: Command) -> Result:
+    def carry_out(self, command: Command) -> Result:
+        """Carry out a command of this session; ``Cancelled`` when that is why it failed."""
         underway = current()
         if underway is None:
             return self._carry_out(command)

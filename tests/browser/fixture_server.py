@@ -26,7 +26,7 @@ import duckdb
 from fixture_rows import Fixture, build
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from mlbox.api import render  # noqa: E402
+from mlbox.base.json_values import json_value  # noqa: E402
 from mlbox.base.names import literal, quote  # noqa: E402
 from mlbox.engine.catalog.views.base import all_views  # noqa: E402
 from mlbox.ui import assets  # noqa: E402
@@ -99,7 +99,7 @@ class FixtureServer:
             with self._lock:
                 result = self.connection.execute(sql)
                 columns = [{"name": column[0], "type": str(column[1])} for column in result.description or ()]
-                rows = [[render.value(cell) for cell in row] for row in result.fetchall()]
+                rows = [[json_value(cell) for cell in row] for row in result.fetchall()]
         except duckdb.Error as error:
             hint = "this is the statement which the page has sent"
             return 400, {"error": {"code": "statement", "message": str(error).splitlines()[0], "hint": hint}}

@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     body: dict[str, object] = {"home": str(home.path), "server": None, "exists": home.catalog_file.is_file()}
     if server is not None:
         _, settings = settings_of(arguments)
-        body["server"] = {"url": server["url"], "pid": server["pid"]}
+        body["server"] = {"url": server["url"], "pid": server["pid"], "pg_port": server.get("pg_port")}
         try:
             body["server"] |= {"version": request(f"{server['url']}/health", None, timeout=5)["version"]}  # type: ignore[operator]
             result = next(iter(RemoteDoor(str(server["url"]), "default", settings.token).run(QUERY)))
@@ -49,6 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
     print(
         f"server   {server['url']}  (process {server['pid']})" if server else "server   none; start it with: mlbox up"
     )
+    if server and server.get("pg_port"):
+        print(f"postgres port {server['pg_port']}; psql -h 127.0.0.1 -p {server['pg_port']} -U mlbox mlbox")
     if isinstance(body.get("holds"), dict):
         held = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in body["holds"].items())  # type: ignore[attr-defined]
         print(f"holds    {held}")

@@ -15,6 +15,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
     parser.add_argument("--host", help="address to listen on (default 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port (default 7070; 0 chooses a free one)")
+    parser.add_argument(
+        "--pg-port",
+        type=int,
+        help="port of the PostgreSQL protocol (default 7071, a free one when it is taken; 0 chooses one, -1 is none)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -23,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     from mlbox.cli.door import settings_of
 
     began = time.perf_counter()
-    home, settings = settings_of(arguments, host=arguments.host, port=arguments.port)
+    home, settings = settings_of(arguments, host=arguments.host, port=arguments.port, pg_port=arguments.pg_port)
     print(f"mlbox {__version__}")
     print(f"  home     {home.path}")
     sys.stdout.flush()
@@ -34,9 +39,15 @@ def run(arguments: argparse.Namespace) -> int:
     from mlbox.app import logs
     from mlbox.app.house import House
     from mlbox.app.serving import choose_port
+    from mlbox.base.settings import Settings
+    from mlbox.sql.wire.server import bind, pg_address
 
     if home.server() is None:
         choose_port(settings.host, settings.port)  # before the home is opened: the error comes at once
+    listening = None
+    if settings.pg_port >= 0:
+        usual = settings.pg_port == Settings.__dataclass_fields__["pg_port"].default and arguments.pg_port is None
+        listening = bind(settings.host, settings.pg_port, or_free=usual)
     house = House.open(home, settings)
     try:
         logs.to_file(home)
@@ -46,8 +57,12 @@ def run(arguments: argparse.Namespace) -> int:
         )
         assert counts is not None
         print(f"  catalog  {counts['projects']} projects, {counts['runs']} runs")
+        if listening is not None:
+            house.serve_postgres(listening)
         house.listener.start_thread(settings.host, settings.port)
         house.start()
+        if house.wire is not None:
+            print(f"  postgres {pg_address(settings.host, house.wire.port)}")
         print(f"  ready    {house.listener.url()}  in {time.perf_counter() - began:.2f} s; Ctrl-C stops")
         sys.stdout.flush()
         stop.wait()

@@ -194,7 +194,7 @@ class Catalog:
                 with suppress(duckdb.Error):
                     cursor.execute("ROLLBACK")
 
-    def describe(self, project: str, query: Query) -> list[tuple[str, str]]:
+    def describe(self, project: str, query: Query, parameters: Any = None) -> list[tuple[str, str]]:
         """Columns of the user's SQL as (name, DuckDB type), without running it."""
         import duckdb
 
@@ -204,7 +204,7 @@ class Catalog:
         prefix = "DESCRIBE "
         with self.session(project) as cursor:
             try:
-                rows = cursor.execute(prefix + query.text).fetchall()
+                rows = cursor.execute(prefix + query.text, parameters).fetchall()
             except duckdb.Error as error:
                 shifted = Piece(prefix + query.text, query.offset - len(prefix), query.source)
                 raise translate(error, shifted) from None
