@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from mlbox.base.errors import Invalid, MlboxError, NotFound, Unavailable
@@ -79,7 +80,7 @@ class InferenceApp:
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         method: str = scope["method"]
-        parts = [part for part in scope["path"].split("/") if part]
+        parts = _parts(scope["path"])
         if method == "POST" and len(parts) >= 4 and parts[1] == "models" and parts[-1] == "infer":
             await self._infer(parts, scope, receive, send)
             return
@@ -88,7 +89,7 @@ class InferenceApp:
             raise NotAllowed(f"{method} is not a method of {scope['path']}", hint="use GET")
         await reply(send, 200, body, JSON)
 
-    async def _describe(self, parts: list[str]) -> bytes:
+    async def _describe(self, parts: tuple[str, ...]) -> bytes:
         match parts:
             case ["v2"]:
                 return codec.to_json(server_metadata(self._version))
@@ -111,7 +112,7 @@ class InferenceApp:
             hint="POST /v2/models/{endpoint}/infer, GET /v2/models/{endpoint}, /v2/health/ready, /v2",
         )
 
-    async def _runtime(self, slot: Slot, parts: list[str]) -> Runtime:
+    async def _runtime(self, slot: Slot, parts: tuple[str, ...]) -> Runtime:
         """The runtime, built beside the event loop when there is none yet; the path's version must be one of it."""
         runtime = slot.runtime
         if runtime is None:
@@ -125,7 +126,7 @@ class InferenceApp:
                 )
         return runtime
 
-    async def _infer(self, parts: list[str], scope: Scope, receive: Receive, send: Send) -> None:
+    async def _infer(self, parts: tuple[str, ...], scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         slot = self._directory.find(parts[2])
         call = _Call(slot, parts[2])
@@ -169,22 +170,19 @@ class InferenceApp:
     def _note(self, call: _Call, started: float, error: MlboxError | None) -> None:
         """Count the request, and record it when its endpoint's LOG clause says so."""
         row = call.slot.row
-        entry = Entry(
-            row.project,
-            row.name,
-            call.id,
-            microseconds(),
-            (time.perf_counter() - started) * 1000,
-            call.request,
-            call.answer if error is None else None,
-            error.message if error else None,
-        )
+        at_us = microseconds()
+        took = (time.perf_counter() - started) * 1000
+        self._recorder.count(row.project, row.name, at_us, error is not None)
         call.keep = _keep(row.log_percent)
-        self._recorder.count(entry, call.keep)
+        if call.keep:
+            answer, told = (call.answer, None) if error is None else (None, error.message)
+            self._recorder.keep(Entry(row.project, row.name, call.id, at_us, took, call.request, answer, told))
 
     def _shadow(self, call: _Call) -> None:
         """Ask the shadow model after the caller has its answer; its failure is recorded and stops nobody."""
         assert call.runtime is not None and call.request is not None
+        if not call.keep:
+            return
         started = time.perf_counter()
         answer: Answer | None = None
         failed: str | None = None
@@ -195,8 +193,7 @@ class InferenceApp:
         row = call.slot.row
         took = (time.perf_counter() - started) * 1000
         entry = Entry(row.project, row.name, call.id, microseconds(), took, call.request, answer, failed, shadow=True)
-        if call.keep:
-            self._recorder.count(entry, True)
+        self._recorder.keep(entry)
 
 
 class _Call:
@@ -250,6 +247,11 @@ class _Call:
         """Everything, for a thread."""
         self.decode(body, headers, limit)
         return self.finish()
+
+
+@lru_cache(maxsize=1024)
+def _parts(path: str) -> tuple[str, ...]:
+    return tuple(part for part in path.split("/") if part)
 
 
 def _keep(percent: float) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -53,8 +53,7 @@ class WireRequest(msgspec.Struct, gc=False):
     outputs: list[WireOutput] | None = None
 
 
-@dataclass(slots=True)
-class Request:
+class Request(msgspec.Struct, gc=False):
     """A decoded request: columns of equal length by lower-case name."""
 
     columns: dict[str, Column]
@@ -181,8 +180,7 @@ def inflate(body: bytes, encoding: bytes, limit: int) -> bytes:
     return plain
 
 
-@dataclass(slots=True)
-class Reply:
+class Reply(msgspec.Struct, gc=False):
     """What goes into a response: ``outputs`` are arrays ``[n]`` or ``[n, c]`` by name."""
 
     model_name: str
@@ -194,27 +192,41 @@ class Reply:
 
 def encode(reply: Reply, request: Request) -> tuple[bytes, int | None]:
     """The body, and the length of its JSON part when binary tensors follow it."""
-    tensors: list[dict[str, Any]] = []
+    json = _encoder.encode
+    parts = [_opening(reply.model_name, reply.model_version), json(reply.id)]
+    if reply.parameters:
+        parts += (b',"parameters":', json(reply.parameters))
+    parts.append(b',"outputs":[')
     binary: list[bytes] = []
     for name, as_binary in _wanted(reply, request):
         array = reply.outputs[name]
-        datatype = datatype_of_array(array)
-        tensor: dict[str, Any] = {"name": name, "shape": array.shape, "datatype": datatype.name}
+        parts.append(_tensor_opening(name, array.shape, array.dtype))
         if as_binary:
-            raw = to_binary(datatype, array)
-            tensor["parameters"] = {"binary_data_size": len(raw)}
+            raw = to_binary(datatype_of_array(array.dtype), array)
+            parts += (b'"parameters":{"binary_data_size":', json(len(raw)), b"}},")
             binary.append(raw)
         else:
-            tensor["data"] = array.ravel().tolist()
-        tensors.append(tensor)
-    head: dict[str, Any] = {"model_name": reply.model_name, "model_version": reply.model_version, "id": reply.id}
-    if reply.parameters:
-        head["parameters"] = reply.parameters
-    head["outputs"] = tensors
-    body = _encoder.encode(head)
+            parts += (b'"data":', json((array if array.ndim == 1 else array.ravel()).tolist()), b"},")
+    parts[-1] = parts[-1].removesuffix(b",")
+    parts.append(b"]}")
+    body = b"".join(parts)
     if not binary:
         return body, None
     return body + b"".join(binary), len(body)
+
+
+@lru_cache(maxsize=1024)
+def _opening(model_name: str, model_version: str) -> bytes:
+    """A response up to the value of its id."""
+    head = _encoder.encode({"model_name": model_name, "model_version": model_version})
+    return head[:-1] + b',"id":'
+
+
+@lru_cache(maxsize=4096)
+def _tensor_opening(name: str, shape: tuple[int, ...], dtype: Any) -> bytes:
+    """An output up to its values."""
+    head = _encoder.encode({"name": name, "shape": shape, "datatype": datatype_of_array(dtype).name})
+    return head[:-1] + b","
 
 
 def _wanted(reply: Reply, request: Request) -> list[tuple[str, bool]]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
 
 from mlbox.base.errors import Invalid
 from mlbox.base.suggest import nearest
@@ -64,9 +67,12 @@ class Arm:
     impute: tuple[tuple[int, float], ...] = ()
     keys: tuple[str, ...] = field(init=False)
     """Feature names in lower case, in order."""
+    tensor: str = field(init=False)
+    """Name of the model's first input in lower case: that of the matrix, where it takes one."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "keys", tuple(name.lower() for name in self.predictor.features))
+        object.__setattr__(self, "tensor", self.predictor.tensors[0].name.lower())
 
     @property
     def label(self) -> str:
@@ -74,8 +80,7 @@ class Arm:
         return f"{self.model}@{self.version}"
 
 
-@dataclass(slots=True)
-class Seen:
+class Seen(msgspec.Struct, gc=False):
     """What a model saw: ``values`` is a matrix ``[n, k]``, or a list of columns with numbers."""
 
     names: tuple[str, ...]
@@ -83,8 +88,7 @@ class Seen:
     missing: list[str]
 
 
-@dataclass(slots=True)
-class Answer:
+class Answer(msgspec.Struct, gc=False):
     """Predictions for a request."""
 
     model: str
@@ -191,7 +195,7 @@ class Runtime:
     def _sent_matrix(self, arm: Arm, request: Request) -> Any:
         """The one tensor of all features, when the request has that instead of a tensor for each."""
         predictor = arm.predictor
-        column = request.columns.get(predictor.tensors[0].name.lower())
+        column = request.columns.get(arm.tensor)
         if column is None or len(request.columns) > 1 or (column.width == 1 and column.name.lower() in arm.keys):
             return None
         if column.width != len(arm.keys):
@@ -253,7 +257,9 @@ def _wrong_type(column: Column, wanted: str) -> Invalid:
 
 
 def _named(output: Output) -> dict[str, Any]:
-    return {"prediction": output.prediction, **{k: v for k, v in output.outputs.items() if k != "prediction"}}
+    named = {"prediction": output.prediction, **output.outputs}
+    named["prediction"] = output.prediction
+    return named
 
 
 def _impute_matrix(arm: Arm, matrix: Any) -> Seen:
@@ -262,6 +268,9 @@ def _impute_matrix(arm: Arm, matrix: Any) -> Seen:
 
     names = arm.predictor.features
     if matrix.dtype.kind != "f":
+        return Seen(names, matrix, [])
+    flat = matrix.ravel()
+    if flat.itemsize > 2 and not math.isnan(flat.dot(flat)):  # a sum of squares is NaN only where a value is
         return Seen(names, matrix, [])
     gaps = np.isnan(matrix)
     if not gaps.any():

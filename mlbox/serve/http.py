@@ -65,8 +65,8 @@ def _too_large(limit: int) -> TooLarge:
 
 
 def headers_of(scope: Scope) -> dict[bytes, bytes]:
-    """Headers by lower-case name."""
-    return {bytes(name).lower(): bytes(value) for name, value in scope["headers"]}
+    """Headers by name; ASGI has the names in lower case."""
+    return dict(scope["headers"])
 
 
 def defect() -> MlboxError:

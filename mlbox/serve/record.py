@@ -1,7 +1,8 @@
 """The way of predictions out of the request path: a bounded buffer, and a thread that writes it as Arrow batches.
 
-Adding never waits. What does not fit is dropped and counted (``unrecorded`` of ``_mlbox.traffic``). A normal stop
-writes everything; a crash loses at most what the last flush interval brought.
+Adding never waits. The buffer is written once every interval, with what is in it by then; a normal stop writes
+everything, a crash loses at most what the last interval brought. What does not fit is dropped, counted (``unrecorded``
+of ``ml.endpoints``), and told when it begins.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from mlbox.engine.catalog.tables import predictions
-from mlbox.serve.rows import Block, block, table
+from mlbox.serve.rows import table
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -31,8 +34,7 @@ ATTEMPTS = 3
 """Times that a batch is tried before it is given up and counted."""
 
 
-@dataclass(slots=True)
-class Entry:
+class Entry(msgspec.Struct, gc=False):
     """A request that is recorded: with an answer, or with an error."""
 
     project: str
@@ -59,6 +61,12 @@ class _Count:
     unrecorded: int = 0
     last_us: int = 0
 
+    def add(self, other: _Count) -> None:
+        self.requests += other.requests
+        self.errors += other.errors
+        self.unrecorded += other.unrecorded
+        self.last_us = max(self.last_us, other.last_us)
+
 
 @dataclass(slots=True)
 class Statistics:
@@ -66,38 +74,44 @@ class Statistics:
 
     written: int = 0
     dropped: int = 0
-    waiting: int = 0
+    flushes: int = 0
+    """Times that the buffer was looked at."""
     last_error: str | None = None
 
 
 @dataclass(slots=True)
 class _Taken:
-    entries: list[Entry | Block] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
     counts: dict[tuple[str, str, int], _Count] = field(default_factory=dict)
     rows: int = 0
 
 
 class Recorder:
-    """Buffers entries and counts; writes them every ``interval`` seconds."""
+    """Buffers entries and counts; writes them every ``interval`` seconds.
+
+    ``on_drop`` is told project, endpoint, and why, when an endpoint's rows begin to be dropped; again only after an
+    interval in which none was.
+    """
 
     def __init__(
         self,
         catalog: Catalog,
         interval: float,
         capacity: int,
-        on_drop: Callable[[int], None] | None = None,
+        on_drop: Callable[[str, str, str], None] | None = None,
     ) -> None:
         self._catalog = catalog
         self._interval = interval
         self._capacity = capacity
         self._on_drop = on_drop
-        self._entries: deque[Entry | Block] = deque()
+        self._entries: deque[Entry] = deque()
         self._counts: dict[tuple[str, str, int], _Count] = {}
         self._rows = 0
+        self._dropping: set[tuple[str, str]] = set()
+        self._dropped_before: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
         self._flushing = threading.Lock()
-        self._wake = threading.Event()
-        self._stop = False
+        self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.statistics = Statistics()
 
@@ -109,84 +123,111 @@ class Recorder:
 
     def stop(self) -> None:
         """Write everything and end the thread."""
-        self._stop = True
-        self._wake.set()
+        self._stop.set()
         if self._thread is not None:
             self._thread.join()
             self._thread = None
         self.flush()
 
-    def count(self, entry: Entry, keep: bool) -> None:
-        """Count a request, and keep its rows when ``keep``; a shadow's answer is kept but not counted."""
-        key = (entry.project, entry.endpoint, entry.at_us // 60_000_000)
+    def count(self, project: str, endpoint: str, at_us: int, failed: bool) -> None:
+        """Count a request, whether or not its rows are kept."""
         with self._lock:
-            counted = self._counts.get(key)
-            if counted is None:
-                counted = self._counts[key] = _Count()
-            if not entry.shadow:
-                counted.requests += 1
-                counted.errors += entry.error is not None
-                counted.last_us = max(counted.last_us, entry.at_us)
-            if not keep:
+            counted = self._count(project, endpoint, at_us)
+            counted.requests += 1
+            counted.errors += failed
+            if at_us > counted.last_us:
+                counted.last_us = at_us
+
+    def keep(self, entry: Entry) -> None:
+        """Put the rows of an entry into the buffer, or drop and count them when it is full."""
+        rows = entry.rows
+        with self._lock:
+            if self._rows + rows <= self._capacity:
+                self._rows += rows
+                self._entries.append(entry)
                 return
-            rows = entry.rows
-            if self._rows + rows > self._capacity:
-                counted.unrecorded += rows
-                self.statistics.dropped += rows
-                return
-            self._rows += rows
-            # A single row is made plain here and now; a batch keeps few objects for many rows and can wait.
-            self._entries.append(block(entry) if rows == 1 else entry)
+            begins = self._drop(entry)
+        if begins:
+            self._tell(entry, "the buffer is full")
 
     def flush(self) -> None:
         """Write what was added before the call; returns when it is durable, or given up and counted."""
-        while self._flush_once():
-            pass
+        with self._flushing:
+            left = len(self._entries)
+            while True:
+                taken = self._take(left)
+                if not taken.entries and not taken.counts:
+                    return
+                self._write_or_drop(taken)
+                left -= len(taken.entries)
+                if left <= 0:
+                    return
+
+    def _count(self, project: str, endpoint: str, at_us: int) -> _Count:
+        key = (project, endpoint, at_us // 60_000_000)
+        counted = self._counts.get(key)
+        if counted is None:
+            counted = self._counts[key] = _Count()
+        return counted
+
+    def _drop(self, entry: Entry) -> bool:
+        """Count the rows as lost; whether it is the first time after an interval without a loss."""
+        self._count(entry.project, entry.endpoint, entry.at_us).unrecorded += entry.rows
+        self.statistics.dropped += entry.rows
+        key = (entry.project, entry.endpoint)
+        begins = key not in self._dropping and key not in self._dropped_before
+        self._dropping.add(key)
+        return begins
+
+    def _tell(self, entry: Entry, reason: str) -> None:
+        if self._on_drop is not None:
+            self._on_drop(entry.project, entry.endpoint, reason)
 
     def _work(self) -> None:
-        reported = 0
-        while not self._stop:
-            self._wake.wait(self._interval)
+        """Flushes begin an interval apart, however many requests come meanwhile."""
+        due = time.monotonic() + self._interval
+        while not self._stop.wait(max(0.0, due - time.monotonic())):
+            due = time.monotonic() + self._interval
+            with self._lock:
+                self._dropped_before, self._dropping = self._dropping, set()
             self.flush()
-            dropped = self.statistics.dropped
-            if dropped > reported and self._on_drop is not None:
-                self._on_drop(dropped - reported)
-                reported = dropped
+            self.statistics.flushes += 1
 
-    def _take(self) -> _Taken:
+    def _take(self, most: int) -> _Taken:
+        """At most so many entries and a chunk of rows, and all counts."""
         taken = _Taken()
         with self._lock:
-            while self._entries and taken.rows < CHUNK:
+            while self._entries and len(taken.entries) < most and taken.rows < CHUNK:
                 entry = self._entries.popleft()
                 taken.entries.append(entry)
-                taken.rows += entry.rows if isinstance(entry, Entry) else 1
+                taken.rows += entry.rows
             taken.counts, self._counts = self._counts, {}
-            self.statistics.waiting = len(self._entries)
         return taken
 
-    def _flush_once(self) -> bool:
-        """Write one chunk; whether there may be more."""
-        with self._flushing:
-            taken = self._take()
-            if not taken.entries and not taken.counts:
-                return False
-            for attempt in range(1, ATTEMPTS + 1):
-                try:
-                    self._write(taken)
-                    break
-                except Exception as error:  # whatever it is, the request path must go on
-                    self.statistics.last_error = str(error)
-                    if attempt == ATTEMPTS:
-                        self.statistics.dropped += taken.rows
-                    else:
-                        time.sleep(0.05 * attempt)
-            with self._lock:
-                self._rows -= taken.rows
-                return bool(self._entries)
+    def _write_or_drop(self, taken: _Taken) -> None:
+        failed: Exception | None = None
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                self._write(taken)
+                failed = None
+                break
+            except Exception as error:  # whatever it is, the request path must go on
+                failed = error
+                if attempt < ATTEMPTS:
+                    time.sleep(0.05 * attempt)
+        begun: list[Entry] = []
+        with self._lock:
+            self._rows -= taken.rows
+            if failed is not None:
+                self.statistics.last_error = str(failed)
+                for (project, endpoint, minute), count in taken.counts.items():
+                    self._count(project, endpoint, minute * 60_000_000).add(count)
+                begun = [entry for entry in taken.entries if self._drop(entry)]
+        for entry in begun:
+            self._tell(entry, f"they cannot be written: {failed}")
 
     def _write(self, taken: _Taken) -> None:
-        blocks = (block(entry) if isinstance(entry, Entry) else entry for entry in taken.entries)
-        rows = table(blocks) if taken.entries else None
+        rows = table(taken.entries) if taken.entries else None
         counts = [_traffic(key, count) for key, count in taken.counts.items()]
 
         def write(cursor: DuckDBPyConnection) -> None:

@@ -266,8 +266,8 @@ class Endpoints:
                 told = {"error": error.message}
                 self._bus.publish(Event("endpoint.failed", slot.row.project, slot.row.name, told))
 
-    def _tell_dropped(self, rows: int) -> None:
-        self._bus.publish(Event("predictions.dropped", "", "", {"rows": rows}))
+    def _tell_dropped(self, project: str, endpoint: str, reason: str) -> None:
+        self._bus.publish(Event("endpoint.dropping", project, endpoint, {"reason": reason}))
 
 
 def _names_alias(row: EndpointRow, project: str, model: str, alias: str) -> bool:

@@ -6,7 +6,10 @@ import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
+
+import msgspec
 
 from mlbox.base.errors import Invalid
 from mlbox.base.suggest import did_you_mean
@@ -56,8 +59,7 @@ MAX_ROWS = 1_000_000
 """Rows of a request."""
 
 
-@dataclass(slots=True)
-class Column:
+class Column(msgspec.Struct, gc=False):
     """The values of an input tensor: a list (JSON) or an array (binary), flat; ``width`` 1 or k of a matrix."""
 
     name: str
@@ -132,9 +134,9 @@ def _flatten(tensor: str, shape: Sequence[int], data: list[Any]) -> list[Any]:
 
 def _check_values(tensor: str, datatype: Datatype, data: list[Any]) -> None:
     classes = datatype.classes
-    for value in data:
-        if value.__class__ not in classes:
-            raise _wrong(tensor, datatype.name, value)
+    if not classes.issuperset(map(type, data)):
+        wrong = next(value for value in data if value.__class__ not in classes)
+        raise _wrong(tensor, datatype.name, wrong)
     low, high = datatype.low, datatype.high
     if low is not None and high is not None:
         for value in (min(data), max(data)):
@@ -215,10 +217,10 @@ _OUTPUT = {
 }
 
 
-def datatype_of_array(array: Any) -> Datatype:
-    """The type of a model's output."""
-    kind = array.dtype.kind
-    return DATATYPES[_OUTPUT.get("b" if kind == "b" else f"{kind}{array.dtype.itemsize}", "BYTES")]
+@lru_cache(maxsize=64)
+def datatype_of_array(dtype: Any) -> Datatype:
+    """The type of a model's output whose array has this dtype."""
+    return DATATYPES[_OUTPUT.get("b" if dtype.kind == "b" else f"{dtype.kind}{dtype.itemsize}", "BYTES")]
 
 
 _SQL = {

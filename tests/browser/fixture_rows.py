@@ -196,12 +196,12 @@ def _endpoints(fixture: Fixture) -> None:
     fixture.add(
         "endpoints", project="flights", name="delay", state="ready", model="delay@champion", model_version=2,
         serving=shares, feature_vector="delay_features", url="/v2/models/flights.delay/infer", log_percent=100.0,
-        requests=29_425, errors=37, p50_ms=1.84, p99_ms=7.31, last_request=NOW - timedelta(minutes=2),
+        requests=29_425, errors=37, unrecorded=12, p50_ms=1.84, p99_ms=7.31, last_request=NOW - timedelta(minutes=2),
         created_at=NOW - timedelta(hours=2), comment="Will this flight be late?",
     )  # fmt: skip
     fixture.add(
         "endpoints", project="fraud", name="cards", state="suspended", model="cards@4", model_version=4,
-        serving="[]", url="/v2/models/fraud.cards/infer", log_percent=10.0, requests=0, errors=0,
+        serving="[]", url="/v2/models/fraud.cards/infer", log_percent=10.0, requests=0, errors=0, unrecorded=0,
         created_at=NOW - timedelta(days=9),
     )  # fmt: skip
     moves = ((None, 1, timedelta(minutes=50)), (1, 2, timedelta(minutes=12)))

@@ -181,6 +181,7 @@ def test_the_endpoint_tells_traffic_drift_and_what_was_done(shared_fixture: Any,
     page = open_page(f"{shared_fixture.url}/ui/endpoints/flights/delay").page
     requests = page.get_by_role("img", name="Requests over time. 3,000 requests")
     expect(requests).to_contain_text("champion v2")
+    expect(page.locator("dl.facts div").filter(has_text="Lost by the log")).to_contain_text("12")
     page.get_by_role("button", name="Arrival").click()
     page.wait_for_selector("text=by 1 minute, UTC")
     grid = page.get_by_role("grid", name="psi by feature and window")

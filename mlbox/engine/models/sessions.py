@@ -188,7 +188,8 @@ class Predictor:
 
     def matrix_from(self, values: Any, rows: int) -> Any:
         """Values row by row (a flat list or array) as a new matrix of the model's type."""
-        return self._np.array(self._column("", values, self._first)).reshape(rows, -1)
+        column = self._column("", values, self._first)
+        return (column.copy() if column is values else column).reshape(rows, -1)
 
     def run_matrix(self, matrix: Any) -> Output:
         """Predictions for a matrix ``[n, k]`` of the model's own type; the shortest way."""
@@ -222,9 +223,8 @@ class Predictor:
     def _output(self, raw: list[Any], rows: int) -> Output:
         outputs: dict[str, Any] = {}
         for name, value in zip(self.output_names, raw, strict=True):
-            outputs[name] = self._maps(value) if isinstance(value, list) else value
-            if outputs[name].ndim == 2 and outputs[name].shape[1] == 1:
-                outputs[name] = outputs[name][:, 0]
+            array = self._maps(value) if isinstance(value, list) else value
+            outputs[name] = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
         choice = self._choice
         chosen = outputs[self.output_names[choice.index]]
         if len(chosen) != rows:

@@ -256,22 +256,6 @@ def test_a_restart_keeps_endpoints_and_a_normal_stop_writes_everything(
     again.close()
 
 
-def test_a_full_buffer_drops_and_counts_and_never_blocks(tmp_path: Path, scaled: Models, serve: Any) -> None:
-    from mlbox.base.settings import Settings
-
-    house = House(tmp_path, Settings(log_flush_ms=3_600_000, log_buffer_rows=10))
-    house.model("m", scaled(1.0), "x", "y")
-    house.endpoint("e", "m")
-    url = serve(house).url
-    for _ in range(30):
-        httpx.post(f"{url}/v2/models/e/infer", json={"inputs": tensors(ROW)}).raise_for_status()
-    assert house.endpoints.statistics.dropped == 20
-    assert len(house.predictions()) == 10
-    (counted,) = house.catalog.rows("SELECT sum(requests) AS n, sum(unrecorded) AS lost FROM data._mlbox.traffic")
-    assert counted == {"n": 30, "lost": 20}
-    house.close()
-
-
 def test_a_model_that_fails_is_its_senders_problem_only(live: Any) -> None:
     live.house.model("m", onnx_models.by_column(), "age", "weight", "city")
     live.house.endpoint("e", "m")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TrafficRow:
-    """Requests of an endpoint in a minute: all, those answered with an error, those that the log has lost."""
+    """Requests of an endpoint in a minute: all, those answered with an error, and rows that the log has lost."""
 
     project: str
     endpoint: str
@@ -35,7 +36,8 @@ def append(cursor: DuckDBPyConnection, rows: pyarrow.Table) -> None:
             "FROM _predictions_batch"
         )
     finally:
-        cursor.unregister("_predictions_batch")
+        with suppress(Exception):  # refused after an error, which is what the caller must hear of
+            cursor.unregister("_predictions_batch")
 
 
 def count(cursor: DuckDBPyConnection, rows: Iterable[TrafficRow]) -> None:

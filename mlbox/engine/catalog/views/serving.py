@@ -13,7 +13,7 @@ VIEWS = (
         """
         WITH traffic AS (
             SELECT e.id, sum(t.requests)::BIGINT AS requests, sum(t.errors)::BIGINT AS errors,
-                max(t.last_request) AS last_request
+                sum(t.unrecorded)::BIGINT AS unrecorded, max(t.last_request) AS last_request
             FROM data._mlbox.traffic t JOIN catalog.main.endpoints e
                 ON t.project = e.project AND t.endpoint = e.name AND t.last_request >= e.created_at
             GROUP BY e.id
@@ -43,6 +43,7 @@ VIEWS = (
                 ELSE e.vector_project || '.' || e.vector_name END AS feature_vector,
             '/v2/models/' || e.project || '.' || e.name || '/infer' AS url,
             e.log_percent, coalesce(t.requests, 0) AS requests, coalesce(t.errors, 0) AS errors,
+            coalesce(t.unrecorded, 0) AS unrecorded,
             l.quantiles[1]::DOUBLE AS p50_ms, l.quantiles[2]::DOUBLE AS p99_ms, t.last_request,
             e.created_at, e.comment
         FROM catalog.main.endpoints e
@@ -61,6 +62,12 @@ VIEWS = (
             ViewColumn("log_percent", "DOUBLE", "Share of the requests that is recorded", "%"),
             ViewColumn("requests", "BIGINT", "Requests, recorded or not", "requests"),
             ViewColumn("errors", "BIGINT", "Requests that were answered with an error", "requests"),
+            ViewColumn(
+                "unrecorded",
+                "BIGINT",
+                "Predictions that should be in the log and were lost: its buffer was full, or it could not be written",
+                "rows",
+            ),
             ViewColumn("p50_ms", "DOUBLE", "Median time to answer the recorded requests", "ms"),
             ViewColumn("p99_ms", "DOUBLE", "Time in which 99 % of them were answered", "ms"),
             ViewColumn("last_request", _TIME, "When the last request came"),

@@ -98,6 +98,7 @@ export interface EndpointRow {
   log_percent: number | null;
   requests: number;
   errors: number;
+  unrecorded: number;
   p50_ms: number | null;
   p99_ms: number | null;
   last_request: string | null;

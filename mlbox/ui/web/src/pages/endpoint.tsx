@@ -69,6 +69,7 @@ function Facts({ row }: { row: EndpointRow }): ReactNode {
         <Fact name="Model" value={modelOf(row)} />
         {row.feature_vector && <Fact name="Enriched with" value={row.feature_vector} />}
         {row.log_percent !== null && <Fact name="Predictions logged" value={`${number(row.log_percent)} %`} />}
+        {row.unrecorded > 0 && <Fact name="Lost by the log" value={number(row.unrecorded)} />}
         <Fact name="Address" value={<code className="breaking">{url}</code>} />
       </dl>
       <div className="next">

@@ -1,0 +1,125 @@
+"""The prediction log: when it writes, what it drops, and what a kill can take."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from serving_house import House, tensors
+from waiting import wait_until
+
+from mlbox.base.settings import Settings
+
+ROW = {"x": [1.0], "y": [1.0]}
+HOUR_MS = 3_600_000
+
+
+@pytest.fixture
+def make(tmp_path: Path, scaled: Callable[..., bytes]) -> Iterator[Callable[..., House]]:
+    """Houses with an endpoint ``e`` and settings of their own."""
+    made: list[House] = []
+
+    def build(**settings: Any) -> House:
+        house = House(tmp_path, Settings(**settings))
+        made.append(house)
+        house.model("m", scaled(1.0), "x", "y")
+        house.endpoint("e", "m")
+        return house
+
+    yield build
+    for house in made:
+        house.close()
+
+
+def ask(url: str, times: int, rows: int = 1) -> None:
+    with httpx.Client(base_url=url) as client:
+        for _ in range(times):
+            body = {"inputs": tensors({name: values * rows for name, values in ROW.items()})}
+            client.post("/v2/models/e/infer", json=body).raise_for_status()
+
+
+def shown(house: House) -> dict[str, Any]:
+    house.endpoints.flush()
+    (row,) = house.catalog.rows("SELECT requests, unrecorded FROM catalog.ml.endpoints WHERE name = 'e'")
+    return row
+
+
+def told(house: House) -> list[str]:
+    return [event.data["reason"] for event in house.events if event.kind == "endpoint.dropping"]
+
+
+def test_a_full_buffer_drops_counts_and_tells_once(make: Callable[..., House], serve: Any) -> None:
+    house = make(log_flush_ms=HOUR_MS, log_buffer_rows=10)
+    url = serve(house).url
+    ask(url, 30)
+    assert house.endpoints.statistics.dropped == 20
+    assert told(house) == ["the buffer is full"]
+    assert len(house.predictions()) == 10
+    assert shown(house) == {"requests": 30, "unrecorded": 20}
+    ask(url, 3, rows=4)  # a request is kept whole or not at all
+    assert len(house.predictions()) == 18
+    assert shown(house) == {"requests": 33, "unrecorded": 24}
+
+
+def test_what_cannot_be_written_is_counted_and_told(make: Callable[..., House], serve: Any) -> None:
+    house = make(log_flush_ms=HOUR_MS)
+    house.catalog.write_data(
+        lambda cursor: cursor.execute("ALTER TABLE data._mlbox.predictions RENAME TO away") and None
+    )
+    ask(serve(house).url, 5)
+    house.endpoints.flush()
+    assert "predictions" in str(house.endpoints.statistics.last_error)
+    (reason,) = told(house)
+    assert reason.startswith("they cannot be written")
+    house.catalog.write_data(
+        lambda cursor: cursor.execute("ALTER TABLE data._mlbox.away RENAME TO predictions") and None
+    )
+    assert shown(house) == {"requests": 5, "unrecorded": 5}
+    assert house.predictions() == []
+
+
+def test_the_buffer_is_written_once_an_interval_while_requests_come(make: Callable[..., House], serve: Any) -> None:
+    began = time.monotonic()
+    house = make(log_flush_ms=100)
+    url = serve(house).url
+    while house.endpoints.statistics.flushes < 5:
+        ask(url, 20)
+    assert house.endpoints.statistics.flushes <= (time.monotonic() - began) / 0.1 + 1
+
+
+def test_a_prediction_waits_for_no_more_than_one_interval(make: Callable[..., House], serve: Any) -> None:
+    house = make(log_flush_ms=50)
+    url = serve(house).url
+    for _ in range(5):
+        ask(url, 7)
+        asked, flushes = house.endpoints.statistics, house.endpoints.statistics.flushes
+        written = asked.written
+        wait_until(lambda before=flushes: house.endpoints.statistics.flushes >= before + 2)
+        assert house.endpoints.statistics.written >= written
+    assert house.endpoints.statistics.written == 35
+    assert shown(house) == {"requests": 35, "unrecorded": 0}
+
+
+def test_a_kill_takes_only_what_has_not_been_written(own_server: Any, scaled: Callable[..., bytes]) -> None:
+    (own_server.home.parent / "m.onnx").write_bytes(scaled(1.0))
+    own_server.sql(
+        f"CREATE MODEL m FROM '{own_server.home.parent}/m.onnx' INPUT (x DOUBLE, y DOUBLE);"
+        "CREATE ENDPOINT e USING MODEL m LOG ALL"
+    )
+    counts = "SELECT (SELECT count(*) FROM ml.predictions), requests, unrecorded FROM ml.endpoints"
+    ask(own_server.url, 50)
+    wait_until(lambda: own_server.sql(counts)[0]["rows"] == [[50, 50, 0]])  # by itself
+    ask(own_server.url, 50)
+    own_server.kill()
+    own_server.start()
+    ((logged, requests, unrecorded),) = own_server.sql(counts)[0]["rows"]
+    assert 50 <= logged <= 100
+    assert (requests, unrecorded) == (logged, 0)  # rows and counts are of one transaction
+    ask(own_server.url, 5)
+    own_server.stop()
+    own_server.start()
+    assert own_server.sql(counts)[0]["rows"] == [[logged + 5, logged + 5, 0]]  # a normal stop loses nothing
