@@ -17,7 +17,7 @@ DASHBOARD := mlbox/ui/static/index.html
 SETUP := .venv/.setup
 DEV := .venv/.dev
 
-.PHONY: help setup demo test test-browser test-engine check format ci nightly bench ui build smoke docs client-wheel lock clean ci-demo
+.PHONY: help setup demo test test-browser test-engine test-clients check format ci nightly bench ui build smoke docs client-wheel lock clean ci-demo
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,13 +29,16 @@ demo: setup ## From raw rows to monitored predictions on real data, then the das
 	$(BIN)/mlbox demo
 
 test: $(DEV) $(DASHBOARD) ## The fast tests
-	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore tests/browser $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore tests/browser --ignore tests/clients $(ARGS)
 
 test-browser: $(DEV) $(DASHBOARD) ## The dashboard in a real Chromium (MLBOX_CHROMIUM=/path, else the one on PATH)
 	$(BIN)/python -m pytest tests/browser $(ARGS)
 
 test-engine: $(DEV) ## One scenario on an engine that is started for it (ENGINE=docker; needs root, or one that answers)
 	$(BIN)/python -m pytest -m engine tests/conformance/test_executors.py -k "scenario and $(ENGINE)" $(ARGS)
+
+test-clients: $(DEV) $(DASHBOARD) ## Scripts of other tools' users, unchanged: MLflow
+	$(BIN)/python -m pytest tests/clients $(ARGS)
 
 check: $(DEV) $(DASHBOARD) ## Lint, format, types of Python and of the dashboard, the lock file
 	$(BIN)/ruff check .

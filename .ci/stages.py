@@ -44,6 +44,7 @@ STAGES = (
     Stage("fast tests", ("make", "test")),
     Stage("browser tests", ("make", "test-browser"), skip=lambda: "" if chromium() else "there is no Chromium"),
     Stage("engine: docker", ("make", "test-engine", "ENGINE=docker"), skip=lambda: why_no_engine("docker")),
+    Stage("clients of others", ("make", "test-clients")),
     Stage("demo", ("make", "ci-demo")),
     Stage("executable: build", ("make", "build")),
     Stage("executable: smoke", ("make", "smoke")),

@@ -17,6 +17,7 @@ from mlbox.api.context import ApiContext
 from mlbox.api.files import artifact_content, run_log
 from mlbox.api.guard import App, Guard, Receive, Scope, Send
 from mlbox.api.kept import Statements
+from mlbox.api.mlflow.routes import HANDLERS as MLFLOW
 from mlbox.api.runs import RUN_API
 from mlbox.api.sql import cancel_statement, get_statement, list_statements, run_sql
 from mlbox.api.stream import stream
@@ -24,7 +25,18 @@ from mlbox.api.uploads import drop_file, list_files, upload, uploads_of
 from mlbox.base.errors import Internal, MlboxError
 
 log = logging.getLogger("mlbox")
-PREFIXES = ("/sql", "/stream", "/files", "/health", "/artifacts/", "/run-api/", "/schema")
+PREFIXES = (
+    "/sql",
+    "/stream",
+    "/files",
+    "/health",
+    "/api/2.0/mlflow",
+    "/mlflow",
+    "/version",
+    "/artifacts/",
+    "/run-api/",
+    "/schema",
+)
 """Paths of the API; ``/runs/<id>/log`` too. All else is a page."""
 
 
@@ -87,6 +99,7 @@ ROUTES = (
     stream,
     artifact_content,
     run_log,
+    *MLFLOW,
     *RUN_API,
 )
 

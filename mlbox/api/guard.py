@@ -73,7 +73,7 @@ class Guard:
                 f"pages of {origin.decode('latin-1')} may not use this server",
                 hint="call it from a program, or add the host to the setting allowed_hosts",
             )
-        if scope["method"] in ("POST", "PUT", "PATCH"):
+        if scope["method"] == "POST":  # the others are not sent for a foreign page without asking first
             kind = headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
             if kind in FORM_TYPES or (origin is not None and not kind):
                 return Forbidden(

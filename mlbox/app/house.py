@@ -175,6 +175,8 @@ class House:
             home=self.home,
             settings=self.settings,
             calls_home=self.runs.calls_home,
+            tracking=self.runs.tracking,
+            experiments=self.runs.experiments,
             artifacts=self.artifacts,
             endpoints=self.endpoints,
             version=__version__,

@@ -12,7 +12,7 @@ from mlbox.base.names import Ref
 
 @dataclass(frozen=True, kw_only=True)
 class CreateModel(Command):
-    """Register a new version of a model; exactly one of ``path``, ``run``, ``model``, ``query`` is given.
+    """Register a new version of a model; one of ``path``, ``run``, ``artifact_id``, ``model``, ``query`` is given.
 
     ``CREATE MODEL`` of a name that exists adds a version; ``replace`` also moves nothing but says so.
     """
@@ -25,6 +25,8 @@ class CreateModel(Command):
     base_folder: str | None = None
     run: str | None = None
     artifact: str | None = None
+    artifact_id: str | None = None
+    """An artifact of kind model by its id, whatever run it is of."""
     model: Ref | None = None
     query: Query | None = None
     options: Mapping[str, Any] = field(default_factory=dict)

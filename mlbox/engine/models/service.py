@@ -19,6 +19,7 @@ from mlbox.engine.models import registry, sources
 from mlbox.engine.models.commands import CreateModel, DropModel, DropModelAlias, SetModelAlias
 from mlbox.engine.models.linear import Linear, linear_of
 from mlbox.engine.models.sessions import OnnxSession, Predictor, Sessions
+from mlbox.engine.models.signature import Fields
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -72,7 +73,12 @@ class Models:
         return self.predictor_of(self.resolve(ref))
 
     def predictor_of(self, version: ModelVersion) -> Predictor:
-        """The predictor of a version."""
+        """The predictor of a version; ``NotExecuted`` for one that is not ONNX."""
+        if version.framework != sources.ONNX:
+            raise NotExecuted(
+                f"model {version} is kept as {version.framework}, and this version computes ONNX models only",
+                hint="convert it where it is trained (skl2onnx, onnxmltools) and log the result as the model",
+            )
         key = f"{version.model_id}@{version.version}"
         found = self._predictors.get(key)
         if found is None:
@@ -98,7 +104,7 @@ class Models:
     def plan_create(self, command: CreateModel, caller: Caller) -> Plan:
         """Check the source: the bytes are loaded, nothing is kept."""
         check_name(command.ref.name, "model name")
-        given = [command.path, command.run, command.model, command.query]
+        given = [command.path, command.run, command.model, command.query, command.artifact_id]
         if sum(source is not None for source in given) != 1:
             raise Invalid("a model comes from one source", hint="FROM 'file.onnx', FROM RUN 'id' or FROM MODEL m@1")
         if command.query is not None or command.options:
@@ -126,13 +132,14 @@ class Models:
             return sources.from_file(command.path, command.base_folder)
         if command.run is not None:
             return sources.from_run(cursor, self._artifacts, command.ref.project, command.run, command.artifact)
+        if command.artifact_id is not None:
+            return sources.from_artifact(cursor, self._artifacts, command.artifact_id)
         assert command.model is not None
         return sources.from_version(registry.resolve(cursor, command.model), self._artifacts)
 
     def _draft(self, command: CreateModel, source: sources.Source) -> ModelVersion:
         """The version without its identity; raises ``Invalid`` when the model cannot be loaded or fed."""
-        signature = OnnxSession(source.content).signature
-        features = signature.features([name for name, _ in command.inputs] or source.features)
+        inputs, outputs, features = self._signature(command, source)
         vector = command.features
         return ModelVersion(
             model_id="",
@@ -143,14 +150,29 @@ class Models:
             artifact_id=source.artifact_id,
             digest="",
             size=len(source.content),
-            inputs=signature.input_fields(command.inputs or source.inputs),
-            outputs=signature.output_fields(command.outputs or source.outputs),
+            framework=source.framework,
+            inputs=inputs,
+            outputs=outputs,
             features=features,
             feature_vector=_relative(vector, command.ref.project) if vector else source.feature_vector,
             metrics={**source.metrics, **_checked_metrics(command.metrics)},
             feature_stats=source.feature_stats,
             created_at=now(),
             comment=command.comment,
+        )
+
+    @staticmethod
+    def _signature(command: CreateModel, source: sources.Source) -> tuple[Fields, Fields, tuple[str, ...]]:
+        """Inputs, outputs and features: of an ONNX model from itself, else as they were told."""
+        if source.framework != sources.ONNX:
+            inputs = command.inputs or source.inputs
+            names = source.features or tuple(name for name, _ in inputs)
+            return inputs, command.outputs or source.outputs, names
+        signature = OnnxSession(source.content).signature
+        return (
+            signature.input_fields(command.inputs or source.inputs),
+            signature.output_fields(command.outputs or source.outputs),
+            signature.features([name for name, _ in command.inputs] or source.features),
         )
 
     def create(self, command: CreateModel, plan: Plan, caller: Caller) -> Result:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,10 @@ LARGEST = 2 << 30
 """Bytes of a model file; ONNX itself ends at 2 GiB."""
 
 
+ONNX = "onnx"
+"""Framework of a model that is computed here; all others are kept as they are."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """Bytes of a model and what is known about them."""
@@ -41,6 +45,7 @@ class Source:
     inputs: tuple[tuple[str, str], ...] = ()
     outputs: tuple[tuple[str, str], ...] = ()
     feature_vector: str | None = None
+    framework: str = ONNX
     metrics: Mapping[str, float] = field(default_factory=dict)
     feature_stats: Mapping[str, Any] = field(default_factory=dict)
 
@@ -69,17 +74,32 @@ def from_run(
     named = _run(cursor, project, run)
     found = _best(cursor, named)
     chosen = _artifact(artifact_rows.of_run(cursor, found.id), found, artifact)
+    source = _of_artifact(chosen, found, artifacts)
+    return replace(source, sweep_id=named.id) if named.id != found.id else source
+
+
+def from_artifact(cursor: DuckDBPyConnection, artifacts: Bytes, artifact_id: str) -> Source:
+    """An artifact of kind model, of a run or of none."""
+    chosen = artifact_rows.get(cursor, artifact_id)
+    if chosen is None or chosen.kind != "model":
+        raise NotFound(f"there is no model artifact {artifact_id!r}")
+    return _of_artifact(chosen, runs.get(cursor, chosen.run_id) if chosen.run_id else None, artifacts)
+
+
+def _of_artifact(chosen: ArtifactRow, run: RunRow | None, artifacts: Bytes) -> Source:
     metadata = chosen.metadata
     return Source(
         content=artifacts.read(chosen.digest),
-        kind="run",
-        ref=found.id,
-        run_id=found.id,
-        sweep_id=named.id if named.id != found.id else None,
+        kind="run" if run else "artifact",
+        ref=run.id if run else chosen.id,
+        run_id=run.id if run else None,
         artifact_id=chosen.id,
         detail=chosen.name,
         features=tuple(metadata.get("feature_names") or ()),
-        metrics={**found.metrics, **_numbers(metadata.get("metrics"))},
+        inputs=_fields(metadata.get("inputs")),
+        outputs=_fields(metadata.get("outputs")),
+        framework=str(metadata.get("framework") or ONNX),
+        metrics={**(run.metrics if run else {}), **_numbers(metadata.get("metrics"))},
         feature_stats=metadata.get("feature_stats") or {},
     )
 
@@ -96,6 +116,7 @@ def from_version(version: ModelVersion, artifacts: Bytes) -> Source:
         inputs=version.inputs,
         outputs=version.outputs,
         feature_vector=version.feature_vector,
+        framework=version.framework,
         metrics=version.metrics,
         feature_stats=version.feature_stats,
     )
@@ -118,7 +139,7 @@ def _best(cursor: DuckDBPyConnection, run: RunRow) -> RunRow:
             f"the best trial of sweep {run.label}, run {(run.best_trial or '')[:16]}, was dropped",
             hint=f"name another of its trials: FROM RUN {named}" if named else f"search again: RERUN '{run.short_id}'",
         )
-    if best.state != "completed":
+    if best.state != "completed" and best.runtime != runs.EXTERNAL:  # a script registers while it still runs
         raise Conflict(
             f"run {best.label} is {best.state}, not completed", hint="wait for it to complete, or name another run"
         )
@@ -142,6 +163,13 @@ def _artifact(found: list[ArtifactRow], run: RunRow, name: str | None) -> Artifa
         several = ", ".join(sorted({repr(artifact.name) for artifact in models}))
         raise Invalid(f"run {run.label} has several models: {several}", hint="say which: FROM RUN '…' ARTIFACT '…'")
     return models[0]
+
+
+def _fields(values: Any) -> tuple[tuple[str, str], ...]:
+    """Names and types that the logging client has told, ``[{"name": .., "type": ..}]``."""
+    if not isinstance(values, list):
+        return ()
+    return tuple((str(entry.get("name")), str(entry.get("type"))) for entry in values if isinstance(entry, Mapping))
 
 
 def _numbers(values: Any) -> dict[str, float]:

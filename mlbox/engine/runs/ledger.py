@@ -65,7 +65,8 @@ class Ledger:
 
         def insert(cursor: DuckDBPyConnection) -> None:
             runs.insert(cursor, row)
-            lineage.record(cursor, edge)
+            if row.function:
+                lineage.record(cursor, edge)
 
         self._catalog.write(insert)
         self._tell("run.created", row)

@@ -15,7 +15,7 @@ from mlbox.base.events import Bus
 from mlbox.base.ids import new_id
 from mlbox.base.underway import interrupting
 from mlbox.engine.catalog.tables import projects
-from mlbox.engine.catalog.tables.runs import RunRow
+from mlbox.engine.catalog.tables.runs import EXTERNAL, RunRow
 from mlbox.engine.runs import lifecycle, results
 from mlbox.engine.runs.admission import Slots
 from mlbox.engine.runs.attempts import Attempts, Doors, Workshop
@@ -25,13 +25,14 @@ from mlbox.engine.runs.engines import Engines
 from mlbox.engine.runs.frames import Frames
 from mlbox.engine.runs.functions import Functions
 from mlbox.engine.runs.importance import Importance
-from mlbox.engine.runs.ledger import Ledger
+from mlbox.engine.runs.ledger import Ending, Ledger
 from mlbox.engine.runs.output import Output
 from mlbox.engine.runs.planning import FrameQuery, Planner, Prepared, table_query
 from mlbox.engine.runs.removal import Removal
 from mlbox.engine.runs.restart import Found, Restart
 from mlbox.engine.runs.supervise import Sources, Supervisor
 from mlbox.engine.runs.sweeps import Sweeps
+from mlbox.engine.runs.tracking import Experiments, Tracking
 from mlbox.engine.runs.watches import Watch, Watches
 from mlbox.engine.storage.artifacts import ArtifactStore
 
@@ -81,6 +82,8 @@ class Runs:
             output=output,
             doors=doors,
         )
+        self.tracking = Tracking(catalog, self._ledger, self.calls_home)
+        self.experiments = Experiments(catalog)
         attempts = Attempts(shop)
         self._supervisor = Supervisor(shop, attempts, Slots(settings.run_slots))
         self._sweeps = Sweeps(attempts, self._supervisor, self._watches, Importance(artifacts, self.calls_home))
@@ -131,6 +134,8 @@ class Runs:
     def cancel(self, command: CancelRun, plan: Plan, caller: Caller) -> Result:
         """End the run with all its processes; of a sweep, all its trials. Waits for the end."""
         row: RunRow = plan.resolved["row"]
+        if row.runtime == EXTERNAL:  # its process is not ours to end: what it tells from now on is still taken
+            self._ledger.finish(row.id, Ending(lifecycle.CANCELLED, "cancelled"))
         watch = self._watches.cancel(row.id)
         if watch is not None:
             watch.wait()
@@ -144,6 +149,8 @@ class Runs:
         if command.from_step is not None:
             raise Invalid("a run of a function has no steps", hint=f"RERUN '{command.run}'")
         row = self._find(command.project, command.run)
+        if row.runtime == EXTERNAL:
+            raise Invalid(f"run {row.label} was a script of its own: mlbox cannot run it", hint="run the script again")
         function = self._functions.of_run(row.project, row.function, row.function_version)
         what = f"function {row.project}.{row.function}@{function.version}"
         return Plan((Step("create", "run", f"as {row.label}"), Step("execute", what)), {"row": row})

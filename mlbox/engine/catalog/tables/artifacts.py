@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -72,6 +72,21 @@ def of_run(
         [run_id, name, name, kind, kind],
     ).fetchall()
     return [_row(values) for values in rows]
+
+
+def tree(cursor: DuckDBPyConnection, project: str, run_id: str | None, path: str) -> list[ArtifactRow]:
+    """Rows whose names are ``path`` or lie below it (``/`` parts names), the latest first."""
+    rows = cursor.execute(
+        f"{_SELECT} WHERE project = ? AND run_id IS NOT DISTINCT FROM ? "
+        "AND (? = '' OR name = ? OR starts_with(name, ? || '/')) ORDER BY id DESC",
+        [project, run_id, path, path, path],
+    ).fetchall()
+    return [_row(values) for values in rows]
+
+
+def delete(cursor: DuckDBPyConnection, ids: Sequence[str]) -> None:
+    """Forget artifacts; their bytes stay."""
+    cursor.execute("DELETE FROM catalog.main.artifacts WHERE list_contains(?::VARCHAR[], id)", [list(ids)])
 
 
 def find(cursor: DuckDBPyConnection, project: str, name: str, version: int | None = None) -> ArtifactRow | None:

@@ -32,6 +32,39 @@ class Points:
     times: Sequence[datetime]
 
 
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One point of a metric."""
+
+    step: int | None
+    value: float
+    logged_at: datetime
+
+
+def history(cursor: DuckDBPyConnection, run_id: str, name: str) -> list[Point]:
+    """All points of a metric of a run, in the order of arrival."""
+    rows = cursor.execute(
+        "SELECT step, value, logged_at FROM catalog.main.metrics WHERE run_id = ? AND name = ? ORDER BY rowid",
+        [run_id, name],
+    ).fetchall()
+    return [Point(*row) for row in rows]
+
+
+def latest(cursor: DuckDBPyConnection, run_ids: Sequence[str]) -> dict[str, dict[str, Point]]:
+    """The last point of each metric (highest step, then time), by run and name."""
+    rows = cursor.execute(
+        "SELECT run_id, name, last.step, last.value, last.logged_at FROM ("
+        "SELECT run_id, name, max_by({'step': step, 'value': value, 'logged_at': logged_at}, "
+        "{'step': coalesce(step, 0), 'time': logged_at, 'row': rowid}) AS last "
+        "FROM catalog.main.metrics WHERE list_contains(?::VARCHAR[], run_id) AND run_id >= ? GROUP BY run_id, name)",
+        [list(run_ids), min(run_ids, default="")],
+    ).fetchall()
+    found: dict[str, dict[str, Point]] = {}
+    for run_id, name, *point in rows:
+        found.setdefault(run_id, {})[name] = Point(*point)
+    return found
+
+
 def enter_batch(cursor: DuckDBPyConnection, project: str, run_id: str, batch: str, accepted_at: datetime) -> bool:
     """Let a batch in; False when it was let in before."""
     done = cursor.execute(

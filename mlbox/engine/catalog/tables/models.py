@@ -192,6 +192,17 @@ def move_alias(cursor: DuckDBPyConnection, move: AliasMove) -> None:
     )
 
 
+def set_comment(cursor: DuckDBPyConnection, model: ModelRow, version: int | None, comment: str | None) -> None:
+    """Describe a version, or the model itself."""
+    if version is None:
+        cursor.execute("UPDATE catalog.main.models SET comment = ? WHERE id = ?", [comment, model.id])
+        return
+    cursor.execute(
+        "UPDATE catalog.main.model_versions SET comment = ? WHERE model_id = ? AND version = ?",
+        [comment, model.id, version],
+    )
+
+
 def delete_version(cursor: DuckDBPyConnection, model: ModelRow, version: int) -> None:
     """Delete a version; its bytes stay with the run that made them."""
     cursor.execute("DELETE FROM catalog.main.model_versions WHERE model_id = ? AND version = ?", [model.id, version])
@@ -199,6 +210,6 @@ def delete_version(cursor: DuckDBPyConnection, model: ModelRow, version: int) ->
 
 def delete(cursor: DuckDBPyConnection, model: ModelRow) -> None:
     """Delete the model, its versions and aliases; the record of alias moves stays."""
-    for table in ("model_aliases", "model_versions"):
+    for table in ("model_aliases", "model_versions", "model_tags"):
         cursor.execute(f"DELETE FROM catalog.main.{table} WHERE model_id = ?", [model.id])
     cursor.execute("DELETE FROM catalog.main.models WHERE id = ?", [model.id])

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 FINAL = ("completed", "error", "cancelled", "interrupted")
 """States after which nothing follows."""
 
+EXTERNAL = "external"
+"""Runtime of a run that its own process began and ends: a script or notebook that only tells us."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRow:
@@ -54,6 +57,9 @@ class RunRow:
     request: Mapping[str, Any] = field(default_factory=dict)
     outcome: Mapping[str, Any] | None = None
     handle: Mapping[str, Any] | None = None
+    experiment: str | None = None
+    deleted_at: datetime | None = None
+    """Deleted by a client that may want it back; no view shows it."""
 
     @property
     def label(self) -> str:
@@ -107,7 +113,8 @@ def _row(values: tuple[Any, ...]) -> RunRow:
     return RunRow(**known)
 
 
-def _rows(cursor: DuckDBPyConnection, condition: str, parameters: Iterable[Any] = ()) -> list[RunRow]:
+def select(cursor: DuckDBPyConnection, condition: str, parameters: Iterable[Any] = ()) -> list[RunRow]:
+    """Runs for which ``condition`` (SQL after WHERE) holds."""
     return [_row(values) for values in cursor.execute(f"{_SELECT} WHERE {condition}", list(parameters)).fetchall()]
 
 
@@ -138,7 +145,7 @@ def change(cursor: DuckDBPyConnection, run_id: str, changes: Mapping[str, Any]) 
 
 def get(cursor: DuckDBPyConnection, run_id: str) -> RunRow | None:
     """The run with exactly this id."""
-    found = _rows(cursor, "id = ?", [run_id])
+    found = select(cursor, "id = ?", [run_id])
     return found[0] if found else None
 
 
@@ -149,17 +156,22 @@ def find(cursor: DuckDBPyConnection, project: str, text: str) -> RunRow:
     """
     folded = text.lower()
     if is_id(folded):
-        exact = _rows(cursor, "id = ? AND project = ?", [folded, project])
+        exact = select(cursor, "id = ? AND project = ? AND deleted_at IS NULL", [folded, project])
         if exact:
             return exact[0]
     latest = cursor.execute(
-        "SELECT max(id) FROM catalog.main.runs WHERE project = ? AND lower(name) = ?", [project, folded]
+        "SELECT max(id) FROM catalog.main.runs WHERE project = ? AND lower(name) = ? AND deleted_at IS NULL",
+        [project, folded],
     ).fetchall()[0][0]
     if latest is not None:
-        return _rows(cursor, "id = ?", [latest])[0]
+        return select(cursor, "id = ?", [latest])[0]
     if is_id(folded):
         # ids ascend, so that a range reads only the part of the table where it lies
-        found = _rows(cursor, "id >= ? AND id < ? AND project = ? ORDER BY id LIMIT 4", [folded, f"{folded}g", project])
+        found = select(
+            cursor,
+            "id >= ? AND id < ? AND project = ? AND deleted_at IS NULL ORDER BY id LIMIT 4",
+            [folded, f"{folded}g", project],
+        )
         if len(found) > 1:
             listed = ", ".join(f"{row.short_id if len(text) < 16 else row.id} ({row.label})" for row in found[:3])
             more = ", .." if len(found) > 3 else ""
@@ -176,30 +188,31 @@ def find(cursor: DuckDBPyConnection, project: str, text: str) -> RunRow:
 
 def find_completed(cursor: DuckDBPyConnection, project: str, name: str) -> RunRow | None:
     """The latest completed run of that name."""
-    found = _rows(
+    found = select(
         cursor,
-        "project = ? AND lower(name) = lower(?) AND state = 'completed' ORDER BY id DESC LIMIT 1",
+        "project = ? AND deleted_at IS NULL AND lower(name) = lower(?) AND state = 'completed' "
+        "ORDER BY id DESC LIMIT 1",
         [project, name],
     )
     return found[0] if found else None
 
 
 def active(cursor: DuckDBPyConnection) -> list[RunRow]:
-    """Runs that have not ended, oldest first."""
+    """Runs that have not ended and that an executor looks after, oldest first."""
     marks = ", ".join("?" for _ in FINAL)
-    return _rows(cursor, f"state NOT IN ({marks}) ORDER BY id", FINAL)
+    return select(cursor, f"state NOT IN ({marks}) AND runtime != '{EXTERNAL}' ORDER BY id", FINAL)
 
 
 def ended_with_handle(cursor: DuckDBPyConnection, runtimes: Iterable[str]) -> list[RunRow]:
     """Ended runs of these runtimes that still have a handle, oldest first."""
     marks = ", ".join("?" for _ in FINAL)
     condition = f"handle IS NOT NULL AND state IN ({marks}) AND list_contains(?::VARCHAR[], runtime) ORDER BY id"
-    return _rows(cursor, condition, [*FINAL, list(runtimes)])
+    return select(cursor, condition, [*FINAL, list(runtimes)])
 
 
 def children(cursor: DuckDBPyConnection, parent_id: str) -> list[RunRow]:
     """Trials of a sweep, in order."""
-    return _rows(cursor, "parent_id = ? ORDER BY id", [parent_id])
+    return select(cursor, "parent_id = ? ORDER BY id", [parent_id])
 
 
 def insert_attempt(cursor: DuckDBPyConnection, row: AttemptRow) -> None:
@@ -242,6 +255,6 @@ def delete_token(cursor: DuckDBPyConnection, run_id: str) -> None:
 
 def delete(cursor: DuckDBPyConnection, run_ids: Sequence[str]) -> None:
     """Delete runs with their parameters, metrics, artifacts (not the bytes), attempts, batches and tokens."""
-    for table in ("params", "metrics", "artifacts", "run_attempts", "run_batches", "run_tokens"):
+    for table in ("params", "metrics", "artifacts", "run_attempts", "run_batches", "run_tokens", "run_inputs"):
         cursor.execute(f"DELETE FROM catalog.main.{table} WHERE list_contains(?::VARCHAR[], run_id)", [list(run_ids)])
     cursor.execute("DELETE FROM catalog.main.runs WHERE list_contains(?::VARCHAR[], id)", [list(run_ids)])

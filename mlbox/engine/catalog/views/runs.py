@@ -5,11 +5,12 @@ from __future__ import annotations
 from mlbox.engine.catalog.views.base import View, ViewColumn
 
 _RUNS = """
-SELECT project, id, name, "function", function_version, handler, state, parent_id, attempt, runtime,
+SELECT project, id, name, experiment, nullif("function", '') AS "function",
+       nullif(function_version, 0) AS function_version, handler, state, parent_id, attempt, runtime,
        params, metrics, labels, reason, error_type, error, traceback, progress,
        created_at, started_at, finished_at,
        date_diff('microsecond', started_at, finished_at) / 1000.0::DOUBLE AS duration_ms, best_trial
-FROM catalog.main.runs
+FROM catalog.main.runs WHERE deleted_at IS NULL
 """
 
 _CAST = "cast what you compare or compute with: "
@@ -28,13 +29,14 @@ VIEWS = (
             ViewColumn("project", "VARCHAR", "Project"),
             ViewColumn("id", "VARCHAR", "Identifier; a prefix of 8 digits is enough in statements"),
             ViewColumn("name", "VARCHAR", "Name given with AS; NULL: none"),
-            ViewColumn("function", "VARCHAR", "Function"),
+            ViewColumn("experiment", "VARCHAR", "Experiment that an MLflow client has put it into; NULL: none"),
+            ViewColumn("function", "VARCHAR", "Function; NULL: a script of its own that only logs here"),
             ViewColumn("function_version", "INTEGER", "Version of the function"),
             ViewColumn("handler", "VARCHAR", "Handler that was called; NULL: the file ran as a script"),
             ViewColumn("state", "VARCHAR", "pending, preparing, running, completed, error, cancelled or interrupted"),
             ViewColumn("parent_id", "VARCHAR", "The sweep that a trial belongs to"),
             ViewColumn("attempt", "INTEGER", "Counts from 1; more after retries"),
-            ViewColumn("runtime", "VARCHAR", "Executor"),
+            ViewColumn("runtime", "VARCHAR", "Executor; external: a script of its own"),
             ViewColumn("params", "VARIANT", f"Parameters: given, and logged; {_CAST}params.lr::DOUBLE < 0.1"),
             ViewColumn("metrics", "VARIANT", f"Latest value of each metric; numbers. {_CAST}metrics.auc::DOUBLE > 0.9"),
             ViewColumn("labels", "VARIANT", "Labels: given, and logged as tags"),

@@ -1,0 +1,340 @@
+"""Runs: begin, log, end, find."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from mlbox.api.mlflow import filters
+from mlbox.api.mlflow.door import Data, Door, as_text, call, listed, milliseconds, moment, page, pairs, text, with_token
+from mlbox.base.clock import now
+from mlbox.base.errors import Invalid
+from mlbox.engine.catalog.tables import metrics, tracking
+from mlbox.engine.catalog.tables.run_search import RunSearch
+from mlbox.engine.catalog.tables.runs import RunRow
+from mlbox.engine.catalog.tables.tracking import InputRow, LoggedModelRow
+from mlbox.engine.runs.tracking import DEFAULT_EXPERIMENT, Beginning, public_id, runs_experiment
+
+_STATUS = {
+    "pending": "SCHEDULED",
+    "preparing": "SCHEDULED",
+    "running": "RUNNING",
+    "completed": "FINISHED",
+    "error": "FAILED",
+    "cancelled": "KILLED",
+    "interrupted": "FAILED",
+}
+NAME_TAG = "mlflow.runName"
+PARENT_TAG = "mlflow.parentRunId"
+USER_TAG = "mlflow.user"
+LARGEST_PAGE = 50_000
+
+
+def experiment_ids(door: Door) -> dict[str | None, str]:
+    """Id of each experiment by what its runs have in their column."""
+    return {runs_experiment(row): public_id(row) for row in door.experiments.all(door.project)}
+
+
+def bodies(door: Door, rows: Sequence[RunRow]) -> list[dict[str, Any]]:
+    """Runs as clients read them."""
+    ids = [row.id for row in rows]
+    known = experiment_ids(door)
+    points = door.tracking.read(lambda cursor: metrics.latest(cursor, ids))
+    inputs = door.tracking.read(lambda cursor: tracking.inputs_of(cursor, ids))
+    outputs = door.tracking.read(lambda cursor: tracking.logged_models_of(cursor, ids))
+    return [
+        {
+            "info": info(row, known.get(row.experiment, DEFAULT_EXPERIMENT)),
+            "data": {
+                "metrics": [_point(name, point) for name, point in points.get(row.id, {}).items()],
+                "params": listed(row.params),
+                "tags": listed(_tags(row)),
+            },
+            "inputs": {"dataset_inputs": [_input(entry) for entry in inputs.get(row.id, ())], "model_inputs": []},
+            "outputs": {"model_outputs": [{"model_id": model.id, "step": 0} for model in outputs.get(row.id, ())]},
+        }
+        for row in rows
+    ]
+
+
+def info(row: RunRow, experiment: str) -> dict[str, Any]:
+    """What describes a run."""
+    return {
+        "run_id": row.id,
+        "run_uuid": row.id,
+        "run_name": row.name or "",
+        "experiment_id": experiment,
+        "user_id": as_text(row.labels.get(USER_TAG, "")),
+        "status": _STATUS[row.state],
+        "start_time": milliseconds(row.started_at or row.created_at),
+        "end_time": milliseconds(row.finished_at),
+        "artifact_uri": f"mlflow-artifacts:/{experiment}/{row.id}/artifacts",
+        "lifecycle_stage": "deleted" if row.deleted_at else "active",
+    }
+
+
+def _tags(row: RunRow) -> dict[str, Any]:
+    tags = {NAME_TAG: row.name or "", **row.labels}
+    return {**tags, PARENT_TAG: row.parent_id} if row.parent_id else tags
+
+
+def _point(name: str, point: metrics.Point) -> dict[str, Any]:
+    value: Any = point.value
+    if not math.isfinite(value):
+        value = "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+    return {"key": name, "value": value, "timestamp": milliseconds(point.logged_at), "step": point.step or 0}
+
+
+def _input(row: InputRow) -> dict[str, Any]:
+    return {"tags": listed(row.tags), "dataset": {**row.dataset, "name": row.name, "digest": row.digest}}
+
+
+@call("POST", "runs/create")
+def create(door: Door, data: Data) -> Data:
+    """A run begins."""
+    tags = pairs(data.get("tags"))
+    experiment = door.experiments.get(door.project, str(data.get("experiment_id") or DEFAULT_EXPERIMENT))
+    if experiment.deleted_at is not None:
+        raise Invalid(f"experiment {experiment.name!r} is deleted", hint="restore it, or choose another")
+    name = str(data.get("run_name") or tags.pop(NAME_TAG, "")) or None
+    tags.pop(NAME_TAG, None)
+    if data.get("user_id"):
+        tags.setdefault(USER_TAG, str(data["user_id"]))
+    row = door.tracking.begin(
+        Beginning(
+            project=door.project,
+            experiment=runs_experiment(experiment),
+            name=name,
+            labels={key: value for key, value in tags.items() if key != PARENT_TAG},
+            started_at=moment(data.get("start_time")),
+            parent_id=tags.get(PARENT_TAG),
+        )
+    )
+    return {"run": bodies(door, [row])[0]}
+
+
+@call("GET", "runs/get")
+def get(door: Door, data: Data) -> Data:
+    """A run with its data."""
+    return {"run": bodies(door, [door.tracking.run(door.project, text(data, "run_id", "run_uuid"))])[0]}
+
+
+@call("POST", "runs/update")
+def update(door: Door, data: Data) -> Data:
+    """Another state, end or name."""
+    run_id = text(data, "run_id", "run_uuid")
+    row = door.tracking.run(door.project, run_id)
+    if data.get("run_name"):
+        row = door.tracking.change(door.project, run_id, {"name": str(data["run_name"])})
+    if data.get("status"):
+        status = str(data["status"]).upper()
+        if status not in filters.STATES:
+            raise Invalid(f"there is no status {status!r}", hint=", ".join(filters.STATES))
+        row = door.tracking.set_state(door.project, run_id, filters.STATES[status], moment(data.get("end_time")))
+    elif data.get("end_time"):
+        row = door.tracking.change(door.project, run_id, {"finished_at": moment(data["end_time"])})
+    return {"run_info": bodies(door, [row])[0]["info"]}
+
+
+@call("POST", "runs/delete")
+def delete(door: Door, data: Data) -> Data:
+    """Hide a run."""
+    door.tracking.change(door.project, text(data, "run_id"), {"deleted_at": now()})
+    return {}
+
+
+@call("POST", "runs/restore")
+def restore(door: Door, data: Data) -> Data:
+    """Show a run again."""
+    door.tracking.change(door.project, text(data, "run_id"), {"deleted_at": None})
+    return {}
+
+
+@call("POST", "runs/log-metric")
+def log_metric(door: Door, data: Data) -> Data:
+    """One point."""
+    return log_batch(door, {"run_id": text(data, "run_id", "run_uuid"), "metrics": [data]})
+
+
+@call("POST", "runs/log-parameter")
+def log_parameter(door: Door, data: Data) -> Data:
+    """One parameter."""
+    return log_batch(door, {"run_id": text(data, "run_id", "run_uuid"), "params": [data]})
+
+
+@call("POST", "runs/set-tag")
+def set_tag(door: Door, data: Data) -> Data:
+    """One tag."""
+    return log_batch(door, {"run_id": text(data, "run_id", "run_uuid"), "tags": [data]})
+
+
+@call("POST", "runs/log-batch")
+def log_batch(door: Door, data: Data) -> Data:
+    """Metrics, parameters and tags: all of them or none."""
+    run_id = text(data, "run_id")
+    row = door.tracking.run(door.project, run_id)
+    tags = pairs(data.get("tags"))
+    changes: dict[str, Any] = {}
+    if NAME_TAG in tags:
+        changes["name"] = tags.pop(NAME_TAG)
+    if PARENT_TAG in tags:
+        changes["parent_id"] = tags.pop(PARENT_TAG)
+    given = list(data.get("metrics") or ())
+    parameters = pairs(data.get("params"))
+    for name, value in parameters.items():
+        if name in row.params and as_text(row.params[name]) != value:
+            raise Invalid(f"parameter {name!r} is {row.params[name]!r} already and cannot become {value!r}")
+    events = [_metric(entry) for entry in given]
+    events += [{"kind": "param", "name": name, "value": _number(value)} for name, value in parameters.items()]
+    events += [{"kind": "tag", "name": name, "value": value} for name, value in tags.items()]
+    if events:
+        door.tracking.log(door.project, run_id, events)
+    if changes:
+        door.tracking.change(door.project, run_id, changes)
+    _tell_models(door, row, [entry for entry in given if entry.get("model_id")])
+    return {}
+
+
+def _metric(entry: Mapping[str, Any]) -> dict[str, Any]:
+    step = entry.get("step")
+    at = moment(entry.get("timestamp"))
+    event = {"kind": "metric", "name": text(entry, "key"), "value": _float(entry.get("value"))}
+    if step not in (None, ""):
+        event["step"] = int(step)
+    return {**event, "at": at.timestamp()} if at else event
+
+
+def _float(value: Any) -> Any:
+    """Numbers come as text where JSON has none for them."""
+    return float(value) if isinstance(value, str) and value not in ("NaN", "Infinity", "-Infinity") else value
+
+
+def _number(value: str) -> Any:
+    """A number where the text of the number is the text that was sent: then it can be compared."""
+    for kind in (int, float):
+        try:
+            number = kind(value)
+        except ValueError:
+            continue
+        if str(number) == value and math.isfinite(number):
+            return number
+    return value
+
+
+def _tell_models(door: Door, row: RunRow, points: Sequence[Mapping[str, Any]]) -> None:
+    """A metric may be one of a logged model as well."""
+    ids = {str(point["model_id"]) for point in points}
+    if not ids:
+        return
+
+    def write(cursor: Any) -> None:
+        for model in tracking.logged_models(cursor, door.project, ids):
+            fresh = [{**point, "run_id": row.id} for point in points if point["model_id"] == model.id]
+            tracking.put(cursor, replace(model, metrics=(*model.metrics, *fresh), updated_at=now()))
+
+    door.tracking.write(write)
+
+
+@call("POST", "runs/delete-tag")
+def delete_tag(door: Door, data: Data) -> Data:
+    """Take a tag away."""
+    run_id, key = text(data, "run_id"), text(data, "key")
+    row = door.tracking.run(door.project, run_id)
+    if key not in row.labels:
+        raise Invalid(f"run {row.label} has no tag {key!r}")
+    labels = {name: value for name, value in row.labels.items() if name != key}
+    door.tracking.change(door.project, run_id, {"labels": labels})
+    return {}
+
+
+@call("POST", "runs/log-inputs")
+def log_inputs(door: Door, data: Data) -> Data:
+    """Data sets that the run has read."""
+    run_id = text(data, "run_id")
+    rows = []
+    for entry in data.get("datasets") or ():
+        dataset = dict(entry.get("dataset") or {})
+        name, digest = text(dataset, "name"), text(dataset, "digest")
+        known = {key: dataset[key] for key in ("source_type", "source", "schema", "profile") if key in dataset}
+        rows.append(
+            InputRow(
+                project=door.project,
+                run_id=run_id,
+                name=name,
+                digest=digest,
+                dataset=known,
+                tags=pairs(entry.get("tags")),
+            )
+        )
+    if rows:
+        door.tracking.add_inputs(door.project, run_id, rows)
+    return {}
+
+
+@call("POST", "runs/outputs")
+def log_outputs(door: Door, data: Data) -> Data:
+    """Models that the run has made."""
+    run_id = text(data, "run_id")
+    ids = [str(entry["model_id"]) for entry in data.get("models") or ()]
+
+    def write(cursor: Any) -> None:
+        for model in tracking.logged_models(cursor, door.project, ids):
+            if model.run_id is None:
+                tracking.put(cursor, replace(model, run_id=run_id))
+
+    door.tracking.run(door.project, run_id)
+    door.tracking.write(write)
+    return {}
+
+
+@call("POST", "runs/log-model")
+def log_model(door: Door, data: Data) -> Data:
+    """What older clients say of a model: kept as a tag, as MLflow does."""
+    run_id = text(data, "run_id")
+    door.tracking.log(
+        door.project,
+        run_id,
+        [{"kind": "tag", "name": "mlflow.log-model.history", "value": f"[{text(data, 'model_json')}]"}],
+    )
+    return {}
+
+
+@call("GET", "metrics/get-history")
+def get_history(door: Door, data: Data) -> Data:
+    """All points of a metric."""
+    key = text(data, "metric_key")
+    points = door.tracking.history(door.project, text(data, "run_id", "run_uuid"), key)
+    offset, limit = page({"max_results": 25_000, **data}, 1_000_000, 25_000)
+    shown = [_point(key, point) for point in points[offset : offset + limit]]
+    return with_token({"metrics": shown}, offset, limit, len(points) - offset)
+
+
+@call("POST", "runs/search")
+def search(door: Door, data: Data) -> Data:
+    """Runs of experiments that fit a filter."""
+    offset, limit = page(data, LARGEST_PAGE, 1000)
+    conditions, order = filters.parse(data.get("filter")), filters.parse_order(data.get("order_by"))
+    filters.check_attributes([*conditions, *order])
+    wanted = [str(entry) for entry in data.get("experiment_ids") or ()]
+    names = [name for name, known in experiment_ids(door).items() if known in wanted]
+    stage = str(data.get("run_view_type") or "ACTIVE_ONLY")
+    found = door.tracking.search(
+        RunSearch(
+            project=door.project,
+            experiments=names,
+            conditions=conditions,
+            order=order,
+            deleted="all" if stage == "ALL" else "deleted" if stage == "DELETED_ONLY" else "active",
+            limit=limit + 1,
+            offset=offset,
+        )
+    )
+    return with_token({"runs": bodies(door, found[:limit])}, offset, limit, len(found))
+
+
+def of_model(model: LoggedModelRow) -> list[dict[str, Any]]:
+    """The points of a logged model, the last of each metric."""
+    last = {str(point["key"]): dict(point) for point in model.metrics}
+    return [{**point, "model_id": model.id} for point in last.values()]
