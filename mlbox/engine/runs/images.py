@@ -153,8 +153,8 @@ class Images:
             client = self._engine.client()
             container = client.containers.create(
                 recipe.base,
-                entrypoint=["/bin/sh"],
-                command=[f"{_FOLDER}/install.sh"],
+                entrypoint=["/usr/bin/env"],  # an empty one of the base would not replace it, and it does no harm
+                command=["sh", f"{_FOLDER}/install.sh"],
                 user="root",
                 working_dir="/",
                 labels={"mlbox.build": tag},
@@ -173,7 +173,8 @@ class Images:
     def _changes(self, base: str) -> list[str]:
         """What the container of the build must not leave in the image."""
         config = self._engine.client().api.inspect_image(base)["Config"] or {}
-        changes = [f"{name.upper()} {json.dumps(config.get(name) or [])}" for name in ("Entrypoint", "Cmd")]
+        changes = [f"ENTRYPOINT {json.dumps(config.get('Entrypoint') or [])}"]
+        changes.append(f"CMD {json.dumps(config.get('Cmd') or ['python3'])}")
         return [*changes, f"USER {config.get('User') or 'root'}", f"WORKDIR {config.get('WorkingDir') or '/'}"]
 
     def _files(self, recipe: Recipe, architecture: str) -> bytes:

@@ -96,14 +96,13 @@ class DockerExecutor:
             return ended(handle, report, report.get("exit_code"))
         with told("asking for a container", self._engine):
             state = self._state(handle["container"])
-            if state is None:
-                report = without_report(None) | {"reason": "its container was removed from outside"}
-            elif state["Status"] in ("exited", "dead"):
-                self._take_out(handle["container"], folder)
-                report = _report(handle, state, read_json(folder / "exit.json"))
-            else:
+            if state is not None and state["Status"] not in ("exited", "dead", "removing"):
                 self._enforce(handle, folder)
                 return Status("running")
+            if state is not None and self._take_out(handle["container"], folder):
+                report = _report(handle, state, read_json(folder / "exit.json"))
+            else:
+                report = without_report(None) | {"reason": "its container was removed from outside"}
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "end.json", report)
         return ended(handle, report, report.get("exit_code"))
@@ -204,18 +203,21 @@ class DockerExecutor:
             if not is_missing(error):
                 raise
 
-    def _take_out(self, container: str, folder: Path) -> None:
-        """How the process ended and what it could not deliver."""
+    def _take_out(self, container: str, folder: Path) -> bool:
+        """How the process ended and what it could not deliver; False: the container is being removed."""
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("exit.json", "spool"):
             try:
                 chunks, _ = self._engine.client().api.get_archive(container, str(RUN_FOLDER / name))
             except Exception as error:
-                if is_missing(error):
-                    continue
-                raise
+                if not is_missing(error):
+                    raise
+                if "marked for removal" in str(error) or self._state(container) is None:
+                    return False
+                continue
             with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
                 archive.extractall(folder, filter="data")
+        return True
 
 
 def _recipe(images: Images, wish: Wish, options: DockerOptions) -> Recipe:

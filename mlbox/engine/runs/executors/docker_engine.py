@@ -63,8 +63,10 @@ def told(what: str, engine: Engine) -> Iterator[None]:
 
 
 def is_missing(error: BaseException) -> bool:
-    """Whether the engine said that there is no such container, image or path."""
-    return getattr(error, "status_code", None) == 404 and type(error).__module__.startswith("docker.")
+    """Whether the engine said that there is no such container, image or path, or that it is going."""
+    if not type(error).__module__.startswith("docker."):
+        return False
+    return getattr(error, "status_code", None) == 404 or "marked for removal" in str(error)
 
 
 def _our_words(what: str, engine: Engine, error: Exception) -> Exception:
