@@ -35,6 +35,10 @@ class Settings:
     pg_key: str = _setting("", "PEM file with the key of that certificate, when it is not in the same file")
     allowed_hosts: str = _setting("", "More host names that requests may carry, separated by commas")
     run_slots: int = _setting(2, "Local runs at the same time", "runs")
+    run_cpus: float = _setting(0.0, "CPUs that local runs share; 0: all of the machine, one a slot at least", "CPUs")
+    run_memory_mb: int = _setting(0, "Memory that local runs share; 0: four fifths of the machine's", "MB")
+    run_wait_seconds: float = _setting(0.0, "Longest time a run waits for its turn; 0 is no limit", "s")
+    run_prepare_seconds: float = _setting(0.0, "Longest time a run's environment or image is built; 0 is no limit", "s")
     run_host: str = _setting(
         "", "Address at which containers and clusters reach this machine's run API; empty asks the engine"
     )

@@ -1,46 +1,90 @@
-"""Who may run now: local runs take a slot each; who finds none waits, in order of arrival."""
+"""Who may run now: a local run takes a slot, and the CPU and memory that it asks for; who does not find them waits, in
+order of arrival. Nobody overtakes, so that a large run is not starved by small ones."""
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from mlbox.base.errors import Cancelled
+from mlbox.engine.runs.commands import Resources
+from mlbox.engine.runs.executors.endings import size_text
 from mlbox.engine.runs.watches import Watch
 
+if TYPE_CHECKING:
+    from mlbox.base.settings import Settings
+
 _LOOK_SECONDS = 0.1
+_USUAL_CPU = 1.0
+"""What a run takes that does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What there is for local runs: how many, CPUs, bytes."""
+
+    runs: int
+    cpu: float
+    memory: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> Capacity:
+        """The settings, else the machine's CPUs (one a slot at least) and four fifths of its memory."""
+        runs = max(1, settings.run_slots)
+        cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        memory = settings.run_memory_mb * 10**6 or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 4 // 5
+        return cls(runs, settings.run_cpus or float(max(cpus, runs)), memory)
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    cpu: float = 0.0
+    memory: int = 0
 
 
 class Slots:
-    """``capacity`` slots, first come, first served."""
+    """First come, first served. A run that asks for more than there is gets all of it and runs alone."""
 
-    def __init__(self, capacity: int) -> None:
-        self._capacity = max(1, capacity)
-        self._holders: set[str] = set()
+    def __init__(self, capacity: Capacity) -> None:
+        self._capacity = capacity
+        self._holders: dict[str, _Share] = {}
         self._queue: deque[str] = deque()
         self._changed = threading.Condition()
 
-    def enter(self, watch: Watch, tell: Callable[[str], None]) -> None:
-        """Wait for a slot and take it. ``tell`` hears why it waits, whenever that changes.
+    def enter(
+        self, watch: Watch, resources: Resources, tell: Callable[[str], None], seconds: float | None = None
+    ) -> None:
+        """Wait for what the run asks for and take it. ``tell`` hears why it waits, whenever that changes.
 
-        Raises ``Cancelled`` or ``Leaving``; the slot is not taken then.
+        Raises ``Cancelled`` of the watch or ``Leaving``, or the error ``Cancelled`` when it waited longer than
+        ``seconds``; nothing is taken then.
         """
-        said = ""
+        share, said = self._share(resources), ""
+        stop_by = None if seconds is None else time.monotonic() + seconds
         with self._changed:
             self._queue.append(watch.run_id)
         try:
             while True:
                 with self._changed:
-                    if self._queue[0] == watch.run_id and len(self._holders) < self._capacity:
-                        self._holders.add(watch.run_id)
+                    lack = self._lack(share)
+                    ahead = self._queue.index(watch.run_id)
+                    if not lack and not ahead:
+                        self._holders[watch.run_id] = share
                         return
-                    used, ahead = len(self._holders), self._queue.index(watch.run_id)
                 watch.check()
-                before = f", {ahead} before it" if ahead else ""
-                reason = f"waiting for a slot ({used} of {self._capacity} in use{before})"
+                reason = _reason(lack, ahead)
                 if reason != said:
                     tell(reason)
                     said = reason
+                if stop_by is not None and time.monotonic() > stop_by:
+                    message = f"it waited longer than {seconds:g} s: {reason}"
+                    hint = "the setting run_wait_seconds allows more"
+                    raise Cancelled(message, hint=hint, details={"type": "Timeout"})
                 with self._changed:
                     self._changed.wait(_LOOK_SECONDS)
         finally:
@@ -48,15 +92,15 @@ class Slots:
                 self._queue.remove(watch.run_id)
                 self._changed.notify_all()
 
-    def take(self, run_id: str) -> None:
-        """A slot for a run that runs already, even beyond the capacity."""
+    def take(self, run_id: str, resources: Resources) -> None:
+        """What a run takes that runs already, even beyond the capacity."""
         with self._changed:
-            self._holders.add(run_id)
+            self._holders[run_id] = self._share(resources)
 
     def leave(self, run_id: str) -> None:
-        """Give the slot back; harmless without one."""
+        """Give it back; harmless without."""
         with self._changed:
-            self._holders.discard(run_id)
+            self._holders.pop(run_id, None)
             self._changed.notify_all()
 
     @property
@@ -64,3 +108,29 @@ class Slots:
         """Slots in use."""
         with self._changed:
             return len(self._holders)
+
+    def _share(self, resources: Resources) -> _Share:
+        cpu = min(resources.cpu or _USUAL_CPU, self._capacity.cpu)
+        return _Share(cpu, min(resources.memory or 0, self._capacity.memory))
+
+    def _lack(self, share: _Share) -> tuple[str, str] | None:
+        """What is missing and how much of it there is."""
+        whole = self._capacity
+        used = len(self._holders)
+        if used >= whole.runs:
+            return "a slot", f"{used} of {whole.runs} in use"
+        cpu = whole.cpu - sum(holder.cpu for holder in self._holders.values())
+        if share.cpu > cpu + 1e-9:
+            return "CPU", f"asks for {share.cpu:g}, {max(0.0, cpu):g} of {whole.cpu:g} free"
+        memory = max(0, whole.memory - sum(holder.memory for holder in self._holders.values()))
+        if share.memory > memory:
+            asks, free, of = size_text(share.memory), size_text(memory), size_text(whole.memory)
+            return "memory", f"asks for {asks}, {free} of {of} free"
+        return None
+
+
+def _reason(lack: tuple[str, str] | None, ahead: int) -> str:
+    before = f"{ahead} before it" if ahead else ""
+    if lack is None:
+        return f"waiting for its turn ({before})"
+    return f"waiting for {lack[0]} ({', '.join(filter(None, (lack[1], before)))})"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mlbox.base.errors import Internal, Invalid, MlboxError
+from mlbox.base.errors import Cancelled, Internal, Invalid, MlboxError
 from mlbox.engine.catalog.tables.functions import FunctionRow
 from mlbox.engine.catalog.tables.runs import RunRow
 from mlbox.engine.runs import code, lifecycle
@@ -24,6 +25,7 @@ from mlbox.engine.storage.artifacts import ArtifactStore
 
 if TYPE_CHECKING:
     from mlbox.base.home import Home
+    from mlbox.base.settings import Settings
 
 FIRST_POLL_SECONDS = 0.02
 WOKEN_POLL_SECONDS = 0.005
@@ -33,13 +35,19 @@ LAST_POLL_SECONDS = 0.25
 class RunLog:
     """The run's log while it is prepared."""
 
-    def __init__(self, output: Output, watch: Watch) -> None:
+    def __init__(self, output: Output, watch: Watch, seconds: float | None) -> None:
         self._output = output
         self._watch = watch
+        self._seconds = seconds
+        self._stop_by = None if seconds is None else time.monotonic() + seconds
 
     def write(self, text: str) -> None:
-        """Append; raises ``Cancelled`` or ``Leaving`` so that preparation ends."""
+        """Append; raises ``Cancelled`` or ``Leaving`` so that preparation ends, or an error when it takes too long."""
         self._watch.check()
+        if self._stop_by is not None and time.monotonic() > self._stop_by:
+            hint = "the setting run_prepare_seconds allows more"
+            message = f"its preparation took longer than {self._seconds:g} s"
+            raise Cancelled(message, hint=hint, details={"type": "Timeout"})
         self._output.say(self._watch.run_id, text)
 
 
@@ -65,6 +73,7 @@ class Workshop:
     """What attempts are made with."""
 
     home: Home
+    settings: Settings
     artifacts: ArtifactStore
     ledger: Ledger
     calls: CallsHome
@@ -98,7 +107,7 @@ class Attempts:
         row = self._shop.ledger.move(watch.run_id, lifecycle.PREPARING)
         row = self.write_frames(row, sources)
         watch.check()
-        log = RunLog(self._shop.output, watch)
+        log = RunLog(self._shop.output, watch, self._shop.settings.run_prepare_seconds or None)
         function = self._shop.functions.of_run(row.project, row.function, row.function_version)
         engine = self._shop.engines.get(row.runtime)
         spec = self._spec(row, function, self.open_door(engine))
@@ -227,7 +236,8 @@ class Attempts:
 def failure(error: MlboxError) -> Ending:
     """How a run ends whose preparation failed."""
     reason = error.message if error.hint is None else f"{error.message}; {error.hint}"
-    return Ending(lifecycle.ERROR, reason, {"type": type(error).__name__, "message": error.message})
+    kind = error.details.get("type", type(error).__name__)
+    return Ending(lifecycle.ERROR, reason, {"type": kind, "message": error.message})
 
 
 def _file_name(name: str) -> str:

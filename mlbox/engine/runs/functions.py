@@ -15,10 +15,11 @@ from mlbox.base.names import Ref, check_name
 from mlbox.base.suggest import did_you_mean
 from mlbox.engine.catalog.tables import functions, projects
 from mlbox.engine.catalog.tables.functions import FunctionRow
+from mlbox.engine.catalog.tables.runs import RunRow
 from mlbox.engine.runs import code
-from mlbox.engine.runs.commands import CreateFunction, DropFunction
+from mlbox.engine.runs.commands import CreateFunction, DropFunction, Resources
 from mlbox.engine.runs.executors.base import EXECUTORS
-from mlbox.engine.runs.requests import plain
+from mlbox.engine.runs.requests import load_resources, plain
 from mlbox.engine.runs.source import HandlerInfo, Parameter, Source, read_source
 from mlbox.engine.storage.artifacts import ArtifactStore
 
@@ -63,6 +64,10 @@ class Functions:
         if found is None:
             raise NotFound(f"version {version} of function {name!r} is gone")
         return found
+
+    def resources_of(self, row: RunRow) -> Resources:
+        """What the function of a run asks for."""
+        return load_resources(self.of_run(row.project, row.function, row.function_version).definition)
 
     def plan_create(self, command: CreateFunction, caller: Caller) -> Plan:
         """Read the files, find the handler, compare with the latest version. Nothing is stored."""

@@ -17,7 +17,7 @@ from mlbox.base.underway import interrupting
 from mlbox.engine.catalog.tables import projects
 from mlbox.engine.catalog.tables.runs import EXTERNAL, RunRow
 from mlbox.engine.runs import lifecycle, results
-from mlbox.engine.runs.admission import Slots
+from mlbox.engine.runs.admission import Capacity, Slots
 from mlbox.engine.runs.attempts import Attempts, Doors, Workshop
 from mlbox.engine.runs.calls_home import CallsHome
 from mlbox.engine.runs.commands import CancelRun, CreateFunction, DropFunction, DropRun, LogToRun, Rerun, StartRun
@@ -73,6 +73,7 @@ class Runs:
         )
         shop = Workshop(
             home=home,
+            settings=settings,
             artifacts=artifacts,
             ledger=self._ledger,
             calls=self.calls_home,
@@ -85,7 +86,7 @@ class Runs:
         self.tracking = Tracking(catalog, self._ledger, self.calls_home)
         self.experiments = Experiments(catalog)
         attempts = Attempts(shop)
-        self._supervisor = Supervisor(shop, attempts, Slots(settings.run_slots))
+        self._supervisor = Supervisor(shop, attempts, Slots(Capacity.of(settings)))
         self._sweeps = Sweeps(attempts, self._supervisor, self._watches, Importance(artifacts, self.calls_home))
         self._removal = Removal(catalog, self._ledger, self.log_path)
         self._restart = Restart(shop, attempts, self._supervisor, self._watches, self._sweeps)

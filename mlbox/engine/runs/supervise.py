@@ -98,10 +98,15 @@ class Supervisor:
         local = not self._shop.engines.get(row.runtime).capabilities.remote
         if handle is not None:
             if local:
-                self._slots.take(row.id)
+                self._slots.take(row.id, self._shop.functions.resources_of(row))
             return self._attempts.follow(watch, handle)
         if local:
-            self._slots.enter(watch, lambda reason: self._shop.ledger.note(row.id, {"reason": reason}))
+            self._slots.enter(
+                watch,
+                self._shop.functions.resources_of(row),
+                lambda reason: self._shop.ledger.note(row.id, {"reason": reason}),
+                self._shop.settings.run_wait_seconds or None,
+            )
         watch.check()
         return self._attempts.follow(watch, self._attempts.begin(watch, sources))
 

@@ -259,7 +259,7 @@ def test_default_handlers_coroutines_and_types(runner: Runner) -> None:
 def test_cancel_ends_all_processes_and_lets_finally_run(runner: Runner) -> None:
     handle = runner.start(
         """
-        import subprocess, sys, time
+        import os, subprocess, sys, time
 
         def train(ctx):
             child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"])
@@ -489,3 +489,76 @@ def test_the_log_is_read_in_pieces(runner: Runner) -> None:
     first, offset = runner.executor.logs(handle, 0)
     assert len(first) == offset == 1 << 20
     assert runner.log(handle) == "".join(f"{number}\n" for number in range(300_000))
+
+
+def test_the_memory_limit_is_that_of_all_processes_together(runner: Runner) -> None:
+    code = """
+        import os, subprocess, sys, time
+
+        CHILD = "data = bytearray(b'x' * 90_000_000); import time; time.sleep(600)"
+
+        def train(ctx):
+            children = [subprocess.Popen([sys.executable, "-c", CHILD]) for _ in range(3)]
+            for child in children:
+                child.wait()
+        """
+    status, log = runner.run(code, resources=Resources(memory=200_000_000))
+    assert status.error == {
+        "type": "OutOfMemory",
+        "message": "out of memory: the run used more than its limit of 200 MB and was ended",
+    }, log
+
+
+def test_memory_that_processes_share_counts_once(runner: Runner) -> None:
+    code = """
+        import multiprocessing, time
+
+        DATA = bytearray(b"x") * 90_000_000
+
+        def look(number):
+            time.sleep(1)
+            return len(DATA)
+
+        def train(ctx):
+            with multiprocessing.get_context("fork").Pool(4) as pool:
+                print(sum(pool.map(look, range(4))))
+        """
+    status, log = runner.run(code, resources=Resources(memory=200_000_000))
+    assert status.state == "completed" and "360000000" in log
+
+
+def test_cpu_is_the_number_of_processors(runner: Runner) -> None:
+    code = """
+        import os, time
+
+        def train(ctx):
+            time.sleep(0.2)
+            print("on", len(os.sched_getaffinity(0)))
+        """
+    status, log = runner.run(code, resources=Resources(cpu=0.5))
+    assert status.state == "completed" and "on 1\n" in log
+
+
+def test_a_child_with_a_group_of_its_own_ends_with_the_run(runner: Runner) -> None:
+    handle = runner.start(
+        """
+        import os, subprocess, sys, time
+
+        def train(ctx):
+            command = [sys.executable, "-c", "import time; time.sleep(600)"]
+            child = subprocess.Popen(command, preexec_fn=os.setpgrp)
+            print("child", child.pid, flush=True)
+            time.sleep(600)
+        """
+    )
+    stop_by = time.monotonic() + 60
+    while "child" not in runner.log(handle):
+        assert time.monotonic() < stop_by
+        time.sleep(0.01)
+    child = int(runner.log(handle).split()[1])
+    assert start_time(child) is not None
+    runner.executor.cancel(handle)
+    assert runner.wait(handle).state == "cancelled"
+    while start_time(child) is not None:
+        assert time.monotonic() < stop_by
+        time.sleep(0.01)

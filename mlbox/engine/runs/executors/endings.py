@@ -13,7 +13,7 @@ from mlbox.engine.runs.executors.base import Handle, State, Status
 from mlbox.engine.runs.executors.processes import signal_name
 
 
-def note_stop(folder: Path, why: Literal["cancelled", "timeout"]) -> None:
+def note_stop(folder: Path, why: Literal["cancelled", "timeout", "memory"]) -> None:
     """Keep that the run was told to stop; the first reason stays."""
     file = folder / "stop.json"
     if not file.exists():
@@ -65,6 +65,9 @@ def ended(handle: Handle, report: dict[str, Any], code: int | None) -> Status:
         error = report.get("error")
         reason = report.get("reason") or (error or {}).get("message")
         return Status(state, exit_code, reason, error)
+    if stop.get("why") == "memory":
+        told = out_of_memory(handle.get("memory"), exit_code)
+        return Status("error", exit_code, told["reason"], told["error"])
     if stop.get("why") == "timeout":
         reason = f"timed out after {handle['timeout_seconds']:g} s; all its processes were ended"
         return Status("error", exit_code, reason, {"type": "Timeout", "message": reason})

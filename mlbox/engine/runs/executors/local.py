@@ -23,11 +23,14 @@ from mlbox.engine.runs.executors.base import EXECUTORS, Capabilities, Handle, Lo
 from mlbox.engine.runs.executors.endings import ended, note_stop, out_of_memory, read_json, without_report, write_json
 from mlbox.engine.runs.executors.processes import (
     kill_group,
+    members,
+    memory_of,
     same_process,
     scrubbed_environment,
     start_time,
     thread_variables,
 )
+from mlbox.engine.runs.executors.processors import Processors
 
 if TYPE_CHECKING:
     from mlbox.base.home import Home
@@ -45,17 +48,19 @@ _LOG_CHUNK = 1 << 20
 class LocalExecutor:
     """Subprocesses of this machine.
 
-    Limits: ``memory`` is the data size of each process of the run (``RLIMIT_DATA``, set by the run itself before
-    the user's code is read); ``cpu`` is the number of threads that numerical libraries are told to use.
+    Limits that need no privilege: ``memory`` is the data size of each process of the run (``RLIMIT_DATA``, set by the
+    run itself before the user's code is read), and what all of them use together, looked at with each poll; ``cpu``
+    is the number of processors that they may be on, and of threads that numerical libraries are told to use.
     """
 
     name = "local"
-    capabilities = Capabilities(memory_limit=True)
+    capabilities = Capabilities(memory_limit=True, cpu_limit=hasattr(os, "sched_setaffinity"))
 
     def __init__(self, *, home: Home, settings: Settings) -> None:
         self._home = home
         self._environments = Environments(home, settings)
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._processors = Processors()
         self._lock = threading.Lock()
 
     def submit(self, spec: RunSpec, sink: LogSink) -> Handle:
@@ -84,6 +89,8 @@ class LocalExecutor:
                 raise Unavailable(f"the run's process cannot be started: {error}") from None
         with self._lock:
             self._children[str(folder)] = child
+        if spec.resources.cpu:
+            self._processors.give(child.pid, spec.resources.cpu)
         deadline = None if spec.timeout_seconds is None else time.time() + spec.timeout_seconds
         return {
             "pid": child.pid,
@@ -207,6 +214,9 @@ class LocalExecutor:
                 kill_group(handle["pid"], grace=0.0)
         elif handle["deadline"] is not None and time.time() > handle["deadline"]:
             self._stop(handle, "timeout")
+        elif handle.get("memory") and memory_of(members(handle["pid"]), handle["memory"]) > handle["memory"]:
+            note_stop(folder, "memory")
+            kill_group(handle["pid"], grace=0.0)
 
     @staticmethod
     def _stop(handle: Handle, why: Literal["cancelled", "timeout"]) -> None:

@@ -64,41 +64,73 @@ def same_process(pid: int, born: str | None) -> bool:
     return born is not None and start_time(pid) == born
 
 
+def members(group: int) -> list[int]:
+    """Processes of the group, and of the session that its leader began, without zombies; nothing where there is no
+    ``/proc``."""
+    found = []
+    for entry in Path("/proc").iterdir() if Path("/proc/self/stat").exists() else ():
+        if entry.name.isdigit():
+            with suppress(OSError, IndexError, ValueError):
+                fields = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
+                if group in (int(fields[2]), int(fields[3])) and fields[0] not in {"Z", "X"}:
+                    found.append(int(entry.name))
+    return found
+
+
+def memory_of(processes: list[int], limit: int) -> int:
+    """Bytes of memory that they use together. What they share is counted once, which is slow, so only when a quick
+    look says that it may be more than ``limit``."""
+    page = os.sysconf("SC_PAGE_SIZE")
+    quick = exact = 0
+    for pid in processes:
+        with suppress(OSError, IndexError, ValueError):
+            quick += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * page
+    if quick <= limit:
+        return quick
+    for pid in processes:
+        with suppress(OSError, IndexError, ValueError):
+            text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+            exact += int(text.partition("\nPss:")[2].split(None, 1)[0]) * 1024
+    return exact
+
+
 def group_alive(group: int) -> bool:
-    """Whether a process of the group is left that is not a zombie."""
+    """Whether a process of the group or its session is left that is not a zombie."""
+    if Path("/proc/self/stat").exists():
+        return bool(members(group))
     try:
         os.killpg(group, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True
-    if not Path("/proc/self/stat").exists():
-        return True
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with suppress(OSError, IndexError):
-                fields = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
-                if int(fields[2]) == group and fields[0] not in {"Z", "X"}:
-                    return True
-    return False
+        pass
+    return True
 
 
 def kill_group(group: int, grace: float) -> None:
-    """End a process group whole: ask (SIGTERM), wait up to ``grace`` seconds, then kill."""
+    """End a process group whole, with those of its session that have made groups of their own: ask (SIGTERM), wait up
+    to ``grace`` seconds, then kill."""
     if group <= 1 or group == os.getpgrp():
         return
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, signal.SIGTERM)
-        os.killpg(group, signal.SIGCONT)  # a stopped process would never see the request
+    _signal(group, signal.SIGTERM)
+    _signal(group, signal.SIGCONT)  # a stopped process would never see the request
     deadline = time.monotonic() + grace
     pause = 0.01
     while group_alive(group):
         if time.monotonic() >= deadline:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(group, signal.SIGKILL)
+            _signal(group, signal.SIGKILL)
             return
         time.sleep(pause)
         pause = min(pause * 2, 0.2)
+
+
+def _signal(group: int, number: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+    for pid in members(group):
+        with suppress(ProcessLookupError, PermissionError):
+            if os.getpgid(pid) != group:
+                os.kill(pid, number)
 
 
 def signal_name(number: int) -> str:
