@@ -515,16 +515,16 @@ def test_memory_that_processes_share_counts_once(runner: Runner) -> None:
 
         DATA = bytearray(b"x") * 90_000_000
 
-        def look(number):
+        def _look(number):
             time.sleep(1)
             return len(DATA)
 
         def train(ctx):
             with multiprocessing.get_context("fork").Pool(4) as pool:
-                print(sum(pool.map(look, range(4))))
+                print(sum(pool.map(_look, range(4))))
         """
     status, log = runner.run(code, resources=Resources(memory=200_000_000))
-    assert status.state == "completed" and "360000000" in log
+    assert status.state == "completed" and "360000000" in log, (status, log)
 
 
 def test_cpu_is_the_number_of_processors(runner: Runner) -> None:
