@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.clock import now
@@ -17,7 +18,7 @@ from mlbox.base.suggest import did_you_mean
 from mlbox.engine.catalog import dependants
 from mlbox.engine.catalog.tables import endpoints, predictions, projects
 from mlbox.engine.catalog.tables.endpoints import EndpointRow
-from mlbox.serve import definition
+from mlbox.serve import definition, lineage
 from mlbox.serve.asgi import InferenceApp
 from mlbox.serve.assemble import FeatureReaders, build
 from mlbox.serve.commands import AlterEndpoint, CreateEndpoint, DropEndpoint
@@ -128,6 +129,7 @@ class Endpoints:
                 endpoints.replace(cursor, existing.id, row)
             else:
                 endpoints.insert(cursor, row)
+            lineage.record(cursor, plan.resolved["runtime"])
 
         self._catalog.write(write)
         runtime = self._install(row)
@@ -161,7 +163,7 @@ class Endpoints:
             ensemble=None,
         )
         runtime = build(changed, self._models, self._features)
-        return Plan((Step("replace", str(command.ref), _describe(runtime)),), {"row": changed})
+        return Plan((Step("replace", str(command.ref), _describe(runtime)),), {"row": changed, "runtime": runtime})
 
     def alter(self, command: AlterEndpoint, plan: Plan, caller: Caller) -> Result:
         """Switch in one step; no request fails on it."""
@@ -176,6 +178,7 @@ class Endpoints:
                 changed = replace(changed, state="suspended" if command.state == "suspend" else "ready")
             else:
                 changed = replace(changed, shares=planned.shares, serving=planned.serving, ensemble=planned.ensemble)
+                lineage.record(cursor, plan.resolved["runtime"])
             endpoints.replace(cursor, current.id, changed)
             return changed
 
@@ -260,7 +263,9 @@ class Endpoints:
                 with slot.lock:
                     slot.runtime = build(slot.row, self._models, self._features)
                     slot.swaps += 1
-                told: dict[str, Any] = {"version": slot.runtime.version}
+                runtime = slot.runtime
+                self._catalog.submit(partial(lineage.record, runtime=runtime))
+                told: dict[str, Any] = {"version": runtime.version}
                 self._bus.publish(Event("endpoint.switched", slot.row.project, slot.row.name, told))
             except MlboxError as error:
                 told = {"error": error.message}

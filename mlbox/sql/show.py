@@ -13,6 +13,7 @@ from mlbox.base.suggest import did_you_mean
 from mlbox.engine.catalog.commands import Describe, Show, ShowLineage
 from mlbox.engine.catalog.tables import projects, runs
 from mlbox.engine.catalog.views.base import View, all_views
+from mlbox.sql import lineage
 from mlbox.sql.plain import PlainSql
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Reading:
         return (
             Handler(Show, self.plan_show, self._execute),
             Handler(Describe, self.plan_describe, self.describe),
-            Handler(ShowLineage, self.plan_lineage, self._execute),
+            Handler(ShowLineage, self.plan_lineage, self.show_lineage),
         )
 
     def plan_show(self, command: Show, caller: Caller) -> Plan:
@@ -132,25 +133,22 @@ class Reading:
         return Result(f"{command.kind} {command.ref}", table, row)
 
     def plan_lineage(self, command: ShowLineage, caller: Caller) -> Plan:
-        """Edges to and from the object, walked in both directions."""
-        start = literal(str(command.ref))
-        plain = literal(str(command.ref.at(None)))
-        text = f"""
-            WITH RECURSIVE up AS (
-                SELECT *, -1 AS distance FROM catalog.ml.lineage
-                WHERE to_ref IN ({start}, {plain}) OR starts_with(to_ref, {plain} || '@')
-                UNION SELECT l.*, up.distance - 1 FROM catalog.ml.lineage l JOIN up ON l.to_ref = up.from_ref
-                WHERE up.distance > -20
-            ), down AS (
-                SELECT *, 1 AS distance FROM catalog.ml.lineage
-                WHERE from_ref IN ({start}, {plain}) OR starts_with(from_ref, {plain} || '@')
-                UNION SELECT l.*, down.distance + 1 FROM catalog.ml.lineage l JOIN down ON l.from_ref = down.to_ref
-                WHERE down.distance < 20
-            )
-            SELECT distance, from_kind, from_ref, to_kind, to_ref, detail, recorded_at
-            FROM (FROM up UNION FROM down) ORDER BY distance, recorded_at
-        """
-        return self._read(text, command.ref.project, None)
+        """The object, which must be there; a run and its artifact by the run's id."""
+        kind = KINDS.get(command.kind)
+        if kind is None:
+            raise Invalid(f"there is no kind {command.kind!r}", hint=did_you_mean(command.kind, KINDS))
+        row = self._find(kind, command.kind, command.ref)
+        ref = command.ref
+        if command.kind == "run":
+            ref = Ref(ref.project, str(row["id"]))
+        elif command.kind == "artifact":
+            ref = Ref(ref.project, f"{row['run_id']}/{row['name']}")
+        return Plan((Step("read", "ml.lineage", f"{command.kind} {ref}"),), {"ref": ref})
+
+    def show_lineage(self, command: ShowLineage, plan: Plan, caller: Caller) -> Result:
+        """Rows of a tree."""
+        table = lineage.tree(self._catalog, command.kind, plan.resolved["ref"])
+        return Result(f"lineage of {command.kind} {command.ref}", table)
 
     def _read(self, text: str, project: str, where: Query | None, row_limit: int | None = None) -> Plan:
         command = RunSql(query=Query(text), project=project, row_limit=row_limit)

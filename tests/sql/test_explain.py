@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from everything import Everything
 
-from mlbox.app.house import House
 from mlbox.base.errors import AlreadyExists, MlboxError, NotExecuted, NotFound
-from mlbox.base.home import Home
-from mlbox.base.settings import Settings
 from mlbox.sql.grammar import REGISTRY, recognise
 from mlbox.sql.parser import Cursor, Scope
 
@@ -62,23 +58,11 @@ PLANS = {
     "ALTER ALERT late SUSPEND": (None, "shop.late"),
     "DROP ALERT late": ("drop", "shop.late"),
     "SHOW RUNS LIMIT 1": ("read", "shop"),
-    "SHOW LINEAGE OF MODEL m": ("read", "shop"),
+    "SHOW LINEAGE OF MODEL m": ("read", "shop.m"),
     "DESCRIBE MODEL m@champion": ("read", "ml.model_versions"),
     "EXPLAIN CREATE PROJECT other": ("create", "project other"),
 }
 """Statement → an action and an object of its plan; None: the same clear error as without EXPLAIN."""
-
-
-@pytest.fixture(scope="module")
-def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Everything]:
-    folder = tmp_path_factory.mktemp("everything")
-    house = House.open(Home(folder / "home"), Settings())
-    house.runs.reattach()
-    house.endpoints.start()
-    try:
-        yield Everything(house, folder / "files")
-    finally:
-        house.close()
 
 
 def fingerprint(everything: Everything) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from mlbox.engine.catalog import dependants
 from mlbox.engine.catalog.dependants import Dependants
 from mlbox.engine.catalog.tables import feature_sets as table
 from mlbox.engine.catalog.tables import feature_vectors, projects
-from mlbox.engine.features import lineage
+from mlbox.engine.catalog.tables.lineage import record_all, record_columns
+from mlbox.engine.features import column_lineage, lineage
 from mlbox.engine.features.definition import FeatureSet, FeatureVector, Online
 
 if TYPE_CHECKING:
@@ -141,21 +142,25 @@ class Directory:
             found.project, found.name, found.version, found.id, found.to_text(), found.created_at or now()
         )
         edges = lineage.of_set(self._catalog, found)
+        columns = column_lineage.of_set(self._catalog, found)
 
         def write(cursor: DuckDBPyConnection) -> None:
             table.upsert(cursor, row, online.until, online.sequence)
-            lineage.record(cursor, edges)
+            record_all(cursor, edges)
+            record_columns(cursor, columns)
 
         self._catalog.write(write)
 
     def put_vector(self, vector: FeatureVector) -> None:
         """A new or replaced vector, with its lineage."""
         refs = [Ref(used.project, used.feature_set) for used in vector.uses]
-        edges = lineage.of_vector(vector, {(ref.project, ref.name): self.set(ref) for ref in refs})
+        sets = {(ref.project, ref.name): self.set(ref) for ref in refs}
+        edges, columns = lineage.of_vector(vector, sets), column_lineage.of_vector(vector, sets)
 
         def write(cursor: DuckDBPyConnection) -> None:
             feature_vectors.upsert(cursor, vector.project, vector.name, vector.to_text(), now())
-            lineage.record(cursor, edges)
+            record_all(cursor, edges)
+            record_columns(cursor, columns)
 
         self._catalog.write(write)
         with self._lock:

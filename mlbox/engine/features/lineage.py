@@ -3,40 +3,36 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mlbox.base.clock import now
-from mlbox.engine.catalog.tables import lineage as table
 from mlbox.engine.catalog.tables.lineage import Edge
 from mlbox.engine.features.definition import HIDDEN_SCHEMA, FeatureSet, FeatureVector
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
     from mlbox.engine.catalog.database import Catalog
 
 _PART = re.compile(r'"(?:[^"]|"")*"|[^."]+')
-
-
-def record(cursor: DuckDBPyConnection, edges: Iterable[Edge]) -> None:
-    """Write edges."""
-    for edge in edges:
-        table.record(cursor, edge)
 
 
 def of_set(catalog: Catalog, found: FeatureSet) -> list[Edge]:
     """Edges from the tables that its query names; files and functions are not tables and are not seen here."""
     if found.body is None:
         return []
-    sources = {_source(name, found.project) for name in _tables_of(catalog, found)}
+    sources = sources_of(catalog, found.project, found.body)
     return [
         Edge(found.project, kind, source, "feature set", str(found.ref), now(), "AS SELECT")
         for kind, source in sorted(sources)
     ]
 
 
-def _source(name: str, project: str) -> tuple[str, str]:
+def sources_of(catalog: Catalog, project: str, query: str) -> set[tuple[str, str]]:
+    """(kind, reference) of the tables and sets that a query of ``project`` reads."""
+    return {source(name, project) for name in _tables_of(catalog, project, query)}
+
+
+def source(name: str, project: str) -> tuple[str, str]:
     """(kind, reference) of a table that DuckDB names; a set's hidden table stands for its version."""
     parts = [part.strip('"').replace('""', '"') for part in _PART.findall(name)]
     if parts[0] == "data" and len(parts) > 1:
@@ -46,16 +42,15 @@ def _source(name: str, project: str) -> tuple[str, str]:
     return "table", f"{project}.{parts[0]}" if len(parts) == 1 else ".".join(parts)
 
 
-def _tables_of(catalog: Catalog, found: FeatureSet) -> set[str]:
-    """Tables that its query names. DuckDB binds file readers to find out; where that fails, the syntax tells."""
+def _tables_of(catalog: Catalog, project: str, query: str) -> set[str]:
+    """Tables that a query names. DuckDB binds file readers to find out; where that fails, the syntax tells."""
     import duckdb
 
-    body = found.body or ""
-    with catalog.session(found.project) as cursor:
+    with catalog.session(project) as cursor:
         try:
-            return set(cursor.get_table_names(body, qualified=True))
+            return set(cursor.get_table_names(query, qualified=True))
         except duckdb.Error:
-            return _by_syntax(body)
+            return _by_syntax(query)
 
 
 def _by_syntax(text: str) -> set[str]:

@@ -122,13 +122,25 @@ def _record_lineage(cursor: DuckDBPyConnection, version: ModelVersion, source: S
         lineage.record(cursor, lineage.Edge(to[0], kind, ref, to[1], to[2], version.created_at, detail))
 
     record(source.kind, source.ref, source.detail)
+    if source.kind == "run" and source.detail:
+        record("artifact", lineage.artifact_ref(source.ref, source.detail), None)
     if source.sweep_id:
         record("run", source.sweep_id, "its best trial")
     if source.kind == "model" and source.run_id:
         record("run", source.run_id, None)
     if version.feature_vector:
         vector = version.feature_vector
-        record("feature vector", vector if "." in vector else f"{version.project}.{vector}", "trained on")
+        vector = vector if "." in vector else f"{version.project}.{vector}"
+        record("feature vector", vector, "trained on")
+        lineage.record_columns(
+            cursor,
+            [
+                lineage.ColumnEdge(
+                    version.project, "feature vector", vector, name, "model", str(version), name, version.created_at
+                )
+                for name in version.features
+            ],
+        )
 
 
 def move(cursor: DuckDBPyConnection, model: ModelRow, alias: str, version: int, user: str) -> AliasMove | None:

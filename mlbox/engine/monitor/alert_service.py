@@ -15,7 +15,8 @@ from mlbox.base.ids import new_id
 from mlbox.base.names import check_name
 from mlbox.engine.catalog import conditions
 from mlbox.engine.catalog.tables import alerts, monitors, projects
-from mlbox.engine.monitor import actions, definitions
+from mlbox.engine.catalog.tables.lineage import record_all
+from mlbox.engine.monitor import actions, definitions, lineage
 from mlbox.engine.monitor.actions import Actions, Raised
 from mlbox.engine.monitor.alerts import episodes, names_of, new_raises, plain, reason_of
 from mlbox.engine.monitor.commands import CreateAlert, DropAlert
@@ -242,7 +243,12 @@ class Alerts:
             created_at=moment,
             next_run=moment if command.on_kind is None else None,
         )
-        self._catalog.write(lambda cursor: alerts.put(cursor, row))
+
+        def write(cursor: Any) -> None:
+            alerts.put(cursor, row)
+            record_all(cursor, lineage.of_alert(command))
+
+        self._catalog.write(write)
         self._bus.publish(Event("alert.created", ref.project, ref.name, {"on": row.on_name}))
         return Result(f"created alert {ref}")
 

@@ -12,7 +12,8 @@ from mlbox.base.errors import AlreadyExists, Conflict, Invalid
 from mlbox.base.events import Bus, Event
 from mlbox.base.names import Ref, check_name
 from mlbox.engine.catalog.tables import alerts, endpoints, monitors, projects
-from mlbox.engine.monitor import baseline, definitions, draft, labels, watch
+from mlbox.engine.catalog.tables.lineage import record_all
+from mlbox.engine.monitor import baseline, definitions, draft, labels, lineage, watch
 from mlbox.engine.monitor.alert_service import Alerts
 from mlbox.engine.monitor.alerts import plain
 from mlbox.engine.monitor.baseline import Profile
@@ -175,7 +176,13 @@ class Monitors:
         profile: Profile | None = plan.resolved["profile"]
         if profile is not None:
             row = draft.with_baseline(row, profile)
-        self._catalog.write(lambda cursor: monitors.put(cursor, row))
+        edges = lineage.of_monitor(self._catalog, command)
+
+        def write(cursor: Any) -> None:
+            monitors.put(cursor, row)
+            record_all(cursor, edges)
+
+        self._catalog.write(write)
         self._bus.publish(Event("monitor.created", ref.project, ref.name, {"target": row.target}))
         return Result(f"created monitor {ref} on {row.target_kind} {row.target}: {', '.join(row.metrics)}")
 

@@ -17,7 +17,7 @@ from mlbox.base.clock import now
 from mlbox.base.errors import Invalid, NotFound, Unauthorized
 from mlbox.base.events import Bus, Event
 from mlbox.engine.catalog.tables import artifacts as artifact_rows
-from mlbox.engine.catalog.tables import functions, metrics, runs
+from mlbox.engine.catalog.tables import functions, lineage, metrics, runs
 from mlbox.engine.catalog.tables.runs import RunRow
 from mlbox.engine.runs import lifecycle
 from mlbox.engine.runs.csv_inputs import as_csv, column_types
@@ -236,6 +236,10 @@ def _enter(cursor: DuckDBPyConnection, run_id: str, batch: str, digested: Digest
     )
     for artifact in digested.artifacts:
         artifact_rows.insert(cursor, artifact)
+        if artifact.run_id:
+            to = lineage.artifact_ref(artifact.run_id, artifact.name)
+            edge = lineage.Edge(artifact.project, "run", artifact.run_id, "artifact", to, artifact.created_at)
+            lineage.record(cursor, edge)
     changes = _changes(row, digested)
     if changes:
         runs.change(cursor, run_id, changes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -29,3 +30,39 @@ def record(cursor: DuckDBPyConnection, edge: Edge) -> None:
         "INSERT OR IGNORE INTO catalog.main.lineage VALUES (?, ?, ?, ?, ?, ?, ?)",
         [edge.project, edge.from_kind, edge.from_ref, edge.to_kind, edge.to_ref, edge.recorded_at, edge.detail],
     )
+
+
+def record_all(cursor: DuckDBPyConnection, edges: Iterable[Edge]) -> None:
+    """Add edges."""
+    for edge in edges:
+        record(cursor, edge)
+
+
+def artifact_ref(run_id: str, name: str) -> str:
+    """How lineage names an artifact: of which run, and its name."""
+    return f"{run_id}/{name}"
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnEdge:
+    """Column ``to_column`` of ``to`` was made from a column of ``from``; references as in :class:`Edge`."""
+
+    project: str
+    from_kind: str
+    from_ref: str
+    from_column: str
+    to_kind: str
+    to_ref: str
+    to_column: str
+    recorded_at: datetime
+    detail: str | None = None
+
+
+def record_columns(cursor: DuckDBPyConnection, edges: Iterable[ColumnEdge]) -> None:
+    """Add edges; the same ones again change nothing."""
+    rows = [
+        (e.project, e.from_kind, e.from_ref, e.from_column, e.to_kind, e.to_ref, e.to_column, e.recorded_at, e.detail)
+        for e in edges
+    ]
+    if rows:
+        cursor.executemany("INSERT OR IGNORE INTO catalog.main.column_lineage VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)

@@ -32,6 +32,24 @@ VIEWS = (
         ),
     ),
     View(
+        "column_lineage",
+        "One row a column that was made from a column: features from tables, files and sets, vectors from sets, models "
+        "from vectors. What a query computes in a way that cannot be traced has no rows.",
+        "SELECT project, from_kind, from_ref, from_column, to_kind, to_ref, to_column, recorded_at, detail "
+        "FROM catalog.main.column_lineage",
+        (
+            ViewColumn("project", "VARCHAR", "Project"),
+            ViewColumn("from_kind", "VARCHAR", "Kind of the source: table, file, feature set, feature vector"),
+            ViewColumn("from_ref", "VARCHAR", "Reference of the source"),
+            ViewColumn("from_column", "VARCHAR", "Column of the source"),
+            ViewColumn("to_kind", "VARCHAR", "Kind of what was made: feature set, feature vector, model"),
+            ViewColumn("to_ref", "VARCHAR", "Reference of what was made"),
+            ViewColumn("to_column", "VARCHAR", "Column, feature or input that was made"),
+            ViewColumn("recorded_at", "TIMESTAMP WITH TIME ZONE", "When it was recorded"),
+            ViewColumn("detail", "VARCHAR", "How it was used"),
+        ),
+    ),
+    View(
         "audit",
         "One row a statement that changed something, whoever sent it.",
         "SELECT project, started_at, caller, door, statement, object, outcome, error, duration_ms "

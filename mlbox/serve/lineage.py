@@ -1,0 +1,33 @@
+"""What an endpoint is made from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlbox.base.clock import now
+from mlbox.engine.catalog.tables import lineage
+from mlbox.engine.catalog.tables.lineage import Edge
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from mlbox.serve.endpoint import Runtime
+
+
+def edges(runtime: Runtime) -> list[Edge]:
+    """From the model versions that answer and the vector that enriches; and to the log of its predictions."""
+    row, moment = runtime.row, now()
+    to = f"{row.project}.{row.name}"
+    arms = [(arm, "SHADOW" if arm is runtime.shadow else "USING") for arm in (*runtime.arms, runtime.shadow) if arm]
+    sources = [("model", arm.label if "." in arm.model else f"{row.project}.{arm.label}", how) for arm, how in arms]
+    if row.vector is not None:
+        sources.append(("feature vector", f"{row.vector[0]}.{row.vector[1]}", "ENRICH WITH"))
+    found = [Edge(row.project, kind, ref, "endpoint", to, moment, how) for kind, ref, how in sources]
+    if row.log_percent > 0:
+        found.append(Edge(row.project, "endpoint", to, "prediction log", to, moment, f"LOG {row.log_percent:g}%"))
+    return found
+
+
+def record(cursor: DuckDBPyConnection, runtime: Runtime) -> None:
+    """Write them."""
+    lineage.record_all(cursor, edges(runtime))
