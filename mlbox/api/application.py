@@ -15,10 +15,11 @@ from litestar.openapi.config import OpenAPIConfig
 from mlbox.api.complete import complete_sql
 from mlbox.api.context import ApiContext
 from mlbox.api.files import artifact_content, run_log
-from mlbox.api.guard import App, Guard, Receive, Scope, Send
+from mlbox.api.guard import App, Guard, Receive, Scope, Send, send_error
 from mlbox.api.kept import Statements
 from mlbox.api.mlflow.routes import HANDLERS as MLFLOW
 from mlbox.api.runs import RUN_API
+from mlbox.api.sight import check_door
 from mlbox.api.sql import cancel_statement, get_statement, list_statements, run_sql
 from mlbox.api.stream import stream
 from mlbox.api.uploads import drop_file, list_files, upload, uploads_of
@@ -107,7 +108,8 @@ ROUTES = (
 class Front:
     """Sends a request to inference, to the API or to the pages."""
 
-    def __init__(self, inference: App, api: App, pages: App) -> None:
+    def __init__(self, context: ApiContext, inference: App, api: App, pages: App) -> None:
+        self._context = context
         self._inference = inference
         self._api = api
         self._pages = pages
@@ -120,18 +122,25 @@ class Front:
             return
         path: str = scope["path"]
         if path == "/v2" or path.startswith("/v2/"):
-            await self._inference(scope, receive, send)
+            app = self._inference
         elif path.startswith(PREFIXES) or (path.startswith("/runs/") and path.endswith("/log")):
-            await self._api(scope, receive, send)
+            app = self._api
         else:
             await self._pages(scope, receive, send)
+            return
+        try:
+            check_door(self._context, scope, path)
+        except MlboxError as error:
+            await send_error(send, error)
+            return
+        await app(scope, receive, send)
 
 
 def build(context: ApiContext, pages: App) -> App:
     """The whole: guard, then inference, API and pages."""
-    front = Front(context.endpoints.asgi, litestar(context, ROUTES), pages)  # type: ignore[arg-type]
+    front = Front(context, context.endpoints.asgi, litestar(context, ROUTES), pages)  # type: ignore[arg-type]
     settings = context.settings
-    return Guard(front, hosts=[settings.host, *settings.allowed_hosts.split(",")], token=settings.token)
+    return Guard(front, hosts=[settings.host, *settings.allowed_hosts.split(",")], identify=context.members.identify)
 
 
 def build_run_api(context: ApiContext, hosts: Sequence[str]) -> App:

@@ -10,6 +10,7 @@ from litestar import Request, post
 
 from mlbox.api.context import ApiContext
 from mlbox.api.described import errors
+from mlbox.api.sight import user_of
 from mlbox.base.command import Caller
 from mlbox.base.names import DEFAULT_PROJECT
 from mlbox.sql.complete import complete
@@ -47,8 +48,9 @@ class CompleteAnswer(msgspec.Struct):
 def complete_sql(request: Request[Any, Any, Any], data: CompleteRequest) -> CompleteAnswer:
     """Complete a statement; names come by queries of the caller's own."""
     context: ApiContext = request.app.state.context
-    project = data.project.lower()
-    session = Session(context.catalog, context.dispatcher, Caller(project=project, door="ui"))
+    user = user_of(request.scope)
+    project = context.members.project_for(user, data.project.lower())
+    session = Session(context.catalog, context.dispatcher, Caller(user, project, "ui"))
 
     def ask(text: str) -> Sequence[Sequence[Any]]:
         tables = [outcome.result.table for outcome in session.run(text)]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mlbox.engine.catalog.database import Catalog
     from mlbox.engine.runs.calls_home import CallsHome
     from mlbox.engine.runs.tracking import Experiments, Tracking
+    from mlbox.engine.security.members import Members
     from mlbox.engine.storage.artifacts import ArtifactStore
     from mlbox.serve.service import Endpoints
 
@@ -33,4 +34,5 @@ class ApiContext:
     experiments: Experiments
     artifacts: ArtifactStore
     endpoints: Endpoints
+    members: Members
     version: str

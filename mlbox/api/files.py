@@ -8,6 +8,7 @@ from litestar import Request, Response, get
 from litestar.response import Stream
 
 from mlbox.api.context import ApiContext
+from mlbox.api.sight import sees
 from mlbox.base.errors import NotFound
 
 INLINE = ("image/png", "image/svg+xml", "image/jpeg", "text/plain", "application/json")
@@ -19,9 +20,9 @@ def artifact_content(request: Request[Any, Any, Any], artifact_id: str) -> Strea
     """The bytes of an artifact; pictures and text are shown, all else is downloaded, and nothing may run scripts."""
     context: ApiContext = request.app.state.context
     row = context.catalog.row(
-        "SELECT digest, media_type, file_name, name FROM catalog.ml.artifacts WHERE id = ?", [artifact_id]
+        "SELECT project, digest, media_type, file_name, name FROM catalog.ml.artifacts WHERE id = ?", [artifact_id]
     )
-    if row is None:
+    if row is None or not sees(context, request.scope, row["project"]):
         raise NotFound(f"there is no artifact {artifact_id}", hint="SELECT id, name FROM ml.artifacts lists them")
     media_type = str(row["media_type"] or "application/octet-stream")
     name = str(row["file_name"] or row["name"]).replace('"', "")
@@ -49,8 +50,8 @@ def artifact_content(request: Request[Any, Any, Any], artifact_id: str) -> Strea
 def run_log(request: Request[Any, Any, Any], run_id: str, offset: int = 0) -> Response[bytes]:
     """The log from byte ``offset`` on, at most 1 MiB; headers tell the next offset and the run's state."""
     context: ApiContext = request.app.state.context
-    row = context.catalog.row("SELECT id, state FROM catalog.ml.runs WHERE id = ?", [run_id])
-    if row is None:
+    row = context.catalog.row("SELECT project, id, state FROM catalog.ml.runs WHERE id = ?", [run_id])
+    if row is None or not sees(context, request.scope, row["project"]):
         raise NotFound(f"there is no run {run_id}", hint="SELECT id, name FROM ml.runs lists them")
     path = context.home.logs / f"{row['id']}.log"
     text = b""

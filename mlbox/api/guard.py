@@ -6,9 +6,10 @@ it is not a form (a form needs no preflight), and the token is demanded where on
 
 from __future__ import annotations
 
-import hmac
+import base64
 import json
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 from mlbox.base.errors import Forbidden, MlboxError, Unauthorized
@@ -18,18 +19,36 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+Identify = Callable[[str, str], str]
+"""From a user's name, which may be empty, and a secret to the user; raises an error of ours."""
+
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]", "::1"})
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
 OPEN_PATHS = ("/health", "/v2/health/live", "/v2/health/ready")
 RUN_API = "/run-api/"
+USER = "mlbox.user"
+"""Where the scope says who is asking."""
 
 
 async def send_error(send: Send, error: MlboxError) -> None:
     """The one envelope."""
     body = json.dumps({"error": error.to_dict()}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    if error.http_status == Unauthorized.http_status:
+        headers.append((b"www-authenticate", b'Basic realm="mlbox", charset="UTF-8"'))
     await send({"type": "http.response.start", "status": error.http_status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+def credentials(header: str) -> tuple[str, str]:
+    """User and secret of an ``Authorization`` header: ``Bearer``, or ``Basic``, which browsers ask their user for."""
+    kind, _, text = header.partition(" ")
+    if kind.lower() != "basic":
+        return "", header.removeprefix("Bearer ").strip()
+    with suppress(ValueError):
+        user, _, secret = base64.b64decode(text, validate=True).decode().partition(":")
+        return user, secret
+    return "", ""
 
 
 def host_of(value: str) -> str:
@@ -43,10 +62,10 @@ def host_of(value: str) -> str:
 class Guard:
     """ASGI middleware around everything."""
 
-    def __init__(self, app: App, *, hosts: Iterable[str], token: str = "") -> None:
+    def __init__(self, app: App, *, hosts: Iterable[str], identify: Identify | None = None) -> None:
         self._app = app
         self._hosts = LOOPBACK | {host.strip().lower() for host in hosts if host.strip()}
-        self._token = token
+        self._identify = identify
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 401 or 403."""
@@ -80,10 +99,11 @@ class Guard:
                     f"a body of type {kind or 'none'} is refused", hint="send Content-Type: application/json"
                 )
         path = scope["path"]
-        if self._token and path not in OPEN_PATHS and not path.startswith(RUN_API):
-            sent = headers.get(b"authorization", b"").decode("latin-1").removeprefix("Bearer ").strip()
-            if not hmac.compare_digest(sent.encode(), self._token.encode()):
-                return Unauthorized("a token is needed", hint="send Authorization: Bearer <token>, or set MLBOX_TOKEN")
+        if self._identify is not None and path not in OPEN_PATHS and not path.startswith(RUN_API):
+            try:
+                scope[USER] = self._identify(*credentials(headers.get(b"authorization", b"").decode("latin-1")))
+            except MlboxError as error:
+                return error
         return None
 
     def _is_ours(self, origin: str, host: str) -> bool:

@@ -19,6 +19,7 @@ from mlbox.api.context import ApiContext
 from mlbox.api.described import ID_HEADER, SqlAnswer, StatementState, Streaming, UnderWay, errors
 from mlbox.api.forms import FORMS, cut, wanted
 from mlbox.api.kept import Kept, Statements
+from mlbox.api.sight import owns, user_of
 from mlbox.api.work import Bodies, Channel, Script, Work, attend
 from mlbox.base.clock import now
 from mlbox.base.command import Caller
@@ -134,8 +135,12 @@ def _script(request: AnyRequest, data: SqlRequest, row_limit: int | None) -> Scr
     query_id = request.headers.get(ID_HEADER) if data.query_id is None else data.query_id
     if query_id is not None and not _ID.match(query_id):
         raise Invalid(f"{query_id!r} cannot be a query id", hint="1 to 64 letters, digits, - and _")
-    caller = Caller(project=data.project.lower(), door=data.door if data.door in ("cli", "http", "ui") else "http")
-    return Script(data.sql, caller, data.parameters, data.row_limit or row_limit, data.timeout, data.folder, query_id)
+    context: ApiContext = request.app.state.context
+    user = user_of(request.scope)
+    project = context.members.project_for(user, data.project.lower())
+    caller = Caller(user, project, data.door if data.door in ("cli", "http", "ui") else "http")
+    timeout = context.members.time_limit(user, data.timeout)
+    return Script(data.sql, caller, data.parameters, data.row_limit or row_limit, timeout, data.folder, query_id)
 
 
 def _about(work: Work) -> dict[str, Any]:
@@ -158,7 +163,8 @@ def _about(work: Work) -> dict[str, Any]:
 async def list_statements(request: AnyRequest) -> dict[str, Any]:
     """The statements that are under way, whichever door they came by."""
     context: ApiContext = request.app.state.context
-    return {"statements": [_listed(underway) for underway in context.ongoing]}
+    seen = [underway for underway in context.ongoing if owns(request.scope, underway.caller)]
+    return {"statements": [_listed(underway) for underway in seen]}
 
 
 def _listed(underway: Underway) -> dict[str, Any]:
@@ -189,6 +195,8 @@ async def get_statement(request: AnyRequest, query_id: str, wait: float = 0) -> 
     Of a streamed one, whether it ended well, and why not.
     """
     kept = _statements(request).find(query_id)
+    if not owns(request.scope, kept.work.script.caller):
+        raise NotFound(f"there is no asynchronous or streamed statement {query_id}")
     if wait > 0:
         with suppress(TimeoutError):
             await asyncio.wait_for(kept.work.done.wait(), min(wait, LONGEST_WAIT))
@@ -239,7 +247,8 @@ def _rows(kept: Kept, form: str) -> AsyncIterator[bytes]:
 async def cancel_statement(request: AnyRequest, query_id: str) -> dict[str, Any]:
     """Ask for the end of a statement that is under way; it fails with the code ``cancelled``."""
     context: ApiContext = request.app.state.context
-    if not context.ongoing.cancel(query_id):
+    own = any(underway.id == query_id and owns(request.scope, underway.caller) for underway in context.ongoing)
+    if not own or not context.ongoing.cancel(query_id):
         raise NotFound(
             f"no statement {query_id} is under way", hint="it may be over; GET /sql lists those that are under way"
         )

@@ -12,6 +12,7 @@ from litestar import Request, get
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from mlbox.api.context import ApiContext
+from mlbox.api.sight import sees
 from mlbox.base.events import Event
 from mlbox.base.json_values import json_value
 
@@ -34,7 +35,7 @@ def _message(event: Event) -> ServerSentEventMessage:
 async def stream(request: Request[Any, Any, Any], project: str | None = None) -> ServerSentEvent:
     """All events, or those of a project; a comment every 15 seconds keeps proxies awake."""
     context: ApiContext = request.app.state.context
-    loop = asyncio.get_running_loop()
+    loop, scope = asyncio.get_running_loop(), dict(request.scope)
     events: asyncio.Queue[Event] = asyncio.Queue(WAITING)
 
     def put(event: Event) -> None:
@@ -42,7 +43,7 @@ async def stream(request: Request[Any, Any, Any], project: str | None = None) ->
             events.put_nowait(event)
 
     def listener(event: Event) -> None:
-        if project is None or event.project == project:
+        if (project is None or event.project == project) and sees(context, scope, event.project or ""):
             with suppress(RuntimeError):  # the loop is closing
                 loop.call_soon_threadsafe(put, event)
 

@@ -7,9 +7,10 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from mlbox.base.access import acting_for
 from mlbox.base.clock import now
 from mlbox.base.command import Caller, Command, Handler, Plan, Result
-from mlbox.base.errors import Internal, MlboxError, NotExecuted
+from mlbox.base.errors import Forbidden, Internal, MlboxError, NotExecuted
 from mlbox.base.ids import new_id
 from mlbox.engine.catalog.commands import Explain
 from mlbox.engine.catalog.tables import audit
@@ -17,6 +18,7 @@ from mlbox.sql.printing import printed
 
 if TYPE_CHECKING:
     from mlbox.engine.catalog.database import Catalog
+    from mlbox.engine.security.permission import Permission
 
 log = logging.getLogger("mlbox")
 
@@ -24,8 +26,9 @@ log = logging.getLogger("mlbox")
 class CommandDispatcher:
     """Finds the handler of a command, plans, executes, and writes the audit row."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, permission: Permission) -> None:
         self._catalog = catalog
+        self._permission = permission
         self._handlers: dict[type[Command], Handler] = {}
 
     def register(self, handlers: Iterable[Handler]) -> None:
@@ -42,14 +45,22 @@ class CommandDispatcher:
 
     def plan(self, command: Command, caller: Caller) -> Plan:
         """What would be done; changes nothing."""
-        return self._handler(command).plan(command, caller)
+        access = self._permission.access(caller.user)
+        with acting_for(access):
+            if access is not None:
+                self._permission.check(command, caller, access)
+            return self._handler(command).plan(command, caller)
 
     def dispatch(self, command: Command, caller: Caller) -> Result:
         """Plan and execute; whatever is not an ``MlboxError`` is a defect of ours and told as one."""
         started, began = now(), time.perf_counter()
         outcome: MlboxError | None = None
+        access = self._permission.access(caller.user)
         try:
-            return self._carry_out(command, caller)
+            with acting_for(access):
+                if access is not None:
+                    self._permission.check(command, caller, access)
+                return self._carry_out(command, caller)
         except MlboxError as error:
             outcome = error
             raise
@@ -61,7 +72,7 @@ class CommandDispatcher:
             )
             raise outcome from error
         finally:
-            if command.role != "viewer":
+            if command.role != "viewer" or isinstance(outcome, Forbidden):
                 self._audit(command, caller, started, time.perf_counter() - began, outcome)
 
     def _carry_out(self, command: Command, caller: Caller) -> Result:

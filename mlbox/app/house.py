@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hmac
 from typing import TYPE_CHECKING
 
 from mlbox import __version__
 from mlbox.app.dispatcher import CommandDispatcher
 from mlbox.app.doors import Doors
 from mlbox.app.listener import Listener
+from mlbox.base.command import OWNER
 from mlbox.base.errors import MlboxError, Unauthorized
 from mlbox.base.events import Bus, Event
 from mlbox.base.home import Home, HomeLock
@@ -22,6 +22,10 @@ from mlbox.engine.features.service import Features
 from mlbox.engine.models.service import Models
 from mlbox.engine.monitor.service import Monitors
 from mlbox.engine.runs.service import Runs
+from mlbox.engine.security import instance
+from mlbox.engine.security.fence import Fence
+from mlbox.engine.security.members import Members
+from mlbox.engine.security.permission import Permission
 from mlbox.engine.storage.artifacts import ArtifactStore
 from mlbox.engine.workflows.scheduler import Scheduler
 from mlbox.engine.workflows.service import Workflows
@@ -54,7 +58,9 @@ class House:
         self.ongoing = Ongoing()
         self.catalog = Catalog.open(home, settings)
         public_views.create(self.catalog)
-        self.dispatcher = CommandDispatcher(self.catalog)
+        self.members = Members(self.catalog, settings)
+        fence = Fence(self.catalog)
+        self.dispatcher = CommandDispatcher(self.catalog, Permission(self.members, fence, settings))
         self.parser = SqlParser()
         self.artifacts = ArtifactStore(home.artifacts)
         self.listener = Listener(self)
@@ -85,6 +91,8 @@ class House:
         self.scheduler = Scheduler([self.workflows.schedules, self.monitors], self.bus)
         self.projects = Projects(self.catalog, self.bus)
         self.projects.on_drop.append(self.features.forget_project)
+        self.projects.dropped.append(self.members.forget_project)
+        plain = PlainSql(self.catalog, fence, settings)
         for service in (
             self.projects,
             self.features,
@@ -93,11 +101,13 @@ class House:
             self.workflows,
             self.monitors,
             self.endpoints,
-            PlainSql(self.catalog),
-            Reading(self.catalog),
+            self.members,
+            plain,
+            Reading(self.catalog, plain),
         ):
             self.dispatcher.register(service.handlers())
-        Functions(self.catalog, self.features, self.models).install()
+        Functions(self.catalog, self.features, self.models, fence).install()
+        instance.lock(self.catalog, settings)
         self.bus.listen(self._keep_event)
 
     @classmethod
@@ -150,18 +160,18 @@ class House:
             settings=self.settings,
             logs=self.home.logs,
             version=__version__,
-            identify=self._identify if self.settings.token else None,
+            identify=self._identify,
+            open_to_all=lambda: self.members.open_to_all,
             pg_catalog=PgCatalog(self.catalog),
         )
         self.wire = WireServer(context)
         self.wire.start(listening)
 
     def _identify(self, user: str, secret: str) -> str:
-        if not hmac.compare_digest(secret.encode(), self.settings.token.encode()):
-            raise Unauthorized(
-                "the token is not the one of this server", hint="the password is the token (MLBOX_TOKEN)"
-            )
-        return user
+        found = self.members.identify(user, secret)
+        if found != OWNER:
+            raise Unauthorized("members cannot sign in over the PostgreSQL protocol yet", hint="use the HTTP door")
+        return found
 
     def api_context(self) -> ApiContext:
         """What the HTTP doors need."""
@@ -179,6 +189,7 @@ class House:
             experiments=self.runs.experiments,
             artifacts=self.artifacts,
             endpoints=self.endpoints,
+            members=self.members,
             version=__version__,
         )
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import pyarrow
 
 Role = Literal["viewer", "editor", "admin"]
+OWNER = "local"
+"""The user who owns the home, and in whose name the house itself acts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +45,7 @@ class Query:
 class Caller:
     """On whose behalf a command runs, and in which project names without one are looked up."""
 
-    user: str = "local"
+    user: str = OWNER
     project: str = "default"
     door: str = "sql"
     """sql, http, cli, scheduler, alert, workflow"""

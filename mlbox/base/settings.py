@@ -26,13 +26,17 @@ class Settings:
 
     host: str = _setting("127.0.0.1", "Address to listen on; anything but loopback needs a token")
     port: int = _setting(7070, "Port of the HTTP server; 0 chooses a free one")
-    token: str = _setting("", "Token that callers must send; needed as soon as the server listens beyond loopback")
+    token: str = _setting("", "The owner's token; callers must send one as soon as the server listens beyond loopback")
     pg_port: int = _setting(
         7071, "Port of the PostgreSQL protocol on the same address; 0 chooses a free one, -1 is none"
     )
     pg_connections: int = _setting(256, "Clients of the PostgreSQL protocol at the same time", "connections")
     pg_certificate: str = _setting("", "PEM file with the certificate of the PostgreSQL protocol; empty is no TLS")
     pg_key: str = _setting("", "PEM file with the key of that certificate, when it is not in the same file")
+    data_dirs: str = _setting("", "Folders that SQL may read files from once the home has members, with commas between")
+    member_seconds: float = _setting(300.0, "Longest time of a member's script", "s")
+    member_rows: int = _setting(1_000_000, "Rows of a member's result before it is cut, in every form", "rows")
+    member_memory_mb: int = _setting(2048, "Memory of the server's process that members' plain SQL may add", "MB")
     allowed_hosts: str = _setting("", "More host names that requests may carry, separated by commas")
     run_slots: int = _setting(2, "Local runs at the same time", "runs")
     run_cpus: float = _setting(0.0, "CPUs that local runs share; 0: all of the machine, one a slot at least", "CPUs")

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mlbox.base.errors import MlboxError, NotFound, Unavailable, Where, from_dict
@@ -13,6 +14,7 @@ from mlbox.base.home import Home, find_home
 from mlbox.base.ids import new_id
 from mlbox.base.names import DEFAULT_PROJECT
 from mlbox.base.settings import Settings, load
+from mlbox.engine.security.owner import kept_token
 
 if TYPE_CHECKING:
     import argparse
@@ -227,7 +229,7 @@ def settings_of(arguments: argparse.Namespace, **flags: Any) -> tuple[Home, Sett
     """The home that is meant and the settings that hold for it."""
     home = find_home(arguments.home)
     settings, _ = load(home.path / "mlbox.toml", flags=flags)
-    return home, settings
+    return home, replace(settings, token=settings.token or kept_token(home))
 
 
 @contextmanager

@@ -89,6 +89,11 @@ class Endpoints:
         """What the prediction log has written and dropped since the start."""
         return self._recorder.statistics
 
+    def serves(self, name: str) -> bool:
+        """Whether there is an endpoint ``project.endpoint``."""
+        project, _, endpoint = name.partition(".")
+        return self._directory.get(project, endpoint) is not None
+
     def ensure(self, slot: Slot) -> Runtime:
         """The runtime of a slot, built when there is none yet."""
         with slot.lock:

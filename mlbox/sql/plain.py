@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from mlbox.base.access import acting
 from mlbox.base.command import Caller, Handler, Plan, Query, Result, RunSql, Step
 from mlbox.base.errors import Forbidden, StatementError
 from mlbox.base.ids import new_id
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
     import pyarrow
     from duckdb import DuckDBPyConnection
 
+    from mlbox.base.settings import Settings
     from mlbox.engine.catalog.database import Catalog
+    from mlbox.engine.security.fence import Fence
     from mlbox.sql.transaction import Transaction
 
 READING = frozenset({"SELECT", "EXPLAIN", "RELATION"})
@@ -32,8 +36,10 @@ HIDDEN = ("_mlbox", "_sets")
 class PlainSql:
     """Carries out ``RunSql``."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, fence: Fence, settings: Settings) -> None:
         self._catalog = catalog
+        self._fence = fence
+        self._member_rows = settings.member_rows
 
     def handlers(self) -> Iterable[Handler]:
         """One."""
@@ -41,7 +47,9 @@ class PlainSql:
 
     def plan(self, command: RunSql, caller: Caller) -> Plan:
         """Parse, and decide whether the statement reads or writes."""
-        kind = statement_kind(command.query)
+        kind, access = statement_kind(command.query), acting()
+        if access is not None:
+            self._fence.check(command.query, kind, command.project, access)
         if kind in READING:
             return Plan((Step("read", command.project, kind),), {"kind": kind})
         if kind not in WRITING:
@@ -68,6 +76,9 @@ class PlainSql:
         import duckdb
 
         kind = plan.resolved["kind"]
+        if acting() is not None:
+            limit = min(command.row_limit or self._member_rows, self._member_rows)
+            command = replace(command, row_limit=limit)
         if command.transaction is not None:
             return _in_transaction(command.transaction, command, kind)
         with ExitStack() as session:
@@ -77,13 +88,17 @@ class PlainSql:
                     try:
                         return self._read(cursor, command, session)
                     except duckdb.TransactionException as error:
-                        if "read-only" not in str(error):
+                        if "read-only" not in str(error) or acting() is not None:
                             raise
                 return self._write(cursor, command, kind)
             except duckdb.Error as error:
                 if kind in READING:
                     raise located(cursor, error, command.query, _used(command)) from None
                 raise translate(error, command.query) from None
+
+    def read(self, command: RunSql) -> Result:
+        """Rows of a SELECT of ours; what it holds of a user has been judged."""
+        return self.execute(command, Plan((), {"kind": "SELECT"}), Caller())
 
     def _read(self, cursor: DuckDBPyConnection, command: RunSql, session: ExitStack) -> Result:
         """The rows; streamed ones keep transaction and ``session`` open until they are closed."""

@@ -42,6 +42,9 @@ class Kind:
 
 KINDS = {
     "project": Kind("projects"),
+    "member": Kind("members"),
+    "secret": Kind("secrets"),
+    "token": Kind("tokens", "id"),
     "function": Kind("functions", version="version"),
     "run": Kind("runs", "id"),
     "artifact": Kind("artifacts"),
@@ -59,9 +62,9 @@ KINDS = {
 class Reading:
     """Carries out the three."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, plain: PlainSql) -> None:
         self._catalog = catalog
-        self._plain = PlainSql(catalog)
+        self._plain = plain
         self._views: dict[str, View] = {view.name: view for view in all_views()}
 
     def handlers(self) -> Iterable[Handler]:
@@ -158,7 +161,7 @@ class Reading:
         read: RunSql = plan.resolved["command"]
         if plan.resolved["where"] is not None:
             self._check_where(command, plan.resolved["where"], read)
-        return self._plain.execute(read, self._plain.plan(read, caller), caller)
+        return self._plain.read(read)
 
     def _check_where(self, command: Show, where: Query, read: RunSql) -> None:
         """Bind the user's condition alone, so that an error points into the user's text."""

@@ -59,8 +59,8 @@ EXAMPLES = {
         f"ON {kind}": f"CREATE ALERT a ON {kind} x WHEN auc > 1 THEN NOTIFY 'log:'"
         for kind in ("RUN", "ENDPOINT", "FEATURE SET")
     },
-    "SHOW": {words: f"SHOW {words}" for words in ("HUB", "MEMBERS", "SOURCES")},
-    "DESCRIBE": {words: f"DESCRIBE {words} x" for words in ("HUB FUNCTION", "MEMBER", "SOURCE")},
+    "SHOW": {words: f"SHOW {words}" for words in ("HUB", "SOURCES")},
+    "DESCRIBE": {words: f"DESCRIBE {words} x" for words in ("HUB FUNCTION", "SOURCE")},
 }
 REFUSALS = ("this version", "there is no executor 'spark'", "there is nothing to show called", "there is no kind ")
 

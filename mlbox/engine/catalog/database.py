@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mlbox.base.access import Access, acting, is_said
 from mlbox.base.clock import now
-from mlbox.base.errors import HomeError, StatementError
+from mlbox.base.errors import Forbidden, HomeError, StatementError
 from mlbox.base.home import Home
-from mlbox.base.ids import new_id
 from mlbox.base.names import DEFAULT_PROJECT, literal, quote
 from mlbox.base.settings import Settings
 from mlbox.base.underway import current, interrupting, measuring
@@ -37,8 +38,12 @@ class Catalog:
         self.home = home
         self.connection = connection
         """The root connection; for registering functions only."""
+        self.shared = False
+        """Whether the home has members; told by them."""
+        self.fenced = False
+        """Whether DuckDB was locked when the home was opened, so that members may be let in."""
         self._idle: list[DuckDBPyConnection] = []
-        self._sessions: dict[str, str] = {}
+        self._sessions: dict[str, tuple[str, Access | None]] = {}
         self._lock = threading.Lock()
         self._metadata = Writer(self.cursor(), "catalog", settings.commit_batch)
         self._data = Writer(self.cursor(), "data", settings.commit_batch)
@@ -160,21 +165,37 @@ class Catalog:
     def session(self, project: str) -> Iterator[DuckDBPyConnection]:
         """A cursor on which names mean what they mean in ``project``."""
         cursor = self.cursor()
-        key = new_id()
+        key, access = token_hex(24), self._acting(project)
         try:
             projects.require(cursor, project)
             cursor.execute(f"SET search_path = {literal(f'data.{quote(project)},catalog.ml')}")
             cursor.execute(f"SET VARIABLE mlbox_session = {literal(key)}")
-            self._sessions[key] = project
+            if access is not None:
+                _narrow(cursor, access)
+            self._sessions[key] = (project, access)
             with interrupting(cursor.interrupt), _progress(cursor):
                 yield cursor
         finally:
             self._sessions.pop(key, None)
             cursor.close()
 
-    def session_project(self, key: str) -> str:
-        """The project of an open session, for functions that are called inside its queries."""
-        return self._sessions.get(key, DEFAULT_PROJECT)
+    def _acting(self, project: str) -> Access | None:
+        """For whom a session is. Where nobody said it (work in the background), ``project`` is all it sees."""
+        if not is_said() and self.shared:
+            return Access("", {project.lower(): "viewer"})
+        return acting()
+
+    def session_of(self, key: str) -> tuple[str, Access | None]:
+        """Project and member of an open session, for functions that are called inside its queries.
+
+        The key cannot be guessed. Cursors of the house have none; nobody else's statement runs on them.
+        """
+        if not key:
+            return DEFAULT_PROJECT, None
+        try:
+            return self._sessions[key]
+        except KeyError:
+            raise Forbidden("there is no such session") from None
 
     def query(self, project: str, query: Query, parameters: Any = None) -> pyarrow.Table:
         """Rows of the user's SQL, read-only; DuckDB's errors point into the user's text."""
@@ -225,6 +246,13 @@ def _progress(cursor: DuckDBPyConnection) -> Iterator[None]:
 
     with measuring(measure):
         yield
+
+
+def _narrow(cursor: DuckDBPyConnection, access: Access) -> None:
+    """Say whose session it is: the views of ``ml`` show what that member may see."""
+    cursor.execute(f"SET VARIABLE mlbox_user = {literal(access.user)}")
+    for name, found in (("projects", sorted(access.roles)), ("administered", access.administers())):
+        cursor.execute(f"SET VARIABLE mlbox_{name} = [{', '.join(map(literal, found))}]::VARCHAR[]")
 
 
 def _ensure_default_project(catalog: Catalog) -> None:

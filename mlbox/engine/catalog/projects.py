@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 
 
 class Projects:
-    """Answers CREATE, USE and DROP PROJECT. ``on_drop`` are called with the name of a project that goes."""
+    """Answers CREATE, USE and DROP PROJECT. ``on_drop`` are called with the name of a project that goes, ``dropped``
+    with that of one that is gone."""
 
     def __init__(self, catalog: Catalog, bus: Bus) -> None:
         self._catalog = catalog
         self._bus = bus
         self.on_drop: list[Callable[[str], None]] = []
+        self.dropped: list[Callable[[str], None]] = []
 
     def handlers(self) -> Iterable[Handler]:
         """Three."""
@@ -102,5 +104,7 @@ class Projects:
         self._catalog.write(lambda cursor: projects.delete(cursor, name))
         with self._catalog.transaction_data() as cursor:
             projects.delete_data(cursor, name)
+        for hook in self.dropped:
+            hook(name)
         self._bus.publish(Event("project.dropped", name, name))
         return Result(f"dropped project {name}")

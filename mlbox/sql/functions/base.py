@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING
 from mlbox.base.errors import Invalid
 from mlbox.base.names import Ref, check_name
 from mlbox.base.registry import Registry
+from mlbox.engine.security.definitions import path_of
+from mlbox.engine.security.fence import unseen
 
 if TYPE_CHECKING:
     from mlbox.engine.catalog.database import Catalog
     from mlbox.engine.features.service import Features
     from mlbox.engine.models.service import Models
+    from mlbox.engine.security.fence import Fence
 
 SESSION = "coalesce(getvariable('mlbox_session'), '')"
 
@@ -52,16 +55,34 @@ class Asked:
     catalog: Catalog
     features: Features
     models: Models
+    fence: Fence
 
     def project(self, session: str) -> str:
         """Where names without a project are looked up."""
-        return self.catalog.session_project(session)
+        return self.catalog.session_of(session)[0]
+
+    def check(self, session: str, *, ref: str = "", table: str = "") -> None:
+        """For functions that look names up by themselves: what a member may not see is refused."""
+        if self.catalog.session_of(session)[1] is None:
+            return
+        if ref:
+            self.ref(ref, session)
+        if table:
+            self.relation(table, session)
+
+    def check_sight(self, project: str, session: str) -> None:
+        """Raise ``Forbidden`` unless the session's user may see ``project``."""
+        access = self.catalog.session_of(session)[1]
+        if access is not None and not access.sees(project):
+            raise unseen(project)
 
     def ref(self, text: str, session: str) -> Ref:
         """The object that is meant: ``[project.]name[@version]``."""
         name, _, version = text.partition("@")
         head, dot, tail = name.partition(".")
-        return Ref(head if dot else self.project(session), check_name(tail if dot else head), version or None)
+        ref = Ref(head if dot else self.project(session), check_name(tail if dot else head), version or None)
+        self.check_sight(ref.project, session)
+        return ref
 
     def relation(self, name: str, session: str) -> str:
         """A table, view or CTE given as text, quoted part by part; anything else than a name is refused."""
@@ -71,6 +92,9 @@ class Asked:
                 f"{name!r} is not the name of a table, view or CTE",
                 hint="put the query into a CTE: WITH t AS (SELECT …) FROM ml.summary('t')",
             )
+        project, access = self.catalog.session_of(session)
+        if access is not None:  # the fence saw it as a text only
+            self.fence.check_table(path_of(name), project, access)
         # always in quotes: a name may be a word that means something after FROM
         return ".".join(f'"{part.strip(chr(34))}"' for part in re.findall(r'"[^"]+"|\w+', parts[1]))
 

@@ -16,14 +16,15 @@ if TYPE_CHECKING:
     from mlbox.engine.catalog.database import Catalog
     from mlbox.engine.features.service import Features
     from mlbox.engine.models.service import Models
+    from mlbox.engine.security.fence import Fence
 
 
 class Functions:
     """Registers the functions on the catalog's connection and makes their macros."""
 
-    def __init__(self, catalog: Catalog, features: Features, models: Models) -> None:
+    def __init__(self, catalog: Catalog, features: Features, models: Models, fence: Fence) -> None:
         self._connection = catalog.connection
-        self._asked = Asked(catalog, features, models)
+        self._asked = Asked(catalog, features, models, fence)
 
     def install(self) -> None:
         """At each start."""

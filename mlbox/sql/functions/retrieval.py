@@ -12,16 +12,19 @@ from mlbox.sql.functions.base import FUNCTIONS, Argument, Asked, Column, TableFu
 
 def features(asked: Asked, vector: str, spine: str, session: str) -> str:
     """See below."""
+    asked.check(session, ref=vector, table=spine)
     return asked.features.features_sql(asked.project(session), vector, spine)
 
 
 def features_at(asked: Asked, vector: str, moment: str, session: str) -> str:
     """See below."""
+    asked.check(session, ref=vector)
     return asked.features.features_at_sql(asked.project(session), vector, moment)
 
 
 def online(asked: Asked, vector: str, keys: str, session: str) -> str:
     """See below."""
+    asked.check(session, ref=vector)
     found = asked.features.online_rows(asked.project(session), vector, json.loads(keys))
     if not found:
         raise NotFound(f"vector {vector} gave no row")

@@ -122,3 +122,4 @@ statement(
     )
 )
 noun(Noun("member", "members"))
+noun(Noun("token", "tokens"))

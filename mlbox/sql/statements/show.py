@@ -106,7 +106,7 @@ SHOW LINEAGE OF kind name[@version]""",
             Show: _print,
             ShowLineage: lambda command, write: f"SHOW LINEAGE OF {print_described(command, write)}",
         },
-        later=("HUB", "MEMBERS", "SOURCES"),
+        later=("HUB", "SOURCES"),
         claims=_claims,
     )
 )

@@ -45,7 +45,7 @@ class Connection:
                 if isinstance(who, CancelKey):
                     self.cancels = who
                     return False
-                user = await start.authenticate(who, self._context.identify)
+                user = await start.authenticate(who, None if self._context.open_to_all() else self._context.identify)
             loop = asyncio.get_running_loop()
             self.conversation = await loop.run_in_executor(pool, self._welcome, who, user, key)
             return True

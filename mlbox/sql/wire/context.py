@@ -31,8 +31,9 @@ class WireContext:
     logs: Path
     """The folder with the logs of runs."""
     version: str
-    identify: Identify | None
-    """None lets everybody in as ``local``: a home on a loopback address without a token."""
+    identify: Identify
+    open_to_all: Callable[[], bool]
+    """Whether everybody is let in as ``local`` now: a home on a loopback address without token and members."""
     pg_catalog: PgCatalog
 
 

@@ -15,16 +15,19 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from fresh_home import fresh_home
+from security_parts import permission_of
 
 from mlbox.app.dispatcher import CommandDispatcher
 from mlbox.base.clock import now
 from mlbox.base.command import Caller, Result
 from mlbox.base.events import Bus, Event
 from mlbox.base.ids import new_id
+from mlbox.base.settings import Settings
 from mlbox.client.statistics import feature_stats
 from mlbox.engine.catalog.database import Catalog
 from mlbox.engine.catalog.tables import endpoints, models, predictions
 from mlbox.engine.monitor.service import Monitors
+from mlbox.engine.security.fence import Fence
 from mlbox.engine.workflows.service import Workflows
 from mlbox.sql.plain import PlainSql
 from mlbox.sql.script import SqlParser
@@ -158,11 +161,11 @@ class House:
 def house(tmp_path: Path) -> Iterator[House]:
     """An empty one."""
     catalog = Catalog.open(fresh_home(tmp_path / "home"))
-    bus, dispatcher, parser = Bus(), CommandDispatcher(catalog), SqlParser()
+    bus, dispatcher, parser = Bus(), CommandDispatcher(catalog, permission_of(catalog)), SqlParser()
     workflows = Workflows(catalog=catalog, bus=bus, dispatcher=dispatcher, parser=parser)
     monitors = Monitors(catalog=catalog, bus=bus, dispatcher=dispatcher, parser=parser)
     monitors.add_to(workflows.alterations)
-    for service in (workflows, monitors, PlainSql(catalog)):
+    for service in (workflows, monitors, PlainSql(catalog, Fence(catalog), Settings())):
         dispatcher.register(service.handlers())
     found = House(catalog, bus, dispatcher, workflows, monitors, parser)
     bus.listen(found.events.append)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import pytest
 from fresh_home import fresh_home
+from security_parts import permission_of
 
 from mlbox.app.dispatcher import CommandDispatcher
 from mlbox.base.command import Caller, Command, Handler, Plan, Query, Result, RunSql
@@ -130,7 +131,7 @@ def make_house(tmp_path: Path) -> Iterator[Callable[[], House]]:
         close()
         catalog = Catalog.open(fresh_home(tmp_path / "home"))
         bus = Bus()
-        dispatcher = CommandDispatcher(catalog)
+        dispatcher = CommandDispatcher(catalog, permission_of(catalog))
         parser = SmallParser()
         workflows = Workflows(catalog=catalog, bus=bus, dispatcher=dispatcher, parser=parser)
         house = House(catalog, bus, dispatcher, workflows, parser)

@@ -6,6 +6,21 @@ import hashlib
 import importlib
 import pkgutil
 from dataclasses import dataclass
+from typing import Literal
+
+Seen = Literal["all", "project", "name", "own", "audit", "task"]
+CONDITIONS: dict[Seen, str] = {
+    "all": "true",
+    "project": "list_contains(getvariable('mlbox_projects'), project)",
+    "name": "list_contains(getvariable('mlbox_projects'), name)",
+    "own": "name = getvariable('mlbox_user')",
+    "task": (
+        "list_contains(getvariable('mlbox_projects'), project) AND (kind <> 'statement' OR "
+        "list_contains(getvariable('mlbox_administered'), project) OR caller = getvariable('mlbox_user'))"
+    ),
+    "audit": "list_contains(getvariable('mlbox_administered'), project) OR caller = getvariable('mlbox_user')",
+}
+"""Which rows a member sees. The variables belong to the session, and members cannot set any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +41,21 @@ class View:
     doc: str
     sql: str
     columns: tuple[ViewColumn, ...]
+    seen: Seen = "project"
+    """By what the rows are chosen that a member sees; without members DuckDB folds the condition away."""
 
     @property
     def create(self) -> str:
         """The statement that makes it."""
-        return f"CREATE OR REPLACE VIEW catalog.ml.{self.name} AS {self.sql}"
+        return (
+            f"CREATE OR REPLACE VIEW catalog.ml.{self.name} AS SELECT * FROM ({self.sql}) "
+            f"WHERE getvariable('mlbox_user') IS NULL OR ({CONDITIONS[self.seen]})"
+        )
 
     @property
     def fingerprint(self) -> str:
         """Changes when the definition does."""
-        return hashlib.sha256(self.sql.encode()).hexdigest()[:16]
+        return hashlib.sha256(self.create.encode()).hexdigest()[:16]
 
 
 def all_views() -> list[View]:

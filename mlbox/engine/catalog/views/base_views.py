@@ -16,6 +16,7 @@ VIEWS = (
             ViewColumn("created_at", "TIMESTAMP WITH TIME ZONE", "When it was made"),
             ViewColumn("options", "VARIANT", "Options of its WITH clause"),
         ),
+        seen="name",
     ),
     View(
         "lineage",
@@ -65,6 +66,7 @@ VIEWS = (
             ViewColumn("error", "VARCHAR", "Message of the error"),
             ViewColumn("duration_ms", "DOUBLE", "How long it took", "ms"),
         ),
+        seen="audit",
     ),
     View(
         "events",

@@ -21,7 +21,7 @@ _COLUMNS = (
 def documentation(views: Iterable[View]) -> View:
     """``ml.columns``: every column of ``views``, and its own."""
     doc = "A column of a public view and what it means."
-    own = View("columns", doc, "", _COLUMNS)
+    own = View("columns", doc, "", _COLUMNS, seen="all")
     rows = [
         f"({literal(view.name)}, {literal(view.doc)}, {literal(column.name)}, {position}, {literal(column.type)}, "
         f"{literal(column.unit) if column.unit else 'NULL'}, {literal(column.doc)})"
@@ -29,4 +29,4 @@ def documentation(views: Iterable[View]) -> View:
         for position, column in enumerate(view.columns, start=1)
     ]
     names = ", ".join(column.name for column in _COLUMNS)
-    return View("columns", doc, f"SELECT * FROM (VALUES {', '.join(rows)}) AS d({names})", _COLUMNS)
+    return View("columns", doc, f"SELECT * FROM (VALUES {', '.join(rows)}) AS d({names})", _COLUMNS, seen="all")

@@ -46,5 +46,6 @@ VIEWS = (
             ViewColumn("door", "VARCHAR", "Through which door, where it is known"),
             ViewColumn("error", "VARCHAR", "What went wrong"),
         ),
+        seen="task",
     ),
 )
