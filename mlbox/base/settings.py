@@ -60,6 +60,14 @@ class Settings:
     package_certificates: str = _setting("", "File with the certificates of those who may sign for package indexes")
     package_wheelhouse: str = _setting("", "Folder of wheels, searched beside the indexes")
     package_offline: bool = _setting(False, "Whether packages come from the wheelhouse only")
+    gc_cache_days: int = _setting(30, "Environments and images not used for so long are garbage (mlbox gc)", "days")
+    gc_run_folder_days: int = _setting(30, "Folders of runs that ended so long ago are garbage; 0 keeps them", "days")
+    gc_log_days: int = _setting(0, "Logs of runs that ended so long ago are garbage; 0 keeps them", "days")
+    gc_runs_days: int = _setting(
+        0, "Runs that ended so long ago are garbage, unless a model is made from them; 0 never"
+    )
+    gc_runs_keep: int = _setting(0, "Runs beyond so many of a project are garbage, the oldest first; 0 never", "runs")
+    gc_trash_days: int = _setting(7, "Collected folders and logs lie so long in <home>/trash", "days")
     log_flush_ms: int = _setting(200, "Longest time a prediction waits before it is written", "ms")
     log_buffer_rows: int = _setting(100_000, "Predictions kept in memory before they are dropped and counted", "rows")
     max_request_mb: int = _setting(64, "Largest body of a request", "MB")

@@ -57,6 +57,7 @@ PLANS = {
     "CREATE ALERT a2 ON MONITOR watch WHEN psi > 1 THEN NOTIFY 'log:'": ("create", "shop.a2"),
     "ALTER ALERT late SUSPEND": (None, "shop.late"),
     "DROP ALERT late": ("drop", "shop.late"),
+    "COLLECT GARBAGE": ("reuse", "everything"),
     "SHOW RUNS LIMIT 1": ("read", "shop"),
     "SHOW LINEAGE OF MODEL m": ("read", "shop.m"),
     "DESCRIBE MODEL m@champion": ("read", "ml.model_versions"),

@@ -51,6 +51,11 @@ def client_folder(cache_folder: Path) -> Path:
     return target
 
 
+def is_current(path: Path) -> bool:
+    """Whether a copy in the cache is of the sources that there are."""
+    return path.name.partition(".")[0] == f"client-{_digest()}"
+
+
 @cache
 def client_sources() -> dict[str, bytes]:
     """Name in the zip → source, sorted. In the frozen executable they are data below ``mlbox_client/``."""

@@ -28,6 +28,10 @@ class Engines:
                 self._made[name] = EXECUTORS.get(name)(home=self._home, settings=self._settings)
             return self._made[name]
 
+    def names(self) -> list[str]:
+        """All executors."""
+        return EXECUTORS.names()
+
     def remote_names(self) -> list[str]:
         """Executors whose runs are elsewhere."""
         return [name for name in EXECUTORS.names() if self.get(name).capabilities.remote]

@@ -12,14 +12,16 @@ import selectors
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlbox.base.clock import now
 from mlbox.base.errors import Invalid
+from mlbox.engine.runs.executors.base import Waste
 from mlbox.engine.runs.executors.processes import kill_group, scrubbed_environment
 from mlbox.engine.runs.interpreters import host_python, probe, satisfies
 from mlbox.engine.runs.package_sources import PackageSources
@@ -135,7 +137,25 @@ class Environments:
 
 
 def _usable(folder: Path) -> bool:
-    return (folder / _MARKER).is_file() and (folder / "bin" / "python").exists()
+    """Whether the environment is there; it is marked as used now."""
+    marker = folder / _MARKER
+    if not (marker.is_file() and (folder / "bin" / "python").exists()):
+        return False
+    with suppress(OSError):
+        os.utime(marker)
+    return True
+
+
+def unused_environments(folder: Path, used: Collection[str], before: float) -> Iterator[Waste]:
+    """Environments that no run of ``used`` (their keys) is in and that none was given since ``before`` (seconds)."""
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        marker = path / _MARKER
+        if path.name in used or not marker.is_file() or marker.stat().st_mtime >= before:
+            continue
+        size = sum(file.lstat().st_size for file in path.rglob("*") if not file.is_dir())
+        body = json.loads(marker.read_text())
+        why = f"of {', '.join(body.get('requirements', ()))}; not used for long"
+        yield Waste("environment", path.name, why, size, partial(shutil.rmtree, path))
 
 
 @contextmanager

@@ -16,10 +16,13 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.errors import Invalid, MlboxError, Unavailable
 from mlbox.engine.runs.executors.docker_engine import Engine, is_missing, told
+from mlbox.engine.runs.executors.endings import write_json
 from mlbox.engine.runs.interpreters import host_python, probe, satisfies
 from mlbox.engine.runs.package_sources import PackageSources
 from mlbox.engine.runs.uv import find_uv
@@ -65,9 +68,11 @@ class Recipe:
 class Images:
     """Finds and makes images. Safe in threads: one image is made by one of them."""
 
-    def __init__(self, engine: Engine, settings: Settings) -> None:
+    def __init__(self, engine: Engine, settings: Settings, used_file: Path) -> None:
         self._engine = engine
         self._settings = settings
+        self._used_file = used_file
+        """Tag → when it was last used by this home, since an engine does not know."""
         self._building: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
@@ -112,7 +117,43 @@ class Images:
                 self._build(recipe, tag, sink)
         finally:
             lock.release()
+        self._note_used(tag)
         return tag
+
+    def unused(self, before: datetime) -> list[tuple[str, int]]:
+        """Tags and sizes of images that this home has not used since."""
+        found = []
+        for tag, used in self._used().items():
+            if used < before.timestamp():
+                with told("asking for an image", self._engine):
+                    try:
+                        size = int(self._engine.client().api.inspect_image(tag)["Size"])
+                    except Exception as error:
+                        if not is_missing(error):
+                            raise
+                        continue
+                found.append((tag, size))
+        return found
+
+    def remove(self, tag: str) -> None:
+        """Take an image away; ``Invalid`` when a container is made of it."""
+        with told(f"removing {tag}", self._engine):
+            try:
+                self._engine.client().api.remove_image(tag)
+            except Exception as error:
+                if not is_missing(error):
+                    raise
+
+    def _used(self) -> dict[str, float]:
+        try:
+            return {str(tag): float(used) for tag, used in json.loads(self._used_file.read_text()).items()}
+        except (OSError, ValueError, AttributeError, TypeError):
+            return {}
+
+    def _note_used(self, tag: str) -> None:
+        with self._lock:
+            self._used_file.parent.mkdir(parents=True, exist_ok=True)
+            write_json(self._used_file, {**self._used(), tag: time.time()})
 
     def _version(self, python: str | None) -> str:
         if python:

@@ -20,10 +20,20 @@ from mlbox.engine.runs import lifecycle, results
 from mlbox.engine.runs.admission import Capacity, Slots
 from mlbox.engine.runs.attempts import Attempts, Doors, Workshop
 from mlbox.engine.runs.calls_home import CallsHome
-from mlbox.engine.runs.commands import CancelRun, CreateFunction, DropFunction, DropRun, LogToRun, Rerun, StartRun
+from mlbox.engine.runs.commands import (
+    CancelRun,
+    CollectGarbage,
+    CreateFunction,
+    DropFunction,
+    DropRun,
+    LogToRun,
+    Rerun,
+    StartRun,
+)
 from mlbox.engine.runs.engines import Engines
 from mlbox.engine.runs.frames import Frames
 from mlbox.engine.runs.functions import Functions
+from mlbox.engine.runs.garbage import Garbage
 from mlbox.engine.runs.importance import Importance
 from mlbox.engine.runs.ledger import Ending, Ledger
 from mlbox.engine.runs.output import Output
@@ -89,6 +99,7 @@ class Runs:
         self._supervisor = Supervisor(shop, attempts, Slots(Capacity.of(settings)))
         self._sweeps = Sweeps(attempts, self._supervisor, self._watches, Importance(artifacts, self.calls_home))
         self._removal = Removal(catalog, self._ledger, self.log_path)
+        self._garbage = Garbage(catalog, settings, engines, self._removal)
         self._restart = Restart(shop, attempts, self._supervisor, self._watches, self._sweeps)
 
     def handlers(self) -> Iterable[Handler]:
@@ -101,6 +112,7 @@ class Runs:
             Handler(Rerun, self.plan_rerun, self.rerun),
             Handler(LogToRun, self.plan_log, self.log),
             Handler(DropRun, self._removal.plan, self._removal.drop),
+            Handler(CollectGarbage, self._garbage.plan, self._garbage.collect),
         )
 
     def find(self, project: str, text: str) -> RunRow:

@@ -868,3 +868,6 @@ RUN train SWEEP (lr IN (1, 2)) MINIMIZE loss MAX ERRORS 0
 
 RUN train WITH (lr = 1) PRUNE MEDIAN
 -- error 1:25 PRUNE belongs to SWEEP, and there is no SWEEP | add SWEEP (parameter IN (value, ..)) before it
+
+COLLECT GARBAGE NOW
+-- error 1:17 NOW is not expected here | nothing more may follow

@@ -576,3 +576,6 @@ CREATE MONITOR m ON ENDPOINT e BASELINE RUN $run LABELS FROM fraud.labels
 
 RUN train SWEEP (lr BETWEEN 0.001 AND 0.1 LOG) USING tpe MINIMIZE loss LIMIT 40 PARALLEL 4 PRUNE HALVING MAX ERRORS 3 STOP WHEN (since_best > 10)
 -- => StartRun function=p.train, sweep=Sweep(parameters=(SweepParameter(name='lr', low=0.001, high=0.1, log=True)), metric='loss', goal='minimize', strategy='tpe', limit=40, parallel=4, stop_when=<since_best > 10>, prune='halving', max_errors=3)
+
+COLLECT GARBAGE
+-- => CollectGarbage

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 import textwrap
@@ -95,7 +96,7 @@ def docker_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Se
 
     folder = tmp_path_factory.mktemp("docker")
     with fixture.engine(folder / "engine") as variables:
-        server = Server(folder / "home", environment=variables)
+        server = Server(folder / "home", environment={**variables, "MLBOX_GC_CACHE_DAYS": "0"})
         client = docker.DockerClient(base_url=variables["MLBOX_DOCKER_HOST"])
         try:
             yield server, client, folder
@@ -110,6 +111,10 @@ def make(place: tuple[Server, Any, Path], name: str, code: str, clauses: str = "
     body = {"sql": f"CREATE FUNCTION {name} FROM '{name}.py' RUNTIME docker {clauses}", "folder": str(folder)}
     status, _, answer = server.request("POST", "/sql", body)
     assert status == 200, answer
+
+
+def label_of(server: Server) -> str:
+    return hashlib.sha256(str(server.home).encode()).hexdigest()[:16]
 
 
 def log_of(server: Server, run: str) -> str:
@@ -137,10 +142,15 @@ def test_an_image_is_built_once_and_told_beforehand(docker_server: Any) -> None:
     again = server.sql("RUN built")[0]["rows"][0][0]
     assert "building" not in log_of(server, again)
     assert server.sql("EXPLAIN RUN built")[0]["rows"][0][0] == "reuse"
+    left = client.containers.create(tag, labels={"mlbox.home": label_of(server), "mlbox.run": "gone"})
+    done = server.cli("gc", "--dry-run")
+    assert f"image {tag}" in done.stdout and f"container {left.short_id}" in done.stdout, done
+    done = server.cli("gc")
+    assert done.returncode == 0 and "collected " in done.stdout, done
+    assert not client.images.list(tag) and not client.containers.list(all=True, filters={"id": left.id})
     make(docker_server, "broken", "def handler(ctx): pass\n", "REQUIREMENTS ('no-such-package-of-mlbox')")
     error = server.error("RUN broken")
     assert error["code"] == "invalid" and "no-such-package-of-mlbox" in error["hint"]
-    client.images.remove(tag)
 
 
 @pytest.mark.engine

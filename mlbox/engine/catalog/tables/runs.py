@@ -210,6 +210,28 @@ def ended_with_handle(cursor: DuckDBPyConnection, runtimes: Iterable[str]) -> li
     return select(cursor, condition, [*FINAL, list(runtimes)])
 
 
+def ends(cursor: DuckDBPyConnection) -> dict[str, datetime]:
+    """Id of each ended run → its end."""
+    marks = ", ".join("?" for _ in FINAL)
+    rows = cursor.execute(
+        f"SELECT id, coalesce(finished_at, created_at) FROM catalog.main.runs WHERE state IN ({marks})", FINAL
+    ).fetchall()
+    return dict(rows)
+
+
+def old(cursor: DuckDBPyConnection, before: datetime | None, keep: int | None) -> list[tuple[str, str]]:
+    """Project and id of runs (not of trials) that ended before, or are beyond the newest ``keep`` of a project."""
+    if before is None and keep is None:
+        return []
+    marks = ", ".join("?" for _ in FINAL)
+    return cursor.execute(
+        f"SELECT project, id FROM catalog.main.runs WHERE parent_id IS NULL AND state IN ({marks}) "
+        "QUALIFY coalesce(finished_at, created_at) < ? "
+        "OR row_number() OVER (PARTITION BY project ORDER BY id DESC) > ? ORDER BY id",
+        [*FINAL, before, keep],
+    ).fetchall()
+
+
 def children(cursor: DuckDBPyConnection, parent_id: str) -> list[RunRow]:
     """Trials of a sweep, in order."""
     return select(cursor, "parent_id = ? ORDER BY id", [parent_id])

@@ -6,8 +6,9 @@ A newcomer adds one file to this package: a class with the five verbs and
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
@@ -162,6 +163,26 @@ class Foreseeing(Protocol):
     def foresee(self, wish: Wish) -> Sequence[tuple[str, str, str]]:
         """Steps (action, object, detail) for the plan; raises ``Invalid`` for what cannot be met. Changes nothing,
         and an engine that does not answer is no error here."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Waste:
+    """Something that may be removed: ``size`` in bytes, ``why`` for people, ``remove`` does it."""
+
+    kind: str
+    name: str
+    why: str
+    size: int
+    remove: Callable[[], None]
+
+
+@runtime_checkable
+class Collecting(Protocol):
+    """An executor that keeps things on its engine beyond a run."""
+
+    def waste(self, active: set[str], before: datetime) -> Iterable[Waste]:
+        """What may go: all of runs that are not ``active`` (ids), and caches not used since ``before``."""
         ...
 
 

@@ -15,12 +15,14 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from mlbox.base.errors import Invalid
-from mlbox.engine.runs.executors.base import EXECUTORS, Capabilities, Handle, LogSink, RunSpec, Status, Wish
+from mlbox.engine.runs.executors.base import EXECUTORS, Capabilities, Handle, LogSink, RunSpec, Status, Waste, Wish
 from mlbox.engine.runs.executors.docker_engine import Engine, is_missing, told
 from mlbox.engine.runs.executors.docker_options import DockerOptions
 from mlbox.engine.runs.executors.endings import ended, note_stop, out_of_memory, read_json, without_report, write_json
@@ -43,7 +45,7 @@ class DockerExecutor:
 
     def __init__(self, *, home: Home, settings: Settings) -> None:
         self._engine = Engine(settings.docker_host)
-        self._images = Images(self._engine, settings)
+        self._images = Images(self._engine, settings, home.cache / "images.json")
         self._label = hashlib.sha256(str(home.path).encode()).hexdigest()[:16]
         self._following = Following()
 
@@ -140,6 +142,18 @@ class DockerExecutor:
             return True
         with told("asking for a container", self._engine):
             return self._state(handle["container"]) is not None
+
+    def waste(self, active: set[str], before: datetime) -> Iterator[Waste]:
+        """Containers of runs that are over, and images that this home has not used."""
+        with told("asking for containers", self._engine):
+            filters = {"label": f"mlbox.home={self._label}"}
+            for container in self._engine.client().api.containers(all=True, filters=filters):
+                run = container["Labels"].get("mlbox.run", "")
+                if run not in active:
+                    why = f"of run {run[:16]}, which is over"
+                    yield Waste("container", container["Id"][:12], why, 0, partial(self._remove, container["Id"]))
+        for tag, size in self._images.unused(before):
+            yield Waste("image", tag, "not used for long", size, partial(self._images.remove, tag))
 
     def _arguments(self, spec: RunSpec, options: DockerOptions) -> dict[str, Any]:
         arguments: dict[str, Any] = {

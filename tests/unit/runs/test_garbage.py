@@ -1,0 +1,123 @@
+"""COLLECT GARBAGE: what is old goes, what something points at stays."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from waiting import wait_until
+
+from mlbox.base.clock import now
+from mlbox.base.ids import new_id
+from mlbox.engine.catalog.tables import runs
+from mlbox.engine.runs.commands import CancelRun, CollectGarbage
+
+CODE = "def work(ctx, seconds=0):\n    import time\n    print('on', flush=True)\n    time.sleep(seconds)\n"
+
+
+def steps(bench: Any) -> list[tuple[str, str]]:
+    """What would go: action and object."""
+    handler = next(entry for entry in bench.runs.handlers() if entry.command is CollectGarbage)
+    return [(step.action, step.object) for step in handler.plan(CollectGarbage(), None).steps]
+
+
+def age(bench: Any, run: str, days: int) -> None:
+    """Put the end of a run back."""
+    finished = now() - timedelta(days=days)
+    bench.catalog.write(lambda cursor: runs.change(cursor, run, {"finished_at": finished}))
+
+
+def old_file(path: Path, days: int) -> None:
+    then = time.time() - days * 86_400
+    os.utime(path, (then, then))
+
+
+def test_a_fresh_home_has_none(bench: Any) -> None:
+    bench.function("work", CODE)
+    bench.run("work")
+    assert steps(bench) == [("reuse", "everything")]
+    result = bench.do(CollectGarbage())
+    assert result.message == "collected 0 things, 0 MB" and result.table.num_rows == 0
+
+
+def test_folders_and_logs_go_to_the_trash_and_then_away(make_bench: Callable[..., Any]) -> None:
+    bench = make_bench(gc_run_folder_days=10, gc_log_days=20)
+    bench.function("work", CODE)
+    older, younger, fresh = (bench.run("work").facts["run"] for _ in range(3))
+    age(bench, older, 21)
+    age(bench, younger, 11)
+    stray = new_id()
+    (bench.home.logs / f"{stray}.log").write_text("of a run that is not there\n")
+    (bench.home.logs / "server.log").write_text("not a run's\n")
+    wanted = [("drop", f"run folder {run}") for run in sorted((older, younger))]
+    wanted += [("drop", f"log {run}") for run in sorted((older, stray))]
+    assert steps(bench) == wanted
+    assert (bench.home.runs / older).is_dir()  # a plan changes nothing
+    result = bench.do(CollectGarbage())
+    assert result.facts["collected"] == 4 and result.facts["bytes"] > 0
+    assert [path.name for path in bench.home.runs.iterdir()] == [fresh]
+    assert not bench.runs.log_path(older).exists() and bench.runs.log_path(younger).exists()
+    assert (bench.home.logs / "server.log").exists()
+    kept = list((bench.home.path / "trash").rglob(f"{older}.log"))
+    assert [path.read_text() for path in kept] == ["on\n"]
+    assert bench.row(older)["state"] == "completed"  # the run itself is known as before
+    (batch,) = (bench.home.path / "trash").iterdir()
+    old_file(batch, 8)
+    assert steps(bench) == [("drop", f"trash {batch.name}")]
+    bench.do(CollectGarbage())
+    assert not batch.exists()
+
+
+def test_old_runs_go_by_age_and_by_number(make_bench: Callable[..., Any]) -> None:
+    bench = make_bench(gc_runs_days=5, gc_runs_keep=2)
+    bench.function("work", CODE)
+    ids = [bench.run("work").facts["run"] for _ in range(4)]
+    age(bench, ids[3], 6)
+    assert [name for _, name in steps(bench)][:3] == [f"run {ids[0]}", f"run {ids[1]}", f"run {ids[3]}"]
+    bench.do(CollectGarbage())
+    assert [row["id"] for row in bench.rows("SELECT id FROM catalog.ml.runs")] == [ids[2]]
+    assert not bench.runs.log_path(ids[0]).exists()
+
+
+def test_what_is_in_use_stays(make_bench: Callable[..., Any]) -> None:
+    bench = make_bench(gc_cache_days=1, gc_runs_keep=1)
+    bench.function("built", CODE, requirements=("six",))
+    run = bench.run("built", asynchronous=True, parameters={"seconds": 600}).facts["run"]
+    wait_until(lambda: bench.row(run)["state"] == "running")
+    (marker,) = bench.home.environments.glob("*/mlbox-environment.json")
+    old_file(marker, 2)
+    copy = bench.home.cache / "client-0123456789abcdef.zip"
+    copy.write_bytes(b"of another version")
+    assert steps(bench) == [("drop", f"client {copy.name}")]  # neither the run, nor its folder, nor its environment
+    bench.do(CancelRun(project="default", run=run))
+    assert steps(bench) == [("drop", f"environment {marker.parent.name}"), ("drop", f"client {copy.name}")]
+    bench.run("built")
+    assert steps(bench) == [("drop", f"run {run}"), ("drop", f"client {copy.name}")]  # it was used just now
+    old_file(marker, 2)
+    bench.do(CollectGarbage())
+    assert not marker.parent.exists() and not copy.exists()
+    assert bench.run("built").facts["state"] == "completed"  # and it is built again
+
+
+def test_the_command_line_says_what_and_how_much(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    (home / "logs").mkdir(parents=True)
+    stray = new_id()
+    (home / "logs" / f"{stray}.log").write_text("x" * 2_000_000)
+
+    def gc(*flags: str) -> str:
+        command = [sys.executable, "-m", "mlbox", "--home", str(home), "gc", *flags]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=100).stdout
+
+    assert gc("--dry-run") == f"log {stray}: 2 MB; its run is not there any more\nnothing was removed\n"
+    assert json.loads(gc("--dry-run", "--json"))[0]["object"] == f"log {stray}"
+    wanted = f"log {stray}: 2,000,000 bytes; its run is not there any more\ncollected 1 thing, 2 MB\n"
+    assert gc() == wanted
+    assert gc().splitlines()[-1] == "collected 0 things, 0 MB"
