@@ -76,11 +76,13 @@ class RemoteDoor:
 
     def run(self, text: str, parameters: Any = None, *, arrow: bool = False) -> Iterator[dict[str, Any]]:
         """Split here, carried out there."""
+        from mlbox.sql.parameters import refuse_unused, used
         from mlbox.sql.script import split
 
+        refuse_unused(text, parameters)
         for statement in split(text):
             try:
-                body = self._post(statement.text, parameters, arrow)
+                body = self._post(statement.text, used(statement.text, parameters), arrow)
             except MlboxError as error:
                 if error.where:
                     error.where = Where.at(text, statement.offset + error.where.offset)

@@ -13,6 +13,8 @@ from mlbox.base.command import Command, Query, RunSql
 from mlbox.base.names import Ref
 from mlbox.engine.catalog.commands import Explain
 from mlbox.engine.features.commands import InsertFeatures
+from mlbox.sql.parameters import Parameters
+from mlbox.sql.parser import Cursor, Scope, verbatim
 
 if TYPE_CHECKING:
     from mlbox.engine.catalog.database import Catalog
@@ -26,6 +28,12 @@ _INSERT = re.compile(
 
 def _plain(name: str) -> str:
     return name[1:-1].replace('""', '"') if name.startswith('"') else name
+
+
+def _bound(body: Query, command: RunSql) -> Query:
+    """The rows with the values of parameters in them."""
+    scope = Scope(body.source or body.text, command.project, Parameters(command.parameters))
+    return verbatim(Cursor.over(scope, body.text, body.offset)) if body.text.strip() else body
 
 
 def feature_set_insert(catalog: Catalog, command: RunSql) -> Command | None:
@@ -43,7 +51,7 @@ def feature_set_insert(catalog: Catalog, command: RunSql) -> Command | None:
         return None
     columns = re.findall(_NAME, found[5]) if found[5] else []
     start = found.end()
-    body = Query(command.query.text[start:], command.query.offset + start, command.query.source)
+    body = _bound(Query(command.query.text[start:], command.query.offset + start, command.query.source), command)
     insert = InsertFeatures(
         ref=Ref(project.lower(), name), query=body, columns=tuple(_plain(column) for column in columns)
     )

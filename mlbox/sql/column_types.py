@@ -11,6 +11,7 @@ def type_text(cursor: Cursor) -> str:
     if not is_name(cursor.token):
         cursor.fail(f"expected a type, found {cursor.found()}", "for example DOUBLE, BIGINT, VARCHAR or TIMESTAMP")
     start = cursor.token.start
+    first_index = cursor.index
     first = cursor.advance().key
     while cursor.accept("."):
         cursor.advance()
@@ -26,6 +27,9 @@ def type_text(cursor: Cursor) -> str:
                 cursor.expect("TIME", "ZONE", hint=f"write {first} {zone} TIME ZONE")
     while cursor.at("["):
         cursor.index = cursor.closing(cursor.index) + 1
+    for token in cursor.tokens[first_index : cursor.index]:
+        if token.kind == "parameter":
+            cursor.fail("a type takes no parameters", "write the type out, for example DECIMAL(18, 3)", token)
     return cursor.scope.source[start : cursor.tokens[cursor.index - 1].stop]
 
 

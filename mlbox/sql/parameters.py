@@ -7,8 +7,10 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from mlbox.base.errors import Invalid
+from mlbox.base.command import Query
+from mlbox.base.errors import Invalid, StatementError
 from mlbox.base.names import literal
+from mlbox.base.suggest import did_you_mean
 from mlbox.sql.lexer import Token, tokenize
 
 Given = Sequence[Any] | Mapping[str, Any] | None
@@ -26,12 +28,7 @@ class Parameters:
     """The values given with one statement; each ``?`` takes the next number."""
 
     def __init__(self, given: Given = None, *, tolerant: bool = False) -> None:
-        if given is None:
-            self._values: dict[str, Any] = {}
-        elif isinstance(given, Mapping):
-            self._values = {str(name).lstrip("$").lower(): value for name, value in given.items()}
-        else:
-            self._values = {str(number): value for number, value in enumerate(given, 1)}
+        self._values = _by_name(given)
         self._tolerant = tolerant
         self._asked = 0
 
@@ -50,19 +47,81 @@ class Parameters:
             return self._values[name]
         if self._tolerant:
             return Unbound(token.text)
-        given = ", ".join("$" + name for name in self._values)
-        raise Invalid(
-            f"parameter {shown} has no value", hint=f"given: {given}" if given else "send parameters with the statement"
-        )
+        raise Invalid(f"parameter {shown} has no value", hint=_missing(self._values))
 
 
 def used(text: str, given: Given) -> Given:
-    """Of named values those that ``text`` has as ``$name``: DuckDB refuses the others. Positional ones stay."""
+    """Of named values those that ``text`` has as ``$name``: a script's others are for its other statements."""
     if not isinstance(given, Mapping):
         return given
-    tokens = tokenize(text) if given and "$" in text else []
-    names = {token.text[1:].lower() for token in tokens if token.kind == "parameter"}
+    names = {_name(token) for token in _places(text)} if given else set()
     return {name: value for name, value in given.items() if str(name).lstrip("$").lower() in names} or None
+
+
+def for_query(query: Query, given: Given) -> dict[str, Any] | None:
+    """The values that DuckDB wants, by name or number; raises ``StatementError`` for one that is missing."""
+    if not given and len(query.text) > _LONG:
+        return None  # a long INSERT is not cut into its tokens: DuckDB tells what is missing
+    values = _by_name(given)
+    found: dict[str, Any] = {}
+    asked = 0
+    for token in _places(query.text):
+        asked += token.text == "?"
+        name, shown = (str(asked), f"? (number {asked})") if token.text == "?" else (token.text[1:], token.text)
+        if name.lower() not in values:
+            raise StatementError(
+                f"parameter {shown} has no value", hint=_missing(values), where=query.where(token.start)
+            )
+        found[name] = values[name.lower()]
+    return found or None
+
+
+def refuse_unused(text: str, given: Given) -> None:
+    """Raise ``Invalid`` for a value that no statement of the script ``text`` asks for."""
+    if not given:
+        return
+    places = _places(text)
+    if isinstance(given, Mapping):
+        names = {_name(token) for token in places}
+        for name in given:
+            if str(name).lstrip("$").lower() not in names:
+                shown = sorted({token.text for token in places})
+                hint = did_you_mean(f"${name}", shown) or "write $name where the value belongs, or leave it out"
+                raise Invalid(f"the value of ${str(name).lstrip('$')} is used nowhere", hint=hint)
+        return
+    numbers = [int(token.text[1:]) for token in places if token.text[1:].isdigit()]
+    wanted = max([sum(token.text == "?" for token in places), *numbers])
+    if len(given) > wanted:
+        takes = f"takes {wanted}" if wanted else "takes none"
+        raise Invalid(f"{len(given)} values are given, and the text {takes}", hint="write $1, $2, .. or ? for them")
+
+
+_LONG = 100_000
+"""Characters of a text without values beyond which its parameters are not looked for."""
+
+
+def _places(text: str) -> list[Token]:
+    """The parameters in a text."""
+    if "$" not in text and "?" not in text:
+        return []
+    return [token for token in tokenize(text) if token.kind == "parameter"]
+
+
+def _name(token: Token) -> str:
+    return token.text[1:].lower()
+
+
+def _by_name(given: Given) -> dict[str, Any]:
+    if given is None:
+        return {}
+    if isinstance(given, Mapping):
+        return {str(name).lstrip("$").lower(): value for name, value in given.items()}
+    return {str(number): value for number, value in enumerate(given, 1)}
+
+
+def _missing(values: Mapping[str, Any]) -> str:
+    given = ", ".join("$" + name for name in values)
+    return f"given: {given}" if given else "send parameters with the statement"
 
 
 def as_literal(value: Any) -> str:

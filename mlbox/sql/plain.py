@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from mlbox.base.command import Caller, Handler, Plan, Query, Result, RunSql, Ste
 from mlbox.base.errors import Forbidden, StatementError
 from mlbox.base.ids import new_id
 from mlbox.engine.catalog.duckdb_errors import located, translate
+from mlbox.sql.parameters import for_query
 from mlbox.sql.rows import QueryRows, whole_table
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class PlainSql:
                 return self._write(cursor, command, kind)
             except duckdb.Error as error:
                 if kind in READING:
-                    raise located(cursor, error, command.query, _used(command)) from None
+                    raise located(cursor, error, command.query, for_query(command.query, command.parameters)) from None
                 raise translate(error, command.query) from None
 
     def read(self, command: RunSql) -> Result:
@@ -182,25 +183,12 @@ def fetch(cursor: DuckDBPyConnection, command: RunSql) -> tuple[pyarrow.Table | 
 
 
 def _relation(cursor: DuckDBPyConnection, command: RunSql) -> Any:
-    return cursor.sql(command.query.text, params=_used(command))
+    return cursor.sql(command.query.text, params=for_query(command.query, command.parameters))
 
 
 def _rollback(cursor: DuckDBPyConnection) -> None:
     with suppress(Exception):  # there may be none any more
         cursor.execute("ROLLBACK")
-
-
-def _used(command: RunSql) -> Any:
-    """The parameters that the statement names: a script's others are for its other statements."""
-    import duckdb
-
-    parameters = command.parameters
-    if not parameters:
-        return None
-    if isinstance(parameters, Mapping):
-        named = duckdb.extract_statements(command.query.text)[0].named_parameters
-        return {name: value for name, value in parameters.items() if name in named} or None
-    return parameters
 
 
 def _with_rows(table: pyarrow.Table | None, truncated: bool) -> Result:

@@ -14,6 +14,7 @@ from mlbox.engine.catalog.commands import Explain, Show, UseProject
 from mlbox.engine.models.commands import CreateModel
 from mlbox.engine.runs.commands import CreateFunction
 from mlbox.sql.capture import feature_set_insert
+from mlbox.sql.parameters import refuse_unused
 from mlbox.sql.script import Statement, parse, split
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Session:
         Of a streamed session, the last result may have ``rows`` instead of a table; the caller closes them.
         """
         statements = split(text)
+        refuse_unused(text, parameters)
         for statement in statements:
             began = time.perf_counter()
             command = self.command(statement, parameters)

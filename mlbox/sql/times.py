@@ -48,17 +48,7 @@ def _interval(cursor: Cursor, what: str) -> timedelta:
     cursor.accept("INTERVAL")
     token = cursor.token
     if token.kind == "parameter":
-        cursor.advance()
-        given = bound(cursor, token)
-        if isinstance(given, Unbound):
-            return timedelta(seconds=1)
-        if isinstance(given, timedelta):
-            found = given
-        elif isinstance(given, str):
-            found = _interval_text(cursor, what, given, token)
-        else:
-            message = f"{what} needs an interval, and {token.text} is {given!r}"
-            cursor.fail(message, "pass a text like '5 minutes'", token)
+        found = _bound_interval(cursor, what, token)
     elif token.kind == "string":
         cursor.advance()
         inner = string_value(token.text)
@@ -71,6 +61,23 @@ def _interval(cursor: Cursor, what: str) -> timedelta:
         hint = f"write {what} 1 {token.text}" if is_unit(token) else _INTERVAL_HINT
         cursor.fail(f"{what} needs an interval, found {cursor.found()}", hint)
     return found
+
+
+def _bound_interval(cursor: Cursor, what: str, token: Token) -> timedelta:
+    """``$wait`` as a text or an interval, ``$n MINUTES`` as a number or a text with one."""
+    cursor.advance()
+    given = bound(cursor, token)
+    unit = cursor.advance().text if is_unit(cursor.token) else ""
+    if isinstance(given, Unbound):
+        return timedelta(seconds=1)
+    if isinstance(given, timedelta) and not unit:
+        return given
+    if isinstance(given, str):
+        return _interval_text(cursor, what, f"{given} {unit}".strip(), token)
+    if unit and isinstance(given, (int, float)) and not isinstance(given, bool):
+        return given * _unit(cursor, what, unit, token)
+    hint = "pass a number, such as 5" if unit else "pass a text like '5 minutes'"
+    cursor.fail(f"{what} needs an interval, and {token.text} is {given!r}", hint, token)
 
 
 def _bare_interval(cursor: Cursor, what: str) -> timedelta:

@@ -23,6 +23,8 @@ def value(cursor: Cursor, what: str) -> Any:
         cursor.advance()
         return string_value(token.text)
     if token.kind == "parameter":
+        if is_unit(cursor.peek()):
+            return interval(cursor, what, positive=False)
         cursor.advance()
         return bound(cursor, token)
     if token.kind == "number" or token.key in ("-", "+"):
@@ -36,7 +38,7 @@ def value(cursor: Cursor, what: str) -> Any:
         return _CONSTANTS[token.key]
     if token.key == "INTERVAL":
         return interval(cursor, what, positive=False)
-    if token.key in ("TIMESTAMP", "TIMESTAMPTZ", "DATE") and cursor.peek().kind == "string":
+    if token.key in ("TIMESTAMP", "TIMESTAMPTZ", "DATE") and cursor.peek().kind in ("string", "parameter"):
         return instant(cursor, what)
     if token.key == "(":
         cursor.fail(f"{what}: parentheses are no value", "a list is written [a, b], a struct {'key': value}")
@@ -66,6 +68,8 @@ def _number(cursor: Cursor, what: str) -> int | float:
     if first.key in ("-", "+"):
         cursor.advance()
     token = cursor.token
+    if token.kind == "parameter":
+        return sign * number(cursor, what)
     if token.kind != "number":
         cursor.fail(f"{what}: expected a number, found {cursor.found()}", "write a number, such as 1 or 0.5")
     cursor.advance()

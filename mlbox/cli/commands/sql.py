@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
+import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mlbox.base.errors import Cancelled, Invalid
 
@@ -21,6 +25,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--project", default="default", help="where names without a project are looked up")
     parser.add_argument(
         "--format", choices=tuple(FORMS), help="form of the rows (default: box on a terminal, else csv)"
+    )
+    parser.add_argument(
+        "--param",
+        action="append",
+        metavar="[NAME=]VALUE",
+        help="value of $NAME, or of the next ? or $1; JSON where it is some, else text; may be repeated",
     )
     parser.add_argument("--json", action="store_true", help="the same as --format json, errors too")
 
@@ -41,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
             from mlbox.cli.shell.loop import shell
 
             return shell(door, arguments.format or "box")
-        conducted = Conducted(door, text, arrow=form == "arrow")
+        conducted = Conducted(door, text, _parameters(arguments.param), arrow=form == "arrow")
         try:
             for result in conducted.results(watcher(door, text)):
                 print_result(result, form)
@@ -52,6 +62,28 @@ def run(arguments: argparse.Namespace) -> int:
             print_error(error, as_json=arguments.json)
             return INTERRUPTED
     return 0
+
+
+def _parameters(given: Sequence[str] | None) -> dict[str, Any] | list[Any] | None:
+    """By name, or in their order."""
+    if not given:
+        return None
+    pairs = [_NAMED.match(entry) for entry in given]
+    if not any(pairs):
+        return [_value(entry) for entry in given]
+    if not all(pairs):
+        raise Invalid("--param: some have names and some have none", hint="give all of them as NAME=VALUE")
+    return {found[1]: _value(found[2]) for found in pairs if found}
+
+
+_NAMED = re.compile(r"\$?([A-Za-z_]\w*)=(.*)\Z", re.DOTALL)
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _text(arguments: argparse.Namespace) -> str | None:

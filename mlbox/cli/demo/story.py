@@ -66,6 +66,7 @@ class Story:
         self._summary()
 
     def _section(self, section: Section) -> None:
+        from mlbox.sql.parameters import used
         from mlbox.sql.script import split
 
         self._heading(section.title)
@@ -75,7 +76,7 @@ class Story:
             if self._done(statement.text):
                 self._line("reused: it is there from before")
                 continue
-            for result in self._door.run(statement.text, {"data": str(self._data)}):
+            for result in self._door.run(statement.text, used(statement.text, {"data": str(self._data)})):
                 self._line(f"{result['message']}  ({time.perf_counter() - began:.1f} s)")
 
     def _done(self, statement: str) -> bool:
