@@ -23,8 +23,10 @@ DEBIAN = {
     "iptables": "iptables",
     "ip": "iproute2",
     "psql": "postgresql-client",
+    "java": "default-jdk-headless",
+    "/usr/share/java/postgresql.jar": "libpostgresql-jdbc-java",
 }
-"""Command → package that brings it."""
+"""Command or file → package that brings it."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,13 @@ def why_no_engine(name: str) -> str:
     return done.stdout.strip() if done.returncode == 0 else done.stderr.strip()[-300:]
 
 
+def _is_there(name: str) -> bool:
+    return Path(name).exists() if name.startswith("/") else shutil.which(name) is not None
+
+
 def install_debian() -> str:
     """Install what is missing where we may; returns what to say about it."""
-    missing = sorted({package for command, package in DEBIAN.items() if shutil.which(command) is None})
+    missing = sorted({package for name, package in DEBIAN.items() if not _is_there(name)})
     if not missing:
         return "nothing is missing"
     if os.geteuid() != 0 or shutil.which("apt-get") is None:

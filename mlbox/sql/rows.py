@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from mlbox.base.command import Query
 
+MARKED = frozenset({"JSON", "UUID", "UUID[]"})
+"""Types that come as text and are told in the metadata of their columns (``mlbox:type``)."""
 BATCH_ROWS = 8_192
 """Rows of a batch at most: what is held of a result that is streamed."""
 
@@ -25,7 +27,7 @@ class QueryRows:
     """
 
     def __init__(self, relation: Any, query: Query, *, limit: int | None) -> None:
-        relation, json_columns = _readable(relation)
+        relation, marks = _readable(relation)
         self._query = query
         self._limit = limit
         self._underway = current()
@@ -35,7 +37,7 @@ class QueryRows:
         self.truncated = False
         """Whether there were more than ``limit`` rows; known at the end."""
         self._reader = relation.to_arrow_reader(BATCH_ROWS)
-        self._schema = _marked(self._reader.schema, json_columns)
+        self._schema = _marked(self._reader.schema, marks)
         self._first = self._next()
 
     @property
@@ -97,9 +99,9 @@ class QueryRows:
 
 def whole_table(relation: Any) -> pyarrow.Table:
     """All rows of a relation, however many."""
-    relation, json_columns = _readable(relation)
+    relation, marks = _readable(relation)
     table: pyarrow.Table = relation.to_arrow_table()
-    return table.cast(_marked(table.schema, json_columns)) if json_columns else table
+    return table.cast(_marked(table.schema, marks)) if marks else table
 
 
 def _told(error: Exception, query: Query) -> Exception:
@@ -112,20 +114,20 @@ def _told(error: Exception, query: Query) -> Exception:
     return translate(error, query)
 
 
-def _readable(relation: Any) -> tuple[Any, list[str]]:
-    """The relation with VARIANT columns as JSON, and the names of its JSON columns."""
-    variants = [n for n, t in zip(relation.columns, relation.types, strict=True) if "VARIANT" in str(t)]
-    json_columns = [n for n, t in zip(relation.columns, relation.types, strict=True) if str(t) == "JSON"]
-    if variants and len(set(map(str.lower, relation.columns))) == len(relation.columns):
-        casts = ", ".join(f'"{name}"::JSON AS "{name}"' for name in (n.replace('"', '""') for n in variants))
-        relation = relation.project(f"* REPLACE ({casts})")
-        json_columns += variants
-    return relation, json_columns
+def _readable(relation: Any) -> tuple[Any, dict[int, str]]:
+    """The relation with VARIANT columns as JSON, and by position the types that Arrow has no name for."""
+    types = [str(kind) for kind in relation.types]
+    variants = {place for place, kind in enumerate(types) if "VARIANT" in kind}
+    marks = {place: kind for place, kind in enumerate(types) if kind in MARKED}
+    if variants:
+        names = ['"' + name.replace('"', '""') + '"' for name in relation.columns]
+        columns = [f"#{place + 1}{'::JSON' if place in variants else ''} AS {name}" for place, name in enumerate(names)]
+        relation = relation.project(", ".join(columns))
+        marks.update(dict.fromkeys(variants, "JSON"))
+    return relation, marks
 
 
-def _marked(schema: pyarrow.Schema, names: list[str]) -> pyarrow.Schema:
-    for name in names:
-        index = schema.get_field_index(name)
-        if index >= 0:
-            schema = schema.set(index, schema.field(index).with_metadata({b"mlbox:type": b"JSON"}))
+def _marked(schema: pyarrow.Schema, marks: dict[int, str]) -> pyarrow.Schema:
+    for place, kind in marks.items():
+        schema = schema.set(place, schema.field(place).with_metadata({b"mlbox:type": kind.encode()}))
     return schema

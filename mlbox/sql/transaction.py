@@ -13,7 +13,7 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 from mlbox.base.command import Result, RunSql
-from mlbox.base.errors import Conflict, MlboxError
+from mlbox.base.errors import Conflict, MlboxError, NotExecuted, NotFound
 from mlbox.base.ids import new_id
 from mlbox.base.underway import interrupting
 from mlbox.engine.catalog.duckdb_errors import located, translate
@@ -40,6 +40,8 @@ class Transaction:
         self._cursor: DuckDBPyConnection | None = None
         self._rows: HeldRows | None = None
         self._claim = ""
+        self._writes = 0
+        self._savepoints: list[tuple[str, int]] = []
         self.state: State = "reading"
 
     def read(self, command: RunSql, carry: Carry, carry_writing: Carry) -> Result:
@@ -60,7 +62,41 @@ class Transaction:
                 self.fail()
                 raise Conflict("cannot write in a read-only transaction", where=command.query.where(0))
             self._begin_writing(command.project)
+        self._writes += 1
         return self._carry(command, carry, reading=False)
+
+    def savepoint(self, name: str) -> None:
+        """Remember this place, for :meth:`rollback_to`."""
+        self._savepoints.append((name, self._writes))
+
+    def release(self, name: str) -> None:
+        """Forget a savepoint and those after it."""
+        del self._savepoints[self._place(name) :]
+
+    def rollback_to(self, name: str) -> None:
+        """Undo what was written after a savepoint, where that is all or nothing: DuckDB undoes whole transactions only.
+
+        Raises ``NotExecuted`` when something was written before the savepoint and something after it.
+        """
+        place = self._place(name)
+        written = self._savepoints[place][1]
+        del self._savepoints[place + 1 :]
+        if written == 0:
+            self._end()
+            self._writes = 0
+            self.state = "reading"
+        elif self.state == "failed" or written != self._writes:
+            self.fail()
+            raise NotExecuted(
+                "what was written after a savepoint cannot be undone alone when something was written before it",
+                hint="ROLLBACK undoes the whole transaction",
+            )
+
+    def _place(self, name: str) -> int:
+        names = [known for known, _ in self._savepoints]
+        if name not in names:
+            raise NotFound(f"savepoint {name!r} does not exist")
+        return len(names) - 1 - names[::-1].index(name)
 
     def commit(self) -> None:
         """Make it durable. Raises what DuckDB says against it; then nothing of it is left."""

@@ -16,7 +16,7 @@ from mlbox.sql.wire.scalars import EPOCH_DAYS, EPOCH_MICROSECONDS, binary_of, te
 if TYPE_CHECKING:
     import pyarrow
 
-_INTEGERS = {t.INT2: (">i2", "int16"), t.INT4: (">i4", "int32"), t.INT8: (">i8", "int64"), 26: (">u4", "int64")}
+_INTEGERS = {t.INT2: (">i2", "int16"), t.INT4: (">i4", "int32"), t.INT8: (">i8", "int64"), t.OID: (">u4", "int64")}
 _FLOATS = {t.FLOAT4: (">f4", "float32"), t.FLOAT8: (">f8", "float64")}
 _MAXIMUM = (1 << 63) - 1
 

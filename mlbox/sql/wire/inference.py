@@ -14,6 +14,7 @@ from mlbox.base.errors import MlboxError
 from mlbox.sql.lexer import Token, quoted_name, tokenize
 from mlbox.sql.script import Statement
 from mlbox.sql.wire import types as t
+from mlbox.sql.wire.catalog.pg_catalog import PARAMETER
 from mlbox.sql.wire.types import of_duckdb
 
 if TYPE_CHECKING:
@@ -195,5 +196,5 @@ def _tables(statements: Statements, text: str) -> list[str]:
             found.append(text[tokens[at].start : tokens[end - 1].stop] if at < len(tokens) else "")
             break
     with suppress(duckdb.Error), statements.context.catalog.read() as cursor:
-        found += sorted(cursor.get_table_names(text, qualified=True))
+        found += sorted(cursor.get_table_names(PARAMETER.sub("NULL", text), qualified=True))
     return [name for name in found if name]

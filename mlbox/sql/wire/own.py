@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from mlbox.base.errors import NotExecuted, StatementError, Where
+from mlbox.base.errors import Conflict, NotExecuted, StatementError, Where
 from mlbox.sql.lexer import Token, string_value, tokenize
 from mlbox.sql.script import Statement
 from mlbox.sql.wire.answers import Answer, of_texts
@@ -76,11 +76,24 @@ class OwnStatements:
         return Answer("ROLLBACK", warning=self._statements.rollback())
 
     def _savepoint(self, tokens: list[Token], statement: Statement) -> Answer:
-        raise NotExecuted(
-            "savepoints are not offered",
-            hint="use one transaction without nested ones, or autocommit",
-            where=Where.at(statement.source, statement.offset),
-        )
+        """SAVEPOINT, RELEASE and ROLLBACK TO."""
+        transaction = self._statements.transaction
+        words = [token.key for token in tokens]
+        if transaction is None or "PREPARED" in words:
+            raise Conflict(
+                f"{words[0]} can only be used in transaction blocks",
+                hint="BEGIN",
+                where=Where.at(statement.source, statement.offset),
+            )
+        name = _value(tokens[-1])
+        if words[0] == "SAVEPOINT":
+            transaction.savepoint(name)
+            return Answer("SAVEPOINT")
+        if words[0] == "RELEASE":
+            transaction.release(name)
+            return Answer("RELEASE")
+        transaction.rollback_to(name)
+        return Answer("ROLLBACK")
 
     def _notifications(self, tokens: list[Token], statement: Statement) -> Answer:
         raise NotExecuted(

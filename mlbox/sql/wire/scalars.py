@@ -148,7 +148,7 @@ _BINARY: dict[int, Callable[[Any], bytes]] = {
     t.INT2: lambda value: struct.pack("!h", value),
     t.INT4: lambda value: struct.pack("!i", value),
     t.INT8: lambda value: struct.pack("!q", value),
-    26: lambda value: struct.pack("!I", value),
+    t.OID: lambda value: struct.pack("!I", value),
     t.FLOAT4: lambda value: struct.pack("!f", value),
     t.FLOAT8: lambda value: struct.pack("!d", value),
     t.BYTEA: bytes,

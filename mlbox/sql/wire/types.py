@@ -11,7 +11,7 @@ from mlbox.sql.wire.messages import Field
 if TYPE_CHECKING:
     import pyarrow
 
-BOOL, BYTEA, INT8, INT2, INT4, TEXT, JSON = 16, 17, 20, 21, 23, 25, 114
+BOOL, BYTEA, INT8, INT2, INT4, TEXT, OID, JSON = 16, 17, 20, 21, 23, 25, 26, 114
 FLOAT4, FLOAT8, UNKNOWN, VARCHAR, DATE, TIME = 700, 701, 705, 1043, 1082, 1083
 TIMESTAMP, TIMESTAMPTZ, INTERVAL, NUMERIC, UUID = 1114, 1184, 1186, 1700, 2950
 
@@ -39,7 +39,7 @@ TYPES = (
     PgType(INT2, "int2", 2, 1005, "N", "SMALLINT", "smallint"),
     PgType(INT4, "int4", 4, 1007, "N", "INTEGER", "integer"),
     PgType(TEXT, "text", -1, 1009, "S", "VARCHAR", "text"),
-    PgType(26, "oid", 4, 1028, "N", "BIGINT", "oid"),
+    PgType(OID, "oid", 4, 1028, "N", "BIGINT", "oid"),
     PgType(JSON, "json", -1, 199, "U", "JSON", "json"),
     PgType(FLOAT4, "float4", 4, 1021, "N", "FLOAT", "real"),
     PgType(FLOAT8, "float8", 8, 1022, "N", "DOUBLE", "double precision"),
@@ -88,6 +88,7 @@ _NAMED = {
     "UUID": UUID,
     "JSON": JSON,
     "VARIANT": JSON,
+    "OID": OID,
 }
 _LIST = re.compile(r"(.+)\[\d*\]\Z", re.S)
 _DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)\Z")

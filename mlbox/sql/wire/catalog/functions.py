@@ -43,27 +43,27 @@ MACROS: dict[str, str] = {
     "current_setting": "(name) AS _setting(name), (name, missing_ok) AS _setting(name)",
     "set_config": "(n, v, is_local) AS v",
     "pg_get_userbyid": "(oid) AS getvariable('user')",
-    "format_type": "(o, m) AS _format_type(o::BIGINT, m::BIGINT)",
+    "format_type": "(o, m) AS _format_type(o::UINTEGER, m::BIGINT)",
     "pg_get_expr": "(expression, relation) AS expression, (expression, relation, pretty) AS expression",
-    "pg_table_is_visible": "(o) AS (SELECT s.name IN (getvariable('project'), 'ml', 'pg_catalog') "
-    "FROM _pg_relations r JOIN _pg_schemas s ON s.oid = r.schema_oid WHERE r.oid = o::BIGINT)",
+    "pg_table_is_visible": "(o) AS (SELECT s.name IN (getvariable('project'), 'pg_catalog') "
+    "FROM _pg_relations r JOIN _pg_schemas s ON s.oid = r.schema_oid WHERE r.oid = o::UINTEGER)",
     "obj_description": "(o) AS (SELECT max(description) FROM pg_description "
-    "WHERE objoid = o::BIGINT AND objsubid = 0), "
+    "WHERE objoid = o::UINTEGER AND objsubid = 0), "
     "(o, catalogue) AS (SELECT max(description) FROM pg_description d "
-    "WHERE objoid = o::BIGINT AND objsubid = 0 AND classoid = _regclass(catalogue))",
-    "col_description": "(o, n) AS (SELECT max(comment) FROM _pg_columns WHERE relation = o::BIGINT AND num = n)",
+    "WHERE objoid = o::UINTEGER AND objsubid = 0 AND classoid = _regclass(catalogue))",
+    "col_description": "(o, n) AS (SELECT max(comment) FROM _pg_columns WHERE relation = o::UINTEGER AND num = n)",
     "shobj_description": "(o, catalogue) AS NULL::VARCHAR",
-    "pg_get_constraintdef": "(o) AS (SELECT max(text) FROM _pg_constraints WHERE oid = o::BIGINT), "
-    "(o, pretty) AS (SELECT max(text) FROM _pg_constraints WHERE oid = o::BIGINT)",
-    "pg_get_indexdef": "(o) AS (SELECT max(text) FROM _pg_indexes WHERE oid = o::BIGINT), "
-    "(o, n, pretty) AS CASE WHEN n = 0 THEN (SELECT max(text) FROM _pg_indexes WHERE oid = o::BIGINT) ELSE "
+    "pg_get_constraintdef": "(o) AS (SELECT max(text) FROM _pg_constraints WHERE oid = o::UINTEGER), "
+    "(o, pretty) AS (SELECT max(text) FROM _pg_constraints WHERE oid = o::UINTEGER)",
+    "pg_get_indexdef": "(o) AS (SELECT max(text) FROM _pg_indexes WHERE oid = o::UINTEGER), "
+    "(o, n, pretty) AS CASE WHEN n = 0 THEN (SELECT max(text) FROM _pg_indexes WHERE oid = o::UINTEGER) ELSE "
     "(SELECT max(c.name) FROM _pg_indexes i JOIN _pg_columns c ON c.relation = i.relation "
-    "AND c.num = i.keys[n::INTEGER] WHERE i.oid = o::BIGINT) END",
-    "pg_get_viewdef": "(o) AS (SELECT max(definition) FROM _pg_relations WHERE oid = TRY_CAST(o AS BIGINT)), "
-    "(o, pretty) AS (SELECT max(definition) FROM _pg_relations WHERE oid = TRY_CAST(o AS BIGINT))",
-    "pg_get_function_result": "(o) AS (SELECT max(result) FROM _pg_functions WHERE oid = o::BIGINT)",
-    "pg_get_function_arguments": "(o) AS (SELECT max(arguments) FROM _pg_functions WHERE oid = o::BIGINT)",
-    "pg_get_function_identity_arguments": "(o) AS (SELECT max(arguments) FROM _pg_functions WHERE oid = o::BIGINT)",
+    "AND c.num = i.keys[n::INTEGER] WHERE i.oid = o::UINTEGER) END",
+    "pg_get_viewdef": "(o) AS (SELECT max(definition) FROM _pg_relations WHERE oid = TRY_CAST(o AS UINTEGER)), "
+    "(o, pretty) AS (SELECT max(definition) FROM _pg_relations WHERE oid = TRY_CAST(o AS UINTEGER))",
+    "pg_get_function_result": "(o) AS (SELECT max(result) FROM _pg_functions WHERE oid = o::UINTEGER)",
+    "pg_get_function_arguments": "(o) AS (SELECT max(arguments) FROM _pg_functions WHERE oid = o::UINTEGER)",
+    "pg_get_function_identity_arguments": "(o) AS (SELECT max(arguments) FROM _pg_functions WHERE oid = o::UINTEGER)",
     "pg_get_functiondef": "(o) AS NULL::VARCHAR",
     "pg_get_function_sqlbody": "(o) AS NULL::VARCHAR",
     "pg_get_ruledef": "(o) AS NULL::VARCHAR, (o, pretty) AS NULL::VARCHAR",
@@ -73,12 +73,12 @@ MACROS: dict[str, str] = {
     "pg_get_statisticsobjdef_columns": "(o) AS NULL::VARCHAR",
     "pg_get_serial_sequence": "(relation, name) AS NULL::VARCHAR",
     "pg_relation_is_publishable": "(o) AS FALSE",
-    "pg_relation_size": "(o) AS 0::BIGINT, (o, fork) AS 0::BIGINT",
-    "pg_total_relation_size": "(o) AS 0::BIGINT",
-    "pg_table_size": "(o) AS 0::BIGINT",
-    "pg_indexes_size": "(o) AS 0::BIGINT",
-    "pg_database_size": "(o) AS 0::BIGINT",
-    "pg_tablespace_size": "(o) AS 0::BIGINT",
+    "pg_relation_size": "(o) AS 0::UINTEGER, (o, fork) AS 0::UINTEGER",
+    "pg_total_relation_size": "(o) AS 0::UINTEGER",
+    "pg_table_size": "(o) AS 0::UINTEGER",
+    "pg_indexes_size": "(o) AS 0::UINTEGER",
+    "pg_database_size": "(o) AS 0::UINTEGER",
+    "pg_tablespace_size": "(o) AS 0::UINTEGER",
     "pg_tablespace_location": "(o) AS ''",
     "pg_encoding_to_char": "(n) AS 'UTF8'",
     "pg_char_to_encoding": "(name) AS 6",
@@ -93,9 +93,12 @@ MACROS: dict[str, str] = {
     "inet_server_port": "() AS NULL::INTEGER",
     "inet_client_addr": "() AS NULL::VARCHAR",
     "inet_client_port": "() AS NULL::INTEGER",
-    "txid_current": "() AS 1::BIGINT",
+    "txid_current": "() AS 1::UINTEGER",
     "to_regclass": "(n) AS _regclass_or_null(n)",
     "to_regtype": "(n) AS _regtype_or_null(n)",
+    "array_upper": "(a, n) AS len(a)",
+    "array_lower": "(a, n) AS CASE WHEN len(a) > 0 THEN 1 END",
+    "array_length": "(a, n) AS len(a)",
     "quote_ident": "(name) AS CASE WHEN regexp_full_match(name, '[a-z_][a-z0-9_]*') THEN name "
     "ELSE '\"' || replace(name, '\"', '\"\"') || '\"' END",
     "pg_has_role": "(a, b) AS TRUE, (a, b, c) AS TRUE",
@@ -104,14 +107,15 @@ MACROS: dict[str, str] = {
     "pg_try_advisory_lock": "(a) AS TRUE, (a, b) AS TRUE",
     "pg_advisory_unlock": "(a) AS TRUE, (a, b) AS TRUE",
     "pg_advisory_unlock_all": "() AS NULL::VARCHAR",
-    "pg_my_temp_schema": "() AS 0::BIGINT",
+    "pg_my_temp_schema": "() AS 0::UINTEGER",
     "pg_is_other_temp_schema": "(o) AS FALSE",
-    "pg_stat_get_numscans": "(o) AS 0::BIGINT",
+    "pg_stat_get_numscans": "(o) AS 0::UINTEGER",
     "pg_options_to_table": "(o) AS NULL::VARCHAR",
     "pg_column_is_updatable": "(o, n, b) AS TRUE",
     "pg_relation_is_updatable": "(o, b) AS 28",
-    "pg_partition_ancestors": "(o) AS TABLE SELECT NULL::BIGINT AS relid WHERE FALSE",
-    "aclexplode": "(acl) AS NULL::STRUCT(grantor BIGINT, grantee BIGINT, privilege_type VARCHAR, is_grantable BOOLEAN)",
+    "pg_partition_ancestors": "(o) AS TABLE SELECT NULL::UINTEGER AS relid WHERE FALSE",
+    "aclexplode": "(acl) AS NULL::STRUCT(grantor UINTEGER, grantee UINTEGER, privilege_type VARCHAR, "
+    "is_grantable BOOLEAN)",
     "acldefault": "(kind, owner) AS NULL::VARCHAR[]",
     **{f"pg_{kind}_is_visible": "(o) AS TRUE" for kind in _VISIBLE},
     **{f"has_{kind}_privilege": "(a, b) AS TRUE, (a, b, c) AS TRUE" for kind in _PRIVILEGES},
@@ -121,15 +125,16 @@ INTERNAL: tuple[tuple[str, str], ...] = (
     (
         "_format_type",
         "(o, m) AS CASE WHEN o = 1700 AND m > 4 THEN 'numeric(' || (((m - 4) >> 16) & 65535) || ',' || "
-        "((m - 4) & 65535) || ')' ELSE (SELECT max(shown) FROM _pg_types WHERE oid = o) END",
+        "((m - 4) & 65535) || ')' ELSE (SELECT y.shown FROM _pg_types y WHERE y.oid = o LIMIT 1) END",
     ),
     (
         "_regclass_or_null",
-        "(n) AS coalesce(TRY_CAST(n AS BIGINT), (SELECT arg_min(r.oid, CASE s.name WHEN getvariable('project') THEN 1 "
-        "WHEN 'ml' THEN 2 ELSE 3 END) FROM _pg_relations r JOIN _pg_schemas s ON s.oid = r.schema_oid "
-        "WHERE lower(n) = lower(s.name || '.' || r.name) OR replace(n, '\"', '') = s.name || '.' || r.name "
+        "(n) AS coalesce(TRY_CAST(n AS UINTEGER), (SELECT r.oid FROM _pg_relations r "
+        "JOIN _pg_schemas s ON s.oid = r.schema_oid WHERE lower(n) = lower(s.name || '.' || r.name) "
+        "OR replace(n, '\"', '') = s.name || '.' || r.name "
         "OR ((lower(n) = lower(r.name) OR replace(n, '\"', '') = r.name) "
-        "AND s.name IN (getvariable('project'), 'ml', 'pg_catalog'))))",
+        "AND s.name IN (getvariable('project'), 'ml', 'pg_catalog')) ORDER BY CASE s.name "
+        "WHEN getvariable('project') THEN 1 WHEN 'ml' THEN 2 ELSE 3 END LIMIT 1))",
     ),
     (
         "_regclass",
@@ -139,20 +144,23 @@ INTERNAL: tuple[tuple[str, str], ...] = (
         "_regclass_text",
         "(o) AS CASE WHEN o IS NULL THEN NULL WHEN o::VARCHAR = '0' THEN '-' ELSE coalesce((SELECT max(CASE "
         "WHEN s.name IN (getvariable('project'), 'ml', 'pg_catalog') THEN r.name ELSE s.name || '.' || r.name END) "
-        "FROM _pg_relations r JOIN _pg_schemas s ON s.oid = r.schema_oid WHERE r.oid = TRY_CAST(o AS BIGINT)), "
+        "FROM _pg_relations r JOIN _pg_schemas s ON s.oid = r.schema_oid WHERE r.oid = TRY_CAST(o AS UINTEGER)), "
         "o::VARCHAR) END",
     ),
     (
         "_regtype_or_null",
-        "(n) AS coalesce(TRY_CAST(n AS BIGINT), (SELECT min(oid) FROM _pg_types WHERE lower(n) IN "
-        "(name, shown, 'pg_catalog.' || name)))",
+        "(n) AS coalesce(TRY_CAST(n AS UINTEGER), (SELECT y.oid FROM _pg_types y WHERE lower(n) IN "
+        "(y.name, y.shown, 'pg_catalog.' || y.name) LIMIT 1))",
     ),
     ("_regtype", "(n) AS coalesce(_regtype_or_null(n), error('type \"' || n || '\" does not exist'))"),
-    ("_regtype_text", "(o) AS CASE WHEN o::VARCHAR = '0' THEN '-' ELSE _format_type(TRY_CAST(o AS BIGINT), -1) END"),
-    ("_regnamespace", "(n) AS coalesce(TRY_CAST(n AS BIGINT), (SELECT max(oid) FROM _pg_schemas WHERE name = n))"),
+    ("_regtype_text", "(o) AS CASE WHEN o::VARCHAR = '0' THEN '-' ELSE _format_type(TRY_CAST(o AS UINTEGER), -1) END"),
+    (
+        "_regnamespace",
+        "(n) AS coalesce(TRY_CAST(n AS UINTEGER), (SELECT s.oid FROM _pg_schemas s WHERE s.name = n LIMIT 1))",
+    ),
     (
         "_regnamespace_text",
-        "(o) AS coalesce((SELECT max(name) FROM _pg_schemas WHERE oid = TRY_CAST(o AS BIGINT)), o::VARCHAR)",
+        "(o) AS coalesce((SELECT s.name FROM _pg_schemas s WHERE s.oid = TRY_CAST(o AS UINTEGER) LIMIT 1), o::VARCHAR)",
     ),
     ("_information._pg_expandarray", "(a) AS unnest(list_transform(a, lambda x, i: {'x': x, 'n': i}))"),
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,13 +25,17 @@ from mlbox.sql.wire.catalog.rewriting import rewritten
 from mlbox.sql.wire.session_settings import SessionSettings
 
 if TYPE_CHECKING:
+    import pyarrow
     from duckdb import DuckDBPyConnection
 
     from mlbox.engine.catalog.database import Catalog
 
 _QUERY = re.compile(r"\s*(?:/\*.*?\*/\s*|--[^\n]*\n\s*)*\(*\s*(?:SELECT|WITH|TABLE)\b", re.I | re.S)
+_VECTORS = frozenset({"indkey", "indoption", "indclass", "indcollation", "proargtypes"})
 _CALL = re.compile(r'"?([a-z_]\w*)"?\(.*\)', re.S)
 _NAMES = {"_session_user": "current_user", "_regclass": "regclass", "_regtype": "regtype", "count_star": "count"}
+PARAMETER = re.compile(r"\$\d+\b")
+"""DuckDB tells the tables of a statement only where it has no parameters."""
 _SET_CONFIG = re.compile(r"\bset_config\(\s*('[^']*'|\$\d+)\s*,\s*('[^']*'|\$\d+)\s*,", re.I)
 _LONGEST = 50_000
 _REMEMBERED = 1000
@@ -64,6 +69,7 @@ class PgCatalog:
     def answer(self, statement: Statement, bound: Sequence[Bound], asker: Asker) -> Answer | None:
         """The rows; None leaves the statement to the session. Raises ``MlboxError``."""
         import duckdb
+        import pyarrow
 
         text = self._translated(statement.text)
         if text is None:
@@ -75,7 +81,8 @@ class PgCatalog:
             _introduce(cursor, asker)
             relation = cursor.sql(text, params=[value.for_duckdb() for value in bound] or None)
             table = relation.to_arrow_table()
-            table = table.rename_columns([_name(column) for column in table.column_names])
+            table = _vectors_as_text(table)
+            table = pyarrow.Table.from_arrays(table.columns, schema=_schema(table.schema))
             _set_configured(text, bound, asker)
         except duckdb.Error as error:
             told: MlboxError = translate(error)
@@ -115,10 +122,13 @@ class PgCatalog:
     def _translate(self, text: str) -> str | None:
         import duckdb
 
-        try:
-            found = rewritten(text)
-            names = self._connected().get_table_names(found, qualified=True)
-        except (duckdb.Error, MlboxError):
+        names: set[str] | None = None
+        found = rewritten(text)
+        for filler in ("NULL", "''"):  # which of them can be bound is seen by trying
+            with suppress(duckdb.Error):
+                names = self._connected().get_table_names(PARAMETER.sub(filler, found), qualified=True)
+                break
+        if names is None:
             return None
         tables = {name.partition(" AS ")[0].replace('"', "").lower() for name in names}
         if any(not _is_catalog(name) for name in tables):
@@ -151,6 +161,30 @@ def _fill(connection: DuckDBPyConnection, name: str, rows: list[snapshot.Row]) -
     connection.register("_incoming", pyarrow.table(arrays, names=columns))
     connection.execute(f"INSERT INTO {name} FROM _incoming")
     connection.unregister("_incoming")
+
+
+def _schema(schema: pyarrow.Schema) -> pyarrow.Schema:
+    """Calls are named by their functions; UINTEGER is the type of the numbers of objects."""
+    import pyarrow
+
+    fields = []
+    for column in schema:
+        listed = pyarrow.types.is_list(column.type)
+        is_oid = pyarrow.types.is_uint32(column.type.value_type if listed else column.type)
+        marks = {b"mlbox:type": b"OID[]" if listed else b"OID"} if is_oid else None
+        fields.append(column.with_name(_name(column.name)).with_metadata(marks))
+    return pyarrow.schema(fields)
+
+
+def _vectors_as_text(table: pyarrow.Table) -> pyarrow.Table:
+    """Columns of type int2vector and oidvector are written ``1 2``, not ``{1,2}``."""
+    import pyarrow
+
+    for index, column in enumerate(table.schema):
+        if column.name in _VECTORS and pyarrow.types.is_list(column.type):
+            texts = [None if row is None else " ".join(map(str, row)) for row in table.column(index).to_pylist()]
+            table = table.set_column(index, column.name, pyarrow.array(texts, pyarrow.string()))
+    return table
 
 
 def _name(column: str) -> str:

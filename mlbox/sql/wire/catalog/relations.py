@@ -10,16 +10,16 @@ from mlbox.base.names import literal
 from mlbox.sql.wire import types as t
 
 BASE = """
-CREATE TABLE _pg_schemas (oid BIGINT, name VARCHAR, comment VARCHAR);
-CREATE TABLE _pg_relations (oid BIGINT, schema_oid BIGINT, name VARCHAR, kind VARCHAR, comment VARCHAR, rows BIGINT,
+CREATE TABLE _pg_schemas (oid UINTEGER, name VARCHAR, comment VARCHAR);
+CREATE TABLE _pg_relations (oid UINTEGER, schema_oid UINTEGER, name VARCHAR, kind VARCHAR, comment VARCHAR, rows BIGINT,
     definition VARCHAR, indexed BOOLEAN);
-CREATE TABLE _pg_columns (relation BIGINT, num BIGINT, name VARCHAR, type BIGINT, modifier BIGINT, not_null BOOLEAN,
+CREATE TABLE _pg_columns (relation UINTEGER, num BIGINT, name VARCHAR, type UINTEGER, modifier BIGINT, not_null BOOLEAN,
     default_text VARCHAR, comment VARCHAR, duckdb_type VARCHAR);
-CREATE TABLE _pg_constraints (oid BIGINT, schema_oid BIGINT, name VARCHAR, relation BIGINT, kind VARCHAR, keys BIGINT[],
-    text VARCHAR, foreign_relation BIGINT, foreign_keys BIGINT[], index_oid BIGINT);
-CREATE TABLE _pg_indexes (oid BIGINT, schema_oid BIGINT, name VARCHAR, relation BIGINT, keys BIGINT[],
+CREATE TABLE _pg_constraints (oid UINTEGER, schema_oid UINTEGER, name VARCHAR, relation UINTEGER, kind VARCHAR,
+    keys UINTEGER[], text VARCHAR, foreign_relation UINTEGER, foreign_keys UINTEGER[], index_oid UINTEGER);
+CREATE TABLE _pg_indexes (oid UINTEGER, schema_oid UINTEGER, name VARCHAR, relation UINTEGER, keys UINTEGER[],
     is_unique BOOLEAN, is_primary BOOLEAN, text VARCHAR);
-CREATE TABLE _pg_functions (oid BIGINT, schema_oid BIGINT, name VARCHAR, arguments VARCHAR, names VARCHAR[],
+CREATE TABLE _pg_functions (oid UINTEGER, schema_oid UINTEGER, name VARCHAR, arguments VARCHAR, names VARCHAR[],
     result VARCHAR, comment VARCHAR);
 """
 
@@ -61,19 +61,19 @@ PG_CATALOG, INFORMATION_SCHEMA = 11, 13_000
 
 VIEWS = {
     "pg_namespace": f"""
-        SELECT oid, name AS nspname, {OWNER}::BIGINT AS nspowner, NULL::VARCHAR[] AS nspacl FROM _pg_schemas""",
+        SELECT oid, name AS nspname, {OWNER}::UINTEGER AS nspowner, NULL::VARCHAR[] AS nspacl FROM _pg_schemas""",
     "pg_class": f"""
-        SELECT oid, name AS relname, schema_oid AS relnamespace, 0::BIGINT AS reltype, 0::BIGINT AS reloftype,
-            {OWNER}::BIGINT AS relowner, CASE kind WHEN 'i' THEN 403 WHEN 'r' THEN 2 ELSE 0 END::BIGINT AS relam,
-            oid AS relfilenode, 0::BIGINT AS reltablespace, 0 AS relpages, rows::FLOAT AS reltuples,
-            0 AS relallvisible, 0::BIGINT AS reltoastrelid, indexed AS relhasindex, FALSE AS relisshared,
+        SELECT oid, name AS relname, schema_oid AS relnamespace, 0::UINTEGER AS reltype, 0::UINTEGER AS reloftype,
+            {OWNER}::UINTEGER AS relowner, CASE kind WHEN 'i' THEN 403 WHEN 'r' THEN 2 ELSE 0 END::UINTEGER AS relam,
+            oid AS relfilenode, 0::UINTEGER AS reltablespace, 0 AS relpages, rows::FLOAT AS reltuples,
+            0 AS relallvisible, 0::UINTEGER AS reltoastrelid, indexed AS relhasindex, FALSE AS relisshared,
             'p' AS relpersistence, kind AS relkind,
             (SELECT count(*) FROM _pg_columns WHERE relation = r.oid)::SMALLINT AS relnatts,
             (SELECT count(*) FROM _pg_constraints WHERE relation = r.oid AND kind = 'c')::SMALLINT AS relchecks,
             FALSE AS relhasrules, FALSE AS relhastriggers, FALSE AS relhassubclass, FALSE AS relrowsecurity,
             FALSE AS relforcerowsecurity, TRUE AS relispopulated, 'd' AS relreplident, FALSE AS relispartition,
-            0::BIGINT AS relrewrite, 0::BIGINT AS relfrozenxid, 0::BIGINT AS relminmxid, NULL::VARCHAR[] AS relacl,
-            NULL::VARCHAR[] AS reloptions, NULL::VARCHAR AS relpartbound
+            0::UINTEGER AS relrewrite, 0::UINTEGER AS relfrozenxid, 0::UINTEGER AS relminmxid,
+            NULL::VARCHAR[] AS relacl, NULL::VARCHAR[] AS reloptions, NULL::VARCHAR AS relpartbound
         FROM _pg_relations r""",
     "pg_attribute": """
         SELECT relation AS attrelid, c.name AS attname, type AS atttypid, -1 AS attstattarget,
@@ -81,74 +81,74 @@ VIEWS = {
             modifier::INTEGER AS atttypmod, FALSE AS attbyval, 'i' AS attalign, 'x' AS attstorage,
             '' AS attcompression, not_null AS attnotnull, default_text IS NOT NULL AS atthasdef,
             FALSE AS atthasmissing, '' AS attidentity, '' AS attgenerated, FALSE AS attisdropped, TRUE AS attislocal,
-            0 AS attinhcount, 0::BIGINT AS attcollation, NULL::VARCHAR[] AS attacl, NULL::VARCHAR[] AS attoptions,
+            0 AS attinhcount, 0::UINTEGER AS attcollation, NULL::VARCHAR[] AS attacl, NULL::VARCHAR[] AS attoptions,
             NULL::VARCHAR[] AS attfdwoptions, NULL::VARCHAR AS attmissingval
         FROM _pg_columns c LEFT JOIN _pg_types y ON y.oid = c.type""",
     "pg_attrdef": """
         SELECT 1000000 + relation * 1000 + num AS oid, relation AS adrelid, num::SMALLINT AS adnum,
             default_text AS adbin FROM _pg_columns WHERE default_text IS NOT NULL""",
     "pg_type": f"""
-        SELECT oid, name AS typname, {PG_CATALOG}::BIGINT AS typnamespace, {OWNER}::BIGINT AS typowner,
+        SELECT oid, name AS typname, {PG_CATALOG}::UINTEGER AS typnamespace, {OWNER}::UINTEGER AS typowner,
             size::SMALLINT AS typlen, FALSE AS typbyval, kind AS typtype, category AS typcategory,
-            FALSE AS typispreferred, TRUE AS typisdefined, ',' AS typdelim, 0::BIGINT AS typrelid,
-            0::BIGINT AS typsubscript, element AS typelem, arrays AS typarray, name || 'in' AS typinput,
+            FALSE AS typispreferred, TRUE AS typisdefined, ',' AS typdelim, 0::UINTEGER AS typrelid,
+            0::UINTEGER AS typsubscript, element AS typelem, arrays AS typarray, name || 'in' AS typinput,
             name || 'out' AS typoutput, name || 'recv' AS typreceive, name || 'send' AS typsend, '-' AS typmodin,
             '-' AS typmodout, '-' AS typanalyze, 'i' AS typalign, 'x' AS typstorage, FALSE AS typnotnull,
-            0::BIGINT AS typbasetype, -1 AS typtypmod, 0 AS typndims, 0::BIGINT AS typcollation,
+            0::UINTEGER AS typbasetype, -1 AS typtypmod, 0 AS typndims, 0::UINTEGER AS typcollation,
             NULL::VARCHAR AS typdefaultbin, NULL::VARCHAR AS typdefault, NULL::VARCHAR[] AS typacl FROM _pg_types""",
     "pg_index": """
         SELECT oid AS indexrelid, relation AS indrelid, len(keys)::SMALLINT AS indnatts,
             len(keys)::SMALLINT AS indnkeyatts, is_unique AS indisunique, is_primary AS indisprimary,
             FALSE AS indisexclusion, TRUE AS indimmediate, FALSE AS indisclustered, TRUE AS indisvalid,
             FALSE AS indcheckxmin, TRUE AS indisready, TRUE AS indislive, FALSE AS indisreplident, keys AS indkey,
-            list_transform(keys, lambda k: 0::BIGINT) AS indcollation,
-            list_transform(keys, lambda k: 0::BIGINT) AS indclass, list_transform(keys, lambda k: 0) AS indoption,
+            list_transform(keys, lambda k: 0::UINTEGER) AS indcollation,
+            list_transform(keys, lambda k: 0::UINTEGER) AS indclass, list_transform(keys, lambda k: 0) AS indoption,
             NULL::VARCHAR AS indexprs, NULL::VARCHAR AS indpred, FALSE AS indnullsnotdistinct FROM _pg_indexes""",
     "pg_constraint": """
         SELECT oid, name AS conname, schema_oid AS connamespace, kind AS contype, FALSE AS condeferrable,
-            FALSE AS condeferred, TRUE AS convalidated, relation AS conrelid, 0::BIGINT AS contypid,
-            index_oid AS conindid, 0::BIGINT AS conparentid, foreign_relation AS confrelid,
+            FALSE AS condeferred, TRUE AS convalidated, relation AS conrelid, 0::UINTEGER AS contypid,
+            index_oid AS conindid, 0::UINTEGER AS conparentid, foreign_relation AS confrelid,
             CASE kind WHEN 'f' THEN 'a' ELSE ' ' END AS confupdtype,
             CASE kind WHEN 'f' THEN 'a' ELSE ' ' END AS confdeltype,
             CASE kind WHEN 'f' THEN 's' ELSE ' ' END AS confmatchtype, TRUE AS conislocal, 0 AS coninhcount,
             TRUE AS connoinherit, keys AS conkey, foreign_keys AS confkey, text AS conbin FROM _pg_constraints""",
     "pg_description": """
-        SELECT oid AS objoid, 1259::BIGINT AS classoid, 0 AS objsubid, comment AS description FROM _pg_relations
+        SELECT oid AS objoid, 1259::UINTEGER AS classoid, 0 AS objsubid, comment AS description FROM _pg_relations
         WHERE comment IS NOT NULL
         UNION ALL SELECT relation, 1259, num::INTEGER, comment FROM _pg_columns WHERE comment IS NOT NULL
         UNION ALL SELECT oid, 2615, 0, comment FROM _pg_schemas WHERE comment IS NOT NULL
         UNION ALL SELECT oid, 1255, 0, comment FROM _pg_functions WHERE comment IS NOT NULL""",
     "pg_database": f"""
-        SELECT 16000::BIGINT AS oid, getvariable('database') AS datname, {OWNER}::BIGINT AS datdba, 6 AS encoding,
+        SELECT 16000::UINTEGER AS oid, getvariable('database') AS datname, {OWNER}::UINTEGER AS datdba, 6 AS encoding,
             'c' AS datlocprovider, 'C' AS datcollate, 'C' AS datctype, FALSE AS datistemplate, TRUE AS datallowconn,
-            -1 AS datconnlimit, 0::BIGINT AS datlastsysoid, 0::BIGINT AS datfrozenxid, 0::BIGINT AS datminmxid,
-            1663::BIGINT AS dattablespace, NULL::VARCHAR AS daticulocale, NULL::VARCHAR[] AS datacl""",
+            -1 AS datconnlimit, 0::UINTEGER AS datlastsysoid, 0::UINTEGER AS datfrozenxid, 0::UINTEGER AS datminmxid,
+            1663::UINTEGER AS dattablespace, NULL::VARCHAR AS daticulocale, NULL::VARCHAR[] AS datacl""",
     "pg_roles": f"""
-        SELECT {OWNER}::BIGINT AS oid, getvariable('user') AS rolname, TRUE AS rolsuper, TRUE AS rolinherit,
+        SELECT {OWNER}::UINTEGER AS oid, getvariable('user') AS rolname, TRUE AS rolsuper, TRUE AS rolinherit,
             TRUE AS rolcreaterole, TRUE AS rolcreatedb, TRUE AS rolcanlogin, FALSE AS rolreplication,
             -1 AS rolconnlimit, '********' AS rolpassword, NULL::TIMESTAMPTZ AS rolvaliduntil, TRUE AS rolbypassrls,
             NULL::VARCHAR[] AS rolconfig""",
     "pg_authid": "SELECT * FROM pg_roles",
     "pg_user": f"""
-        SELECT getvariable('user') AS usename, {OWNER}::BIGINT AS usesysid, TRUE AS usecreatedb, TRUE AS usesuper,
+        SELECT getvariable('user') AS usename, {OWNER}::UINTEGER AS usesysid, TRUE AS usecreatedb, TRUE AS usesuper,
             FALSE AS userepl, TRUE AS usebypassrls, '********' AS passwd, NULL::TIMESTAMPTZ AS valuntil,
             NULL::VARCHAR[] AS useconfig""",
     "pg_proc": f"""
-        SELECT oid, name AS proname, schema_oid AS pronamespace, {OWNER}::BIGINT AS proowner, 14::BIGINT AS prolang,
-            1::FLOAT AS procost, 0::FLOAT AS prorows, 0::BIGINT AS provariadic, '-' AS prosupport, 'f' AS prokind,
+        SELECT oid, name AS proname, schema_oid AS pronamespace, {OWNER}::UINTEGER AS proowner, 14::UINTEGER AS prolang,
+            1::FLOAT AS procost, 0::FLOAT AS prorows, 0::UINTEGER AS provariadic, '-' AS prosupport, 'f' AS prokind,
             FALSE AS prosecdef, FALSE AS proleakproof, FALSE AS proisstrict, result LIKE 'TABLE%' AS proretset,
             's' AS provolatile, 's' AS proparallel, len(names)::SMALLINT AS pronargs, 0::SMALLINT AS pronargdefaults,
-            25::BIGINT AS prorettype, list_transform(names, lambda n: 25::BIGINT) AS proargtypes,
-            NULL::BIGINT[] AS proallargtypes, NULL::VARCHAR[] AS proargmodes, names AS proargnames,
-            NULL::VARCHAR AS proargdefaults, NULL::BIGINT[] AS protrftypes, '' AS prosrc, NULL::VARCHAR AS probin,
+            25::UINTEGER AS prorettype, list_transform(names, lambda n: 25::UINTEGER) AS proargtypes,
+            NULL::UINTEGER[] AS proallargtypes, NULL::VARCHAR[] AS proargmodes, names AS proargnames,
+            NULL::VARCHAR AS proargdefaults, NULL::UINTEGER[] AS protrftypes, '' AS prosrc, NULL::VARCHAR AS probin,
             NULL::VARCHAR AS prosqlbody, NULL::VARCHAR[] AS proconfig, NULL::VARCHAR[] AS proacl,
             FALSE AS proisagg, FALSE AS proiswindow FROM _pg_functions""",
-    "pg_language": "SELECT 14::BIGINT AS oid, 'sql' AS lanname, 10::BIGINT AS lanowner, FALSE AS lanispl",
+    "pg_language": "SELECT 14::UINTEGER AS oid, 'sql' AS lanname, 10::UINTEGER AS lanowner, FALSE AS lanispl",
     "pg_am": """
-        SELECT * FROM (VALUES (2::BIGINT, 'heap', '-', 't'), (403::BIGINT, 'btree', '-', 'i'))
+        SELECT * FROM (VALUES (2::UINTEGER, 'heap', '-', 't'), (403::UINTEGER, 'btree', '-', 'i'))
         AS a(oid, amname, amhandler, amtype)""",
     "pg_tablespace": """
-        SELECT 1663::BIGINT AS oid, 'pg_default' AS spcname, 10::BIGINT AS spcowner, NULL::VARCHAR[] AS spcacl,
+        SELECT 1663::UINTEGER AS oid, 'pg_default' AS spcname, 10::UINTEGER AS spcowner, NULL::VARCHAR[] AS spcacl,
             NULL::VARCHAR[] AS spcoptions""",
     "pg_settings": """
         SELECT unnest(map_keys(getvariable('settings'))) AS name,
@@ -168,18 +168,19 @@ VIEWS = {
             i.text AS indexdef
         FROM _pg_indexes i JOIN _pg_relations r ON r.oid = i.relation JOIN _pg_schemas s ON s.oid = r.schema_oid""",
     "pg_stat_activity": """
-        SELECT 16000::BIGINT AS datid, getvariable('database') AS datname, 1 AS pid, 10::BIGINT AS usesysid,
+        SELECT 16000::UINTEGER AS datid, getvariable('database') AS datname, 1 AS pid, 10::UINTEGER AS usesysid,
             getvariable('user') AS usename, '' AS application_name, NULL::VARCHAR AS client_addr, -1 AS client_port,
             now() AS backend_start, now() AS xact_start, now() AS query_start, now() AS state_change,
             NULL::VARCHAR AS wait_event_type, NULL::VARCHAR AS wait_event, 'active' AS state, '' AS query,
             'client backend' AS backend_type""",
     "pg_stat_user_tables": """
-        SELECT r.oid AS relid, s.name AS schemaname, r.name AS relname, r.rows AS n_live_tup, 0::BIGINT AS n_dead_tup
+        SELECT r.oid AS relid, s.name AS schemaname, r.name AS relname, r.rows AS n_live_tup, 0::UINTEGER AS n_dead_tup
         FROM _pg_relations r JOIN _pg_schemas s ON s.oid = r.schema_oid WHERE kind = 'r'""",
     "pg_timezone_names": "SELECT 'UTC' AS name, 'UTC' AS abbrev, INTERVAL 0 HOUR AS utc_offset, FALSE AS is_dst",
     "pg_collation": f"""
-        SELECT 950::BIGINT AS oid, 'C' AS collname, {PG_CATALOG}::BIGINT AS collnamespace, 10::BIGINT AS collowner,
-            'c' AS collprovider, TRUE AS collisdeterministic, -1 AS collencoding, 'C' AS collcollate,
+        SELECT 950::UINTEGER AS oid, 'C' AS collname, {PG_CATALOG}::UINTEGER AS collnamespace,
+            10::UINTEGER AS collowner, 'c' AS collprovider, TRUE AS collisdeterministic, -1 AS collencoding,
+            'C' AS collcollate,
             'C' AS collctype, NULL::VARCHAR AS colliculocale, NULL::VARCHAR AS collversion""",
 }
 
@@ -190,8 +191,8 @@ EMPTY = {
     "pg_trigger": "oid tgrelid tgparentid tgname:VARCHAR tgfoid tgtype:SMALLINT tgenabled:VARCHAR tgisinternal:BOOLEAN "
     "tgconstrrelid tgconstrindid tgconstraint tgdeferrable:BOOLEAN tginitdeferred:BOOLEAN tgnargs:SMALLINT "
     "tgattr:VARCHAR tgargs:BLOB tgqual:VARCHAR tgoldtable:VARCHAR tgnewtable:VARCHAR",
-    "pg_policy": "oid polname:VARCHAR polrelid polcmd:VARCHAR polpermissive:BOOLEAN polroles:BIGINT[] polqual:VARCHAR "
-    "polwithcheck:VARCHAR",
+    "pg_policy": "oid polname:VARCHAR polrelid polcmd:VARCHAR polpermissive:BOOLEAN polroles:UINTEGER[] "
+    "polqual:VARCHAR polwithcheck:VARCHAR",
     "pg_rewrite": "oid rulename:VARCHAR ev_class ev_type:VARCHAR ev_enabled:VARCHAR is_instead:BOOLEAN ev_qual:VARCHAR "
     "ev_action:VARCHAR",
     "pg_rules": "schemaname:VARCHAR tablename:VARCHAR rulename:VARCHAR definition:VARCHAR",
@@ -200,7 +201,7 @@ EMPTY = {
     "pg_publication_rel": "oid prpubid prrelid prqual:VARCHAR prattrs:VARCHAR",
     "pg_publication_namespace": "oid pnpubid pnnspid",
     "pg_publication_tables": "pubname:VARCHAR schemaname:VARCHAR tablename:VARCHAR",
-    "pg_statistic_ext": "oid stxrelid stxname:VARCHAR stxnamespace stxowner stxstattarget:INTEGER stxkeys:BIGINT[] "
+    "pg_statistic_ext": "oid stxrelid stxname:VARCHAR stxnamespace stxowner stxstattarget:INTEGER stxkeys:UINTEGER[] "
     "stxkind:VARCHAR[] stxexprs:VARCHAR",
     "pg_foreign_table": "ftrelid ftserver ftoptions:VARCHAR[]",
     "pg_foreign_server": "oid srvname:VARCHAR srvowner srvfdw srvtype:VARCHAR srvversion:VARCHAR srvacl:VARCHAR[] "
@@ -210,7 +211,7 @@ EMPTY = {
     "pg_user_mapping": "oid umuser umserver umoptions:VARCHAR[]",
     "pg_user_mappings": "umid srvid srvname:VARCHAR umuser usename:VARCHAR umoptions:VARCHAR[]",
     "pg_extension": "oid extname:VARCHAR extowner extnamespace extrelocatable:BOOLEAN extversion:VARCHAR "
-    "extconfig:BIGINT[] extcondition:VARCHAR[]",
+    "extconfig:UINTEGER[] extcondition:VARCHAR[]",
     "pg_available_extensions": "name:VARCHAR default_version:VARCHAR installed_version:VARCHAR comment:VARCHAR",
     "pg_depend": "classid objid objsubid:INTEGER refclassid refobjid refobjsubid:INTEGER deptype:VARCHAR",
     "pg_shdepend": "dbid classid objid objsubid:INTEGER refclassid refobjid deptype:VARCHAR",
@@ -222,10 +223,10 @@ EMPTY = {
     "min_value max_value increment_by cycle:BOOLEAN cache_size last_value",
     "pg_matviews": "schemaname:VARCHAR matviewname:VARCHAR matviewowner:VARCHAR tablespace:VARCHAR hasindexes:BOOLEAN "
     "ispopulated:BOOLEAN definition:VARCHAR",
-    "pg_partitioned_table": "partrelid partstrat:VARCHAR partnatts:SMALLINT partdefid partattrs:BIGINT[] "
-    "partclass:BIGINT[] partcollation:BIGINT[] partexprs:VARCHAR",
+    "pg_partitioned_table": "partrelid partstrat:VARCHAR partnatts:SMALLINT partdefid partattrs:UINTEGER[] "
+    "partclass:UINTEGER[] partcollation:UINTEGER[] partexprs:VARCHAR",
     "pg_auth_members": "roleid member grantor admin_option:BOOLEAN",
-    "pg_group": "groname:VARCHAR grosysid grolist:BIGINT[]",
+    "pg_group": "groname:VARCHAR grosysid grolist:UINTEGER[]",
     "pg_db_role_setting": "setdatabase setrole setconfig:VARCHAR[]",
     "pg_default_acl": "oid defaclrole defaclnamespace defaclobjtype:VARCHAR defaclacl:VARCHAR[]",
     "pg_event_trigger": "oid evtname:VARCHAR evtevent:VARCHAR evtowner evtfoid evtenabled:VARCHAR evttags:VARCHAR[]",
@@ -253,7 +254,7 @@ EMPTY = {
     "pg_ts_parser": "oid prsname:VARCHAR prsnamespace",
     "pg_ts_template": "oid tmplname:VARCHAR tmplnamespace",
 }
-"""Relations without rows: ``column:type``, BIGINT where no type stands."""
+"""Relations without rows: ``column:type``, UINTEGER where no type stands."""
 
 _RELATION = """
     FROM _pg_relations r JOIN _pg_schemas s ON s.oid = r.schema_oid"""
@@ -349,8 +350,9 @@ def _types() -> str:
             )
     columns = "oid, name, size, kind, category, element, arrays, shown"
     return (
-        f"CREATE TABLE _pg_types AS SELECT oid::BIGINT AS oid, name, size::INTEGER AS size, kind, category, "
-        f"element::BIGINT AS element, arrays::BIGINT AS arrays, shown FROM (VALUES {', '.join(rows)}) AS v({columns})"
+        f"CREATE TABLE _pg_types AS SELECT oid::UINTEGER AS oid, name, size::INTEGER AS size, kind, category, "
+        f"element::UINTEGER AS element, arrays::UINTEGER AS arrays, shown "
+        f"FROM (VALUES {', '.join(rows)}) AS v({columns})"
     )
 
 
@@ -358,7 +360,7 @@ def _empty(schema: str, name: str, columns: str) -> str:
     parts = []
     for column in columns.split():
         title, _, kind = column.partition(":")
-        parts.append(f'"{title}" {kind or "BIGINT"}')
+        parts.append(f'"{title}" {kind or "UINTEGER"}')
     return f"CREATE TABLE {schema}.{name} ({', '.join(parts)})"
 
 
@@ -366,7 +368,7 @@ def statements() -> list[str]:
     """What makes the relations, in order."""
     made = ["CREATE SCHEMA _information", BASE, _types()]
     made += [f'CREATE TYPE "{name}" AS VARCHAR' for name in TYPE_NAMES]
-    made += [f"CREATE TYPE {name} AS BIGINT[]" for name in ("int2vector", "oidvector")]
+    made += [f"CREATE TYPE {name} AS UINTEGER[]" for name in ("int2vector", "oidvector")]
     made += [f"CREATE TYPE _information.{name} AS VARCHAR" for name in INFORMATION_TYPES]
     made += [_empty("main", name, columns) for name, columns in EMPTY.items()]
     made += [_empty("_information", name, columns) for name, columns in INFORMATION_EMPTY.items()]

@@ -20,6 +20,7 @@ _WORDS = {
     "CURRENT_ROLE": "_session_user()",
     "CURRENT_CATALOG": "current_database()",
 }
+_CALLS = {"JSON_BUILD_OBJECT": "json_object", "JSONB_BUILD_OBJECT": "json_object"}
 
 
 def rewritten(text: str) -> str:
@@ -59,7 +60,7 @@ def _unqualified(text: str, tokens: Sequence[Token]) -> list[str]:
             at += 2
             if at < len(tokens):
                 following = tokens[at]
-                pieces.append(gap + _word(following, ""))
+                pieces.append(gap + _word(following, "", tokens[at - 3].key if at > 2 else ""))
                 end = following.stop
                 at += 1
         elif keys[0] == "INFORMATION_SCHEMA" and keys[1] == ".":
@@ -68,14 +69,18 @@ def _unqualified(text: str, tokens: Sequence[Token]) -> list[str]:
         else:
             called = tokens[at + 1].key if at + 1 < len(tokens) else ""
             before = tokens[at - 1].key if at else ""
-            pieces.append(gap + (token.text if before == "." else _word(token, called)))
+            pieces.append(gap + (token.text if before == "." else _word(token, called, before)))
             at += 1
     return pieces
 
 
-def _word(token: Token, following: str) -> str:
+def _word(token: Token, following: str, before: str) -> str:
     if token.key in _WORDS and following != "(":
         return _WORDS[token.key]
+    if token.key in _CALLS:
+        return _CALLS[token.key]
+    if token.key == "OID" and before == "::":
+        return "UINTEGER"  # which nothing else is here
     if token.key == "CURRENT_SCHEMA" and following != "(":
         return "current_schema()"
     return token.text
@@ -107,7 +112,7 @@ def _cast(pieces: list[str], words: list[str], keys: list[str], at: int) -> int:
     start = _operand(words, at)
     literal = words[start][:1] in ("'", "$", "?") or words[start].upper().startswith("E'")
     to_number, to_text = _CASTS[keys[at + 1]]
-    number = literal or (keys[at + 2 : at + 4] == ["::", "OID"] and not words[start][:1].isdigit())
+    number = literal or (keys[at + 2 : at + 4] == ["::", "UINTEGER"] and not words[start][:1].isdigit())
     function = to_number if number else to_text
     gap = pieces[start][: len(pieces[start]) - len(pieces[start].lstrip())]
     inner = "".join(pieces[start:at]).strip()
@@ -127,7 +132,9 @@ def _call(pieces: list[str], words: list[str], keys: list[str], at: int) -> None
             break
     else:
         return
-    if keys[close - 1] in _CASTS and keys[close - 2] == "AS":
+    if keys[close - 1] == "OID" and keys[close - 2] == "AS":
+        pieces[close - 1] = " UINTEGER"
+    elif keys[close - 1] in _CASTS and keys[close - 2] == "AS":
         literal = words[at + 2][:1] in ("'", "$")
         function = _CASTS[keys[close - 1]][0 if literal else 1]
         inner = "".join(pieces[at + 2 : close - 2]).strip()
