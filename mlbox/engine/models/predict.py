@@ -28,85 +28,90 @@ def predict_table(predictor: Predictor, table: pyarrow.Table | pyarrow.RecordBat
     parts = [np.empty(0)]
     for start in range(0, picked.num_rows, BATCH):
         batch = picked.slice(start, BATCH)
-        columns = [batch.column(index) for index in range(len(names))]
-        parts.append(_run(predictor, columns, batch.num_rows).prediction)
+        columns = [_values(predictor, index, batch.column(index)) for index in range(len(names))]
+        parts.append(predictor.run(columns, batch.num_rows).prediction)
     return pa.array(np.concatenate(parts), from_pandas=False)
+
+
+class Rows:
+    """A predictor for rows that come as structs, batch after batch of one type: names are looked up once."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self.predictor = predictor
+        self._plan: tuple[Any, list[int], bool] | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Rows) and other.predictor is self.predictor
+
+    def __hash__(self) -> int:
+        return id(self.predictor)
+
+    def predict(self, rows: pyarrow.StructArray | pyarrow.ChunkedArray) -> pyarrow.Array:
+        """A prediction for each row; NULL for a row that is NULL."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        rows, output = self._output(rows)
+        result = pa.array(output.prediction, from_pandas=False)
+        return result if rows.null_count == 0 else pc.if_else(rows.is_valid(), result, pa.scalar(None, pa.float64()))
+
+    def predict_all(self, rows: pyarrow.StructArray | pyarrow.ChunkedArray) -> pyarrow.StructArray:
+        """``{prediction, probabilities}`` for each row; no probabilities from a model that gives none."""
+        import numpy as np
+        import pyarrow as pa
+
+        rows, output = self._output(rows)
+        found = self.predictor.probabilities(output)
+        if found is None:
+            probabilities = pa.nulls(len(rows), pa.list_(pa.float64()))
+        else:
+            offsets = np.arange(0, found.size + 1, found.shape[1], dtype=np.int32)
+            values = np.ascontiguousarray(found, dtype=np.float64).reshape(-1)
+            probabilities = pa.ListArray.from_arrays(pa.array(offsets), pa.array(values, from_pandas=False))
+        prediction = pa.array(output.prediction, from_pandas=False)
+        return pa.StructArray.from_arrays([prediction, probabilities], ["prediction", "probabilities"])
+
+    def _output(self, rows: Any) -> tuple[Any, Output]:
+        import pyarrow as pa
+
+        if isinstance(rows, pa.ChunkedArray):
+            rows = rows.combine_chunks()
+        plan = self._plan
+        if plan is None or plan[0] != rows.type:
+            plan = self._plan = self._planned(rows.type)
+        _, places, direct = plan
+        if rows.null_count:
+            flat = rows.flatten()  # the fields of a row that is NULL need not be
+            columns = [flat[place] for place in places]
+        else:
+            columns = [rows.field(place) for place in places]
+        if direct and not any(column.null_count for column in columns):
+            matrix = self.predictor.empty(len(rows))
+            for index, column in enumerate(columns):
+                matrix[:, index] = column.to_numpy()
+            return rows, self.predictor.run_matrix(matrix)
+        values = [_values(self.predictor, index, column) for index, column in enumerate(columns)]
+        return rows, self.predictor.run(values, len(rows))
+
+    def _planned(self, kind: Any) -> tuple[Any, list[int], bool]:
+        """Where the features are among the fields, and whether they can be copied into the matrix as they are."""
+        import pyarrow as pa
+
+        if not pa.types.is_struct(kind):
+            raise Invalid(
+                f"a row is needed, not a value of type {kind}",
+                hint="write a table alias as the row: SELECT ml.predict('m', t) FROM t",
+            )
+        names = [kind.field(index).name for index in range(kind.num_fields)]
+        places = [names.index(name) for name in self.predictor.order(names)]
+        types = [kind.field(place).type for place in places]
+        numbers = all(pa.types.is_floating(one) or pa.types.is_integer(one) for one in types)
+        return kind, places, numbers and self.predictor.matrix and self.predictor.input_of(0).floating
 
 
 def predict_struct(predictor: Predictor, rows: pyarrow.StructArray | pyarrow.ChunkedArray) -> pyarrow.Array:
     """A prediction for each row given as a struct; NULL for a row that is NULL."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    rows, output = _of_struct(predictor, rows)
-    result = pa.array(output.prediction, from_pandas=False)
-    return result if rows.null_count == 0 else pc.if_else(rows.is_valid(), result, pa.scalar(None, pa.float64()))
-
-
-def predict_all(predictor: Predictor, rows: pyarrow.StructArray | pyarrow.ChunkedArray) -> pyarrow.StructArray:
-    """``{prediction, probabilities}`` for each row; no probabilities from a model that gives none."""
-    import numpy as np
-    import pyarrow as pa
-
-    rows, output = _of_struct(predictor, rows)
-    found = predictor.probabilities(output)
-    if found is None:
-        probabilities = pa.nulls(len(rows), pa.list_(pa.float64()))
-    else:
-        offsets = np.arange(0, found.size + 1, found.shape[1], dtype=np.int32)
-        values = np.ascontiguousarray(found, dtype=np.float64).reshape(-1)
-        probabilities = pa.ListArray.from_arrays(pa.array(offsets), pa.array(values, from_pandas=False))
-    prediction = pa.array(output.prediction, from_pandas=False)
-    return pa.StructArray.from_arrays([prediction, probabilities], ["prediction", "probabilities"])
-
-
-def _of_struct(predictor: Predictor, rows: Any) -> tuple[Any, Output]:
-    import pyarrow as pa
-
-    if isinstance(rows, pa.ChunkedArray):
-        rows = rows.combine_chunks()
-    kind = rows.type
-    if not pa.types.is_struct(kind):
-        raise Invalid(
-            f"a row is needed, not a value of type {kind}",
-            hint="write a table alias as the row: SELECT ml.predict('m', t) FROM t",
-        )
-    names = [kind.field(index).name for index in range(kind.num_fields)]
-    places = {name: index for index, name in enumerate(names)}
-    # Of a row that is NULL the fields need not be; flatten makes them so.
-    column = rows.flatten() if rows.null_count else _Fields(rows)
-    return rows, _run(predictor, [column[places[name]] for name in predictor.order(names)], len(rows))
-
-
-class _Fields:
-    """Columns of a struct that has no NULL rows, without a copy of their validity."""
-
-    def __init__(self, rows: Any) -> None:
-        self._rows = rows
-
-    def __getitem__(self, index: int) -> Any:
-        return self._rows.field(index)
-
-
-def _run(predictor: Predictor, columns: list[Any], rows: int) -> Output:
-    """Arrow columns in the order of the features through the model; the usual case without a copy in between."""
-    if not predictor.matrix or not predictor.input_of(0).floating:
-        return predictor.run([_values(predictor, i, column) for i, column in enumerate(columns)], rows)
-    matrix = predictor.empty(rows)
-    for index, column in enumerate(columns):
-        matrix[:, index] = _floats(predictor, index, column)
-    return predictor.run_matrix(matrix)
-
-
-def _floats(predictor: Predictor, index: int, column: Any) -> Any:
-    """A column as an array of numbers; a missing value is NaN."""
-    import pyarrow as pa
-
-    if isinstance(column, pa.Array) and column.null_count == 0:
-        kind = column.type
-        if pa.types.is_floating(kind) or pa.types.is_integer(kind):
-            return column.to_numpy(zero_copy_only=True)
-    return _values(predictor, index, column)
+    return Rows(predictor).predict(rows)
 
 
 def _values(predictor: Predictor, index: int, column: Any) -> Any:

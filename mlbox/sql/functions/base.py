@@ -8,9 +8,12 @@ functions find project and caller.
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from itertools import count
+from threading import Lock
+from typing import TYPE_CHECKING, Any
 
 from mlbox.base.errors import Invalid
 from mlbox.base.names import Ref, check_name
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from mlbox.engine.models.service import Models
     from mlbox.engine.security.fence import Fence
 
+_KEPT = 256
+_NUMBERS = count(1)
 SESSION = "coalesce(getvariable('mlbox_session'), '')"
 
 
@@ -56,6 +61,23 @@ class Asked:
     features: Features
     models: Models
     fence: Fence
+    _kept: OrderedDict[int, Any] = field(default_factory=OrderedDict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def keep(self, thing: Any) -> int:
+        """A number under which a statement finds ``thing`` while it runs; the same for the same thing."""
+        with self._lock:
+            number = next((number for number, known in self._kept.items() if known == thing), None)
+            if number is None:
+                number = next(_NUMBERS)
+                self._kept[number] = thing
+                while len(self._kept) > _KEPT:
+                    self._kept.popitem(last=False)
+            return number
+
+    def kept(self, number: int) -> Any:
+        """What was kept under a number, or nothing."""
+        return self._kept.get(number)
 
     def project(self, session: str) -> str:
         """Where names without a project are looked up."""
@@ -134,7 +156,11 @@ class TableFunction:
 
 @dataclass(frozen=True, slots=True)
 class RowFunction:
-    """``SELECT ml.name(…) FROM t``: ``compute(asked, array, …, session)`` takes and gives Arrow arrays."""
+    """``SELECT ml.name(first, row) FROM t``.
+
+    ``prepare(asked, first, session)`` is called once, when the statement is bound, and gives a number for what is kept
+    (:meth:`Asked.keep`); ``compute(asked, numbers, rows)`` takes and gives Arrow arrays of a batch.
+    """
 
     name: str
     summary: str
@@ -142,6 +168,7 @@ class RowFunction:
     columns: tuple[Column, ...]
     example: str
     compute: Callable[..., object]
+    prepare: Callable[..., int] | None = None
     more: str = ""
     public: bool = True
     """Without it there is no macro: only SQL that mlbox writes calls it."""
@@ -159,8 +186,8 @@ class RowFunction:
     @property
     def macro(self) -> str:
         """What stands behind CREATE MACRO catalog.ml."""
-        names = ", ".join(a.name for a in self.arguments)
-        return f"{self.name}({names}) AS {self.registered}({names}, {SESSION})"
+        first, row = (a.name for a in self.arguments)
+        return f"{self.name}({first}, {row}) AS {self.registered}({self.registered}_of({first}, {SESSION}), {row})"
 
 
 def _shown(argument: Argument) -> str:

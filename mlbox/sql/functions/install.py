@@ -33,7 +33,7 @@ class Functions:
                 _register_table(self._connection, function, self._asked)
             else:
                 _register_row(self._connection, function, self._asked)
-        made = [function.macro for _, function in FUNCTIONS if isinstance(function, TableFunction) or function.public]
+        made = [function.macro for _, function in FUNCTIONS if isinstance(function, TableFunction) or function.prepare]
         for macro in made:
             self._connection.execute(f"CREATE OR REPLACE MACRO catalog.ml.{macro}")
 
@@ -48,7 +48,13 @@ def _register_table(connection: DuckDBPyConnection, function: TableFunction, ask
 
 def _register_row(connection: DuckDBPyConnection, function: RowFunction, asked: Asked) -> None:
     import duckdb
+    from duckdb.sqltypes import INTEGER, VARCHAR
 
+    if function.prepare is not None:
+        types: list[Any] = [VARCHAR, VARCHAR]
+        prepare = _told(function.prepare, asked, len(types))
+        # without side effects: of constants it is computed once, when the statement is bound
+        connection.create_function(f"{function.registered}_of", prepare, types, INTEGER, side_effects=False)
     # The stubs of DuckDB want enumerations that the module does not export; their names work.
     options: dict[str, Any] = {"type": "arrow", "null_handling": "special", "parameters": None}
     connection.create_function(

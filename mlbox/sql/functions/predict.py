@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from mlbox.base.errors import Invalid
-from mlbox.base.names import literal, quote
-from mlbox.engine.models.predict import predict_all, predict_struct
+from mlbox.base.names import quote
+from mlbox.engine.models.predict import Rows
 from mlbox.sql.functions.base import FUNCTIONS, Argument, Asked, Column, RowFunction, TableFunction
 
 
@@ -30,7 +30,7 @@ def predicted(asked: Asked, model: str, rows: str, session: str, names: tuple[st
         return f"SELECT * EXCLUDE (_value), _value AS {value}{both} FROM ({text})"
     struct = ", ".join(f"{quote(name)} := {column}" for name, column in zip(predictor.features, columns, strict=True))
     function = "_ml_predict_all" if predictor.classifies else "_ml_predict"
-    call = f"{function}({literal(str(ref.at(version.version)))}, struct_pack({struct}), {literal(session)})"
+    call = f"{function}({asked.keep(Rows(predictor))}, struct_pack({struct}))"
     text = f"SELECT {row}.*, {call} AS _value FROM {rows} AS {row}"
     if not predictor.classifies:
         return f"SELECT * EXCLUDE (_value), _value AS {value} FROM ({text})"
@@ -43,30 +43,34 @@ def write(asked: Asked, model: str, rows: str, session: str) -> str:
     return predicted(asked, model, asked.relation(rows, session), session, ("prediction", "probabilities"))
 
 
-def compute(asked: Asked, model: Any, rows: Any, session: Any) -> Any:
+def prepare(asked: Asked, model: str, session: str) -> int:
+    """A number for the predictor of a constant name: computed once, when the statement is bound."""
+    return asked.keep(Rows(asked.models.predictor(asked.ref(model, session))))
+
+
+def compute(asked: Asked, numbers: Any, rows: Any) -> Any:
     """A value for each row."""
     import pyarrow
 
-    if len(rows) == 0:
-        return pyarrow.array([], "double")
-    return predict_struct(_predictor(asked, model, session), rows)
+    return _rows(asked, numbers).predict(rows) if len(rows) else pyarrow.array([], "double")
 
 
-def compute_all(asked: Asked, model: Any, rows: Any, session: Any) -> Any:
+def compute_all(asked: Asked, numbers: Any, rows: Any) -> Any:
     """Value and probabilities for each row."""
     import pyarrow
 
     if len(rows) == 0:
         kind = pyarrow.struct([("prediction", pyarrow.float64()), ("probabilities", pyarrow.list_(pyarrow.float64()))])
         return pyarrow.array([], kind)
-    return predict_all(_predictor(asked, model, session), rows)
+    return _rows(asked, numbers).predict_all(rows)
 
 
-def _predictor(asked: Asked, model: Any, session: Any) -> Any:
-    names = model.unique()
-    if len(names) != 1 or not names[0].is_valid:
+def _rows(asked: Asked, numbers: Any) -> Rows:
+    given = numbers.to_numpy(zero_copy_only=False)
+    found = asked.kept(given[0])
+    if not isinstance(found, Rows) or (given != given[0]).any():
         raise Invalid("the model of ml.predict must be one constant name, as in ml.predict('m@champion', row)")
-    return asked.models.predictor(asked.ref(names[0].as_py(), session[0].as_py()))
+    return found
 
 
 MODEL = Argument("m", "VARCHAR", "Model, with `@version` or `@alias` if it is not to be the latest")
@@ -102,6 +106,7 @@ FUNCTIONS.add(
         (Column("", "DOUBLE", "Probability of class 1, the class, or the value; NULL for a row that is NULL"),),
         "SELECT customer, ml.predict('churn@1', r) AS p FROM rows AS r ORDER BY customer LIMIT 3",
         compute,
+        prepare,
         "For many rows the table form is faster: it hands the features over and nothing else, and computes linear "
         "models in DuckDB. A struct of your own works too: `ml.predict('m', {'age': 41, 'amount': 9.5})`.",
     ),
