@@ -147,7 +147,8 @@ def _written(kind: str, table: pyarrow.Table | None, truncated: bool) -> Result:
     """What a writing statement answers: a count, or the rows of its RETURNING."""
     if table is not None and table.column_names == ["Count"] and table.num_rows == 1:
         count = table.column(0)[0].as_py()
-        return Result(f"{kind.lower().replace('_', ' ')}: {count:,} rows", facts={"rows": count})
+        counted = f"{count:,} row{'' if count == 1 else 's'}"
+        return Result(f"{kind.lower().replace('_', ' ')}: {counted}", facts={"rows": count})
     if table is None or table.num_columns == 0 or _told_nothing(kind, table):
         return Result(f"{kind.lower().replace('_', ' ')}: done")
     return _with_rows(table, truncated)

@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
 const server = process.env["MLBOX_URL"] ?? "http://127.0.0.1:7070";
 
 /** Doors of the server which the pages use; everything else below /ui/ is the dashboard's own. */
-const doors = ["/sql", "/stream", "/health", "/artifacts", "/runs"];
+const doors = ["/sql", "/files", "/stream", "/health", "/artifacts", "/runs"];
 
 export default defineConfig({
   base: "/ui/",

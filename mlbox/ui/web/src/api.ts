@@ -12,6 +12,7 @@ export interface Column {
 export interface StatementResult {
   statement: string;
   message: string;
+  /** These four only where the statement gives rows. */
   columns: Column[];
   rows: Cell[][];
   row_count: number;
@@ -82,16 +83,77 @@ async function reach(path: string, init: RequestInit): Promise<Response> {
 
 /** Run one statement and return its result. */
 export async function runSql(sql: string, signal?: AbortSignal): Promise<StatementResult> {
-  const response = await reach("/sql", {
-    method: "POST",
-    headers: { "Content-Type": "application/json", Accept: "application/json" },
-    body: JSON.stringify({ sql }),
-    ...(signal ? { signal } : {}),
-  });
+  const response = await reach("/sql", { ...jsonPost({ sql }), ...(signal ? { signal } : {}) });
   const body = (await response.json()) as { results: StatementResult[] };
   const result = body.results.at(-1);
   if (!result) throw new ApiError({ code: "empty", message: "The server answered without a result." }, response.status);
   return result;
+}
+
+export interface SqlAnswer {
+  results: StatementResult[];
+  /** In use at the end. */
+  project: string;
+}
+
+interface ScriptRequest {
+  sql: string;
+  project: string;
+  queryId?: string;
+  rowLimit?: number;
+}
+
+const jsonPost = (body: unknown, accept = "application/json"): RequestInit => ({
+  method: "POST",
+  headers: { "Content-Type": "application/json", Accept: accept },
+  body: JSON.stringify(body),
+});
+
+/** Integers beyond 2^53 become their text: as a number they would be another one. */
+function exact(text: string): unknown {
+  if (!/\d{16}/.test(text)) return JSON.parse(text);
+  const revive = (_key: string, value: unknown, context?: { source?: string }): unknown =>
+    typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value) ? (context?.source ?? value) : value;
+  return JSON.parse(text, revive as (key: string, value: unknown) => unknown);
+}
+
+/** Run a statement that the user wrote; it can be cancelled by its id. */
+export async function runInProject({ sql, project, queryId, rowLimit }: ScriptRequest): Promise<SqlAnswer> {
+  const response = await reach("/sql", jsonPost({ sql, project, query_id: queryId, row_limit: rowLimit, door: "ui" }));
+  return exact(await response.text()) as SqlAnswer;
+}
+
+/** All rows of a statement as CSV, without a limit. */
+export async function csvOf(sql: string, project: string): Promise<Blob> {
+  return (await reach("/sql", jsonPost({ sql, project, door: "ui" }, "text/csv"))).blob();
+}
+
+export async function cancelSql(queryId: string): Promise<void> {
+  await reach(`/sql/${encodeURIComponent(queryId)}/cancel`, jsonPost({}));
+}
+
+export interface Completions {
+  /** In characters (code points) of the text. */
+  start: number;
+  candidates: { text: string; kind: string; detail: string }[];
+}
+
+export async function completeSql(sql: string, position: number, project: string, signal: AbortSignal): Promise<Completions> {
+  const response = await reach("/sql/complete", { ...jsonPost({ sql, position, project }), signal });
+  return (await response.json()) as Completions;
+}
+
+export interface Upload {
+  id: string;
+  name: string;
+  /** On the server; what a statement reads. */
+  path: string;
+  size: number;
+}
+
+export async function uploadFile(file: File, signal: AbortSignal): Promise<Upload> {
+  const init = { method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: file, signal };
+  return (await (await reach(`/files?name=${encodeURIComponent(file.name)}`, init)).json()) as Upload;
 }
 
 /** Rows as objects. `T` is what the statement selects; nothing is checked at run time. */

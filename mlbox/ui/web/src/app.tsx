@@ -13,6 +13,7 @@ import { EndpointPage } from "./pages/endpoint";
 import { EndpointsPage } from "./pages/endpoints";
 import { RunPage } from "./pages/run";
 import { RunsPage } from "./pages/runs";
+import { SqlPage } from "./pages/sql";
 import { type Route, useQuery, useRoute } from "./router";
 import type { ProjectRow } from "./rows";
 import { listProjects } from "./statements/runs";
@@ -20,7 +21,7 @@ import { listProjects } from "./statements/runs";
 export function App(): ReactNode {
   const route = useRoute();
   const [project, setProject] = useQuery("project");
-  const area = route.page === "endpoint" || route.page === "endpoints" ? "endpoints" : "runs";
+  const area = route.page === "sql" ? "sql" : route.page === "endpoint" || route.page === "endpoints" ? "endpoints" : "runs";
 
   useEffect(() => {
     document.title = `${titleOf(route)} · mlbox`;
@@ -46,6 +47,10 @@ export function App(): ReactNode {
               <Icon name="endpoints" />
               Endpoints
             </Link>
+            <Link to={{ page: "sql" }} current={area === "sql"}>
+              <Icon name="sql" />
+              SQL
+            </Link>
           </nav>
           <ProjectChoice project={project} onChange={(next) => setProject(next, ["page", "fold"])} />
           <div className="side-foot">
@@ -55,13 +60,19 @@ export function App(): ReactNode {
         </div>
       </header>
       <main id="page" tabIndex={-1}>
-        <Page route={route} project={project} />
+        <Page route={route} project={project} setProject={setProject} />
       </main>
     </div>
   );
 }
 
-function Page({ route, project }: { route: Route; project: string }): ReactNode {
+interface PageProps {
+  route: Route;
+  project: string;
+  setProject: (name: string) => void;
+}
+
+function Page({ route, project, setProject }: PageProps): ReactNode {
   switch (route.page) {
     case "runs":
       return <RunsPage project={project} />;
@@ -71,6 +82,8 @@ function Page({ route, project }: { route: Route; project: string }): ReactNode 
       return <EndpointsPage project={project} />;
     case "endpoint":
       return <EndpointPage key={`${route.project}.${route.name}`} endpoint={route} />;
+    case "sql":
+      return <SqlPage project={project} setProject={setProject} />;
     case "missing":
       return (
         <Panel title="No such page" level="h1" className="page-panel" answers={[]}>
@@ -94,6 +107,8 @@ function titleOf(route: Route): string {
       return "Endpoints";
     case "endpoint":
       return `${route.project}.${route.name}`;
+    case "sql":
+      return "SQL";
     case "missing":
       return "Not found";
   }

@@ -8,6 +8,7 @@ import "./styles/parts.css";
 import "./styles/tables.css";
 import "./styles/charts.css";
 import "./styles/pages.css";
+import "./styles/sql.css";
 
 // MLflow's clients print addresses whose run stands behind the "#".
 const fromMlflow = /\/runs\/([0-9a-f]{32})$/.exec(location.hash);

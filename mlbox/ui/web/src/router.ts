@@ -9,6 +9,7 @@ export type Route =
   | { page: "run"; id: string }
   | { page: "endpoints" }
   | { page: "endpoint"; project: string; name: string }
+  | { page: "sql"; text?: string }
   | { page: "missing"; path: string };
 
 export function parseRoute(pathname: string): Route {
@@ -18,6 +19,7 @@ export function parseRoute(pathname: string): Route {
   if (first === undefined) return { page: "runs" };
   if (first === "runs" && parts.length === 1) return { page: "runs" };
   if (first === "runs" && second && parts.length === 2) return { page: "run", id: second };
+  if (first === "sql" && parts.length === 1) return { page: "sql" };
   if (first === "endpoints" && parts.length === 1) return { page: "endpoints" };
   if (first === "endpoints" && second && third && parts.length === 3) return { page: "endpoint", project: second, name: third };
   return { page: "missing", path };
@@ -33,12 +35,18 @@ function decode(part: string): string {
 
 /** The address of a route; the chosen project goes along. */
 export function addressOf(route: Exclude<Route, { page: "missing" }>, project = ""): string {
-  const query = project ? `?project=${encodeURIComponent(project)}` : "";
+  const values = [
+    ["project", project],
+    ["q", route.page === "sql" ? (route.text ?? "") : ""],
+  ].filter((pair) => pair[1] !== "");
+  const query = values.length > 0 ? `?${values.map(([name, value]) => `${name}=${encodeURIComponent(value ?? "")}`).join("&")}` : "";
   switch (route.page) {
     case "runs":
       return `${BASE}/runs${query}`;
     case "run":
       return `${BASE}/runs/${encodeURIComponent(route.id)}${query}`;
+    case "sql":
+      return `${BASE}/sql${query}`;
     case "endpoints":
       return `${BASE}/endpoints${query}`;
     case "endpoint":

@@ -188,3 +188,15 @@ export interface WorkflowStepRow {
   started_at: string | null;
   finished_at: string | null;
 }
+
+/** A column of a table or view that statements may name. */
+export interface ColumnRow {
+  project: string;
+  relation: string;
+  is_view: boolean;
+  name: string;
+  type: string;
+  description: string | null;
+  unit: string | null;
+  view_description: string | null;
+}

@@ -1,5 +1,5 @@
 import { type ReactNode, useEffect, useState } from "react";
-import { Icon } from "./icon";
+import { Icon, type IconName } from "./icon";
 
 /** To the clipboard; by the old way where a page without TLS may not use the new one. */
 async function toClipboard(text: string): Promise<boolean> {
@@ -17,7 +17,14 @@ async function toClipboard(text: string): Promise<boolean> {
   }
 }
 
-export function Copy({ text, label = "Copy" }: { text: string; label?: string }): ReactNode {
+interface CopyProps {
+  /** What is copied, or how to make it. */
+  text: string | (() => string);
+  label?: string;
+  icon?: IconName;
+}
+
+export function Copy({ text, label = "Copy", icon = "copy" }: CopyProps): ReactNode {
   const [said, setSaid] = useState("");
   useEffect(() => {
     if (!said) return;
@@ -28,9 +35,9 @@ export function Copy({ text, label = "Copy" }: { text: string; label?: string })
     <button
       type="button"
       className="button small"
-      onClick={() => void toClipboard(text).then((done) => setSaid(done ? "Copied" : "Press Ctrl+C"))}
+      onClick={() => void toClipboard(typeof text === "string" ? text : text()).then((done) => setSaid(done ? "Copied" : "Press Ctrl+C"))}
     >
-      <Icon name={said === "Copied" ? "completed" : "copy"} />
+      <Icon name={said === "Copied" ? "completed" : icon} />
       <span aria-live="polite">{said || label}</span>
     </button>
   );

@@ -1,6 +1,7 @@
 import { type ReactNode, useRef, useState } from "react";
 import { Copy } from "./copy";
 import { Icon } from "./icon";
+import { Link } from "./link";
 
 /** Shows the exact statements that fill a panel, and copies them. */
 export function SqlButton({ title, statements }: { title: string; statements: readonly string[] }): ReactNode {
@@ -37,7 +38,13 @@ export function SqlButton({ title, statements }: { title: string; statements: re
             {statements.map((statement) => (
               <section key={statement}>
                 <pre tabIndex={0}>{`${statement};`}</pre>
-                <Copy text={`${statement};`} label="Copy statement" />
+                <div className="sql-actions">
+                  <Copy text={`${statement};`} label="Copy statement" />
+                  <Link to={{ page: "sql", text: `${statement};` }} className="button small">
+                    <Icon name="sql" />
+                    Open in the SQL page
+                  </Link>
+                </div>
               </section>
             ))}
             <p className="hint">

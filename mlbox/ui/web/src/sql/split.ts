@@ -1,0 +1,106 @@
+/** Cuts a script into statements, as the server does: semicolons in strings, names, comments and brackets do not count. */
+
+export interface Statement {
+  /** Without the semicolon and the comments before it. */
+  text: string;
+  /** Where it starts and ends in the script, in UTF-16 units. */
+  from: number;
+  to: number;
+}
+
+interface Piece {
+  kind: "space" | "comment" | "semicolon" | "open" | "close" | "other";
+  from: number;
+  to: number;
+}
+
+const TAG = /^\$[A-Za-z_]*\$/;
+
+/** The end of a text that starts at `from` and is closed by `mark`; doubled marks stand for themselves. */
+function closed(script: string, from: number, mark: string): number {
+  let at = script.indexOf(mark, from + 1);
+  while (at >= 0 && script[at + 1] === mark) at = script.indexOf(mark, at + 2);
+  return at < 0 ? script.length : at + 1;
+}
+
+function blockEnd(script: string, from: number): number {
+  let depth = 0;
+  for (let at = from; at < script.length - 1; at++) {
+    const two = script.slice(at, at + 2);
+    if (two === "/*") depth++;
+    else if (two === "*/") depth--;
+    else continue;
+    at++;
+    if (depth === 0) return at + 1;
+  }
+  return script.length;
+}
+
+function pieceAt(script: string, from: number): Piece {
+  const char = script[from] ?? "";
+  const rest = script.slice(from, from + 40);
+  if (/\s/.test(char)) return { kind: "space", from, to: from + 1 };
+  if (rest.startsWith("--")) {
+    const end = script.indexOf("\n", from);
+    return { kind: "comment", from, to: end < 0 ? script.length : end + 1 };
+  }
+  if (rest.startsWith("/*")) return { kind: "comment", from, to: blockEnd(script, from) };
+  if (char === "'" || char === '"') return { kind: "other", from, to: closed(script, from, char) };
+  const tag = TAG.exec(rest)?.[0];
+  if (tag) {
+    const end = script.indexOf(tag, from + tag.length);
+    return { kind: "other", from, to: end < 0 ? script.length : end + tag.length };
+  }
+  const kind = char === ";" ? "semicolon" : "([{".includes(char) ? "open" : ")]}".includes(char) ? "close" : "other";
+  return { kind, from, to: from + 1 };
+}
+
+export function split(script: string): Statement[] {
+  const found: Statement[] = [];
+  let start = -1;
+  let end = -1;
+  let depth = 0;
+  /** The first semicolon inside brackets: a bracket that is never closed must not swallow what follows. */
+  let inner = -1;
+  const finish = (): void => {
+    if (start >= 0) found.push({ text: script.slice(start, end), from: start, to: end });
+    start = end = inner = -1;
+    depth = 0;
+  };
+  let at = 0;
+  for (;;) {
+    if (at >= script.length) {
+      if (start < 0 || depth <= 0 || inner < 0) break;
+      end = script.slice(start, inner).trimEnd().length + start;
+      at = inner + 1;
+      finish();
+      continue;
+    }
+    const piece = pieceAt(script, at);
+    at = piece.to;
+    if (piece.kind === "space" || piece.kind === "comment") continue;
+    if (piece.kind === "semicolon") {
+      if (depth <= 0) {
+        finish();
+        continue;
+      }
+      if (inner < 0) inner = piece.from;
+    }
+    if (piece.kind === "open") depth++;
+    if (piece.kind === "close") depth--;
+    if (start < 0) start = piece.from;
+    end = piece.to;
+  }
+  finish();
+  return found;
+}
+
+/** The statement that a cursor stands in, or has just left; undefined where there is none. */
+export function statementAt(script: string, cursor: number): Statement | undefined {
+  const all = split(script);
+  return all.find((one) => cursor >= one.from && cursor <= one.to + 1) ?? all.findLast((one) => one.from <= cursor) ?? all[0];
+}
+
+/** Characters as the server counts them (code points) and as a browser does (UTF-16 units). */
+export const toUnits = (text: string, points: number): number => [...text].slice(0, points).join("").length;
+export const toPoints = (text: string, units: number): number => [...text.slice(0, units)].length;
