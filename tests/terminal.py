@@ -111,7 +111,7 @@ class Terminal:
 
     def ask(self, line: str, project: str = "default") -> str:
         """Enter a line at the prompt and wait for the next prompt; returns what was printed between."""
-        before = len(self.prompt().splitlines()) if project == "default" else len(self.text.splitlines())
+        before = len(self.prompt(project).splitlines())
         self.enter(line)
         return "\n".join(self.prompt(project).splitlines()[before:-1])
 

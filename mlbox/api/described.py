@@ -13,6 +13,8 @@ from litestar.openapi.spec.enums import OpenAPIType
 from mlbox.api.forms import FORMS
 
 ID_HEADER = "X-Mlbox-Query-Id"
+RESULT_HEADER = "X-Mlbox-Result"
+"""Of streamed rows: what the envelope says of a result beside its rows, as JSON, with the project in use."""
 
 
 class Place(msgspec.Struct):

@@ -150,6 +150,11 @@ FORMS: dict[str, type[Form]] = {
 """By media type."""
 
 
+def whole(table: pyarrow.Table, form: Form) -> bytes:
+    """All rows of a table at once."""
+    return b"".join((form.start(table.schema), *map(form.batch, table.to_batches()), form.end()))
+
+
 def wanted(accept: str) -> str:
     """The media type of the first form in an ``Accept`` header that there is; else JSON."""
     for entry in accept.split(","):

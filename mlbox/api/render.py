@@ -66,7 +66,7 @@ def arrow_stream(table: pyarrow.Table) -> bytes:
 def result_body(outcome: Outcome) -> dict[str, Any]:
     """One result of the envelope."""
     table = outcome.result.table
-    body = _told(outcome)
+    body = told(outcome)
     if table is not None:
         body["columns"] = columns(table)
         body["rows"] = list(rows(table))
@@ -75,16 +75,8 @@ def result_body(outcome: Outcome) -> dict[str, Any]:
     return body
 
 
-def result_stream(outcome: Outcome) -> dict[str, Any]:
-    """One result with its rows as an Arrow stream."""
-    table = outcome.result.table
-    body = _told(outcome)
-    if table is not None:
-        body["stream"] = arrow_stream(table)
-    return body
-
-
-def _told(outcome: Outcome) -> dict[str, Any]:
+def told(outcome: Outcome) -> dict[str, Any]:
+    """What a result says beside its rows."""
     return {
         "statement": outcome.command,
         "message": outcome.result.message,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -16,7 +17,7 @@ from litestar.params import Body
 from litestar.response import Stream
 
 from mlbox.api.context import ApiContext
-from mlbox.api.described import ID_HEADER, SqlAnswer, StatementState, Streaming, UnderWay, errors
+from mlbox.api.described import ID_HEADER, RESULT_HEADER, SqlAnswer, StatementState, Streaming, UnderWay, errors
 from mlbox.api.forms import FORMS, cut, wanted
 from mlbox.api.kept import Kept, Statements
 from mlbox.api.sight import owns, user_of
@@ -93,7 +94,8 @@ async def _streamed(request: AnyRequest, script: Script, form: str) -> Response[
         channel.leave(work)
         return _failed(work, work.error, [])
     _statements(request).remember(work)
-    return Stream(channel.pieces(work), media_type=form, headers={ID_HEADER: work.id})
+    headers = {ID_HEADER: work.id, RESULT_HEADER: json.dumps({**channel.told, "project": work.project})}
+    return Stream(channel.pieces(work), media_type=form, headers=headers)
 
 
 def _failed(work: Work, error: MlboxError, done: list[Any]) -> Response[Any]:

@@ -123,6 +123,11 @@ class Channel:
         """Only the last one counts."""
         self._last = outcome
 
+    @property
+    def told(self) -> dict[str, Any]:
+        """What the last result says beside its rows; a message only where they were not left to be read."""
+        return render.told(self._last) if self._last is not None else {}
+
     def end(self) -> None:
         """Deliver the rows; returns when the client has nearly all of them."""
         result = self._last.result if self._last is not None else None
@@ -273,6 +278,7 @@ class Work:
                 for outcome in session.run(script.text, script.parameters):
                     self._sink.take(outcome)
                     self.completed += 1
+                    self.project = session.project
                 self._sink.end()
             finally:
                 self.project = session.project

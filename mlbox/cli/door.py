@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mlbox.base.errors import MlboxError, NotFound, Unavailable, Where, from_dict
@@ -58,6 +59,10 @@ class Door(Protocol):
         """End the statement that is being run, from another thread; whether there was one."""
         ...
 
+    def progress(self) -> float | None:
+        """How far it is, from 0 to 1, where somebody knows."""
+        ...
+
 
 class RemoteDoor:
     """Through the server, one request a statement, so that results show as they come."""
@@ -106,8 +111,14 @@ class RemoteDoor:
         """By the id that was sent with the statement."""
         if self._under_way is None:
             return False
-        request(f"{self.url}/sql/{self._under_way}/cancel", {}, self._token)
+        with suppress(NotFound):  # it has ended meanwhile
+            request(f"{self.url}/sql/{self._under_way}/cancel", {}, self._token)
         return True
+
+    def progress(self) -> float | None:
+        """As the server tells it."""
+        listed = request(f"{self.url}/sql", None, self._token)["statements"]
+        return next((known["progress"] for known in listed if known["query_id"] == self._under_way), None)
 
     def _post(self, text: str, parameters: Any, arrow: bool) -> dict[str, Any]:
         query_id = new_id()
@@ -117,6 +128,7 @@ class RemoteDoor:
             "project": self.project,
             "folder": self._folder,
             "door": "cli",
+            "query_id": query_id,
         }
         self._under_way = query_id
         try:
@@ -124,10 +136,19 @@ class RemoteDoor:
                 return request(self.url + "/sql", body, self._token)
             with _open(self.url + "/sql", body, self._token, accept=ARROW) as response:
                 told: dict[str, Any] = json.loads(response.headers["X-Mlbox-Result"])
-                stream = response.read()
+                stream = self._whole(response, query_id)
             return {"project": told["project"], "results": [{**told, "stream": stream} if stream else told]}
         finally:
             self._under_way = None
+
+    def _whole(self, response: Any, query_id: str) -> bytes:
+        """The body; one that broke off is told as the error that the server kept."""
+        try:
+            body: bytes = response.read()
+            return body
+        except (OSError, HTTPException) as error:
+            kept = request(f"{self.url}/sql/{query_id}", None, self._token)["error"]
+            raise from_dict(kept) if kept else _silent(self.url, error) from None
 
 
 def _open(
@@ -196,13 +217,17 @@ class LocalDoor:
 
     def run(self, text: str, parameters: Any = None, *, arrow: bool = False) -> Iterator[dict[str, Any]]:
         """Carried out in this process."""
-        from mlbox.api import render
+        from mlbox.api import forms, render
 
         with self._house.ongoing.begin(text, self._session.caller) as underway:
             self._under_way = underway.id
             try:
                 for outcome in self._session.run(text, parameters):
-                    yield render.result_stream(outcome) if arrow else render.result_body(outcome)
+                    table = outcome.result.table
+                    if arrow and table is not None:
+                        yield {**render.told(outcome), "stream": forms.whole(table, forms.Arrow())}
+                    else:
+                        yield render.result_body(outcome)
             finally:
                 self._under_way = None
 
@@ -225,6 +250,11 @@ class LocalDoor:
     def cancel(self) -> bool:
         """Interrupts the query, cancels the run."""
         return self._under_way is not None and self._house.ongoing.cancel(self._under_way)
+
+    def progress(self) -> float | None:
+        """As the statement itself tells it."""
+        found = self._house.ongoing.find(self._under_way) if self._under_way is not None else None
+        return found.progress if found is not None else None
 
 
 def settings_of(arguments: argparse.Namespace, **flags: Any) -> tuple[Home, Settings]:

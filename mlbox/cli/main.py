@@ -89,12 +89,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _reader_is_gone() -> bool:
     """Whether who reads our output has stopped (``mlbox … | head``); then nobody is to be told."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    return False
+    import select
+
+    output = sys.stdout.fileno()
+    asked = select.poll()
+    asked.register(output, select.POLLOUT)
+    if not any(event & (select.POLLERR | select.POLLHUP) for _, event in asked.poll(0)):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), output)
+    return True
 
 
 def _defect(error: Exception) -> int:

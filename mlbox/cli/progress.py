@@ -41,6 +41,7 @@ class Progress:
         self._starts_run = _which_start_runs(text)
         self._drawn = False
         self._followed: Followed | None = None
+        self._known = ""
         self._began = 0.0
         self._asked = 0.0
 
@@ -49,17 +50,28 @@ class Progress:
         self._began = self._asked = time.monotonic()
         follows = number < len(self._starts_run) and self._starts_run[number]
         self._followed = Followed(self._door, self._began) if follows else None
+        self._known = ""
 
     def tick(self) -> None:
         """Draw the line anew; now and then look at the runs."""
         now = time.monotonic()
-        if self._followed is not None and now - self._asked >= ASK_SECONDS:
+        if now - self._asked >= ASK_SECONDS:
             self._asked = now
-            self._show(self._followed.new_lines())
-        if now - self._began < PATIENCE_SECONDS:
-            return
-        known = f"  {self._followed.state}" if self._followed is not None and self._followed.state else ""
-        self._draw(f"{_seconds(now - self._began)}{known}  (Ctrl-C cancels)")
+            if self._followed is not None:
+                self._show(self._followed.new_lines())
+                self._known = self._followed.state
+            else:
+                self._known = self._share()
+        if now - self._began >= PATIENCE_SECONDS:
+            known = f"  {self._known}" if self._known else ""
+            self._draw(f"{_seconds(now - self._began)}{known}  (Ctrl-C cancels)")
+
+    def _share(self) -> str:
+        try:
+            share = self._door.progress()
+        except MlboxError:
+            return ""
+        return f"{share:.0%}" if share else ""
 
     def say(self, text: str) -> None:
         """On a line of its own."""

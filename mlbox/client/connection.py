@@ -48,6 +48,7 @@ class Connection:
             "sql": text,
             "project": project or self.project,
             "folder": os.getcwd(),
+            "query_id": query_id,
             "row_limit": 2**31 - 1,
         }
         if parameters is not None:
@@ -55,7 +56,7 @@ class Connection:
         arrow = find_spec("pyarrow") is not None
         headers = {"Content-Type": "application/json", "Accept": ARROW if arrow else "application/json"}
         try:
-            answer = self._send(json.dumps(body).encode(), headers)
+            answer = self._send(json.dumps(body).encode(), headers, query_id)
         except KeyboardInterrupt:
             self._cancel(query_id)
             raise
@@ -84,7 +85,7 @@ class Connection:
     def __repr__(self) -> str:
         return f"<mlbox connection to {self.url}, project {self.project}>"
 
-    def _send(self, data: bytes, headers: Dict[str, str]) -> Response:
+    def _send(self, data: bytes, headers: Dict[str, str], query_id: str) -> Response:
         pauses = list(PAUSES)
         while True:
             try:
@@ -93,9 +94,22 @@ class Connection:
                 error, again = _refused(refused)
             except MlboxClientError as unreachable:
                 error, again = _unreachable(unreachable, self.url)
+                if not again:
+                    error = self._kept(query_id) or error
             if not again or not pauses:
                 raise error from None
             time.sleep(pauses.pop(0))
+
+    def _kept(self, query_id: str) -> Optional[MlboxClientError]:
+        """The reason why an answer broke off: behind its first rows an answer cannot tell an error any more."""
+        asking = Transport(self.url, self._token, timeout=CANCEL_SECONDS)
+        try:
+            said = (asking.request("GET", f"/sql/{query_id}").json() or {}).get("error")
+        except MlboxClientError:
+            return None
+        finally:
+            asking.close()
+        return SqlError(0, said, str(said.get("message"))) if said else None
 
     def _cancel(self, query_id: str) -> None:
         sender = Transport(self.url, self._token, timeout=CANCEL_SECONDS)

@@ -6,13 +6,11 @@ that without pyarrow times inside of lists and structs are texts, and NaN is Non
 
 from __future__ import annotations
 
-import base64
 import json
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 from html import escape
 from typing import Any, Dict, Iterator, List, Optional
 
+from mlbox.client import values
 from mlbox.client.failures import MlboxClientError
 from mlbox.client.transport import Response
 
@@ -39,9 +37,9 @@ class Result:
         self._lists: Optional[List[List[Any]]] = None
         if self._table is not None:
             self.columns = list(self._table.column_names)
-            self.types = ["json" if _is_json(field) else str(field.type) for field in self._table.schema]
+            self.types = ["json" if values.is_json(field) else str(field.type) for field in self._table.schema]
         else:
-            self._lists = _typed(told.get("rows") or [], self.types)
+            self._lists = values.typed(told.get("rows") or [], self.types)
 
     @classmethod
     def of(cls, answer: Response) -> Result:
@@ -59,36 +57,32 @@ class Result:
 
     def scalar(self) -> Any:
         """The first value of the first row; None when there is none."""
-        values = self._values()
-        return values[0][0] if values and values[0] else None
+        rows = self._values(1)
+        return rows[0][0] if rows and rows[0] else None
 
     def to_arrow(self) -> Any:
         """A ``pyarrow.Table``; JSON is text in it."""
         if self._table is not None:
             return self._table
-        pyarrow = _library("pyarrow")
-        rows = self._values()
-        return pyarrow.table({name: [row[i] for row in rows] for i, name in enumerate(self.columns)})
+        return _library("pyarrow").Table.from_pylist(self.rows())
 
     def to_pandas(self) -> Any:
-        """A ``pandas.DataFrame``; JSON is parsed."""
+        """A ``pandas.DataFrame``: JSON is parsed, decimals are floats and whole numbers of any size integers."""
         pandas = _library("pandas")
         if self._table is None:
             return pandas.DataFrame(self._values(), columns=self.columns)
-        frame = self._table.to_pandas()
+        frame = values.with_numbers(self._table).to_pandas()
         for position, kind in enumerate(self.types):
-            if kind == "json":
-                parsed = [
-                    None if text is None else json.loads(text) for text in self._table.column(position).to_pylist()
-                ]
-                frame.isetitem(position, pandas.Series(parsed, dtype=object, index=frame.index))
+            if kind in ("json", values.INTERVAL):
+                parsed = values.of_column(self._table.column(position), kind)
+                frame.isetitem(position, pandas.Series(parsed, index=frame.index, dtype=object).infer_objects())
         return frame
 
     def to_polars(self) -> Any:
         """A ``polars.DataFrame``; JSON is text in it."""
         polars = _library("polars")
         if self._table is not None:
-            return polars.from_arrow(self._table)
+            return polars.from_arrow(values.with_durations(self._table))
         return polars.DataFrame(self._values(), schema=self.columns, orient="row", infer_schema_length=None)
 
     def __iter__(self) -> Iterator[Dict[str, Any]]:
@@ -128,14 +122,7 @@ class Result:
         if self._lists is not None:
             return self._lists[:first]
         table = self._table if first is None else self._table.slice(0, first)
-        lists = []
-        for position, kind in enumerate(self.types):
-            items = table.column(position).to_pylist()
-            if kind == "json":
-                items = [None if item is None else json.loads(item) for item in items]
-            elif "map<" in kind:
-                items = [_without_pairs(item) for item in items]
-            lists.append(items)
+        lists = [values.of_column(table.column(position), kind) for position, kind in enumerate(self.types)]
         rows = [list(row) for row in zip(*lists)]
         if first is None:
             self._lists = rows
@@ -156,61 +143,6 @@ def _read(stream: bytes) -> Any:
     pyarrow = _library("pyarrow")
     with pyarrow.ipc.open_stream(stream) as reader:
         return reader.read_all()
-
-
-def _is_json(field: Any) -> bool:
-    return bool((field.metadata or {}).get(b"mlbox:type") == b"JSON")
-
-
-def _without_pairs(item: Any) -> Any:
-    """A MAP comes as a list of pairs."""
-    if isinstance(item, dict):
-        return {key: _without_pairs(inner) for key, inner in item.items()}
-    if isinstance(item, list):
-        if item and all(isinstance(pair, tuple) and len(pair) == 2 for pair in item):
-            return {key: _without_pairs(inner) for key, inner in item}
-        return [_without_pairs(inner) for inner in item]
-    return item
-
-
-def _typed(rows: List[List[Any]], types: List[str]) -> List[List[Any]]:
-    """JSON values as those of Python that the types mean."""
-    converters = [_converter(kind) for kind in types]
-    if not any(converters):
-        return rows
-    return [
-        [value if convert is None or value is None else convert(value) for value, convert in zip(row, converters)]
-        for row in rows
-    ]
-
-
-def _converter(kind: str) -> Any:
-    for start, convert in _CONVERTERS.items():
-        if kind.startswith(start):
-            if start == "decimal":
-                exponent = Decimal(1).scaleb(-int(kind.rpartition(",")[2].rstrip(") ")))
-                return lambda value: Decimal(repr(value)).quantize(exponent)
-            return convert
-    return None
-
-
-def _instant(text: str) -> datetime:
-    head, point, fraction = text.replace("Z", "+00:00").partition(".")
-    if point:  # nanoseconds are more than Python's times hold
-        digits = "".join(character for character in fraction.split("+")[0] if character.isdigit())
-        head = f"{head}.{digits[:6].ljust(6, '0')}{fraction[len(digits) :]}"
-    return datetime.fromisoformat(head)
-
-
-_CONVERTERS: Dict[str, Any] = {
-    "timestamp": _instant,
-    "date32": date.fromisoformat,
-    "time64": time.fromisoformat,
-    "duration": lambda value: timedelta(seconds=value),
-    "binary": base64.b64decode,
-    "large_binary": base64.b64decode,
-    "decimal": None,
-}
 
 
 def _cell(value: Any) -> str:

@@ -33,6 +33,8 @@ def file_error(message: str) -> FileError | None:
     found = _JSON.search(message)
     if found:
         file, byte, line, what = found.groups()
+        if byte:  # DuckDB 2.0 has read the line's end already when it counts for these
+            line = str(int(line) - 1)
         place = f"line {line} of {file}" + (f", byte {byte}" if byte else "")
         details = {"file": file, "line": int(line)}
         return FileError(f"{place}: {_lower(what)}", "mend the line, or skip such: ignore_errors = true", details)
