@@ -136,7 +136,8 @@ class InferenceApp:
             body = await read_body(headers, receive, self._max_body)
             if slot.runtime is None or len(parts) > 4:
                 await self._runtime(slot, parts)
-            status, head, content = await self._work(call, body, headers)
+            answered = call.at_once(body, headers, self._max_body)
+            status, head, content = answered or await self._beside(call, body, headers)
         except MlboxError as error:
             self._note(call, started, error)
             raise
@@ -149,12 +150,10 @@ class InferenceApp:
         if call.runtime is not None and call.runtime.shadow is not None and call.request is not None:
             self._shadow(call)
 
-    async def _work(self, call: _Call, body: bytes, headers: dict[bytes, bytes]) -> tuple[int, Headers, bytes]:
+    async def _beside(self, call: _Call, body: bytes, headers: dict[bytes, bytes]) -> tuple[int, Headers, bytes]:
+        """Answer in a thread, within the endpoint's time limit."""
         loop = asyncio.get_running_loop()
-        if len(body) <= INLINE_BYTES:
-            call.decode(body, headers, self._max_body)
-            if call.rows <= INLINE_ROWS:
-                return call.finish()
+        if call.request is not None:
             work = loop.run_in_executor(self._threads, call.finish)
         else:
             work = loop.run_in_executor(self._threads, call.whole, body, headers, self._max_body)
@@ -210,12 +209,14 @@ class _Call:
         self.answer: Answer | None = None
         self.runtime: Runtime | None = None
 
-    @property
-    def rows(self) -> int:
-        """Rows of the decoded request."""
-        return self.request.rows if self.request else 0
+    def at_once(self, body: bytes, headers: dict[bytes, bytes], limit: int) -> tuple[int, Headers, bytes] | None:
+        """The answer to a small request; None when it is too much for the event loop, decoded or not."""
+        if len(body) > INLINE_BYTES:
+            return None
+        request = self.decode(body, headers, limit)
+        return self.finish() if request.rows <= INLINE_ROWS else None
 
-    def decode(self, body: bytes, headers: dict[bytes, bytes], limit: int) -> None:
+    def decode(self, body: bytes, headers: dict[bytes, bytes], limit: int) -> Request:
         """Read the body."""
         self.id = new_id()
         encoding = headers.get(b"content-encoding")
@@ -224,8 +225,9 @@ class _Call:
         length = headers.get(codec.HEADER)
         if length is not None and not length.isdigit():
             raise Invalid(f"Inference-Header-Content-Length {length.decode('latin-1')!r} is no number")
-        self.request = codec.decode(body, int(length) if length is not None else None)
-        self.id = self.request.id or self.id
+        request = self.request = codec.decode(body, int(length) if length is not None else None)
+        self.id = request.id or self.id
+        return request
 
     def finish(self) -> tuple[int, Headers, bytes]:
         """Answer and encode. The runtime is taken once: one request never sees two generations."""

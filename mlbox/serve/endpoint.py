@@ -264,17 +264,14 @@ def _named(output: Output) -> dict[str, Any]:
 
 def _impute_matrix(arm: Arm, matrix: Any) -> Seen:
     """Fill gaps in place; the names of features that had one."""
-    import numpy as np
-
     names = arm.predictor.features
     if matrix.dtype.kind != "f":
         return Seen(names, matrix, [])
-    flat = matrix.ravel()
-    if flat.itemsize > 2 and not math.isnan(flat.dot(flat)):  # a sum of squares is NaN only where a value is
+    if not math.isnan(matrix.min()):  # it is NaN where a value is
         return Seen(names, matrix, [])
+    import numpy as np
+
     gaps = np.isnan(matrix)
-    if not gaps.any():
-        return Seen(names, matrix, [])
     absent = [names[index] for index in gaps.any(axis=0).nonzero()[0]]
     for index, value in arm.impute:
         matrix[gaps[:, index], index] = value

@@ -24,6 +24,8 @@ class Part:
     entities: tuple[str, ...]
     ttl: int | None
     places: tuple[tuple[str, int], ...]
+    nothing: tuple[None, ...]
+    """The values of an entity that has none."""
 
     @classmethod
     def of(cls, feature_set: FeatureSet, features: Sequence[VectorFeature]) -> Part:
@@ -34,6 +36,7 @@ class Part:
             tuple(feature_set.entity_names),
             None if feature_set.ttl is None else round(feature_set.ttl * 1_000_000),
             tuple((feature.name, own.index(feature.feature)) for feature in features),
+            (None,) * len(own),
         )
 
 
@@ -92,8 +95,14 @@ class OnlineReader:
                     None if row is None or instant - row.known_at > ttl else row.values
                     for row, instant in zip(rows, instants, strict=True)
                 ]
-            for name, position in part.places:
-                found[name] = [None if row is None else row[position] for row in values]
+            if len(values) == 1:  # what an endpoint asks most
+                only = values[0] or part.nothing
+                for name, position in part.places:
+                    found[name] = [only[position]]
+            else:
+                features = list(zip(*[row or part.nothing for row in values], strict=True))
+                for name, position in part.places:
+                    found[name] = list(features[position])
         return found
 
 
