@@ -33,12 +33,24 @@ class Query:
     offset: int = 0
     source: str = field(default="", compare=False, repr=False)
     """The whole text, so that an error inside ``text`` can point into what the user wrote."""
+    replaced: tuple[tuple[int, int, int], ...] = field(default=(), compare=False, repr=False)
+    """Where ``text`` has a parameter's value: its start, its length, the length of what the user wrote."""
 
     def where(self, position: int) -> Where:
         """The place of character ``position`` of this piece in the whole text."""
-        if self.source:
-            return Where.at(self.source, self.offset + position)
-        return Where.at(self.text, position)
+        if not self.source:
+            return Where.at(self.text, position)
+        place = self.offset + position
+        for start, length, written in self.replaced:
+            if position < start:
+                break
+            place += written - length if position >= start + length else start - position
+        return Where.at(self.source, place)
+
+    def within(self, before: str, after: str = "") -> Query:
+        """The piece between other text, so that its places stay those of the user's text."""
+        replaced = tuple((start + len(before), length, written) for start, length, written in self.replaced)
+        return Query(before + self.text + after, self.offset - len(before), self.source, replaced)
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,12 +175,15 @@ def verbatim(cursor: Cursor) -> Query:
     start, stop = tokens[0].start, tokens[-1].stop
     if not any(token.kind == "parameter" for token in tokens):
         return Query(source[start:stop], start, source)
-    parts, done = [], start
+    text, done, replaced = "", start, []
     for token in tokens:
         if token.kind == "parameter":
-            parts += [source[done : token.start], checked(cursor, token, as_literal, bound(cursor, token))]
+            text += source[done : token.start]
+            value = checked(cursor, token, as_literal, bound(cursor, token))
+            replaced.append((len(text), len(value), token.stop - token.start))
+            text += value
             done = token.stop
-    return Query("".join(parts) + source[done:stop], start, source)
+    return Query(text + source[done:stop], start, source, tuple(replaced))
 
 
 def kept(cursor: Cursor) -> Query:

@@ -221,7 +221,7 @@ def _syntax(error: Exception, query: Query) -> Exception:
     import duckdb
 
     prefix = "EXPLAIN "
-    shifted = Query(prefix + query.text, query.offset - len(prefix), query.source or query.text)
+    shifted = replace(query, source=query.source or query.text).within(prefix)
     connection = duckdb.connect(":memory:")
     try:
         connection.execute("SET errors_as_json = true")

@@ -166,7 +166,7 @@ class Reading:
     def _check_where(self, command: Show, where: Query, read: RunSql) -> None:
         """Bind the user's condition alone, so that an error points into the user's text."""
         prefix = f"SELECT 1 FROM catalog.ml.{command.noun} WHERE "
-        self._catalog.describe(read.project, Query(prefix + where.text, where.offset - len(prefix), where.source))
+        self._catalog.describe(read.project, where.within(prefix))
 
     def _run_id(self, ref: Ref) -> str:
         """Of the run that is called so; a prefix of an id that fits several is refused."""

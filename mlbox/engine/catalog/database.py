@@ -219,16 +219,13 @@ class Catalog:
         """Columns of the user's SQL as (name, DuckDB type), without running it."""
         import duckdb
 
-        from mlbox.base.command import Query as Piece
-
         _check_single(query)
         prefix = "DESCRIBE "
         with self.session(project) as cursor:
             try:
                 rows = cursor.execute(prefix + query.text, parameters).fetchall()
             except duckdb.Error as error:
-                shifted = Piece(prefix + query.text, query.offset - len(prefix), query.source)
-                raise translate(error, shifted) from None
+                raise translate(error, query.within(prefix)) from None
         return [(row[0], row[1]) for row in rows]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.errors import (
@@ -112,13 +113,11 @@ def located(cursor: DuckDBPyConnection, error: Exception, query: Query, paramete
     """
     import duckdb
 
-    from mlbox.base.command import Query as Piece
-
     told = translate(error, query)
     if told.where is not None:
         return told
     prefix = "EXPLAIN "
-    shifted = Piece(prefix + query.text, query.offset - len(prefix), query.source or query.text)
+    shifted = replace(query, source=query.source or query.text).within(prefix)
     with suppress(duckdb.Error):
         cursor.execute("ROLLBACK")
     try:

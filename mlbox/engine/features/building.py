@@ -195,6 +195,4 @@ def _bind(command: CreateFeatureSet, built: FeatureSet, describe: Describe) -> N
             describe(built.project, Query(rows_sql(built, "TRUE", "TRUE")))
     for column in command.columns:
         if column.check is not None:
-            before = "SELECT (("
-            text = f"{before}{column.check.text}\n)::BOOLEAN) FROM (SELECT {nulls})"
-            describe(built.project, Query(text, column.check.offset - len(before), column.check.source))
+            describe(built.project, column.check.within("SELECT ((", f"\n)::BOOLEAN) FROM (SELECT {nulls})"))

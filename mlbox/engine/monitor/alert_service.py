@@ -293,8 +293,7 @@ class Alerts:
 
 
 def _as_query(condition: Query) -> Query:
-    head = "SELECT ("
-    return Query(f"{head}{condition.text}\n)::BOOLEAN", condition.offset - len(head), condition.source)
+    return condition.within("SELECT (", "\n)::BOOLEAN")
 
 
 def _span(seconds: float | None) -> timedelta:

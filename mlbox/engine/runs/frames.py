@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,9 +117,8 @@ class Frames:
 
 def _shifted(query: Query, sent: str, prefix: int) -> Query:
     """What was sent to DuckDB, such that places in it are places in what the user wrote."""
-    if query.source:
-        return Query(sent, query.offset - prefix, query.source)
-    return Query(sent, -prefix, query.text)
+    written = query if query.source else replace(query, offset=0, source=query.text)
+    return replace(written.within(" " * prefix), text=sent)
 
 
 def _bare(text: str) -> str:
