@@ -15,7 +15,8 @@ from mlbox.sql.session import Session
 SET = "CREATE FEATURE SET a (ENTITY k, TIMESTAMP ts)"
 ROWS = "AS SELECT 'a' AS k, now() AS ts, 1 AS x"
 ENDPOINT = "CREATE ENDPOINT e USING MODEL m"
-RENAMED = {"RENAME TO": "RENAME TO y", "SET (..)": "SET (a = 1)"}
+RENAMED = {"RENAME TO": "RENAME TO y", "SET other than comment": "SET (a = 1)"}
+DESCRIBED = {"RENAME TO": "RENAME TO y", "SET other than comment and owner": "SET (comment = 'c', a = 1)"}
 EXAMPLES = {
     "CREATE PROJECT": {"FROM": "CREATE PROJECT p FROM 'folder'"},
     "CREATE FEATURE SET": {
@@ -52,9 +53,12 @@ EXAMPLES = {
         "WITH (batch)": f"{ENDPOINT} WITH (batch = 8)",
     },
     "ALTER ENDPOINT": {clause: f"ALTER ENDPOINT e {text}" for clause, text in RENAMED.items()},
-    "ALTER SCHEDULE": {"SET": "ALTER SCHEDULE s SET (a = 1)"},
-    "ALTER MONITOR": {"RENAME TO": "ALTER MONITOR m RENAME TO y", "SET": "ALTER MONITOR m SET (a = 1)"},
-    "ALTER ALERT": {"RENAME TO": "ALTER ALERT a RENAME TO y", "SET": "ALTER ALERT a SET (a = 1)"},
+    "ALTER PROJECT": {"SET other than comment and owner": "ALTER PROJECT default SET (a = 1)"},
+    "ALTER FUNCTION": {clause: f"ALTER FUNCTION f {text}" for clause, text in RENAMED.items()},
+    "ALTER WORKFLOW": {clause: f"ALTER WORKFLOW w {text}" for clause, text in DESCRIBED.items()},
+    "ALTER SCHEDULE": {"SET other than comment and owner": "ALTER SCHEDULE s SET (a = 1)"},
+    "ALTER MONITOR": {clause: f"ALTER MONITOR m {text}" for clause, text in DESCRIBED.items()},
+    "ALTER ALERT": {clause: f"ALTER ALERT a {text}" for clause, text in DESCRIBED.items()},
     "CREATE ALERT": {
         f"ON {kind}": f"CREATE ALERT a ON {kind} x WHEN auc > 1 THEN NOTIFY 'log:'"
         for kind in ("RUN", "ENDPOINT", "FEATURE SET")

@@ -7,7 +7,9 @@ from typing import Protocol
 
 from mlbox.base.command import Caller, Handler, Plan, Result
 from mlbox.base.errors import NotExecuted
+from mlbox.engine.catalog.tables.descriptions import COLUMNS
 from mlbox.engine.workflows.commands import AlterObject
+from mlbox.engine.workflows.descriptions import Descriptions
 
 
 class Alterable(Protocol):
@@ -25,8 +27,9 @@ class Alterable(Protocol):
 class Alterations:
     """The one handler of ``AlterObject``: finds who answers for the kind."""
 
-    def __init__(self) -> None:
+    def __init__(self, descriptions: Descriptions) -> None:
         self._kinds: dict[str, Alterable] = {}
+        self._descriptions = descriptions
 
     def add(self, kind: str, alterable: Alterable) -> None:
         """``alterable`` answers for ``kind`` (``schedule``, ``monitor``)."""
@@ -35,7 +38,7 @@ class Alterations:
     @property
     def kinds(self) -> list[str]:
         """The kinds that somebody answers for."""
-        return sorted(self._kinds)
+        return sorted({*self._kinds, *COLUMNS})
 
     def handlers(self) -> Iterable[Handler]:
         """The command it answers."""
@@ -48,11 +51,18 @@ class Alterations:
         return self._find(command).alter(command, plan, caller)
 
     def _find(self, command: AlterObject) -> Alterable:
+        if self._descriptions.answers(command):
+            return self._descriptions
         found = self._kinds.get(command.kind.lower())
         if found is None:
-            known = ", ".join(self.kinds)
             raise NotExecuted(
                 f"ALTER {command.kind.upper()} {command.action.upper()} is not executed by this version",
-                hint=f"it works for: {known}",
+                hint=self._possible(command.kind),
             )
         return found
+
+    def _possible(self, kind: str) -> str:
+        _, columns = COLUMNS.get(kind, ("", ()))
+        if columns:
+            return f"possible is SET ({', '.join(f'{column} = ..' for column in columns)})"
+        return f"it works for: {', '.join(self.kinds)}"

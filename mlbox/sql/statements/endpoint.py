@@ -263,7 +263,7 @@ statement(
         starts=(("ALTER", "ENDPOINT"),),
         parse=_alter,
         prints={AlterEndpoint: _print_alter, AlterObject: print_alter},
-        later=("RENAME TO", "SET (..)"),
+        later=("RENAME TO", "SET other than comment"),
     )
 )
 drop("endpoint", DropEndpoint)

@@ -199,5 +199,5 @@ statement(
     )
 )
 drop("function", DropFunction)
-alter("function", "RENAME", "SET")
+alter("function", "RENAME", "SET", later=("RENAME TO", "SET other than comment"))
 noun(Noun("function", "functions"))

@@ -149,5 +149,6 @@ statement(
         starts=(("ALTER", "PROJECT"),),
         parse=_alter,
         prints={AlterObject: print_alter},
+        later=("SET other than comment and owner",),
     )
 )

@@ -83,5 +83,5 @@ statement(
     )
 )
 drop("schedule", DropSchedule)
-alter("schedule", "SUSPEND", "RESUME", "RENAME", "SET", later=("SET",))
+alter("schedule", "SUSPEND", "RESUME", "RENAME", "SET", later=("SET other than comment and owner",))
 noun(Noun("schedule", "schedules"))

@@ -16,7 +16,7 @@ from mlbox.sql.complete import complete
 from mlbox.sql.expected import accepts
 from mlbox.sql.grammar import REGISTRY, kinds, notation, recognise
 from mlbox.sql.lexer import Token, tokenize
-from mlbox.sql.lookup import Lookup, Named, NoLookup, SqlLookup
+from mlbox.sql.lookup import OBJECTS, Lookup, Named, NoLookup, SqlLookup
 from mlbox.sql.manual import help_text, keywords, manual
 from mlbox.sql.parser import Cursor, Scope
 from mlbox.sql.script import split
@@ -178,6 +178,8 @@ def test_names_of_a_house(house: Any) -> None:
         return [tuple(row.values()) for row in table.to_pylist()]
 
     check_names(SqlLookup(ask, lambda: session.project))
+    for query in OBJECTS.values():
+        ask(query)  # each names columns that are there
 
 
 def test_names_of_a_server(server: Server) -> None:
