@@ -1,0 +1,189 @@
+"""Whatever a client sends, it is answered or the connection is closed: nothing hangs, crashes or stays open."""
+
+from __future__ import annotations
+
+import random
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from mlbox.sql.wire.catalog.pg_catalog import PgCatalog
+from mlbox.sql.wire.context import Introduction, WireContext
+from mlbox.sql.wire.conversation import Conversation
+from mlbox.sql.wire.messages import KINDS, ProtocolError, message
+
+TEXTS = (
+    *(
+        "SELECT 1",
+        "SELECT $1",
+        "SELECT $1::INTEGER + $2",
+        "",
+        ";",
+        "SELECT 1; SELECT 2",
+        "SELEC",
+        "SELECT 'ü",
+        "(",
+        "$1",
+    ),
+    *("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT a", "ROLLBACK TO a", "RELEASE a", "SET TimeZone = 'UTC'", "SHOW ALL"),
+    *("SELECT * FROM range(30)", "SHOW PROJECTS", "COPY (SELECT 1) TO STDOUT", "COPY t FROM STDIN", "DISCARD ALL"),
+    *(
+        "SELECT version()",
+        "SELECT 'pg_class'::regclass",
+        "SET statement_timeout = 'x'",
+        "DEALLOCATE a",
+        "EXPLAIN SELECT 1",
+    ),
+    *("SELECT [1, NULL], {'a': 1}, INTERVAL 1 DAY", "USE PROJECT nowhere", "SELECT 1 WHERE false", "FETCH 1 FROM a"),
+)
+TYPES = (0, 16, 17, 20, 21, 23, 25, 26, 114, 700, 701, 705, 1007, 1009, 1043, 1082, 1083, 1114, 1184, 1186, 1700, 2950)
+NAMES = ("", "", "", "a", "b")
+
+
+class Sink:
+    """Takes what is answered."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def write(self, data: bytes | memoryview) -> None:
+        self.data += data
+
+    def flush(self) -> None:
+        return
+
+    def urgent(self, data: bytes) -> None:
+        self.data += data
+
+
+def talk(house: Any, sink: Sink) -> Conversation:
+    context = WireContext(
+        catalog=house.catalog,
+        dispatcher=house.dispatcher,
+        bus=house.bus,
+        ongoing=house.ongoing,
+        settings=house.settings,
+        logs=house.home.logs,
+        version="0",
+        identify=None,
+        open_to_all=lambda: True,
+        pg_catalog=house_catalog(house),
+    )
+    return Conversation(context, Introduction("mlbox", "mlbox", {}), "local", sink)
+
+
+def house_catalog(house: Any) -> PgCatalog:
+    if not hasattr(house, "wire_catalog"):
+        house.wire_catalog = PgCatalog(house.catalog)
+    found: PgCatalog = house.wire_catalog
+    return found
+
+
+def cut(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The answers; each must have the length that it says."""
+    at = 0
+    while at < len(data):
+        (length,) = struct.unpack_from("!i", data, at + 1)
+        assert length >= 4
+        assert at + 1 + length <= len(data)
+        yield data[at : at + 1], data[at + 5 : at + 1 + length]
+        at += 1 + length
+
+
+class Inputs:
+    """Messages, most of them nearly right."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+
+    def one(self) -> tuple[int, bytes]:
+        kind = self._random.choice(b"QPPBBDDEECSSHFdcfp" if self._random.random() < 0.97 else bytes(sorted(KINDS)))
+        body = self._body(kind)
+        if self._random.random() < 0.25:
+            body = self._broken(body)
+        return kind, body
+
+    def _body(self, kind: int) -> bytes:
+        pick = self._random.choice
+        name = pick(NAMES).encode() + b"\0"
+        match chr(kind):
+            case "Q":
+                return pick(TEXTS).encode() + b"\0"
+            case "P":
+                oids = [pick(TYPES) for _ in range(pick((0, 0, 1, 2)))]
+                return name + pick(TEXTS).encode() + b"\0" + struct.pack(f"!h{len(oids)}i", len(oids), *oids)
+            case "B":
+                values = [self._value() for _ in range(pick((0, 0, 1, 2)))]
+                codes = [pick((0, 1))] if self._random.random() < 0.5 else []
+                results = [pick((0, 1))] if self._random.random() < 0.5 else []
+                head = name + pick(NAMES).encode() + b"\0" + struct.pack(f"!h{len(codes)}h", len(codes), *codes)
+                tail = struct.pack(f"!h{len(results)}h", len(results), *results)
+                return head + struct.pack("!h", len(values)) + b"".join(values) + tail
+            case "D" | "C":
+                return pick((b"S", b"P", b"P", b"x")) + name
+            case "E":
+                return name + struct.pack("!i", pick((0, 0, 1, 7, -1)))
+            case _:
+                return b""
+
+    def _value(self) -> bytes:
+        if self._random.random() < 0.1:
+            return struct.pack("!i", -1)
+        pick = self._random.choice
+        raw = pick((b"1", b"x", b"{1,NULL}", b"2026-01-02", self._random.randbytes(pick((0, 1, 2, 4, 8, 12, 16, 33)))))
+        return struct.pack("!i", len(raw)) + raw
+
+    def _broken(self, body: bytes) -> bytes:
+        place = self._random.randrange(len(body) + 1)
+        match self._random.randrange(4):
+            case 0:
+                return body[:place]
+            case 1:
+                return body[:place] + self._random.randbytes(3) + body[place:]
+            case 2:
+                return body + b"\0"
+            case _:
+                return bytes(self._random.randrange(256) if self._random.random() < 0.1 else byte for byte in body)
+
+
+def fuzz(house: Any, seed: int, count: int) -> None:
+    inputs, sink = Inputs(seed), Sink()
+    conversation = talk(house, sink)
+    for number in range(count):
+        kind, body = inputs.one()
+        try:
+            conversation.handle(kind, body)
+        except ProtocolError:
+            conversation.close()
+            conversation = talk(house, sink)
+        if number % 50 == 49:
+            conversation.handle(ord("S"), b"")
+            answers = list(cut(bytes(sink.data)))
+            assert answers[-1][0] == b"Z"
+            assert not any(kind == b"E" and b"CXX000" in body for kind, body in answers), answers
+            sink.data.clear()
+    conversation.close()
+    assert not list(house.ongoing)
+    sink.data.clear()
+    last = talk(house, sink)
+    last.handle(ord("Q"), b"SELECT 42\0")
+    assert b"42" in sink.data
+    last.close()
+    house.catalog.write_data(lambda cursor: cursor.execute('CREATE OR REPLACE TABLE data."default".free (a INTEGER)'))
+
+
+def test_fuzz(house: Any) -> None:
+    fuzz(house, 7, 20_000)
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("seed", range(10))
+def test_fuzz_a_million(house: Any, seed: int) -> None:
+    fuzz(house, 1000 + seed, 100_000)
+
+
+def test_messages_say_their_length() -> None:
+    assert list(cut(message(b"Z", b"I") + message(b"1"))) == [(b"Z", b"I"), (b"1", b"")]
