@@ -12,6 +12,7 @@ from mlbox.base.command import Caller, Handler, Plan, Query, Result, RunSql, Ste
 from mlbox.base.errors import Forbidden, StatementError
 from mlbox.base.ids import new_id
 from mlbox.engine.catalog.duckdb_errors import located, translate
+from mlbox.sql import untyped
 from mlbox.sql.parameters import for_query
 from mlbox.sql.rows import QueryRows, whole_table
 
@@ -52,6 +53,7 @@ class PlainSql:
         if access is not None:
             self._fence.check(command.query, kind, command.project, access)
         if kind in READING:
+            untyped.refuse(command.query)
             return Plan((Step("read", command.project, kind),), {"kind": kind})
         if kind not in WRITING:
             raise Forbidden(

@@ -13,7 +13,7 @@ from mlbox.base.suggest import did_you_mean
 from mlbox.engine.catalog.commands import Describe, Show, ShowLineage
 from mlbox.engine.catalog.tables import projects, runs
 from mlbox.engine.catalog.views.base import View, all_views
-from mlbox.sql import lineage
+from mlbox.sql import lineage, untyped
 from mlbox.sql.plain import PlainSql
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ class Reading:
                 raise Invalid(f"SHOW {command.noun.upper()} takes no LIKE: its rows have no name", hint="use WHERE")
             conditions.append(f"name ILIKE {literal(command.like)}")
         if command.where is not None:
+            untyped.refuse(command.where, view.name)
             conditions.append(f"({command.where.text})")
         text = f"SELECT {_columns(names)} FROM catalog.ml.{view.name}"
         if conditions:

@@ -1,0 +1,61 @@
+"""A comparison that DuckDB would answer wrongly is refused, and nothing else is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mlbox.base.command import Caller, Query
+from mlbox.base.errors import StatementError
+from mlbox.sql import untyped
+from mlbox.sql.session import Session
+
+WRONG = [
+    ("SELECT id FROM ml.runs WHERE metrics.auc > 0.9", "metrics.auc"),
+    ("SELECT id FROM runs r JOIN ml.models m ON true WHERE r.params.lr <= -.05", "params.lr"),
+    ('FROM catalog.ml.runs WHERE params."learning rate" BETWEEN 0.1 AND 0.2', 'params."learning rate"'),
+    ("FROM ml.runs WHERE 0.9 < metrics.auc", "metrics.auc"),
+    ("FROM ml.runs WHERE 0.9 < r.metrics.auc AND true", "metrics.auc"),
+]
+RIGHT = [
+    "FROM ml.runs WHERE metrics.auc::DOUBLE > 0.9",
+    "FROM ml.runs WHERE 0.9 < metrics.auc::DOUBLE",
+    "FROM ml.runs WHERE CAST(metrics.auc AS DOUBLE) > 0.9",
+    "FROM ml.runs WHERE params.depth > 3 AND params.kind = 'gbm'",
+    "FROM ml.runs WHERE name = 'metrics.auc > 0.9' -- metrics.auc > 0.9",
+    "FROM mine WHERE metrics.auc > 0.9",
+    "FROM ml.metrics WHERE value > 0.9",
+]
+
+
+@pytest.mark.parametrize(("text", "field"), WRONG)
+def test_what_would_be_wrong_is_refused(text: str, field: str) -> None:
+    with pytest.raises(StatementError) as caught:
+        untyped.refuse(Query(text))
+    assert caught.value.hint == f"say that it is a number: {field}::DOUBLE"
+    assert caught.value.where is not None
+    assert caught.value.where.offset == text.index(field)
+
+
+@pytest.mark.parametrize("text", RIGHT)
+def test_everything_else_is_left_alone(text: str) -> None:
+    untyped.refuse(Query(text))
+
+
+def test_that_duckdb_would_be_wrong(house: Any) -> None:
+    """Once it is not any more, all of this can go."""
+    value = house.catalog.row("""SELECT v.x > 0.9 AS larger FROM (SELECT '{"x": 0.1}'::JSON::VARIANT AS v)""")
+    table = house.catalog.rows(
+        "WITH t AS (SELECT json_object('x', i / 10.0::DOUBLE)::JSON::VARIANT AS v FROM range(5000) r(i)) "
+        "SELECT count(*) AS n FROM t WHERE v.x > 0.9"
+    )
+    assert value == {"larger": True} or table != [{"n": 4990}]
+
+
+@pytest.mark.parametrize(
+    "text", ["SELECT id FROM ml.runs WHERE metrics.auc > 0.9", "SHOW RUNS WHERE metrics.auc > 0.9"]
+)
+def test_both_doors_refuse(house: Any, text: str) -> None:
+    with pytest.raises(StatementError, match="compares types before numbers"):
+        list(Session(house.catalog, house.dispatcher, Caller()).run(text))
