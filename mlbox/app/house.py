@@ -137,7 +137,8 @@ class House:
         self.scheduler.stop()
         self.monitors.shutdown()
         self.workflows.shutdown()
-        self.runs.shutdown()
+        self.runs.shutdown()  # before the statements that wait for them, so that runs go on
+        self.ongoing.stop()
         self.endpoints.stop()
         self.listener.stop()
         self.doors.stop()

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from mlbox.base.clock import now
 from mlbox.base.command import Caller
-from mlbox.base.errors import AlreadyExists, Cancelled
+from mlbox.base.errors import AlreadyExists, Cancelled, Unavailable
 from mlbox.base.ids import new_id
 
 _AGAIN_SECONDS = 0.1
@@ -154,6 +154,8 @@ class Ongoing:
     def __init__(self) -> None:
         self._all: dict[str, Underway] = {}
         self._lock = threading.Lock()
+        self._empty = threading.Condition(self._lock)
+        self._stopped = False
 
     @contextmanager
     def begin(
@@ -162,6 +164,8 @@ class Ongoing:
         """Be the current one for the block; ends it after ``seconds``. ``AlreadyExists`` when ``id`` is under way."""
         underway = Underway(id or new_id(), text, caller)
         with self._lock:
+            if self._stopped:
+                raise Unavailable("the server is stopping")
             if underway.id in self._all:
                 raise AlreadyExists(f"query id {underway.id} is under way already", hint="choose another for each")
             self._all[underway.id] = underway
@@ -179,8 +183,9 @@ class Ongoing:
             if timer is not None:
                 timer.cancel()
             underway.end()
-            with self._lock:
+            with self._empty:
                 del self._all[underway.id]
+                self._empty.notify_all()
 
     def cancel(self, id: str, reason: str = "the statement was cancelled") -> bool:
         """Ask for the end of one; whether it was under way."""
@@ -189,6 +194,16 @@ class Ongoing:
             return False
         found.cancel(reason)
         return True
+
+    def stop(self, seconds: float = 5.0) -> None:
+        """End all and let none begin; waits up to ``seconds`` until they are over."""
+        with self._lock:
+            self._stopped = True
+            left = list(self._all.values())
+        for underway in left:
+            underway.cancel("the server is stopping")
+        with self._empty:
+            self._empty.wait_for(lambda: not self._all, seconds)
 
     def find(self, id: str) -> Underway | None:
         """The one with this id, as long as it is under way."""

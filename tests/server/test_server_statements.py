@@ -262,6 +262,40 @@ def test_progress_of_a_query_and_its_end_by_cancelling(server: Any, events: list
     assert (finished["data"]["state"], finished["data"]["error"]["code"]) == ("cancelled", "cancelled")
 
 
+def test_progress_of_a_run(server: Any, tmp_path: Path) -> None:
+    """A statement that waits for a run is as far as the run says."""
+    gate = tmp_path / "gate"
+    (tmp_path / "half.py").write_text(
+        "import pathlib, time\n\n"
+        "def half(ctx, gate):\n"
+        "    ctx.progress(0.5)\n"
+        "    while not pathlib.Path(gate).exists():\n"
+        "        time.sleep(0.05)\n"
+    )
+    server.sql(f"CREATE PROJECT half_way; USE PROJECT half_way; CREATE FUNCTION half FROM '{tmp_path}/half.py'")
+    body = {"sql": f"RUN half WITH (gate = '{gate}')", "project": "half_way", "async": True, "query_id": "half-way"}
+    server.request("POST", "/sql", body)
+    wait_until(lambda: json.loads(server.request("GET", "/sql/half-way")[2])["progress"] == 0.5)
+    gate.touch()
+    assert json.loads(server.request("GET", "/sql/half-way?wait=60")[2])["state"] == "finished"
+
+
+def test_a_server_that_stops_ends_what_is_under_way(own_server: Any) -> None:
+    """Whoever waits is told; the process ends well, and soon enough for nobody to lose patience."""
+    waiting = post(own_server, {"sql": ENDLESS, "query_id": "stopping"})
+    reading = post(own_server, {"sql": "SELECT i FROM range(100_000_000_000) r(i)"}, "text/csv")
+    assert reading.getresponse().read(3) == b"i\r\n"
+    own_server.request("POST", "/sql", {"sql": ENDLESS, "async": True})
+    wait_until(lambda: "stopping" in under_way(own_server))
+    own_server.process.terminate()
+    answer = waiting.getresponse()
+    told = json.loads(answer.read())["error"]
+    assert (answer.status, told["code"], told["message"]) == (409, "cancelled", "the server is stopping")
+    assert own_server.process.wait(60) == 0
+    waiting.close()
+    reading.close()
+
+
 def test_statements_leave_no_event_behind(server: Any) -> None:
     """They pass; the catalog keeps what changed something."""
     server.request("POST", "/sql", {"sql": "SELECT 1", "async": True, "query_id": "passing"})

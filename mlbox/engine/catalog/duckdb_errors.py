@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.errors import (
+    AlreadyExists,
     Conflict,
     Forbidden,
     Invalid,
@@ -98,6 +99,8 @@ def translate(error: Exception, query: Query | None = None) -> MlboxError:
     if hint is None and candidates:
         hint = f"known here: {candidates.replace(',', ', ')}"
     kind = _KINDS.get(str(body.get("exception_type")), SystemError)
+    if kind is NotFound and " already exists" in text:
+        kind = AlreadyExists
     details = {"kind": "table"} if kind is NotFound and text.startswith("Table with name ") else None
     if about:
         return Invalid(about.message, hint=hint, details=about.details)

@@ -13,7 +13,7 @@ from mlbox.base.command import Caller, Handler, Plan, Result, Step
 from mlbox.base.errors import Conflict, Invalid
 from mlbox.base.events import Bus
 from mlbox.base.ids import new_id
-from mlbox.base.underway import interrupting
+from mlbox.base.underway import interrupting, measuring
 from mlbox.engine.catalog.tables import projects
 from mlbox.engine.catalog.tables.runs import EXTERNAL, RunRow
 from mlbox.engine.runs import lifecycle, results
@@ -233,12 +233,17 @@ class Runs:
 
     def _wait(self, watch: Watch) -> None:
         try:
-            with interrupting(lambda: self._cancel_watch(watch)):
+            with interrupting(lambda: self._cancel_watch(watch)), measuring(lambda: self._progress(watch.run_id)):
                 watch.wait()
         except KeyboardInterrupt:
             self._watches.cancel(watch.run_id)
             watch.done.wait()
             raise
+
+    def _progress(self, run_id: str) -> float | None:
+        row = self._catalog.row("SELECT progress FROM catalog.ml.runs WHERE id = ?", [run_id])
+        known: float | None = row["progress"] if row is not None else None
+        return known
 
     def _cancel_watch(self, watch: Watch) -> None:
         self._watches.cancel(watch.run_id)

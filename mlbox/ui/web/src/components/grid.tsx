@@ -133,7 +133,7 @@ export function Grid({ label, columns, rows }: GridProps): ReactNode {
               const way = sorting?.column === index ? (sorting.down ? "descending" : "ascending") : "none";
               return (
                 <div key={index} role="columnheader" aria-colindex={index + 1} aria-sort={way} className={isNumeric(column.type) ? "right" : undefined}>
-                  <button type="button" tabIndex={-1} title={`${column.name}: ${column.type}. Sort`} onClick={() => sort(index)}>
+                  <button type="button" title={`${column.name}: ${column.type}. Sort`} onClick={() => sort(index)}>
                     <span>{column.name}</span>
                     {way !== "none" && <span aria-hidden="true">{way === "ascending" ? "▲" : "▼"}</span>}
                   </button>
