@@ -25,12 +25,18 @@ if TYPE_CHECKING:
     )
     from mlbox.client.failures import MlboxClientError, SqlError
     from mlbox.client.result import Result
+    from mlbox.client.returned import returns
+    from mlbox.client.runs import Run, run
+    from mlbox.client.tracking import start_run
 
 _MODULES = {
     "connection": ("connect", "Connection"),
     "context": ("Context",),
     "failures": ("MlboxClientError", "SqlError"),
     "result": ("Result",),
+    "returned": ("returns",),
+    "runs": ("Run", "run"),
+    "tracking": ("start_run",),
     "current": (
         "current",
         "log_artifact",
@@ -51,6 +57,7 @@ __all__ = [  # noqa: PLE0604 - the names of _MODULES, written out for tools that
     "Context",
     "MlboxClientError",
     "Result",
+    "Run",
     "SqlError",
     "__version__",
     "connect",
@@ -65,6 +72,9 @@ __all__ = [  # noqa: PLE0604 - the names of _MODULES, written out for tools that
     "log_table",
     "log_tag",
     "progress",
+    "returns",
+    "run",
+    "start_run",
 ]
 
 

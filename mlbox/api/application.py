@@ -18,7 +18,7 @@ from mlbox.api.files import artifact_content, run_log
 from mlbox.api.guard import App, Guard, Receive, Scope, Send, send_error
 from mlbox.api.kept import Statements
 from mlbox.api.mlflow.routes import HANDLERS as MLFLOW
-from mlbox.api.runs import RUN_API
+from mlbox.api.runs import RUN_API, begin
 from mlbox.api.sight import check_door
 from mlbox.api.sql import cancel_statement, get_statement, list_statements, run_sql
 from mlbox.api.stream import stream
@@ -100,6 +100,7 @@ ROUTES = (
     stream,
     artifact_content,
     run_log,
+    begin,
     *MLFLOW,
     *RUN_API,
 )
@@ -123,7 +124,7 @@ class Front:
         path: str = scope["path"]
         if path == "/v2" or path.startswith("/v2/"):
             app = self._inference
-        elif path.startswith(PREFIXES) or (path.startswith("/runs/") and path.endswith("/log")):
+        elif path.startswith(PREFIXES) or path == "/runs" or (path.startswith("/runs/") and path.endswith("/log")):
             app = self._api
         else:
             await self._pages(scope, receive, send)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mlbox.base.underway import Ongoing
     from mlbox.engine.catalog.database import Catalog
     from mlbox.engine.runs.calls_home import CallsHome
-    from mlbox.engine.runs.tracking import Experiments, Tracking
+    from mlbox.engine.runs.tracking import Tracking
     from mlbox.engine.security.members import Members
     from mlbox.engine.storage.artifacts import ArtifactStore
     from mlbox.serve.service import Endpoints
@@ -31,7 +31,6 @@ class ApiContext:
     settings: Settings
     calls_home: CallsHome
     tracking: Tracking
-    experiments: Experiments
     artifacts: ArtifactStore
     endpoints: Endpoints
     members: Members

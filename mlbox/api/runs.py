@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 from litestar import Request, Response, get, post, put
 from litestar.datastructures import State
+from litestar.params import Body
 from litestar.response import File
 
 from mlbox.api.context import ApiContext
+from mlbox.api.sight import user_of
+from mlbox.base.command import Caller
 from mlbox.base.errors import Invalid, Unauthorized
+from mlbox.base.names import DEFAULT_PROJECT
 from mlbox.engine.runs.client_zip import client_zip
+from mlbox.engine.runs.commands import TrackRun
 
 AnyRequest = Request[Any, Any, State]
 
@@ -23,6 +29,32 @@ def _context(request: AnyRequest, run_id: str) -> ApiContext:
         raise Unauthorized("the token of the run is needed")
     context.calls_home.check_token(run_id, token)
     return context
+
+
+class Begin(msgspec.Struct, forbid_unknown_fields=True):
+    """A run that a script or notebook begins."""
+
+    project: str = DEFAULT_PROJECT
+    name: str | None = None
+    experiment: str | None = None
+    parameters: dict[str, Any] = {}
+    labels: dict[str, str] = {}
+
+
+@post("/runs", sync_to_thread=True, status_code=201)
+def begin(request: AnyRequest, data: Annotated[Begin, Body(title="A run that begins")]) -> dict[str, Any]:
+    """A run that its own process looks after. What it logs goes to the run API, with the token given here."""
+    context: ApiContext = request.app.state.context
+    command = TrackRun(
+        project=data.project.lower(),
+        name=data.name,
+        experiment=data.experiment,
+        parameters=data.parameters,
+        labels=data.labels,
+    )
+    result = context.dispatcher.dispatch(command, Caller(user_of(request.scope), command.project, "http"))
+    facts = result.facts
+    return {"run_id": facts["run"], "project": command.project, "name": data.name, "token": facts["token"]}
 
 
 @get("/run-api/{run_id:str}", sync_to_thread=True)

@@ -15,7 +15,19 @@ if TYPE_CHECKING:
     from mlbox.base.command import Caller
 
 ENDPOINTS = "/v2/models/"
-DOORS = ("/sql", "/stream", "/health", "/artifacts/", "/runs/", "/run-api/", "/v2", "/schema", "/version")
+DOORS = (
+    "/sql",
+    "/stream",
+    "/health",
+    "/artifacts/",
+    "/runs",
+    "/run-api/",
+    "/v2",
+    "/schema",
+    "/version",
+    "/mlflow",
+    "/api/2.0/mlflow",
+)
 """Paths of the API that check by themselves what a member may see, or show nothing of anybody."""
 
 

@@ -187,7 +187,6 @@ class House:
             settings=self.settings,
             calls_home=self.runs.calls_home,
             tracking=self.runs.tracking,
-            experiments=self.runs.experiments,
             artifacts=self.artifacts,
             endpoints=self.endpoints,
             members=self.members,

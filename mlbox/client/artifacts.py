@@ -10,7 +10,7 @@ import zipfile
 from contextlib import contextmanager
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Union
 
-from mlbox.client import frames
+from mlbox.client import conversion, frames
 from mlbox.client.failures import MlboxClientError
 from mlbox.client.onnx import read_signature
 from mlbox.client.statistics import feature_stats
@@ -118,7 +118,8 @@ def model(
     training_set: Any = None,
     metrics: Optional[Dict[str, float]] = None,
 ) -> Payload:
-    """An ONNX model with its signature and, when the training set is given, the statistics of its features."""
+    """A model with its signature and, when the training set is given, the statistics of its features: ONNX as it is,
+    a fitted model of scikit-learn, XGBoost or LightGBM as ONNX where its converter is installed, else as a pickle."""
     if isinstance(value, (str, os.PathLike)):
         with open(_existing(name, value), "rb") as file:
             data = file.read()
@@ -127,10 +128,12 @@ def model(
     elif isinstance(value, (bytes, bytearray)):
         data = bytes(value)
     else:
-        raise MlboxClientError(
-            f"model {name!r}: a {type(value).__name__} is not an ONNX model",
-            "convert it first, for scikit-learn: skl2onnx.to_onnx(model, X[:1])",
-        )
+        kept = conversion.keep(name, value, training_set, feature_names)
+        if feature_names is None and training_set is None:
+            feature_names = conversion.names_in(value) or None
+        if kept.framework != "onnx":
+            return _unconverted(name, kept, training_set, feature_names, metrics)
+        data = kept.data
     signature = read_signature(data)
     names = list(feature_names) if feature_names is not None else _default_names(signature.inputs, training_set)
     _check_names(name, signature.inputs, names)
@@ -138,11 +141,30 @@ def model(
         "framework": "onnx",
         "inputs": signature.inputs,
         "outputs": signature.outputs,
+        **_known(names, training_set, metrics),
+    }
+    return Payload("model", data, "application/onnx", _with_ending(name, ".onnx"), metadata)
+
+
+def _unconverted(
+    name: str,
+    kept: conversion.Kept,
+    training_set: Any,
+    feature_names: Optional[Sequence[str]],
+    metrics: Optional[Dict[str, float]],
+) -> Payload:
+    names = list(feature_names or ([] if training_set is None else frames.columns_of(training_set)))
+    inputs = [{"name": entry, "type": "DOUBLE"} for entry in names]
+    metadata = {**conversion.about(kept), "inputs": inputs, "outputs": [], **_known(names, training_set, metrics)}
+    return Payload("model", kept.data, "application/octet-stream", _with_ending(name, ".pickle"), metadata)
+
+
+def _known(names: List[str], training_set: Any, metrics: Optional[Dict[str, float]]) -> Dict[str, Any]:
+    return {
         "feature_names": names,
         "feature_stats": feature_stats(training_set, names or None) if training_set is not None else {},
         "metrics": {key: float(number) for key, number in (metrics or {}).items()},
     }
-    return Payload("model", data, "application/onnx", _with_ending(name, ".onnx"), metadata)
 
 
 def _default_names(inputs: List[Dict[str, Any]], training_set: Any) -> List[str]:

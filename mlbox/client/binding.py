@@ -6,6 +6,7 @@ import types
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from mlbox.client.failures import WrongCall, nearest
+from mlbox.client.frames import as_declared
 
 CONTEXT_NAMES = ("ctx", "context")
 _DEFAULT_NAMES = ("handler", "main")
@@ -76,7 +77,7 @@ def bind(
         elif key in parameters:
             value = _converted(name, key, entry.annotation, parameters[key], shown)
         elif key in inputs:
-            value = inputs[key]()
+            value = as_declared(inputs[key](), entry.annotation)
         elif entry.default is entry.empty:
             missing.append(key)
             continue

@@ -138,6 +138,7 @@ def load_module(path: str, name: str) -> Any:
 def call(context: Context, code_folder: str, spec: Mapping[str, Any]) -> None:
     """Import the file that ``spec`` names and call its handler; a file without functions is run as a script."""
     from mlbox.client.binding import bind, find_handler
+    from mlbox.client.returned import ATTRIBUTE, keep
 
     file = str(spec["file"])
     path = os.path.join(code_folder, file)
@@ -162,7 +163,8 @@ def call(context: Context, code_folder: str, spec: Mapping[str, Any]) -> None:
         import asyncio
 
         result = asyncio.run(_awaited(result))
-    _keep_result(context, getattr(handler, "__name__", "handler"), result)
+    hints = spec.get("returns") or getattr(handler, ATTRIBUTE, None) or ()
+    keep(context, getattr(handler, "__name__", "handler"), result, hints)
 
 
 def _log_defaults(context: Any, named: Any) -> None:
@@ -184,19 +186,6 @@ def _has_functions(path: str) -> bool:
         tree = ast.parse(file.read(), path)
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
     return any(isinstance(node, kinds) and not node.name.startswith("_") for node in tree.body)
-
-
-def _keep_result(context: Context, name: str, result: Any) -> None:
-    if result is None:
-        return
-    if isinstance(result, dict) and result and all(_is_number(value) for value in result.values()):
-        context.log_metrics({str(key): value for key, value in result.items()})
-        return
-    _say(f"{name} returned a {type(result).__name__}, which is not kept; a dictionary of numbers becomes metrics")
-
-
-def _is_number(value: Any) -> bool:
-    return hasattr(value, "__float__") and not isinstance(value, str) and getattr(value, "shape", ()) == ()
 
 
 def _say(text: str) -> None:

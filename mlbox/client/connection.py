@@ -32,6 +32,8 @@ class Connection:
     ) -> None:
         self.project = project or "default"
         """Where names without a project are looked up; ``USE PROJECT`` changes it."""
+        self.server_file = server_file
+        """The ``server.json`` of the home, where the server is on this machine."""
         self._token = token
         self._transport = Transport(url, token, server_file, timeout=None)  # a RUN may take hours
 
@@ -67,6 +69,35 @@ class Connection:
             self.project = result.project or self.project
         return result
 
+    def post(self, path: str, data: bytes, content_type: str = "application/json") -> Any:
+        """A request besides statements; its JSON answer. Raises ``SqlError``, ``MlboxClientError``."""
+        try:
+            return self._send(data, {"Content-Type": content_type, "Accept": "application/json"}, path=path).json()
+        finally:
+            self._transport.close()
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the server can read files of this machine."""
+        from urllib.parse import urlsplit
+
+        return urlsplit(self.url).hostname in ("127.0.0.1", "localhost", "::1")
+
+    def upload(self, name: str, data: bytes) -> str:
+        """Bring a file to the server; the path that statements read it by."""
+        from urllib.parse import quote
+
+        return str(self.post(f"/files?name={quote(name)}", data, "application/octet-stream")["path"])
+
+    def get(self, path: str) -> Response:
+        """What stands at a path of the server."""
+        try:
+            return self._transport.request("GET", path)
+        except Refused as refused:
+            raise _refused(refused)[0] from None
+        finally:
+            self._transport.close()
+
     def close(self) -> None:
         """Nothing is kept open between two statements, so this is for symmetry."""
         self._transport.close()
@@ -85,16 +116,16 @@ class Connection:
     def __repr__(self) -> str:
         return f"<mlbox connection to {self.url}, project {self.project}>"
 
-    def _send(self, data: bytes, headers: Dict[str, str], query_id: str) -> Response:
+    def _send(self, data: bytes, headers: Dict[str, str], query_id: str = "", path: str = "/sql") -> Response:
         pauses = list(PAUSES)
         while True:
             try:
-                return self._transport.request("POST", "/sql", data, headers)
+                return self._transport.request("POST", path, data, headers)
             except Refused as refused:
                 error, again = _refused(refused)
             except MlboxClientError as unreachable:
                 error, again = _unreachable(unreachable, self.url)
-                if not again:
+                if not again and query_id:
                     error = self._kept(query_id) or error
             if not again or not pauses:
                 raise error from None

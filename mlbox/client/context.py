@@ -93,8 +93,10 @@ class Context:
         training_set: Any = None,
         metrics: Optional[Mapping[str, float]] = None,
     ) -> str:
-        """An ONNX model: bytes, a path, or what ``skl2onnx.to_onnx`` returns. ``training_set`` gives the statistics
-        that drift is measured against; ``feature_names`` are its columns in the model's order, without the label."""
+        """An ONNX model (bytes, a path, or what ``skl2onnx.to_onnx`` returns), or a fitted model: of scikit-learn it
+        becomes ONNX where skl2onnx is installed, of XGBoost and LightGBM where onnxmltools is; others are kept as they
+        are. ``training_set`` gives the statistics that drift is measured against; ``feature_names`` are its columns in
+        the model's order, without the label."""
         from mlbox.client.artifacts import model as model_payload
 
         payload = model_payload(_name(name), model, feature_names, training_set, dict(metrics or {}))

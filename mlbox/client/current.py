@@ -24,7 +24,8 @@ def current() -> Context:
     run_id = os.environ.get("MLBOX_RUN_ID")
     if not run_id:
         raise MlboxClientError(
-            "this process is not a run of mlbox", "start it as one: CREATE FUNCTION f FROM 'file.py'; RUN f"
+            "this process is not a run of mlbox",
+            "begin one: with mlbox.start_run('name') as run: ...; or: CREATE FUNCTION f FROM 'file.py'; RUN f",
         )
     opened = open_context()
     atexit.register(opened.outbox.close, delivery_seconds())
@@ -36,6 +37,13 @@ def set_current(context: Context) -> Context:
     global _current
     _current = context
     return context
+
+
+def forget(context: Context) -> None:
+    """``context`` has ended."""
+    global _current
+    if _current is context:
+        _current = None
 
 
 def delivery_seconds() -> float:

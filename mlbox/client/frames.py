@@ -114,6 +114,71 @@ def _time(text: str) -> Any:
     return datetime.datetime.fromisoformat(f"{match[1]}T{match[2]}.{fraction}{zone}")
 
 
+def as_declared(frame: Any, annotation: Any) -> Any:
+    """An input as the frame type that a handler declares (``pandas.DataFrame``, ``polars.DataFrame``,
+    ``pyarrow.Table``, ``numpy.ndarray``, ``list``); as it is where the annotation names none of them."""
+    declared = annotation if isinstance(annotation, str) else _full_name(annotation)
+    for ending, convert in _DECLARED.items():
+        package, _, kind = ending.rpartition(".")
+        if declared == ending or (package and declared.startswith(package + ".") and declared.endswith("." + kind)):
+            return convert(frame)
+    return frame
+
+
+def _full_name(annotation: Any) -> str:
+    return f"{getattr(annotation, '__module__', '')}.{getattr(annotation, '__qualname__', '')}".replace("builtins.", "")
+
+
+def _needed(name: str) -> Any:
+    module = importable(name)
+    if module is None:
+        raise MlboxClientError(
+            f"the handler wants a frame of {name}, which is missing", f"add {name!r} to REQUIREMENTS"
+        )
+    return module
+
+
+def _as_pandas(frame: Any) -> Any:
+    pandas = _needed("pandas")
+    if isinstance(frame, pandas.DataFrame):
+        return frame
+    return frame.to_pandas() if hasattr(frame, "to_pandas") else pandas.DataFrame(frame)
+
+
+def _as_polars(frame: Any) -> Any:
+    polars = _needed("polars")
+    return polars.from_pandas(frame) if hasattr(frame, "iloc") else polars.DataFrame(frame)
+
+
+def _as_arrow(frame: Any) -> Any:
+    return _to_arrow(frame, _needed("pyarrow"))
+
+
+def _as_numpy(frame: Any) -> Any:
+    numpy = _needed("numpy")
+    if hasattr(frame, "to_numpy") and hasattr(frame, "iloc"):
+        return frame.to_numpy()
+    return numpy.array([plain(values) for values in columns_of(frame).values()]).T
+
+
+def _as_rows(frame: Any) -> Any:
+    columns = {name: plain(values) for name, values in columns_of(frame).items()}
+    return [dict(zip(columns, row)) for row in zip(*columns.values())]
+
+
+_DECLARED: Dict[str, Callable[[Any], Any]] = {
+    "pandas.DataFrame": _as_pandas,
+    "pd.DataFrame": _as_pandas,
+    "polars.DataFrame": _as_polars,
+    "pl.DataFrame": _as_polars,
+    "pyarrow.Table": _as_arrow,
+    "pa.Table": _as_arrow,
+    "numpy.ndarray": _as_numpy,
+    "np.ndarray": _as_numpy,
+    "list": _as_rows,
+}
+
+
 def columns_of(frame: Any, names: Optional[Sequence[str]] = None) -> Columns:
     """Columns of a pandas or polars frame, a pyarrow table, a dictionary of lists, a list of dictionaries or of rows,
     or a two-dimensional numpy array (``names``, else ``f0``, ``f1``, ...)."""

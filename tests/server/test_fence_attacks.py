@@ -310,3 +310,27 @@ def test_many_sessions_at_once_disturb_nobody(shared: tuple[Path, Members]) -> N
     for thread in threads:
         thread.join()
     assert not failed
+
+
+def test_what_scripts_log_takes_the_roles_of_members(shared: tuple[Path, Members]) -> None:
+    _, members = shared
+    vera, eddie = members["vera"], members["eddie"]
+    calls = "/mlflow/{}/api/2.0/mlflow/"
+    search = {"experiment_ids": ["0"]}
+    assert vera.request("POST", calls.format("open_p") + "runs/search", search)[0] == 200
+    assert vera.request("POST", calls.format("open_p") + "runs/create", {})[0] == 403
+    assert vera.request("POST", "/runs", {"project": "open_p"})[0] == 403
+    for project in ("closed", "no_such"):
+        assert eddie.request("POST", calls.format(project) + "runs/search", search)[0] == 404
+        assert eddie.request("POST", calls.format(project) + "runs/create", {})[0] == 404
+        assert eddie.request("POST", "/runs", {"project": project})[0] in (403, 404)
+    status, _, body = eddie.request("POST", calls.format("open_p") + "runs/create", {})
+    assert status == 200, body
+    run = json.loads(body)["run"]["info"]["run_id"]
+    assert eddie.request("GET", calls.format("open_p") + f"runs/get?run_id={run}")[0] == 200
+    assert eddie.request("GET", calls.format("closed") + f"runs/get?run_id={run}")[0] == 404
+    status, _, body = eddie.request("POST", "/runs", {"project": "open_p", "name": "own"})
+    assert status == 201, body
+    other = json.loads(body)
+    sent = {"batch": "b", "events": [{"kind": "metric", "name": "auc", "value": 1}]}
+    assert eddie.request("POST", f"/run-api/{other['run_id']}/events", sent)[0] == 401  # takes the token of the run

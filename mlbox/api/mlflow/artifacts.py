@@ -14,7 +14,7 @@ from mlbox.base.errors import Invalid, NotFound
 from mlbox.base.ids import new_id
 from mlbox.engine.catalog.tables import artifacts, tracking
 from mlbox.engine.catalog.tables.artifacts import ArtifactRow
-from mlbox.engine.runs.tracking import DEFAULT_EXPERIMENT
+from mlbox.engine.runs.experiments import DEFAULT_EXPERIMENT
 from mlbox.engine.storage.artifacts import Blob
 
 MODELS = "models"

@@ -10,7 +10,8 @@ from typing import Any
 from mlbox.api.context import ApiContext
 from mlbox.base.command import Caller, Command, Result
 from mlbox.base.errors import Invalid, MlboxError
-from mlbox.engine.runs.tracking import Experiments, Tracking
+from mlbox.engine.runs.experiments import Experiments
+from mlbox.engine.runs.tracking import Tracking
 
 Data = Mapping[str, Any]
 """The fields of a request, from its JSON body or its query."""
@@ -36,7 +37,7 @@ class Door:
     @property
     def experiments(self) -> Experiments:
         """Experiments."""
-        return self.context.experiments
+        return self.context.tracking.experiments
 
     def dispatch(self, command: Command) -> Result:
         """Carry a command out."""

@@ -8,7 +8,7 @@ from mlbox.api.mlflow import filters
 from mlbox.api.mlflow.door import Data, Door, call, listed, milliseconds, page, pairs, text, with_token
 from mlbox.engine.catalog.tables.run_search import Condition
 from mlbox.engine.catalog.tables.tracking import ExperimentRow
-from mlbox.engine.runs.tracking import public_id
+from mlbox.engine.runs.experiments import public_id
 
 LARGEST_PAGE = 50_000
 

@@ -20,7 +20,7 @@ from mlbox.engine.catalog.tables import artifacts, tracking
 from mlbox.engine.catalog.tables.artifacts import ArtifactRow
 from mlbox.engine.catalog.tables.run_search import Condition
 from mlbox.engine.catalog.tables.tracking import LoggedModelRow
-from mlbox.engine.runs.tracking import DEFAULT_EXPERIMENT, runs_experiment
+from mlbox.engine.runs.experiments import DEFAULT_EXPERIMENT, runs_experiment
 
 FLAVORS = (
     "onnx",

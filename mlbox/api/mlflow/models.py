@@ -20,7 +20,7 @@ from mlbox.engine.catalog.tables.models import ModelRow, ModelVersion
 from mlbox.engine.catalog.tables.run_search import Condition
 from mlbox.engine.models import registry
 from mlbox.engine.models.commands import CreateModel, DropModel, DropModelAlias, SetModelAlias
-from mlbox.engine.runs.tracking import DEFAULT_EXPERIMENT
+from mlbox.engine.runs.experiments import DEFAULT_EXPERIMENT
 
 _SOURCE = "mlbox.source"
 _LOGGED = "mlbox.logged_model"

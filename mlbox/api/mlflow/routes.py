@@ -15,8 +15,9 @@ from litestar.response import Redirect, Stream
 from mlbox.api.context import ApiContext
 from mlbox.api.mlflow import artifacts, experiments, logged_models, models, runs
 from mlbox.api.mlflow.door import Door, error_body, find
+from mlbox.api.sight import user_of
 from mlbox.base.command import Caller
-from mlbox.base.errors import AlreadyExists, Internal, Invalid, MlboxError, NotFound
+from mlbox.base.errors import AlreadyExists, Forbidden, Internal, Invalid, MlboxError, NotFound
 from mlbox.base.names import DEFAULT_PROJECT
 
 AnyRequest = Request[Any, Any, State]
@@ -30,10 +31,20 @@ _BASES = ("", "/mlflow/{project:str}")
 _CHUNK = 1 << 20
 
 
-def _door(request: AnyRequest) -> Door:
+def _door(request: AnyRequest, path: str = "") -> Door:
+    """The project in the address, for whoever sent the request: a member reads as viewer and writes as editor."""
     context: ApiContext = request.app.state.context
-    project = str(request.path_params.get("project") or DEFAULT_PROJECT).lower()
-    return Door(context, Caller(project=project, door="http"))
+    user = user_of(request.scope)
+    named = str(request.path_params.get("project") or DEFAULT_PROJECT).lower()
+    project = context.members.project_for(user, named)
+    access = context.members.access(user)
+    if access is not None:
+        if not access.sees(project):
+            raise NotFound(f"there is no project {project!r} that you may see", hint="SHOW PROJECTS lists them")
+        reading = request.method == "GET" or path.endswith("/search")
+        if not access.allows("viewer" if reading else "editor", project):
+            raise Forbidden(f"writing takes the role editor in project {project}", hint="an admin may GRANT it")
+    return Door(context, Caller(user, project, "http"))
 
 
 def _refused(error: Exception) -> Response[Any]:
@@ -65,7 +76,7 @@ async def mlflow_call(request: AnyRequest) -> Response[Any]:
             raise NotFound(f"mlbox has no call {request.method} {path} of MLflow's API")
         function, fields = found
         data = {**_query(request), **_json(raw), **fields}
-        return Response(await asyncio.to_thread(function, _door(request), data))
+        return Response(await asyncio.to_thread(function, _door(request, path), data))
     except Exception as error:
         return _refused(error)
 
@@ -116,8 +127,8 @@ async def mlflow_file(request: AnyRequest) -> Response[Any] | Stream:
     import asyncio
 
     path = str(request.path_params["path"]).strip("/")
-    door = _door(request)
     try:
+        door = _door(request)
         if request.method == "PUT":
             await _receive(request, door, path)
         elif request.method == "DELETE":

@@ -15,7 +15,8 @@ from mlbox.engine.catalog.tables import metrics, tracking
 from mlbox.engine.catalog.tables.run_search import RunSearch
 from mlbox.engine.catalog.tables.runs import RunRow
 from mlbox.engine.catalog.tables.tracking import InputRow, LoggedModelRow
-from mlbox.engine.runs.tracking import DEFAULT_EXPERIMENT, Beginning, public_id, runs_experiment
+from mlbox.engine.runs.experiments import DEFAULT_EXPERIMENT, public_id, runs_experiment
+from mlbox.engine.runs.tracking import Beginning
 
 _STATUS = {
     "pending": "SCHEDULED",

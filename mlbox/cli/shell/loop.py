@@ -30,7 +30,7 @@ def shell(door: Door, form: str) -> int:
         state.choose(form)
     lookup = SqlLookup(lambda query: state.door.ask(query), lambda: state.door.project)
     session = _session(state, lookup)
-    print(f"mlbox SQL on {door.place}. Statements end with a semicolon; .help helps, .quit leaves.")
+    print(f"mlbox SQL on {door.place}\nStatements end with a semicolon; .help helps, .quit leaves.")
     idle = 0
     try:
         while True:

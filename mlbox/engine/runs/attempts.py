@@ -209,6 +209,7 @@ class Attempts:
             token=shop.calls.issue_token(row),
             handler=row.handler,
             parameters=row.request.get("parameters", {}),
+            returns=tuple(row.request.get("returns", ())),
             inputs={name: shop.home.path / frame["path"] for name, frame in row.request.get("frames", {}).items()},
             requirements=function.requirements,
             resources=load_resources(definition),

@@ -89,6 +89,7 @@ class CallsHome:
             "function": row.function,
             "handler": row.handler,
             "parameters": request.get("parameters", {}),
+            "returns": request.get("returns", []),
             "inputs": {
                 name: {
                     "format": "parquet",

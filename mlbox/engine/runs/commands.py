@@ -106,7 +106,21 @@ class StartRun(Command):
     runtime: str | None = None
     retries: int | None = None
     timeout: timedelta | None = None
+    returns: tuple[str, ...] = ()
+    """How returned values are kept, ``name:kind`` each."""
     asynchronous: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackRun(Command):
+    """A script or notebook begins a run of its own; it gets a token to log with. No statement says this."""
+
+    statement: ClassVar[str] = "START RUN"
+    project: str
+    name: str | None = None
+    experiment: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    labels: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,6 +27,11 @@ from mlbox.engine.runs.source import HandlerInfo
 from mlbox.engine.runs.tuning.base import is_range, make_strategy
 from mlbox.engine.runs.tuning.pruning import Pruning
 
+RETURNED_KINDS = (
+    *("metric", "metrics", "param", "tag", "model", "dataset", "table", "plot", "artifact", "file", "document"),
+)
+"""As what a returned value can be kept; the client's ``returned`` does it."""
+
 FRAME = "frame"
 """Name of the input that RUN .. FROM gives."""
 
@@ -66,6 +71,7 @@ class Planner:
         foreseen = self._foresee(function, runtime)
         if command.name is not None:
             check_name(command.name, "run name")
+        _check_returns(command.returns)
         sources = self._sources(command)
         swept = [parameter.name for parameter in command.sweep.parameters] if command.sweep else []
         _check_parameters(handler, command, sources, swept)
@@ -139,6 +145,15 @@ class Planner:
         )
 
 
+def _check_returns(hints: Iterable[str]) -> None:
+    for hint in hints:
+        name, _, kind = hint.partition(":")
+        if not name:
+            raise Invalid(f"RETURNS {hint!r} has no name", hint="RETURNS ('model:model', 'auc:metric')")
+        if kind and kind not in RETURNED_KINDS:
+            raise Invalid(f"there is no kind {kind!r} to keep {name!r} as", hint=did_you_mean(kind, RETURNED_KINDS))
+
+
 def _run_row(command: StartRun, function: FunctionRow, handler: HandlerInfo | None, runtime: str) -> RunRow:
     parameters = plain(command.parameters)
     definition = function.definition
@@ -151,6 +166,7 @@ def _run_row(command: StartRun, function: FunctionRow, handler: HandlerInfo | No
         "backoff_seconds": definition.get("backoff_seconds"),
         "timeout_seconds": timeout,
         "frames": {},
+        "returns": list(command.returns),
         "sweep": dump_sweep(command.sweep) if command.sweep else None,
     }
     return RunRow(

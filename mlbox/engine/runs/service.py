@@ -31,6 +31,7 @@ from mlbox.engine.runs.commands import (
     StartRun,
 )
 from mlbox.engine.runs.engines import Engines
+from mlbox.engine.runs.experiments import Experiments
 from mlbox.engine.runs.frames import Frames
 from mlbox.engine.runs.functions import Functions
 from mlbox.engine.runs.garbage import Garbage
@@ -42,7 +43,7 @@ from mlbox.engine.runs.removal import Removal
 from mlbox.engine.runs.restart import Found, Restart
 from mlbox.engine.runs.supervise import Sources, Supervisor
 from mlbox.engine.runs.sweeps import Sweeps
-from mlbox.engine.runs.tracking import Experiments, Tracking
+from mlbox.engine.runs.tracking import Tracking
 from mlbox.engine.runs.watches import Watch, Watches
 from mlbox.engine.storage.artifacts import ArtifactStore
 
@@ -78,9 +79,7 @@ class Runs:
         self._ledger = Ledger(catalog, bus)
         output = Output(home)
         self.log_path = output.path
-        self.calls_home = CallsHome(
-            catalog=catalog, artifacts=artifacts, bus=bus, output=output, wake=self._watches.wake
-        )
+        self.calls_home = CallsHome(catalog=catalog, artifacts=artifacts, bus=bus, output=output, wake=self._woken)
         shop = Workshop(
             home=home,
             settings=settings,
@@ -93,8 +92,7 @@ class Runs:
             output=output,
             doors=doors,
         )
-        self.tracking = Tracking(catalog, self._ledger, self.calls_home)
-        self.experiments = Experiments(catalog)
+        self.tracking = Tracking(catalog, self._ledger, self.calls_home, Experiments(catalog))
         attempts = Attempts(shop)
         self._supervisor = Supervisor(shop, attempts, Slots(Capacity.of(settings)))
         self._sweeps = Sweeps(attempts, self._supervisor, self._watches, Importance(artifacts, self.calls_home))
@@ -113,6 +111,7 @@ class Runs:
             Handler(LogToRun, self.plan_log, self.log),
             Handler(DropRun, self._removal.plan, self._removal.drop),
             Handler(CollectGarbage, self._garbage.plan, self._garbage.collect),
+            *self.tracking.handlers(),
         )
 
     def find(self, project: str, text: str) -> RunRow:
@@ -230,6 +229,13 @@ class Runs:
             return results.started(row)
         self._wait(watch)
         return results.finished(self._ledger.get(row.id), watch.failure)
+
+    def _woken(self, run_id: str) -> None:
+        """A process has said how it ended: who looks after it looks; for a script nobody does."""
+        if self._watches.get(run_id) is None:
+            self.tracking.conclude(run_id)
+        else:
+            self._watches.wake(run_id)
 
     def _wait(self, watch: Watch) -> None:
         try:

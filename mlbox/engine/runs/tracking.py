@@ -5,23 +5,27 @@ MLflow's clients come in here; what they log lands in the same tables as that of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlbox.base.clock import now
-from mlbox.base.errors import AlreadyExists, Conflict, Invalid, NotFound
+from mlbox.base.command import Caller, Handler, Plan, Result, Step
+from mlbox.base.errors import Conflict, Invalid, NotFound
 from mlbox.base.ids import new_id
-from mlbox.base.suggest import did_you_mean
+from mlbox.base.names import check_name
 from mlbox.engine.catalog.tables import metrics, projects, runs, tracking
 from mlbox.engine.catalog.tables.lineage import Edge
 from mlbox.engine.catalog.tables.run_search import RunSearch, search
 from mlbox.engine.catalog.tables.runs import EXTERNAL, RunRow
-from mlbox.engine.catalog.tables.tracking import ExperimentRow, InputRow
+from mlbox.engine.catalog.tables.tracking import InputRow
 from mlbox.engine.runs import lifecycle
 from mlbox.engine.runs.calls_home import CallsHome
+from mlbox.engine.runs.commands import TrackRun
+from mlbox.engine.runs.experiments import Experiments
 from mlbox.engine.runs.ledger import Ending, Ledger
+from mlbox.engine.runs.requests import plain
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -29,10 +33,6 @@ if TYPE_CHECKING:
     from mlbox.engine.catalog.database import Catalog
 
 T = TypeVar("T")
-
-DEFAULT_EXPERIMENT = "0"
-"""Id of the experiment of runs that belong to none."""
-DEFAULT_EXPERIMENT_NAME = "Default"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,19 +42,47 @@ class Beginning:
     project: str
     experiment: str | None = None
     name: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     started_at: datetime | None = None
     parent_id: str | None = None
-    user: str = "local"
 
 
 class Tracking:
     """All methods raise ``NotFound``, ``Invalid``, ``Conflict``; what they have returned from is durable."""
 
-    def __init__(self, catalog: Catalog, ledger: Ledger, calls: CallsHome) -> None:
+    def __init__(self, catalog: Catalog, ledger: Ledger, calls: CallsHome, experiments: Experiments) -> None:
         self._catalog = catalog
         self._ledger = ledger
         self._calls = calls
+        self.experiments = experiments
+
+    def handlers(self) -> Iterable[Handler]:
+        """What a client asks for."""
+        return (Handler(TrackRun, self.plan_track, self.track),)
+
+    def plan_track(self, command: TrackRun, caller: Caller) -> Plan:
+        """Check project and name."""
+        with self._catalog.read() as cursor:
+            projects.require(cursor, command.project)
+        if command.name is not None:
+            check_name(command.name, "run name")
+        return Plan((Step("create", "run", command.name or "of a script"),))
+
+    def track(self, command: TrackRun, plan: Plan, caller: Caller) -> Result:
+        """Record that it runs; ``facts`` hold its id, and the token that it logs with."""
+        if command.experiment is not None:
+            self.experiments.ensure(command.project, command.experiment)
+        row = self.begin(
+            Beginning(
+                project=command.project,
+                experiment=command.experiment,
+                name=command.name,
+                parameters=plain(command.parameters),
+                labels=plain(command.labels),
+            )
+        )
+        return Result(f"run {row.label} began", facts={"run": row.id, "token": self._calls.issue_token(row)})
 
     def begin(self, beginning: Beginning) -> RunRow:
         """Record a run that has begun."""
@@ -75,6 +103,7 @@ class Tracking:
             created_at=started,
             started_at=started,
             parent_id=beginning.parent_id,
+            params=beginning.parameters,
             labels=beginning.labels,
             experiment=beginning.experiment,
         )
@@ -118,6 +147,13 @@ class Tracking:
             return self._ledger.finish(run_id, Ending(state), {"finished_at": at or now()})
         return row
 
+    def conclude(self, run_id: str) -> None:
+        """Its process has said how it ended; nothing where an executor says so."""
+        row = self._ledger.get(run_id)
+        if row.runtime == EXTERNAL and row.outcome and not lifecycle.is_final(row.state):
+            self._ledger.finish(run_id, Ending(str(row.outcome["state"]), None, row.outcome.get("error")))
+            self._calls.forget(run_id)
+
     def search(self, wanted: RunSearch) -> list[RunRow]:
         """Runs that fit."""
         with self._catalog.read() as cursor:
@@ -151,89 +187,3 @@ class Tracking:
         self._ledger.link(
             Edge(project, "dataset", f"{entry.name}@{entry.digest}", "run", row.id, now(), "read") for entry in inputs
         )
-
-
-class Experiments:
-    """Experiments of a project. That of runs that belong to none is always there."""
-
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
-
-    def all(self, project: str) -> list[ExperimentRow]:
-        """All, deleted ones too, the default one first."""
-        with self._catalog.read() as cursor:
-            projects.require(cursor, project)
-            found = tracking.experiments(cursor, project)
-        if any(row.id == _default_id(project) for row in found):
-            return found
-        return [_default(project), *found]
-
-    def get(self, project: str, id: str) -> ExperimentRow:
-        """By id; ``0`` is the default one."""
-        wanted = _default_id(project) if id == DEFAULT_EXPERIMENT else id
-        for row in self.all(project):
-            if row.id == wanted:
-                return row
-        raise NotFound(f"there is no experiment with id {id!r} in project {project}")
-
-    def named(self, project: str, name: str) -> ExperimentRow:
-        """By name, case aside not."""
-        found = self.all(project)
-        for row in found:
-            if row.name == name:
-                return row
-        hint = did_you_mean(name, [row.name for row in found])
-        raise NotFound(f"there is no experiment {name!r} in project {project}", hint=hint)
-
-    def create(self, project: str, name: str, tags: Mapping[str, str]) -> ExperimentRow:
-        """A new one; ``AlreadyExists``."""
-        if not name or len(name) > 250:
-            raise Invalid("the name of an experiment has 1 to 250 characters")
-        if any(row.name == name for row in self.all(project)):
-            raise AlreadyExists(f"experiment {name!r} exists already in project {project}")
-        row = ExperimentRow(id=new_id(), project=project, name=name, tags=tags)
-        self._put(row)
-        return row
-
-    def rename(self, project: str, id: str, name: str) -> None:
-        """Its runs go with it."""
-        row = self.get(project, id)
-        if row.id == _default_id(project):
-            raise Invalid("the default experiment cannot be renamed", hint="create another one")
-        if any(other.name == name for other in self.all(project)):
-            raise AlreadyExists(f"experiment {name!r} exists already in project {project}")
-        self._catalog.write(lambda cursor: tracking.rename_experiment(cursor, row, name))
-
-    def set_tag(self, project: str, id: str, name: str, value: str | None) -> None:
-        """Set a tag, or take it away."""
-        row = self.get(project, id)
-        tags = {key: known for key, known in row.tags.items() if key != name}
-        self._put(replace(row, tags={**tags, name: value} if value is not None else tags, updated_at=now()))
-
-    def set_deleted(self, project: str, id: str, deleted: bool) -> None:
-        """Hide it, or show it again; its runs stay."""
-        row = self.get(project, id)
-        if row.id == _default_id(project):
-            raise Invalid("the default experiment cannot be deleted")
-        self._put(replace(row, deleted_at=now() if deleted else None, updated_at=now()))
-
-    def _put(self, row: ExperimentRow) -> None:
-        self._catalog.write(lambda cursor: tracking.put(cursor, row))
-
-
-def runs_experiment(row: ExperimentRow) -> str | None:
-    """What the runs of an experiment have in their column."""
-    return None if row.id == _default_id(row.project) else row.name
-
-
-def public_id(row: ExperimentRow) -> str:
-    """The id that clients see."""
-    return DEFAULT_EXPERIMENT if row.id == _default_id(row.project) else row.id
-
-
-def _default_id(project: str) -> str:
-    return f"{DEFAULT_EXPERIMENT}@{project}"
-
-
-def _default(project: str) -> ExperimentRow:
-    return ExperimentRow(id=_default_id(project), project=project, name=DEFAULT_EXPERIMENT_NAME)

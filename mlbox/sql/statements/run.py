@@ -13,7 +13,7 @@ from mlbox.sql.parser import Clauses, Cursor, Reader, clauses, finish, one_of
 from mlbox.sql.references import identifier, reference, run_id
 from mlbox.sql.sweeps import SWEEP_CLAUSES, print_sweep, sweep, sweep_of
 from mlbox.sql.times import interval
-from mlbox.sql.values import count, number, options, pairs, positive, text, value, word
+from mlbox.sql.values import count, number, options, pairs, positive, strings, text, value, word
 from mlbox.sql.writing import Writer
 
 noun(Noun("run", "runs", run_ref))
@@ -50,6 +50,7 @@ _CLAUSES: dict[str, Reader] = {
     "FROM": _source,
     "WITH": options,
     "INPUTS": _inputs,
+    "RETURNS": strings,
     "SWEEP": sweep,
     "USING": word,
     "MAXIMIZE": word,
@@ -79,6 +80,7 @@ def _run(cursor: Cursor) -> StartRun:
         source=found.get("FROM"),
         parameters=found.get("WITH", {}),
         inputs=found.get("INPUTS", {}),
+        returns=found.get("RETURNS", ()),
         sweep=sweep_of(cursor, found),
         name=found.get("AS"),
         labels=found.get("LABELS", {}),
@@ -114,6 +116,7 @@ def _print(command: StartRun, write: Writer) -> str:
         writing.clause("FROM", _print_source(command.source, write) if command.source else None),
         writing.options("WITH", command.parameters),
         writing.pairs("INPUTS", inputs),
+        f"RETURNS ({', '.join(str(writing.text(hint)) for hint in command.returns)})" if command.returns else "",
         print_sweep(command.sweep) if command.sweep else "",
         writing.clause("AS", writing.name(command.name) if command.name else None),
         writing.options("LABELS", command.labels),
@@ -144,6 +147,7 @@ statement(
         syntax="""RUN function[@version] [HANDLER handler] [FROM {vector | table | (SELECT ..)}]
     [WITH (parameter = value, ..)]
     [INPUTS (name = {'uri' | table[@version] | (SELECT ..)}, ..)]
+    [RETURNS ('name[:kind]', ..)]
     [SWEEP ({parameter IN {(value, ..) | value} | parameter BETWEEN number AND number [LOG]}, ..)
         [USING grid|random|tpe|list] {MAXIMIZE | MINIMIZE} metric [LIMIT n] [PARALLEL n]
         [PRUNE {MEDIAN | HALVING}] [MAX ERRORS n] [STOP WHEN (expression)]]

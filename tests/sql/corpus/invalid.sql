@@ -413,7 +413,7 @@ RUN train TIMEOUT 5
 -- error 1:19 TIMEOUT needs an interval, found 5 | add a unit: 5 MINUTES, 5 HOURS, 5 DAYS
 
 RUN train ASYNC please
--- error 1:17 RUN has no clause please | here may follow: HANDLER, FROM, WITH, INPUTS, SWEEP, USING, MAXIMIZE, MINIMIZE, LIMIT, PARALLEL, PRUNE, MAX ERRORS, STOP WHEN, AS, LABELS, ON, RETRY, TIMEOUT
+-- error 1:17 RUN has no clause please | here may follow: HANDLER, FROM, WITH, INPUTS, RETURNS, SWEEP, USING, MAXIMIZE, MINIMIZE, LIMIT, PARALLEL, PRUNE, MAX ERRORS, STOP WHEN, AS, LABELS, ON, RETRY, TIMEOUT
 
 RUN
 -- error 1:4 expected the name of the function, found the end | write the name of the function here

@@ -579,3 +579,6 @@ RUN train SWEEP (lr BETWEEN 0.001 AND 0.1 LOG) USING tpe MINIMIZE loss LIMIT 40 
 
 COLLECT GARBAGE
 -- => CollectGarbage
+
+RUN train RETURNS ('model:model', 'auc:metric', 'rest') ASYNC
+-- => StartRun function=p.train, returns=('model:model', 'auc:metric', 'rest'), asynchronous=True

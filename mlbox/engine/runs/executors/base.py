@@ -46,6 +46,8 @@ class RunSpec:
     token: str
     handler: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    returns: tuple[str, ...] = ()
+    """How what the handler returns is kept, ``name:kind`` each."""
     inputs: Mapping[str, Path] = field(default_factory=dict)
     requirements: tuple[str, ...] = ()
     resources: Resources = field(default_factory=Resources)

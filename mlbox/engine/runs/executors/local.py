@@ -233,6 +233,7 @@ def _spec_for_client(spec: RunSpec, inputs: dict[str, Any]) -> dict[str, Any]:
         "handler": spec.handler,
         "file": spec.file,
         "parameters": dict(spec.parameters),
+        "returns": list(spec.returns),
         "inputs": inputs,
         "attempt": spec.attempt,
     }

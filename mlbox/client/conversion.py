@@ -1,0 +1,111 @@
+"""Fitted models of other libraries: converted to ONNX where a converter is installed, else kept as they are."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, NamedTuple, Optional, Sequence
+
+from mlbox.client.failures import MlboxClientError
+from mlbox.client.frames import columns_of, importable
+
+FAMILIES = {"sklearn": "sklearn", "xgboost": "xgboost", "lightgbm": "lightgbm", "torch": "pytorch"}
+"""Package that a model's class comes from, to the framework's name."""
+_CONVERTERS = {"sklearn": "skl2onnx", "xgboost": "onnxmltools", "lightgbm": "onnxmltools"}
+
+
+class Kept(NamedTuple):
+    """A model as bytes: ``onnx``, or the framework's name with a pickle of the object and why it was not converted."""
+
+    framework: str
+    data: bytes
+    note: Optional[str] = None
+
+
+def is_fitted_model(value: Any) -> bool:
+    """Whether it is an object that predicts."""
+    return family_of(value) is not None and hasattr(value, "predict") or _is_torch(value)
+
+
+def family_of(value: Any) -> Optional[str]:
+    """The library whose model this is, by the packages of its classes; None: of none that is known."""
+    for kind in type(value).__mro__:
+        package = kind.__module__.partition(".")[0]
+        if package in FAMILIES:
+            return FAMILIES[package]
+    return None
+
+
+def keep(name: str, value: Any, training_set: Any, feature_names: Optional[Sequence[str]]) -> Kept:
+    """``value`` as ONNX, else as a pickle. Raises ``MlboxClientError`` for what is no model."""
+    family = family_of(value)
+    if family is None and not hasattr(value, "predict"):
+        raise MlboxClientError(
+            f"model {name!r}: a {type(value).__name__} is not a model",
+            "give ONNX (bytes, a path, what skl2onnx.to_onnx returns) or a fitted model with a predict method",
+        )
+    note: Optional[str] = None
+    if family in _CONVERTERS:
+        try:
+            return Kept("onnx", _convert(family, value, _width(value, training_set, feature_names)))
+        except ImportError:
+            note = f"{_CONVERTERS[family]} is not installed"
+        except Exception as error:  # a converter does not know every model: the model itself is still worth keeping
+            said = (str(error) or repr(error)).splitlines()[0]
+            note = f"{_CONVERTERS[family]} could not convert it: {said}"
+    return Kept(family or "pickle", _pickled(name, value), note)
+
+
+def _convert(family: str, value: Any, width: int) -> bytes:
+    if family == "sklearn":
+        import skl2onnx
+        from skl2onnx.common.data_types import FloatTensorType
+
+        options = {id(value): {"zipmap": False}} if hasattr(value, "predict_proba") else None
+        model = skl2onnx.convert_sklearn(
+            value, initial_types=[("features", FloatTensorType([None, width]))], options=options
+        )
+    else:
+        import onnxmltools
+        from onnxmltools.convert.common.data_types import FloatTensorType
+
+        convert = getattr(onnxmltools, f"convert_{family}")
+        model = convert(value, initial_types=[("features", FloatTensorType([None, width]))])
+    return bytes(model.SerializeToString())
+
+
+def _width(value: Any, training_set: Any, feature_names: Optional[Sequence[str]]) -> int:
+    for attribute in ("n_features_in_", "num_features"):
+        known = getattr(value, attribute, None)
+        if known is not None:
+            return int(known() if callable(known) else known)
+    if feature_names:
+        return len(feature_names)
+    if training_set is not None:
+        return len(columns_of(training_set))
+    raise ValueError("how many features it takes is not known; give feature_names or training_set")
+
+
+def names_in(value: Any) -> Sequence[str]:
+    """Names of the features that the model was fitted with, where it remembers them."""
+    known = getattr(value, "feature_names_in_", None)
+    if known is None:
+        known = getattr(value, "feature_name_", None) or getattr(value, "feature_names", None)
+    return [str(name) for name in known] if known is not None and not callable(known) else []
+
+
+def _pickled(name: str, value: Any) -> bytes:
+    import pickle
+
+    library = importable("cloudpickle") or pickle
+    try:
+        return bytes(library.dumps(value))
+    except Exception as error:
+        raise MlboxClientError(f"model {name!r} cannot be pickled: {error}") from None
+
+
+def _is_torch(value: Any) -> bool:
+    return any(kind.__module__.startswith("torch.nn") for kind in type(value).__mro__)
+
+
+def about(kept: Kept) -> Dict[str, Any]:
+    """What the artifact's metadata say of it."""
+    return {"framework": kept.framework, **({"note": kept.note} if kept.note else {})}

@@ -1,0 +1,194 @@
+"""Runs from the outside: start one from a script or notebook, follow it, look at what it gave."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+from html import escape
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Union
+
+from mlbox.client.connection import Connection, connect
+from mlbox.client.failures import MlboxClientError
+from mlbox.client.portable import source_of
+
+_POLL_SECONDS = 0.25
+_FINAL = ("completed", "error", "cancelled", "interrupted")
+
+
+class Run:
+    """A run at the server. Its attributes are read when they are asked for."""
+
+    def __init__(self, connection: Connection, run_id: str) -> None:
+        self._connection = connection
+        self.id = run_id
+        self._printed = 0
+
+    @property
+    def row(self) -> Dict[str, Any]:
+        """The row of ``ml.runs``."""
+        rows = self._connection.sql("SELECT * FROM catalog.ml.runs WHERE id = ?", [self.id]).rows()
+        if not rows:
+            raise MlboxClientError(f"there is no run {self.id}")
+        return rows[0]
+
+    @property
+    def state(self) -> str:
+        """pending, preparing, running, completed, error, cancelled or interrupted."""
+        return str(self.row["state"])
+
+    @property
+    def metrics(self) -> Dict[str, float]:
+        """The latest value of each metric."""
+        return dict(_parsed(self.row["metrics"]))
+
+    @property
+    def params(self) -> Dict[str, Any]:
+        """Parameters, given and logged."""
+        return dict(_parsed(self.row["params"]))
+
+    @property
+    def artifacts(self) -> List[Dict[str, Any]]:
+        """Rows of ``ml.artifacts``."""
+        text = "SELECT id, name, kind, size, media_type FROM catalog.ml.artifacts WHERE run_id = ? ORDER BY id"
+        return self._connection.sql(text, [self.id]).rows()
+
+    @property
+    def url(self) -> str:
+        """The run's page."""
+        return f"{self._connection.url}/ui/runs/{self.id}"
+
+    def artifact(self, name: str) -> bytes:
+        """The bytes of an artifact, the last of that name."""
+        found = [row for row in self.artifacts if row["name"] == name]
+        if not found:
+            known = ", ".join(str(row["name"]) for row in self.artifacts) or "none"
+            raise MlboxClientError(f"run {self.id} has no artifact {name!r}", f"it has: {known}")
+        return self._connection.get(f"/artifacts/{found[-1]['id']}/content").body
+
+    def log(self) -> str:
+        """The output so far."""
+        pieces: List[bytes] = []
+        offset = 0
+        while True:
+            answer = self._connection.get(f"/runs/{self.id}/log?offset={offset}")
+            if not answer.body:
+                return b"".join(pieces).decode(errors="replace")
+            pieces.append(answer.body)
+            offset = int(answer.headers["x-mlbox-offset"])
+
+    def wait(self, show: bool = True) -> Run:
+        """Until it has ended, printing its output; raises ``MlboxClientError`` with the user's traceback when it did
+        not complete. Ctrl-C stops waiting, not the run."""
+        while True:
+            answer = self._connection.get(f"/runs/{self.id}/log?offset={self._printed}")
+            self._printed = int(answer.headers["x-mlbox-offset"])
+            if show and answer.body:
+                sys.stdout.write(answer.body.decode(errors="replace"))
+                sys.stdout.flush()
+            if answer.headers["x-mlbox-state"] in _FINAL and not answer.body:
+                break
+            if not answer.body:
+                time.sleep(_POLL_SECONDS)
+        row = self.row
+        if row["state"] != "completed":
+            told = row["traceback"] or row["error"] or row["reason"] or ""
+            raise MlboxClientError(f"run {row['name'] or self.id} is {row['state']}: {told}".rstrip(": "))
+        return self
+
+    def cancel(self) -> None:
+        """End it."""
+        self._connection.sql(f"CANCEL RUN '{self.id}'")
+
+    def _repr_html_(self) -> str:
+        row = self.row
+        metrics = "".join(
+            f"<tr><td>{escape(name)}</td><td style='text-align:right'>{value:.6g}</td></tr>"
+            for name, value in _parsed(row["metrics"]).items()
+        )
+        title = escape(str(row["name"] or self.id[:16]))
+        reason = f"<div>{escape(str(row['error'] or row['reason']))}</div>" if row["error"] or row["reason"] else ""
+        return (
+            "<div style='border:1px solid #8884;border-radius:6px;padding:8px 12px;display:inline-block'>"
+            f"<div><b><a href='{escape(self.url)}' target='_blank'>{title}</a></b> {escape(str(row['state']))}</div>"
+            f"{reason}<table>{metrics}</table></div>"
+        )
+
+    def __repr__(self) -> str:
+        row = self.row
+        metrics = ", ".join(f"{name}={value:.6g}" for name, value in _parsed(row["metrics"]).items())
+        return f"<run {row['name'] or self.id[:16]} {row['state']}{': ' + metrics if metrics else ''}>"
+
+
+def run(
+    function: Union[str, Callable[..., Any]],
+    parameters: Optional[Mapping[str, Any]] = None,
+    *,
+    on: Optional[str] = None,
+    name: Optional[str] = None,
+    requirements: Sequence[str] = (),
+    wait: bool = True,
+    **clauses: Any,
+) -> Run:
+    """Run a Python function, or a function of the project by its name, and wait for its end.
+
+    ``on`` is the executor (local, docker, …). Further clauses: ``source`` (what ``RUN .. FROM`` reads: a table, vector
+    or query), ``labels``, ``returns`` (see :func:`mlbox.returns`), ``sweep`` (the words of the clause), ``connection``.
+    Raises ``MlboxClientError`` with the traceback of the function when it fails."""
+    connection: Connection = clauses.pop("connection", None) or connect()
+    called = function if isinstance(function, str) else _create(connection, function, requirements)
+    given: Dict[str, Any] = dict(parameters or {})
+    parts = [f"RUN {_quoted(called)}"]
+    if clauses.get("source"):
+        source = str(clauses.pop("source")).strip()
+        parts.append(f"FROM ({source})" if " " in source else f"FROM {source}")
+    if given:
+        parts.append(f"WITH ({', '.join(f'{_quoted(key)} = $p{index}' for index, key in enumerate(given))})")
+    if clauses.get("sweep"):
+        parts.append(f"SWEEP {clauses.pop('sweep')}")
+    if clauses.get("returns"):
+        parts.append(f"RETURNS ({', '.join(_text(hint) for hint in clauses.pop('returns'))})")
+    if clauses.get("labels"):
+        labels = clauses.pop("labels")
+        parts.append(f"LABELS ({', '.join(f'{_quoted(key)} = {_text(value)}' for key, value in labels.items())})")
+    unknown = [key for key, value in clauses.items() if value]
+    if unknown:
+        raise MlboxClientError(f"a run has no clause {unknown[0]!r}", "source, labels, returns, sweep, connection")
+    parts += [f"AS {_quoted(name)}"] if name else []
+    parts += [f"ON {on}"] if on else []
+    values = {f"p{index}": value for index, value in enumerate(given.values())}
+    result = connection.sql(" ".join([*parts, "ASYNC"]), values or None)
+    started = Run(connection, str(result.rows()[0]["id"]))
+    return started.wait() if wait else started
+
+
+def _create(connection: Connection, function: Callable[..., Any], requirements: Sequence[str]) -> str:
+    """CREATE FUNCTION of a callable; the same text again makes no new version."""
+    source = source_of(function)
+    name = source.handler.split(".")[-1]
+    path = source.path
+    if source.text:
+        folder = tempfile.mkdtemp(prefix="mlbox-")
+        path = os.path.join(folder, f"{name}.py")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(source.text)
+    if not connection.is_local:
+        with open(path, "rb") as file:
+            path = str(connection.upload(os.path.basename(path), file.read()))
+    wanted = f" REQUIREMENTS ({', '.join(_text(entry) for entry in requirements)})" if requirements else ""
+    connection.sql(f"CREATE OR REPLACE FUNCTION {_quoted(name)} FROM {_text(path)} HANDLER {name}{wanted}")
+    return name
+
+
+def _quoted(name: str) -> str:
+    return ".".join('"' + part.replace('"', '""') + '"' for part in name.split("."))
+
+
+def _text(value: Any) -> str:
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def _parsed(value: Any) -> Dict[str, Any]:
+    return dict(json.loads(value)) if isinstance(value, str) else dict(value or {})

@@ -1,0 +1,106 @@
+"""Runs of scripts and notebooks that nobody started for mlbox: ``with mlbox.start_run("fit") as run: ...``.
+
+What is logged goes the way of every run: buffered, spooled to disk, delivered once, whatever the server does meanwhile.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import tempfile
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Dict, Mapping, Optional, Type
+
+from mlbox.client import current
+from mlbox.client.connection import Connection, connect, find_home
+from mlbox.client.context import Context
+from mlbox.client.failures import describe
+from mlbox.client.outbox import Outbox
+from mlbox.client.transport import Transport
+
+
+class ScriptRun(Context):
+    """The run of a script: a context that is also the block in which it happens."""
+
+    def __init__(self, spec: Mapping[str, Any], outbox: Outbox, transport: Transport, folder: str) -> None:
+        super().__init__(spec, outbox, transport, folder)
+        self.name = spec.get("name")
+        self._ended = False
+
+    def end(self, error: Optional[BaseException] = None) -> None:
+        """The run has ended, with ``error`` if there was one. What the server has not got stays in the spool."""
+        if self._ended:
+            return
+        self._ended = True
+        state = "completed" if error is None else "error"
+        told = None if error is None else describe(error, os.getcwd())
+        self._outbox.add({"kind": "finished", "state": state, "error": told})
+        left = self._outbox.close(current.delivery_seconds())
+        if not left:
+            with suppress(OSError):
+                os.rmdir(os.path.join(self.folder, "spool"))
+                os.rmdir(self.folder)
+        current.forget(self)
+
+    def __enter__(self) -> ScriptRun:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self.end(error)
+
+
+class _Joined(ScriptRun):
+    """The block inside of a run that mlbox started: its end is not the run's."""
+
+    def end(self, error: Optional[BaseException] = None) -> None:
+        """Nothing: whoever began the run ends it."""
+
+
+def start_run(
+    name: Optional[str] = None,
+    parameters: Optional[Mapping[str, Any]] = None,
+    labels: Optional[Mapping[str, str]] = None,
+    experiment: Optional[str] = None,
+    connection: Optional[Connection] = None,
+) -> ScriptRun:
+    """Begin a run; it ends with the ``with`` block, with :meth:`ScriptRun.end`, or with the process. In a process that
+    mlbox started as a run it is that run, so that a script logs the same however it is run."""
+    if os.environ.get("MLBOX_RUN_ID"):
+        return _join(current.current(), parameters)
+    server = connection or connect()
+    body: Dict[str, Any] = {"project": server.project, "name": name, "labels": dict(labels or {})}
+    body.update(experiment=experiment, parameters=dict(parameters or {}))
+    spec = server.post("/runs", json.dumps(body, default=str).encode())
+    folder = _folder(str(spec["run_id"]))
+    transport = Transport(server.url, str(spec["token"]), server.server_file)
+    outbox = Outbox(transport, str(spec["run_id"]), os.path.join(folder, "spool"))
+    run = ScriptRun({**spec, "parameters": dict(parameters or {})}, outbox, transport, folder)
+    atexit.register(run.end)
+    current.set_current(run)
+    return run
+
+
+def _join(context: Context, parameters: Optional[Mapping[str, Any]]) -> ScriptRun:
+    joined = _Joined.__new__(_Joined)
+    joined.__dict__.update(context.__dict__)
+    joined.name = None
+    for key, value in (parameters or {}).items():
+        joined.log_param(key, value)
+    return joined
+
+
+def _folder(run_id: str) -> str:
+    """Where the run's spool is: in the home, else where temporary files are."""
+    for place in (os.path.join(find_home(), "scripts"), os.path.join(tempfile.gettempdir(), "mlbox-scripts")):
+        folder = os.path.join(place, run_id)
+        with suppress(OSError):
+            os.makedirs(folder, exist_ok=True)
+            return folder
+    return tempfile.mkdtemp(prefix="mlbox-")
