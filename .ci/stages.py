@@ -23,6 +23,8 @@ DEBIAN = {
     "iptables": "iptables",
     "ip": "iproute2",
     "psql": "postgresql-client",
+    "zsh": "zsh",
+    "fish": "fish",
     "java": "default-jdk-headless",
     "/usr/share/java/postgresql.jar": "libpostgresql-jdbc-java",
 }

@@ -31,9 +31,15 @@ class _Answering(pyte.HistoryScreen):
 
 
 class Terminal:
-    """``mlbox`` with these arguments on a terminal of 60 lines; use it in a ``with``."""
+    """``mlbox`` (or another program) on a terminal of 60 lines; use it in a ``with``."""
 
-    def __init__(self, *arguments: str, environment: dict[str, str], folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        environment: dict[str, str],
+        folder: Path | None = None,
+        program: tuple[str, ...] = (sys.executable, "-m", "mlbox"),
+    ) -> None:
         self._screen = _Answering(COLUMNS, ROWS, history=5000, ratio=0.5)
         self._stream = pyte.ByteStream(self._screen)
         self.descriptor, child = pty.openpty()
@@ -42,7 +48,7 @@ class Terminal:
         """The line in which keys were pressed since the last prompt."""
         fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "mlbox", *arguments],
+            [*program, *arguments],
             stdin=child,
             stdout=child,
             stderr=child,

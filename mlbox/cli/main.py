@@ -6,6 +6,7 @@ import argparse
 import importlib
 import os
 import pkgutil
+import re
 import sys
 from types import ModuleType
 from typing import NoReturn
@@ -14,6 +15,13 @@ from mlbox import __version__
 from mlbox.base.errors import MlboxError
 
 EPILOG = """\
+first steps:
+  mlbox demo                   an example from raw rows to monitored predictions
+  mlbox up                     start the server and the dashboard; all state is in one folder
+  mlbox import orders.csv      a file becomes a table
+  mlbox sql                    the shell; .help tells more    mlbox sql -c 'SELECT 42'    one statement
+  mlbox VERB --help            what a verb takes
+
 exit status: 0 done, 1 your error, 2 ours, 130 interrupted
 help on statements: in the shell (mlbox sql), .help CREATE MODEL   documentation: docs/index.md
 """
@@ -24,8 +32,26 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say how it is used and what was wrong."""
+        from mlbox.base.suggest import nearest
+
         self.print_usage(sys.stderr)
-        self.exit(1, f"error: {message}\n")
+        wrong = re.search(r"invalid choice: '(.*?)'|unrecognized arguments: (-[^ =]+)", message)
+        hint = ""
+        if wrong:
+            close = nearest(wrong[1] or wrong[2], self._words())
+            hint = f"hint: did you mean {' or '.join(close)}?\n" if close else ""
+        self.exit(1, f"error: {message}\n{hint}")
+
+    def _words(self) -> set[str]:
+        """Options and values that this parser and those of its verbs know."""
+        found: set[str] = set()
+        for action in self._actions:
+            found.update(action.option_strings)
+            found.update(map(str, action.choices or ()))
+            if isinstance(action, argparse._SubParsersAction):
+                for child in action.choices.values():
+                    found.update(child._option_string_actions)
+        return found
 
 
 def verbs() -> dict[str, ModuleType]:

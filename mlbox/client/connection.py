@@ -174,8 +174,8 @@ def _unreachable(error: MlboxClientError, url: str) -> Tuple[MlboxClientError, b
 
 def connect(url: Optional[str] = None, token: Optional[str] = None, project: Optional[str] = None) -> Connection:
     """A connection to ``url``, else to ``MLBOX_URL``, else to the server that runs on the home: ``MLBOX_HOME``, else
-    ``.mlbox`` of this folder or one above it, else ``~/.mlbox``. The token is ``MLBOX_TOKEN`` when none is given.
-    Raises ``MlboxClientError`` when no server runs on the home; nothing is sent yet."""
+    ``.mlbox`` of this folder or one above it, else ``~/.mlbox``. The token is ``MLBOX_TOKEN`` when none is given, else
+    that of the home's owner. Raises ``MlboxClientError`` when no server runs on the home; nothing is sent yet."""
     token = token or os.environ.get("MLBOX_TOKEN")
     url = url or os.environ.get("MLBOX_URL")
     if url:
@@ -186,7 +186,16 @@ def connect(url: Optional[str] = None, token: Optional[str] = None, project: Opt
     if found is None:
         hint = f"start it with: mlbox --home {home} up; or name another: mlbox.connect('http://127.0.0.1:7070')"
         raise MlboxClientError(f"no server runs on the home {home}", hint, "unavailable")
-    return Connection(found, token, project, server_file)
+    return Connection(found, token or _owner_token(home), project, server_file)
+
+
+def _owner_token(home: str) -> Optional[str]:
+    """The token of the home's owner, for whoever may read its file; a home without members has none."""
+    try:
+        with open(os.path.join(home, "owner.token"), encoding="utf-8") as file:
+            return file.read().strip() or None
+    except OSError:
+        return None
 
 
 def find_home() -> str:

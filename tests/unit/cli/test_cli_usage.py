@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
+from terminal import Terminal
 
 from mlbox.cli.main import main
 
@@ -10,8 +16,8 @@ from mlbox.cli.main import main
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["sqll"], "invalid choice: 'sqll'"),
-        (["up", "--prot", "3"], "unrecognized arguments: --prot 3"),
+        (["sqll"], "hint: did you mean sql?"),
+        (["up", "--prot", "3"], "unrecognized arguments: --prot 3\nhint: did you mean --port"),
         (["up", "--port", "many"], "invalid int value: 'many'"),
         (["sql", "--format", "xml"], "invalid choice: 'xml'"),
         (["logs"], "the following arguments are required"),
@@ -32,3 +38,42 @@ def test_help_ends_with_0(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     assert caught.value.code == 0
     assert ".help CREATE MODEL" in capsys.readouterr().out
+
+
+def test_without_a_verb_the_first_steps_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    told = capsys.readouterr().out
+    assert "first steps:" in told and "mlbox up" in told
+
+
+COMPLETED = {
+    "bash": 'eval "$(cat)"; for line in "mlbox sq" "mlbox sql --format js" "mlbox --home /tmp up --po"; do '
+    'COMP_WORDS=($line); COMP_CWORD=$(( ${#COMP_WORDS[@]} - 1 )); _mlbox; echo "${COMPREPLY[*]}"; done',
+    "fish": "source -; for line in 'mlbox sq' 'mlbox sql --format js' 'mlbox up --po'; "
+    "complete -C $line | string split -f1 \\t; end",
+}
+
+
+@pytest.mark.parametrize("shell", COMPLETED)
+def test_shells_complete_verbs_options_and_values(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    assert main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    done = subprocess.run(
+        [shell, "-c", COMPLETED[shell]], input=script, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.stderr == ""
+    assert done.stdout.split() == ["sql", "json", "--port"]
+
+
+def test_zsh_completes_by_the_tab_key(tmp_path: Path) -> None:
+    if shutil.which("zsh") is None:
+        pytest.skip("zsh is not installed")
+    program = f'eval "$({sys.executable} -m mlbox completion zsh)"; PS1="ready> "\r'
+    with Terminal("-f", "-i", program=("zsh",), environment={"HOME": str(tmp_path)}) as zsh:
+        zsh.enter("autoload -U compinit && compinit -u -D")
+        zsh.enter(program)
+        zsh.wait_for("\nready>")
+        zsh.send("mlbox sql --format js\t")
+        zsh.wait_for("mlbox sql --format json")
