@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -63,3 +65,27 @@ class Everything:
         table = self.run(text).table
         assert table is not None
         return list(table.to_pylist())
+
+    def fingerprint(self, without: Collection[str] = ()) -> dict[str, Any]:
+        """All rows of all tables but ``without`` in both files, views, and the files of the home beside them."""
+        self.house.catalog.write(lambda cursor: None)  # behind whatever was submitted before
+        found: dict[str, Any] = {}
+        with self.house.catalog.read() as cursor:
+            tables = cursor.execute(
+                "SELECT database_name, schema_name, table_name FROM duckdb_tables() "
+                "WHERE database_name IN ('catalog', 'data') ORDER BY ALL"
+            ).fetchall()
+            for parts in tables:
+                if ".".join(parts) in without:
+                    continue
+                name = ".".join(f'"{part}"' for part in parts)
+                digest = f"SELECT count(*), bit_xor(hash(t)), sum(hash(t)::HUGEINT % 1000003) FROM {name} t"
+                found[name] = cursor.execute(digest).fetchone()
+            found["views"] = cursor.execute(
+                "SELECT database_name, schema_name, view_name, sql FROM duckdb_views() WHERE NOT internal ORDER BY ALL"
+            ).fetchall()
+        home: Path = self.house.home.path
+        for path in sorted(home.rglob("*")):
+            if path.is_file() and ".duckdb" not in path.name and path.name not in ("lock.mdb", "server.json"):
+                found[str(path.relative_to(home))] = hashlib.sha256(path.read_bytes()).hexdigest()
+        return found

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -62,37 +60,12 @@ PLANS = {
     "ALTER ALERT late SUSPEND": (None, "shop.late"),
     "DROP ALERT late": ("drop", "shop.late"),
     "COLLECT GARBAGE": ("reuse", "everything"),
-    "COLLECT GARBAGE": (None, ""),
     "SHOW RUNS LIMIT 1": ("read", "shop"),
     "SHOW LINEAGE OF MODEL m": ("read", "shop.m"),
     "DESCRIBE MODEL m@champion": ("read", "ml.model_versions"),
     "EXPLAIN CREATE PROJECT other": ("create", "project other"),
 }
 """Statement → an action and an object of its plan; None: the same clear error as without EXPLAIN."""
-
-
-def fingerprint(everything: Everything) -> dict[str, Any]:
-    """All rows of all tables in both files, and the files of the home beside them."""
-    house = everything.house
-    house.catalog.write(lambda cursor: None)  # behind whatever was submitted before
-    found: dict[str, Any] = {}
-    with house.catalog.read() as cursor:
-        tables = cursor.execute(
-            "SELECT database_name, schema_name, table_name FROM duckdb_tables() "
-            "WHERE database_name IN ('catalog', 'data') ORDER BY ALL"
-        ).fetchall()
-        for database, schema, table in tables:
-            name = f'"{database}"."{schema}"."{table}"'
-            digest = f"SELECT count(*), bit_xor(hash(t)), sum(hash(t)::HUGEINT % 1000003) FROM {name} t"
-            found[name] = cursor.execute(digest).fetchone()
-        found["views"] = cursor.execute(
-            "SELECT database_name, schema_name, view_name, sql FROM duckdb_views() WHERE NOT internal ORDER BY ALL"
-        ).fetchall()
-    home: Path = house.home.path
-    for path in sorted(home.rglob("*")):
-        if path.is_file() and ".duckdb" not in path.name and path.name not in ("lock.mdb", "server.json"):
-            found[str(path.relative_to(home))] = hashlib.sha256(path.read_bytes()).hexdigest()
-    return found
 
 
 OTHERS = {
@@ -120,13 +93,13 @@ OTHERS = {
 @pytest.fixture(scope="module")
 def planned(everything: Everything) -> dict[str, Any]:
     """What EXPLAIN of each statement gave, with the fingerprints before and after all of them."""
-    found: dict[str, Any] = {"before": fingerprint(everything)}
+    found: dict[str, Any] = {"before": everything.fingerprint()}
     for text in (*PLANS, *OTHERS.values()):
         try:
             found[text] = everything.run(f"EXPLAIN {text}")
         except MlboxError as error:
             found[text] = error
-    found["after"] = fingerprint(everything)
+    found["after"] = everything.fingerprint()
     return found
 
 
