@@ -11,6 +11,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Dict, Mapping, NoReturn, Optional
 
+from mlbox.client import masking
 from mlbox.client.current import delivery_seconds, open_context, set_current
 from mlbox.client.failures import WrongCall, describe
 
@@ -39,6 +40,7 @@ class _Process:
     def run(self) -> int:
         """Call the user's code; the exit status of the process."""
         limit_memory(os.environ.get("MLBOX_MEMORY_LIMIT"))
+        masking.mask_streams()
         try:
             opened = open_context()
             self.outbox = opened.outbox
@@ -81,7 +83,7 @@ class _Process:
         _write_exit(self.folder, self.report)
 
     def _failed(self, error: BaseException) -> None:
-        described = describe(error, self.code_folder)
+        described = masking.mask(describe(error, self.code_folder), masking.values())
         self.report = {"state": "error", "exit_code": 1, "error": described}
         with suppress(OSError, ValueError):
             print(described["traceback"] or f"{described['type']}: {described['message']}", file=sys.stderr)

@@ -111,6 +111,14 @@ class Context:
             self._loaded[name] = self._load(name, self._inputs[name])
         return self._loaded[name]
 
+    def secret(self, name: str) -> str:
+        """The value of one of the function's ``SECRETS``; it is also an environment variable of that name."""
+        names = [each for each in os.environ.get("MLBOX_SECRETS", "").split(",") if each]
+        for each in names:
+            if each.lower() == name.lower():
+                return os.environ[each]
+        raise MlboxClientError(f"this function has no secret {name!r}", nearest(name, names))
+
     def progress(self, value: float, text: str = "") -> None:
         """How far the run is, from 0 to 1; told at most ten times a second."""
         if value < 1.0 and time.monotonic() - self._progressed < _PROGRESS_SECONDS:

@@ -35,7 +35,6 @@ EXAMPLES = {
         "FROM 'git+url'": "CREATE FUNCTION g FROM 'git+https://host/x'",
         "FROM 'hub://name'": "CREATE FUNCTION g FROM 'hub://x'",
         "RUNTIME other than local and docker": "CREATE FUNCTION g FROM 'f.py' RUNTIME spark",
-        "SECRETS": "CREATE FUNCTION g FROM 'f.py' SECRETS (a)",
     },
     "RUN": {
         "ON other than local and docker": "RUN f ON spark",

@@ -18,15 +18,18 @@ from mlbox.engine.runs.executors.base import Executor, RemoteExecutor, RunSpec, 
 from mlbox.engine.runs.frames import Frames, FrameSource
 from mlbox.engine.runs.functions import Functions
 from mlbox.engine.runs.ledger import Ending, Ledger
-from mlbox.engine.runs.output import Output
+from mlbox.engine.runs.output import Output, masked
 from mlbox.engine.runs.requests import load_resources, load_source
 from mlbox.engine.runs.watches import Leaving, Watch
+from mlbox.engine.security.secrets import Secrets
 from mlbox.engine.storage.artifacts import ArtifactStore
 
 if TYPE_CHECKING:
     from mlbox.base.home import Home
     from mlbox.base.settings import Settings
 
+SECRET_NAMES = "MLBOX_SECRETS"
+"""The variable that names those that are secrets."""
 FIRST_POLL_SECONDS = 0.02
 WOKEN_POLL_SECONDS = 0.005
 LAST_POLL_SECONDS = 0.25
@@ -82,6 +85,7 @@ class Workshop:
     engines: Engines
     output: Output
     doors: Doors
+    secrets: Secrets
 
 
 class Attempts:
@@ -213,7 +217,7 @@ class Attempts:
             inputs={name: shop.home.path / frame["path"] for name, frame in row.request.get("frames", {}).items()},
             requirements=function.requirements,
             resources=load_resources(definition),
-            environment=definition.get("environment", {}),
+            environment={**definition.get("environment", {}), **self._secrets(row)},
             timeout_seconds=row.request.get("timeout_seconds"),
             server_file=shop.home.server_file,
             python=definition.get("python"),
@@ -222,6 +226,25 @@ class Attempts:
             attempt=row.attempt,
         )
 
+    def _secrets(self, row: RunRow) -> dict[str, str]:
+        """What SECRETS of the function names, and the names themselves for ``ctx.secret`` and for masking."""
+        function = self._shop.functions.of_run(row.project, row.function, row.function_version)
+        names = function.definition.get("secrets", ())
+        if not names:
+            return {}
+        return {**self._shop.secrets.values(row.project, names), SECRET_NAMES: ",".join(names)}
+
+    def _mask(self, row: RunRow, error: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        """Take the values of secrets out of the log and of the error, whoever wrote them there."""
+        try:
+            values = [value for name, value in self._secrets(row).items() if name != SECRET_NAMES]
+        except MlboxError:  # a secret that is gone since
+            return error
+        if not values:
+            return error
+        self._shop.output.mask(row.id, values)
+        return masked(dict(error), values) if error else error
+
     def _ending(self, row: RunRow, status: Status) -> Ending:
         self._shop.calls.accept_leftovers(row.id, self.folder(row.id) / f"attempt-{row.attempt}")
         error: Mapping[str, Any] | None = status.error
@@ -229,6 +252,7 @@ class Attempts:
             outcome = self._shop.ledger.get(row.id).outcome or {}
             if outcome.get("error") and not (error and error.get("type") == "Timeout"):
                 error = outcome["error"]
+        error = self._mask(row, error)
         if status.state == lifecycle.COMPLETED:
             return Ending(lifecycle.COMPLETED)
         return Ending(status.state, status.reason, error)

@@ -21,6 +21,7 @@ from mlbox.engine.runs.commands import CreateFunction, DropFunction, Resources
 from mlbox.engine.runs.executors.base import EXECUTORS
 from mlbox.engine.runs.requests import load_resources, plain
 from mlbox.engine.runs.source import HandlerInfo, Parameter, Source, read_source
+from mlbox.engine.security.secrets import Secrets
 from mlbox.engine.storage.artifacts import ArtifactStore
 
 if TYPE_CHECKING:
@@ -34,9 +35,10 @@ _ELSEWHERE = re.compile(r"(git\+|hub://|https?://|s3://|gs://|az://)")
 class Functions:
     """Makes, finds and drops functions."""
 
-    def __init__(self, catalog: Catalog, artifacts: ArtifactStore) -> None:
+    def __init__(self, catalog: Catalog, artifacts: ArtifactStore, secrets: Secrets) -> None:
         self._catalog = catalog
         self._artifacts = artifacts
+        self._secrets = secrets
 
     def require(self, ref: Ref) -> FunctionRow:
         """The version that ``ref`` names, or the latest; ``NotFound`` with the nearest names."""
@@ -81,6 +83,7 @@ class Functions:
         if latest is not None and command.if_not_exists:
             return Plan((Step("reuse", f"function {ref}", "exists already"),), {"latest": latest})
         _refuse_what_is_not_run(command)
+        self._secrets.require(ref.project, command.secrets)
         source = read_source(Path(command.base_folder or Path.cwd(), command.source).expanduser())
         row = _row(command, source)
         if latest is not None and _same(latest, row):
@@ -152,6 +155,7 @@ def _row(command: CreateFunction, source: Source) -> FunctionRow:
         "image": command.image,
         "resources": plain(asdict(command.resources)),
         "environment": plain(command.environment),
+        "secrets": list(command.secrets),
         "retries": command.retries,
         "backoff_seconds": _seconds(command.backoff),
         "timeout_seconds": _seconds(command.timeout),
@@ -183,8 +187,6 @@ def _refuse_what_is_not_run(command: CreateFunction) -> None:
             f"functions are read from files and folders by this version, not from {command.source!r}",
             hint="fetch it into a folder first",
         )
-    if command.secrets:
-        raise NotExecuted("SECRETS of functions are not run by this version", hint="leave SECRETS out")
     if command.retries < 0:
         raise Invalid(f"RETRY {command.retries} is below 0")
     EXECUTORS.get(command.runtime.lower())

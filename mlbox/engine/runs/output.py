@@ -11,14 +11,17 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mlbox.base.home import Home
 
+CHUNK = 1 << 20
+SHORTEST = 4
+"""Characters from which on a secret is looked for: a shorter one is everywhere, and masking it would tell where."""
 Read = Callable[[int], tuple[bytes, int]]
 """Output from an offset on, and the offset after it; nothing when there is no more for the moment."""
 
@@ -60,6 +63,27 @@ class Output:
                 if self._offset(run_id) == offset:
                     self._append(run_id, data)
 
+    def mask(self, run_id: str, values: Iterable[str]) -> None:
+        """Overwrite every occurrence of ``values`` with as many asterisks; offsets stay what they are."""
+        wanted = [value.encode() for value in values if len(value) >= SHORTEST]
+        path = self.path(run_id)
+        if not wanted or not path.is_file():
+            return
+        with self._lock, path.open("r+b") as file:
+            overlap, start = max(map(len, wanted)) - 1, 0
+            while True:
+                file.seek(start)
+                piece = file.read(CHUNK + overlap)
+                clean = piece
+                for value in wanted:
+                    clean = clean.replace(value, b"*" * len(value))
+                if clean != piece:
+                    file.seek(start)
+                    file.write(clean)
+                if len(piece) <= CHUNK:
+                    return
+                start += CHUNK
+
     def end(self, run_id: str) -> None:
         """Nothing more is copied."""
         self._place_file(run_id).unlink(missing_ok=True)
@@ -88,3 +112,17 @@ class Output:
 
     def _place_file(self, run_id: str) -> Path:
         return self._folder / f"{run_id}.place"
+
+
+def masked(value: Any, secrets: Iterable[str]) -> Any:
+    """``value`` with asterisks for every secret in its texts."""
+    if isinstance(value, str):
+        for secret in secrets:
+            if len(secret) >= SHORTEST:
+                value = value.replace(secret, "***")
+        return value
+    if isinstance(value, Mapping):
+        return {name: masked(item, secrets) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [masked(item, secrets) for item in value]
+    return value

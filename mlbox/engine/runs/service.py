@@ -45,6 +45,7 @@ from mlbox.engine.runs.supervise import Sources, Supervisor
 from mlbox.engine.runs.sweeps import Sweeps
 from mlbox.engine.runs.tracking import Tracking
 from mlbox.engine.runs.watches import Watch, Watches
+from mlbox.engine.security.secrets import Secrets
 from mlbox.engine.storage.artifacts import ArtifactStore
 
 if TYPE_CHECKING:
@@ -66,13 +67,14 @@ class Runs:
         bus: Bus,
         settings: Settings,
         doors: Doors,
+        secrets: Secrets,
         frame_query: FrameQuery = table_query,
     ) -> None:
         home = catalog.home
         self._catalog = catalog
         self._artifacts = artifacts
         self._watches = Watches()
-        self._functions = Functions(catalog, artifacts)
+        self._functions = Functions(catalog, artifacts, secrets)
         frames = Frames(catalog)
         engines = Engines(home, settings)
         self._planner = Planner(frames, self._functions, engines, frame_query)
@@ -91,6 +93,7 @@ class Runs:
             engines=engines,
             output=output,
             doors=doors,
+            secrets=secrets,
         )
         self.tracking = Tracking(catalog, self._ledger, self.calls_home, Experiments(catalog))
         attempts = Attempts(shop)

@@ -20,7 +20,7 @@ REFUSED_FUNCTIONS = frozenset(
     json_serialize_plan json_execute_serialized_sql parse_duckdb_log_message
     query query_table sleep_ms pg_sleep pg_get_viewdef pg_get_constraintdef pg_get_expr create_sort_key
     make_type cast_to_type get_type replace_type invoke combine finalize to_aggregate_state stats index_key
-    get_block_size current_connection_id current_transaction_id txid_current in_search_path
+    get_block_size vector_type current_query_id current_connection_id current_transaction_id txid_current in_search_path
     """.split()
 )
 """Functions that read or change the state of the server or of other sessions, or that are DuckDB's own insides."""

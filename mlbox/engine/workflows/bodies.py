@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.command import Caller, Command, Dispatcher, Parser, Query, Result
-from mlbox.base.errors import MlboxError, NotFound, Where
+from mlbox.base.errors import Invalid, MlboxError, NotFound, Where
 from mlbox.engine.catalog.commands import Explain
+from mlbox.engine.security.commands import SetSecret
 
 if TYPE_CHECKING:
     import pyarrow
@@ -33,11 +34,14 @@ class Bodies:
         wanted = {name.lower() for name in _PARAMETER.findall(body.text)}
         used = {name: value for name, value in parameters.items() if name.lower() in wanted}
         try:
-            return self.parser.parse_one(body.text, project, used)
+            command = self.parser.parse_one(body.text, project, used)
         except MlboxError as error:
             if error.where is not None:
                 error.where = body.where(error.where.offset)
             raise
+        if isinstance(command, SetSecret):
+            raise Invalid("a statement that is kept may not hold a secret", hint="SET SECRET by itself, once")
+        return command
 
     def check(self, body: Query, project: str) -> None:
         """Raise what is wrong with ``body`` as far as that can be known before its parameters are."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from mlbox.base.errors import MlboxError
 from mlbox.engine.security.commands import DropSecret, SetSecret
 from mlbox.sql import writing
-from mlbox.sql.grammar import StatementSyntax, statement
+from mlbox.sql.grammar import Noun, StatementSyntax, noun, statement
 from mlbox.sql.heads import drop_if_exists
 from mlbox.sql.parser import Cursor, finish
 from mlbox.sql.references import identifier, is_name, project_name
@@ -22,6 +25,16 @@ def _project(cursor: Cursor, shown: str) -> str:
 
 
 def _set(cursor: Cursor) -> SetSecret:
+    """An error shows no line of the text: the value stands in it."""
+    try:
+        return _read_set(cursor)
+    except MlboxError as error:
+        if error.where is not None:
+            error.where = replace(error.where, text="")
+        raise
+
+
+def _read_set(cursor: Cursor) -> SetSecret:
     cursor.expect("SET", "SECRET")
     name = identifier(cursor, "secret")
     cursor.expect("=", hint=f"write SET SECRET {name} = 'value', or = $1 to keep the value out of the text")
@@ -84,3 +97,4 @@ statement(
         claims=_claims,
     )
 )
+noun(Noun("secret", "secrets"))

@@ -17,16 +17,17 @@ def names(cursor: DuckDBPyConnection, project: str) -> list[str]:
 def get(cursor: DuckDBPyConnection, project: str, name: str) -> bytes | None:
     """The encrypted value."""
     rows = cursor.execute(
-        "SELECT value FROM catalog.main.secrets WHERE project = ? AND name = ?", [project, name]
+        "SELECT value FROM catalog.main.secrets WHERE project = ? AND lower(name) = lower(?)", [project, name]
     ).fetchall()
     return bytes(rows[0][0]) if rows else None
 
 
 def put(cursor: DuckDBPyConnection, project: str, name: str, value: bytes, at: Any, by: str) -> None:
     """Insert or replace."""
-    cursor.execute("INSERT OR REPLACE INTO catalog.main.secrets VALUES (?, ?, ?, ?, ?)", [project, name, value, at, by])
+    delete(cursor, project, name)
+    cursor.execute("INSERT INTO catalog.main.secrets VALUES (?, ?, ?, ?, ?)", [project, name, value, at, by])
 
 
 def delete(cursor: DuckDBPyConnection, project: str, name: str) -> None:
     """Forget it."""
-    cursor.execute("DELETE FROM catalog.main.secrets WHERE project = ? AND name = ?", [project, name])
+    cursor.execute("DELETE FROM catalog.main.secrets WHERE project = ? AND lower(name) = lower(?)", [project, name])
