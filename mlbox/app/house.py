@@ -26,7 +26,6 @@ from mlbox.engine.security import instance
 from mlbox.engine.security.fence import Fence
 from mlbox.engine.security.members import Members
 from mlbox.engine.security.permission import Permission
-from mlbox.engine.security.secrets import Secrets
 from mlbox.engine.storage.artifacts import ArtifactStore
 from mlbox.engine.workflows.scheduler import Scheduler
 from mlbox.engine.workflows.service import Workflows
@@ -69,9 +68,7 @@ class House:
         self.wire: WireServer | None = None
         self.features = Features(catalog=self.catalog, bus=self.bus, home=home)
         self.models = Models(catalog=self.catalog, artifacts=self.artifacts, bus=self.bus)
-        self.secrets = Secrets(self.catalog)
         self.runs = Runs(
-            secrets=self.secrets,
             catalog=self.catalog,
             artifacts=self.artifacts,
             bus=self.bus,
@@ -105,7 +102,7 @@ class House:
             self.monitors,
             self.endpoints,
             self.members,
-            self.secrets,
+            self.runs.secrets,
             plain,
             Reading(self.catalog, plain),
         ):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from mlbox.base.command import Caller, Handler, Plan, Query, Result, RunSql, Ste
 from mlbox.base.errors import Forbidden, StatementError
 from mlbox.base.ids import new_id
 from mlbox.engine.catalog.duckdb_errors import located, translate
+from mlbox.engine.security.pressure import Pressure
 from mlbox.sql import untyped
 from mlbox.sql.parameters import for_query
 from mlbox.sql.rows import QueryRows, whole_table
@@ -42,6 +43,7 @@ class PlainSql:
         self._catalog = catalog
         self._fence = fence
         self._member_rows = settings.member_rows
+        self._pressure = Pressure(settings.member_memory_mb)
 
     def handlers(self) -> Iterable[Handler]:
         """One."""
@@ -86,6 +88,7 @@ class PlainSql:
             return _in_transaction(command.transaction, command, kind)
         with ExitStack() as session:
             cursor = session.enter_context(self._catalog.session(command.project))
+            over = session.enter_context(self._watched(cursor))
             try:
                 if kind in READING:
                     try:
@@ -95,9 +98,15 @@ class PlainSql:
                             raise
                 return self._write(cursor, command, kind)
             except duckdb.Error as error:
+                if over():
+                    raise self._pressure.error(command.query.where(0)) from None
                 if kind in READING:
                     raise located(cursor, error, command.query, for_query(command.query, command.parameters)) from None
                 raise translate(error, command.query) from None
+
+    def _watched(self, cursor: DuckDBPyConnection) -> AbstractContextManager[Callable[[], bool]]:
+        """Stop a member's statement when it takes too much memory."""
+        return nullcontext(lambda: False) if acting() is None else self._pressure.watching(cursor.interrupt)
 
     def read(self, command: RunSql) -> Result:
         """Rows of a SELECT of ours; what it holds of a user has been judged."""

@@ -42,7 +42,8 @@ def split(text: str) -> list[Statement]:
             index += 1
             continue
         ours = _is_ours(text, cut, index, 0)
-        stop = _end(text, cut, index, nested=ours)
+        # DuckDB's lexer makes one operator of ";" and an odd character behind it: a statement has a piece at least
+        stop = max(_end(text, cut, index, nested=ours), index + 1)
         start = cut[index].start
         found.append(Statement(text[start : cut[stop - 1].stop], start, text, ours))
         index = stop
@@ -66,6 +67,8 @@ def _is(text: str, piece: Piece, operator: str) -> bool:
 
 def _is_ours(text: str, cut: list[Piece], index: int, offset: int) -> bool:
     head = cut[index : index + _HEAD]
+    if not head:  # nothing but characters that DuckDB's lexer passes over
+        return False
     start, stop = offset + head[0].start, offset + head[-1].stop
     tokens = tokenize(text[start:stop], start)
     limit = next((number for number, token in enumerate(tokens) if token.key == ";"), len(tokens))

@@ -67,14 +67,14 @@ class Runs:
         bus: Bus,
         settings: Settings,
         doors: Doors,
-        secrets: Secrets,
         frame_query: FrameQuery = table_query,
     ) -> None:
         home = catalog.home
         self._catalog = catalog
         self._artifacts = artifacts
         self._watches = Watches()
-        self._functions = Functions(catalog, artifacts, secrets)
+        self.secrets = Secrets(catalog)
+        self._functions = Functions(catalog, artifacts, self.secrets)
         frames = Frames(catalog)
         engines = Engines(home, settings)
         self._planner = Planner(frames, self._functions, engines, frame_query)
@@ -93,7 +93,7 @@ class Runs:
             engines=engines,
             output=output,
             doors=doors,
-            secrets=secrets,
+            secrets=self.secrets,
         )
         self.tracking = Tracking(catalog, self._ledger, self.calls_home, Experiments(catalog))
         attempts = Attempts(shop)

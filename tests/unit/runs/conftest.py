@@ -21,7 +21,6 @@ from mlbox.base.settings import Settings
 from mlbox.engine.catalog.database import Catalog
 from mlbox.engine.runs.commands import CreateFunction, RunSource, StartRun
 from mlbox.engine.runs.service import Runs
-from mlbox.engine.security.secrets import Secrets
 from mlbox.engine.storage.artifacts import ArtifactStore
 
 CALLER = Caller()
@@ -49,7 +48,6 @@ class Bench:
             artifacts=self.artifacts,
             bus=self.bus,
             settings=self.settings,
-            secrets=Secrets(self.catalog),
             doors=self,
         )
         self.home.write_server(f"http://127.0.0.1:{self.http.server_port}")
