@@ -45,7 +45,10 @@ def _styled_sql(text: str) -> StyleAndTextTuples:
     ours = [(statement.offset, statement.offset + len(statement.text)) for statement in split(text) if statement.ours]
     parts: StyleAndTextTuples = []
     done = 0
-    for piece, (_, kind) in zip(pieces(text), duckdb.tokenize(text), strict=True):
+    cut, kinds_of = pieces(text), duckdb.tokenize(text)
+    if len(cut) != len(kinds_of):  # a space of Unicode, which the two take differently
+        return [("", text)]
+    for piece, (_, kind) in zip(cut, kinds_of, strict=True):
         word = text[piece.start : piece.stop]
         style = styles.get(kind, "")
         if style in ("", KEYWORD) and word.upper() in keywords():
