@@ -8,8 +8,7 @@ from mlbox import __version__
 from mlbox.app.dispatcher import CommandDispatcher
 from mlbox.app.doors import Doors
 from mlbox.app.listener import Listener
-from mlbox.base.command import OWNER
-from mlbox.base.errors import MlboxError, Unauthorized
+from mlbox.base.errors import MlboxError
 from mlbox.base.events import Bus, Event
 from mlbox.base.home import Home, HomeLock
 from mlbox.base.settings import Settings
@@ -162,18 +161,11 @@ class House:
             settings=self.settings,
             logs=self.home.logs,
             version=__version__,
-            identify=self._identify,
-            open_to_all=lambda: self.members.open_to_all,
+            members=self.members,
             pg_catalog=PgCatalog(self.catalog),
         )
         self.wire = WireServer(context)
         self.wire.start(listening)
-
-    def _identify(self, user: str, secret: str) -> str:
-        found = self.members.identify(user, secret)
-        if found != OWNER:
-            raise Unauthorized("members cannot sign in over the PostgreSQL protocol yet", hint="use the HTTP door")
-        return found
 
     def api_context(self) -> ApiContext:
         """What the HTTP doors need."""

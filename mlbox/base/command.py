@@ -130,6 +130,10 @@ class Service(Protocol):
 class Dispatcher(Protocol):
     """The one door: permission, plan, audit, execution."""
 
+    def plan(self, command: Command, caller: Caller) -> Plan:
+        """What would be done, for a caller who may do it; changes nothing."""
+        ...
+
     def dispatch(self, command: Command, caller: Caller) -> Result:
         """Carry the command out; raises an ``MlboxError``."""
         ...

@@ -146,12 +146,18 @@ def _in_transaction(transaction: Transaction, command: RunSql, kind: str) -> Res
 
     def read(cursor: DuckDBPyConnection, command: RunSql) -> Result:
         relation = _relation(cursor, command)
-        return Result("done") if relation is None else Result(rows=QueryRows(relation, command.query, limit=None))
+        return (
+            Result("done")
+            if relation is None
+            else Result(rows=QueryRows(relation, command.query, limit=command.row_limit))
+        )
 
     def write(cursor: DuckDBPyConnection, command: RunSql) -> Result:
         return _written(kind, *fetch(cursor, command))
 
-    return transaction.read(command, read, write) if kind in READING else transaction.write(command, write)
+    if kind not in READING:
+        return transaction.write(command, write)
+    return transaction.read(command, read, write if acting() is None else None)
 
 
 def _written(kind: str, table: pyarrow.Table | None, truncated: bool) -> Result:

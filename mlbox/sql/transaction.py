@@ -44,14 +44,14 @@ class Transaction:
         self._savepoints: list[tuple[str, int]] = []
         self.state: State = "reading"
 
-    def read(self, command: RunSql, carry: Carry, carry_writing: Carry) -> Result:
-        """Rows of a query; a query that turns out to write is carried out again, as a writing one."""
+    def read(self, command: RunSql, carry: Carry, carry_writing: Carry | None) -> Result:
+        """Rows of a query; one that turns out to write is carried out again as a writing one, where that is allowed."""
         import duckdb
 
         try:
             return self._carry(command, carry, reading=True)
         except duckdb.TransactionException as error:
-            if "read-only" not in str(error) or self.state == "writing":
+            if "read-only" not in str(error) or self.state == "writing" or carry_writing is None:
                 raise self._failed(error, command) from None
             return self.write(command, carry_writing)
 
@@ -209,6 +209,11 @@ class HeldRows:
     def schema(self) -> pyarrow.Schema:
         """Columns."""
         return self._schema
+
+    @property
+    def truncated(self) -> bool:
+        """Whether there were more rows than the limit; known at the end."""
+        return bool(self._rows.truncated)
 
     def __iter__(self) -> Iterator[pyarrow.RecordBatch]:
         """Batch by batch, once."""

@@ -30,6 +30,8 @@ class Answer:
     close: Callable[[], None] = lambda: None
     notices: tuple[str, ...] = ()
     warning: str = ""
+    cut: Callable[[], bool] = lambda: False
+    """Whether there were more rows than the caller may have; known at the end."""
 
     @property
     def fields(self) -> list[Field] | None:
@@ -40,7 +42,8 @@ class Answer:
 def of_result(result: Result, tag: str, notices: tuple[str, ...] = ()) -> Answer:
     """The answer for a result of the dispatcher."""
     if result.rows is not None:
-        return Answer(tag, result.rows.schema, result.rows, result.rows.close, notices)
+        rows = result.rows
+        return Answer(tag, rows.schema, rows, rows.close, notices, cut=lambda: bool(getattr(rows, "truncated", False)))
     if result.table is not None:
         return Answer(tag, result.table.schema, result.table.to_batches(), notices=notices)
     return Answer(tag, notices=notices)

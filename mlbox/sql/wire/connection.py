@@ -39,13 +39,14 @@ class Connection:
 
     async def greet(self, start: Startup, key: CancelKey, pool: Executor) -> bool:
         """Startup and authentication; whether there is somebody to talk to."""
+        members = self._context.members
         try:
             async with asyncio.timeout(startup.SECONDS):
                 who = await start.introduction()
                 if isinstance(who, CancelKey):
                     self.cancels = who
                     return False
-                user = await start.authenticate(who, None if self._context.open_to_all() else self._context.identify)
+                user = await start.authenticate(who, None if members.open_to_all else members.identify)
             loop = asyncio.get_running_loop()
             self.conversation = await loop.run_in_executor(pool, self._welcome, who, user, key)
             return True

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mlbox.base.settings import Settings
     from mlbox.base.underway import Ongoing
     from mlbox.engine.catalog.database import Catalog
+    from mlbox.engine.security.members import Members
     from mlbox.sql.wire.catalog.pg_catalog import PgCatalog
 
 Identify = Callable[[str, str], str]
@@ -31,9 +32,8 @@ class WireContext:
     logs: Path
     """The folder with the logs of runs."""
     version: str
-    identify: Identify
-    open_to_all: Callable[[], bool]
-    """Whether everybody is let in as ``local`` now: a home on a loopback address without token and members."""
+    members: Members
+    """Who is who; while it is open to all, everybody is let in as the owner."""
     pg_catalog: PgCatalog
 
 

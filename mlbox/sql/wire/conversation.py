@@ -111,7 +111,8 @@ class Conversation:
     def _failed(self, error: Exception, kind: int) -> None:
         told = error if isinstance(error, MlboxError) else StatementError("too deeply nested")
         self._end_portals()
-        self.statements.fail()
+        if self.statements.transaction is not None:
+            self.statements.transaction.fail()
         self._outbox.write(error_response(told))
         if kind == ord("Q"):
             self._ready()
@@ -127,8 +128,8 @@ class Conversation:
 
     @contextmanager
     def _begun(self, text: str, *, ours: bool) -> Iterator[None]:
-        timeout = self.statements.settings.timeout
-        with self._context.ongoing.begin(text, self.statements.session.caller, seconds=timeout) as underway:
+        caller, seconds = self.statements.session.caller, self.statements.seconds
+        with self._context.ongoing.begin(text, caller, seconds=seconds) as underway:
             self.underway, self.waits_for_ours = underway.id, ours
             try:
                 yield
@@ -167,6 +168,11 @@ class Conversation:
                 self._outbox.write(portion)
         finally:
             delivery.close()
+        self._complete(answer, delivery)
+
+    def _complete(self, answer: Answer, delivery: Delivery) -> None:
+        if answer.cut():
+            self.statements.tell(f"the result was cut after {delivery.rows:,} rows; there are more", "WARNING")
         self._outbox.write(messages.command_complete(completed(answer.tag, delivery.rows)))
 
     def _notices(self, answer: Answer) -> None:
@@ -286,7 +292,7 @@ class Conversation:
             self._outbox.write(messages.message(b"s"))
             return
         portal.delivery.close()
-        self._outbox.write(messages.command_complete(completed(answer.tag, portal.delivery.rows)))
+        self._complete(answer, portal.delivery)
 
     def _portal_fields(self, portal: Portal) -> list[Field] | None:
         """Columns in the formats that Bind asked for. What gives rows runs now: only then its columns are known."""

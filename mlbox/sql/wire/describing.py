@@ -32,7 +32,12 @@ def parameters(statements: Statements, statement: Statement, declared: Sequence[
     given = [*declared, *([0] * (count - len(declared)))]
     if all(given) or not count:
         return given
-    inferred = {} if statement.ours else infer(statements, statement, count)
+    if statement.ours or statements.own(statement):
+        inferred: dict[int, int] = {}
+    else:
+        if not statements.asks_catalog(statement):
+            statements.check(statement, [Bound(None, 0)] * count)
+        inferred = infer(statements, statement, count)
     return [oid or inferred.get(number, t.TEXT) for number, oid in enumerate(given, 1)]
 
 
@@ -55,6 +60,7 @@ def columns(statements: Statements, statement: Statement, oids: Sequence[int]) -
     asked = statements.context.pg_catalog.answer(statement, nulls, statements.asker())
     if asked is not None:
         return asked.fields
+    statements.check(statement, nulls)
     query = Query(statement.text, statement.offset, statement.source)
     if statement_kind(query) in READING:
         if re.match(r"\s*EXPLAIN\b", statement.text, re.I):
@@ -77,9 +83,8 @@ def _of_ours(statements: Statements, statement: Statement, nulls: Sequence[Bound
 
 def _describe(statements: Statements, text: str, query: Query, oids: Sequence[int]) -> list[Field]:
     """DuckDB's own description: names of the text as it is, types with a NULL of the right type for each parameter."""
-    catalog, project = statements.context.catalog, statements.session.project
     if not oids:
-        return [described(name, *of_duckdb(kind)) for name, kind in catalog.describe(project, query)]
+        return [described(name, *of_duckdb(kind)) for name, kind in statements.describe(query)]
     filled, kept = [], 0
     for number, token in numbered(text):
         kind = duckdb_type(oids[number - 1]) if number <= len(oids) else None
@@ -87,12 +92,12 @@ def _describe(statements: Statements, text: str, query: Query, oids: Sequence[in
         kept = token.stop
     filled.append(text[kept:])
     try:
-        found = catalog.describe(project, Query("".join(filled)))
+        found = statements.describe(Query("".join(filled)))
     except MlboxError as error:
         error.where = None
         raise
     try:
-        names = [name for name, _ in catalog.describe(project, query, [None] * len(oids))]
+        names = [name for name, _ in statements.describe(query, [None] * len(oids))]
     except MlboxError:
         names = [name for name, _ in found]  # without types it cannot be bound
     return [described(name, *of_duckdb(kind)) for name, (_, kind) in zip(names, found, strict=True)]

@@ -167,7 +167,7 @@ class _Columns:
             from mlbox.base.command import Query
 
             try:
-                found = statements.context.catalog.describe(statements.session.project, Query(f"FROM {name}"))
+                found = statements.describe(Query(f"FROM {name}"))
             except MlboxError:
                 continue
             for column, kind in found:

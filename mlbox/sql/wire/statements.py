@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
-from mlbox.base.command import Caller, Command, RunSql
-from mlbox.base.errors import MlboxError
+from mlbox.base.access import Access, acting_for
+from mlbox.base.command import Caller, Command, Query, RunSql
+from mlbox.base.errors import MlboxError, NotFound
 from mlbox.base.names import DEFAULT_PROJECT
 from mlbox.engine.catalog.commands import UseProject
 from mlbox.engine.catalog.tables import projects
@@ -49,9 +51,10 @@ class Statements:
         )
         for name, value in who.settings.items():
             self.settings.start_with(name, value)
-        self.session = Session(
-            context.catalog, context.dispatcher, Caller(user=user, project=_project(context, who), door="postgres")
-        )
+        self.access = context.members.access(user)
+        """What the member may do; None for the owner."""
+        project = context.members.project_for(user, _project(context, who, self.access))
+        self.session = Session(context.catalog, context.dispatcher, Caller(user=user, project=project, door="postgres"))
         self.transaction: Transaction | None = None
         self.forget: Callable[..., None] = lambda name=None: None
         """Closes a prepared statement, or all; set by the conversation."""
@@ -99,7 +102,23 @@ class Statements:
 
     def asker(self) -> Asker:
         """Who asks the catalog."""
-        return Asker(self.database, self._user, self.session.project, self.settings)
+        sees = None if self.access is None else frozenset(self.access.roles)
+        return Asker(self.database, self._user, self.session.project, self.settings, sees)
+
+    def check(self, statement: Statement, bound: Sequence[Bound]) -> None:
+        """Refuse what a member may not do, before anything is told about the statement."""
+        if self.access is not None:
+            self.context.dispatcher.plan(self.command(statement, bound), self.session.caller)
+
+    def describe(self, query: Query, parameters: Any = None) -> list[tuple[str, str]]:
+        """Columns of a query that was checked, as (name, DuckDB type)."""
+        with acting_for(self.access):
+            return self.context.catalog.describe(self.session.project, query, parameters)
+
+    @property
+    def seconds(self) -> float | None:
+        """So long a statement may take."""
+        return self.context.members.time_limit(self.session.caller.user, self.settings.timeout)
 
     def command(self, statement: Statement, bound: Sequence[Bound]) -> Command:
         """The command of a statement with the values of its parameters."""
@@ -134,11 +153,6 @@ class Statements:
             return "there is no transaction in progress"
         transaction.rollback()
         return ""
-
-    def fail(self) -> None:
-        """A statement went wrong."""
-        if self.transaction is not None:
-            self.transaction.fail()
 
     def report(self, *names: str | None) -> None:
         """Tell the client settings that have changed."""
@@ -177,7 +191,7 @@ class Statements:
             yield
 
 
-def _project(context: WireContext, who: Introduction) -> str:
+def _project(context: WireContext, who: Introduction, access: Access | None) -> str:
     """The project that the name of the database means."""
     name = who.database.lower()
     if name in OUR_DATABASES:
@@ -185,6 +199,8 @@ def _project(context: WireContext, who: Introduction) -> str:
     with context.catalog.read() as cursor:
         if name == who.user.lower() and not projects.exists(cursor, name):
             return DEFAULT_PROJECT  # clients that are told no database take the name of the user
+        if access is not None and not access.sees(name):
+            raise NotFound(f"there is no project {name!r}", hint="or you have no role in it")
         try:
             projects.require(cursor, name)
         except MlboxError as error:

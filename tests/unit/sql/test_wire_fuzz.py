@@ -67,8 +67,7 @@ def talk(house: Any, sink: Sink) -> Conversation:
         settings=house.settings,
         logs=house.home.logs,
         version="0",
-        identify=None,
-        open_to_all=lambda: True,
+        members=house.members,
         pg_catalog=house_catalog(house),
     )
     return Conversation(context, Introduction("mlbox", "mlbox", {}), "local", sink)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 from mlbox.base.command import Query
 from mlbox.base.errors import MlboxError
 from mlbox.base.names import literal
+from mlbox.base.underway import interrupting
 from mlbox.engine.catalog.duckdb_errors import translate
 from mlbox.sql.script import Statement
 from mlbox.sql.wire.answers import Answer
@@ -39,6 +41,8 @@ PARAMETER = re.compile(r"\$\d+\b")
 _SET_CONFIG = re.compile(r"\bset_config\(\s*('[^']*'|\$\d+)\s*,\s*('[^']*'|\$\d+)\s*,", re.I)
 _LONGEST = 50_000
 _REMEMBERED = 1000
+_MEMBERS = 8
+"""Sets of projects for which names are kept at hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,8 @@ class Asker:
     user: str
     project: str
     settings: SessionSettings
+    sees: frozenset[str] | None = None
+    """Projects that a member may see; None is all."""
 
 
 class PgCatalog:
@@ -58,8 +64,7 @@ class PgCatalog:
         self._catalog = catalog
         self._numbers = snapshot.Numbers()
         self._lock = threading.Lock()
-        self._connection: DuckDBPyConnection | None = None
-        self._held: dict[str, list[snapshot.Row]] = {}
+        self._shown: OrderedDict[frozenset[str] | None, _Shown] = OrderedDict()
         self._texts: dict[str, str | None] = {}
 
     def recognises(self, statement: Statement) -> bool:
@@ -69,20 +74,17 @@ class PgCatalog:
     def answer(self, statement: Statement, bound: Sequence[Bound], asker: Asker) -> Answer | None:
         """The rows; None leaves the statement to the session. Raises ``MlboxError``."""
         import duckdb
-        import pyarrow
 
         text = self._translated(statement.text)
         if text is None:
             return None
         with self._lock:
-            self._refresh()
-            cursor = self._connected().cursor()
+            shown = self._for(asker.sees)
+            shown.refresh(snapshot.take(self._catalog, self._numbers, asker.sees))
+            cursor = shown.connection.cursor()
         try:
-            _introduce(cursor, asker)
-            relation = cursor.sql(text, params=[value.for_duckdb() for value in bound] or None)
-            table = relation.to_arrow_table()
-            table = _vectors_as_text(table)
-            table = pyarrow.Table.from_arrays(table.columns, schema=_schema(table.schema))
+            with interrupting(cursor.interrupt):
+                table = self._table(cursor, text, bound, asker)
             _set_configured(text, bound, asker)
         except duckdb.Error as error:
             told: MlboxError = translate(error)
@@ -92,21 +94,22 @@ class PgCatalog:
             cursor.close()
         return Answer("SELECT", table.schema, table.to_batches())
 
-    def _connected(self) -> DuckDBPyConnection:
-        if self._connection is None:
-            self._connection = _made()
-        return self._connection
+    def _table(self, cursor: DuckDBPyConnection, text: str, bound: Sequence[Bound], asker: Asker) -> pyarrow.Table:
+        import pyarrow
 
-    def _refresh(self) -> None:
-        """Our objects as they are now."""
-        connection = self._connected()
-        found = snapshot.take(self._catalog, self._numbers)
-        connection.execute("BEGIN TRANSACTION")
-        for name, rows in found.tables.items():
-            if rows != self._held.get(name):
-                _fill(connection, name, rows)
-                self._held[name] = rows
-        connection.execute("COMMIT")
+        _introduce(cursor, asker)
+        relation = cursor.sql(text, params=[value.for_duckdb() for value in bound] or None)
+        table = _vectors_as_text(relation.to_arrow_table())
+        return pyarrow.Table.from_arrays(table.columns, schema=_schema(table.schema))
+
+    def _for(self, sees: frozenset[str] | None) -> _Shown:
+        """What those who see the same projects are shown."""
+        if sees not in self._shown:
+            self._shown[sees] = _Shown(_made())
+            while len(self._shown) > _MEMBERS:
+                self._shown.popitem(last=False)
+        self._shown.move_to_end(sees)
+        return self._shown[sees]
 
     def _translated(self, text: str) -> str | None:
         """The query in DuckDB's words when it is about the catalog alone."""
@@ -126,7 +129,7 @@ class PgCatalog:
         found = rewritten(text)
         for filler in ("NULL", "''"):  # which of them can be bound is seen by trying
             with suppress(duckdb.Error):
-                names = self._connected().get_table_names(PARAMETER.sub(filler, found), qualified=True)
+                names = self._for(None).connection.get_table_names(PARAMETER.sub(filler, found), qualified=True)
                 break
         if names is None:
             return None
@@ -137,12 +140,34 @@ class PgCatalog:
         return found if tables or found != text or called & set(functions.MACROS) else None
 
 
+class _Shown:
+    """A DuckDB with the names that somebody may see."""
+
+    def __init__(self, connection: DuckDBPyConnection) -> None:
+        self.connection = connection
+        self._held: dict[str, list[snapshot.Row]] = {}
+
+    def refresh(self, found: snapshot.Snapshot) -> None:
+        """Our objects as they are now."""
+        self.connection.execute("BEGIN TRANSACTION")
+        for name, rows in found.tables.items():
+            if rows != self._held.get(name):
+                _fill(self.connection, name, rows)
+                self._held[name] = rows
+        self.connection.execute("COMMIT")
+
+
 def _made() -> DuckDBPyConnection:
     import duckdb
 
     connection = duckdb.connect(
         ":memory:",
-        config={"enable_external_access": "false", "threads": 1, "python_enable_replacements": "false"},
+        config={
+            "enable_external_access": "false",
+            "memory_limit": "512MB",
+            "python_enable_replacements": "false",
+            "threads": 1,
+        },
     )
     for statement in [*relations.statements(), *functions.statements()]:
         connection.execute(statement)

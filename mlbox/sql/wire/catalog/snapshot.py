@@ -60,12 +60,13 @@ class Numbers:
         return self._known.setdefault((kind, schema, name), FIRST_OID + len(self._known))
 
 
-def take(catalog: Catalog, numbers: Numbers) -> Snapshot:
-    """Read what there is."""
+def take(catalog: Catalog, numbers: Numbers, sees: frozenset[str] | None = None) -> Snapshot:
+    """Read what there is in the projects that ``sees`` names; None is all."""
     with catalog.read() as cursor:
 
         def rows(sql: str) -> list[Row]:
-            return [tuple(row) for row in cursor.execute(sql).fetchall()]
+            found = [tuple(row) for row in cursor.execute(sql).fetchall()]
+            return [row for row in found if sees is None or row[0] == "ml" or row[0].lower() in sees]
 
         schemas, tables, columns = rows(_SCHEMAS), rows(_TABLES), rows(_COLUMNS)
         constraints, indexes, functions = rows(_CONSTRAINTS), rows(_INDEXES), rows(_FUNCTIONS)
