@@ -15,6 +15,7 @@ from report import Table, folder, from_tests, in_turn, open_house
 
 ROUNDS = 5
 COLUMNS = 10
+TREES = 100
 BATCH = 2_048
 """Rows that DuckDB hands over at once."""
 TREE_ROWS = 983_040
@@ -27,7 +28,7 @@ def models(place: Path) -> dict[str, bytes]:
     onnx_models = from_tests("onnx_models")
     random = np.random.default_rng(0)
     contents = {
-        "trees": onnx_models.gradient_boosting(zipmap=False, columns=COLUMNS).onnx,
+        "trees": onnx_models.gradient_boosting(zipmap=False, columns=COLUMNS, trees=TREES).onnx,
         "logistic": onnx_models.logistic(random.normal(size=COLUMNS).tolist(), 0.25),
     }
     for name, content in contents.items():

@@ -20,7 +20,7 @@ class Trained:
     label: np.ndarray
 
 
-def gradient_boosting(zipmap: bool, seed: int = 0, columns: int = 4) -> Trained:
+def gradient_boosting(zipmap: bool, seed: int = 0, columns: int = 4, trees: int = 30) -> Trained:
     """A histogram gradient boosting classifier over float32 columns, a tenth of whose values are missing."""
     from skl2onnx import to_onnx
     from skl2onnx.common.data_types import FloatTensorType
@@ -30,7 +30,7 @@ def gradient_boosting(zipmap: bool, seed: int = 0, columns: int = 4) -> Trained:
     rows = random.normal(size=(2_000, columns)).astype(np.float32)
     label = (rows[:, 0] + rows[:, 1] * rows[:, 2] + random.normal(size=len(rows)) > 0.3).astype(int)
     rows[random.random(rows.shape) < 0.1] = np.nan
-    model = HistGradientBoostingClassifier(max_iter=30, random_state=seed).fit(rows, label)
+    model = HistGradientBoostingClassifier(max_iter=trees, random_state=seed).fit(rows, label)
     converted = to_onnx(
         model, initial_types=[("X", FloatTensorType([None, columns]))], options={id(model): {"zipmap": zipmap}}
     )

@@ -1,6 +1,7 @@
 """Plain statements that are ours after all. This is the whole list; a test holds it.
 
 - ``[EXPLAIN [ANALYZE]] INSERT INTO <feature set> …``: rows are validated, counted and go to the stores of the set.
+- ``FROM ml.exec('…')``: the statement inside, when that is all of it; for clients that let only queries through.
 - ``USE``, ``SET search_path``, ``SET schema``: the parser takes them (``sql/statements``).
 """
 
@@ -10,11 +11,13 @@ import re
 from typing import TYPE_CHECKING
 
 from mlbox.base.command import Command, Query, RunSql
+from mlbox.base.errors import StatementError, Where
 from mlbox.base.names import Ref
 from mlbox.engine.catalog.commands import Explain
 from mlbox.engine.features.commands import InsertFeatures
 from mlbox.sql.parameters import Parameters
 from mlbox.sql.parser import Cursor, Scope, verbatim
+from mlbox.sql.script import Statement, split
 
 if TYPE_CHECKING:
     from mlbox.engine.catalog.database import Catalog
@@ -56,3 +59,18 @@ def feature_set_insert(catalog: Catalog, command: RunSql) -> Command | None:
         ref=Ref(project.lower(), name), query=body, columns=tuple(_plain(column) for column in columns)
     )
     return Explain(command=insert, analyze=bool(found[2])) if found[1] else insert
+
+
+_EXEC = re.compile(r"\s*(?:SELECT\s+\*\s+)?FROM\s+ml\s*\.\s*exec\s*\(\s*'((?:[^']|'')*)'\s*\)\s*", re.IGNORECASE)
+
+
+def executed(statement: Statement) -> Statement | None:
+    """The statement inside ``FROM ml.exec('…')``; None when it is something else. Places of errors are inside."""
+    found = None if statement.ours else _EXEC.fullmatch(statement.text)
+    if found is None:
+        return None
+    inner = split(found[1].replace("''", "'"))
+    if len(inner) != 1:
+        where = Where.at(statement.source, statement.offset + found.start(1))
+        raise StatementError("ml.exec carries out one statement", where=where)
+    return inner[0]

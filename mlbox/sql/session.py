@@ -13,7 +13,7 @@ from mlbox.base.underway import current
 from mlbox.engine.catalog.commands import Explain, Show, UseProject
 from mlbox.engine.models.commands import CreateModel
 from mlbox.engine.runs.commands import CreateFunction
-from mlbox.sql.capture import feature_set_insert
+from mlbox.sql.capture import executed, feature_set_insert
 from mlbox.sql.parameters import refuse_unused
 from mlbox.sql.script import Statement, parse, split
 
@@ -71,10 +71,15 @@ class Session:
             if self._streamed and isinstance(command, RunSql) and statement is statements[-1]:
                 command = replace(command, streamed=True)
             result = self.carry_out(command)
+            if result.table is None and result.rows is None and executed(statement):
+                result = _as_row(result)
             yield Outcome(statement, command.statement, result, (time.perf_counter() - began) * 1000)
 
     def command(self, statement: Statement, parameters: Parameters = None) -> Command:
         """The command of a statement, completed with what the session knows."""
+        inner = executed(statement)
+        if inner is not None:
+            return self.command(inner)
         return self._completed(parse(statement, self.project, parameters))
 
     def _completed(self, command: Command) -> Command:
@@ -106,3 +111,10 @@ class Session:
         if isinstance(command, UseProject):
             self.caller = replace(self.caller, project=str(result.facts["project"]))
         return result
+
+
+def _as_row(result: Result) -> Result:
+    """What a statement says, for a client that asked for rows."""
+    import pyarrow
+
+    return replace(result, table=pyarrow.table({"message": pyarrow.array([result.message], "string")}))

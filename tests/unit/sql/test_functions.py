@@ -142,6 +142,9 @@ def test_evaluation_of_an_expression_and_of_a_session_agree(run: Run) -> None:
         ("SELECT ml.predict(CASE WHEN age > 0 THEN 'sum' ELSE 'value' END, r) FROM rows r", "one constant name"),
         ("SELECT ml.predict(NULL, r) FROM rows r", "one constant name"),
         ("FROM ml.evaluate('churn', 'rows')", "which column of the rows is the truth"),
+        ("SELECT count(*) FROM ml.exec('SHOW MODELS')", "must stand alone"),
+        ("FROM ml.exec('SHOW MODELS; SHOW RUNS')", "one statement"),
+        ("FROM ml.exec('RUN nix')", "there is no function"),
         ("FROM ml.features('profil', 'rows')", "did you mean profile"),
     ],
 )
@@ -206,3 +209,13 @@ def test_drift_of_columns(run: Run) -> None:
     gaps = run("WITH g AS (SELECT CASE WHEN customer % 4 > 0 THEN age END AS age FROM rows) FROM ml.drift('rows', 'g')")
     assert [(row["column_name"], round(row["null_rate"], 3)) for row in gaps] == [("age", 0.25)]
     assert run("WITH g AS (SELECT 1 AS nix) FROM ml.drift('rows', 'g')") == []
+
+
+def test_statements_through_a_query(run: Run) -> None:
+    """The same as the statement itself: rows where it has some, else what it says; and it is in the audit."""
+    assert run("FROM ml.exec('SHOW MODELS')") == run("SHOW MODELS")
+    told = run("select * from ml.exec('ALTER MODEL churn SET ALIAS best = 1')")
+    assert "churn@best" in told[0]["message"]
+    run("ALTER MODEL churn SET ALIAS next = 1")  # written after the audit of the one before
+    found = run("SELECT outcome FROM ml.audit WHERE statement = 'ALTER MODEL' ORDER BY started_at LIMIT 1")
+    assert found == [{"outcome": "done"}]

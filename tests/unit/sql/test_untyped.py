@@ -45,12 +45,8 @@ def test_everything_else_is_left_alone(text: str) -> None:
 
 def test_that_duckdb_would_be_wrong(house: Any) -> None:
     """Once it is not any more, all of this can go."""
-    value = house.catalog.row("""SELECT v.x > 0.9 AS larger FROM (SELECT '{"x": 0.1}'::JSON::VARIANT AS v)""")
-    table = house.catalog.rows(
-        "WITH t AS (SELECT json_object('x', i / 10.0::DOUBLE)::JSON::VARIANT AS v FROM range(5000) r(i)) "
-        "SELECT count(*) AS n FROM t WHERE v.x > 0.9"
-    )
-    assert value == {"larger": True} or table != [{"n": 4990}]
+    found = house.catalog.row("""SELECT v.x > 0.9 AS larger FROM (SELECT '{"x": 0.1}'::JSON::VARIANT AS v)""")
+    assert found == {"larger": True}
 
 
 @pytest.mark.parametrize(
