@@ -70,7 +70,13 @@ def test_a_folder_is_kept_whole_and_the_same_files_are_stored_once(bench: Any) -
         ("broken.py", {}, Invalid, "broken.py, line 2", None),
         ("train.py", {"handler": "train", "runtime": "locale"}, NotFound, "executor 'locale'", "did you mean local?"),
         ("git+https://host/repo", {}, NotExecuted, "files and folders", None),
-        ("train.py", {"handler": "train", "secrets": ("KEY",)}, NotExecuted, "SECRETS", None),
+        (
+            "train.py",
+            {"handler": "train", "secrets": ("KEY",)},
+            NotFound,
+            "no secret 'KEY'",
+            "SET SECRET KEY = $1 IN PROJECT default",
+        ),
         ("train.py", {"handler": "train", "retries": -1}, Invalid, "below 0", None),
     ],
 )
