@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -104,16 +105,12 @@ def test_a_killed_writer_leaves_no_half_of_a_set(own_server: Server) -> None:
     def send() -> None:
         try:
             ask(own_server, text)
-        except OSError:
+        except (OSError, HTTPException):
             return
 
     asking = Thread(target=send, daemon=True)
     asking.start()
-    size = own_server.home / "features.duckdb.wal"
-    begun = time.monotonic()
-    wait_until(
-        lambda: not asking.is_alive() or (size.exists() and size.stat().st_size > 0) or time.monotonic() > begun + 1
-    )
+    time.sleep(0.5)  # somewhere in the middle, wherever that is
     own_server.kill()
     asking.join(60)
     own_server.start()
