@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from everything import Everything
 from real_server import Server
-from waiting import wait_until
 
 from mlbox.base.errors import Forbidden, MlboxError
 
