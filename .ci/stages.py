@@ -49,6 +49,7 @@ STAGES = (
     Stage("browser tests", ("make", "test-browser"), skip=lambda: "" if chromium() else "there is no Chromium"),
     Stage("engine: docker", ("make", "test-engine", "ENGINE=docker"), skip=lambda: why_no_engine("docker")),
     Stage("clients of others", ("make", "test-clients")),
+    Stage("engine: kubernetes", ("make", "test-engine", "ENGINE=kubernetes"), skip=lambda: why_no_engine("kubernetes")),
     Stage("demo", ("make", "ci-demo")),
     Stage("executable: build", ("make", "build")),
     Stage("executable: smoke", ("make", "smoke")),

@@ -52,6 +52,10 @@ class Settings:
         "", "Docker engine (unix:///path or tcp://host:2376); empty: DOCKER_HOST, then /var/run/docker.sock"
     )
     docker_image: str = _setting("", "Image of Docker runs without IMAGE; empty: python:<version of the function>-slim")
+    kubernetes_config: str = _setting("", "Configuration of the cluster; empty: KUBECONFIG, then ~/.kube/config")
+    kubernetes_context: str = _setting("", "Context of it; empty: the current one")
+    kubernetes_namespace: str = _setting("", "Namespace of Jobs; empty: that of the context")
+    kubernetes_image: str = _setting("", "Image of Kubernetes runs without IMAGE; empty: as docker_image")
     python: str = _setting("", "Interpreter for functions without requirements; empty finds one")
     uv: str = _setting("", "The uv that builds environments; empty takes the bundled one, then the one on PATH")
     package_index: str = _setting("", "Package index of environments and images; empty: as the host's pip has it")

@@ -207,6 +207,9 @@ def _write_exit(folder: str, report: Dict[str, Any]) -> None:
         with open(file + ".new", "w", encoding="utf-8") as out:
             json.dump(report, out)
         os.replace(file + ".new", file)
+        if os.environ.get("MLBOX_TERMINATION_FILE"):  # a cluster keeps what is in it
+            with open(os.environ["MLBOX_TERMINATION_FILE"], "w", encoding="utf-8") as out:
+                json.dump(report, out)
     except OSError as error:
         _say(f"how the run ended cannot be written: {error}")
 

@@ -62,7 +62,7 @@ class Place:
             row = self.row(run)
             return row if row["state"] in FINAL else None
 
-        found: dict[str, Any] = wait_until(over, 100)
+        found: dict[str, Any] = wait_until(over, 200)
         return found
 
     def run(self, function: str, clauses: str = "", parameters: Any = None) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 USUAL = "unix:///var/run/docker.sock"
-IMAGE = "mlbox-test-python:1"
+IMAGE = "mlbox-test-python:2"
 _PROGRAMS = ("sh", "env", "sleep", "cat", "id", "rm", "mkdir")
 
 
@@ -131,6 +131,9 @@ def _fill(archive: tarfile.TarFile) -> None:
         if interpreter != Path("/usr/bin") / link:
             _link(archive, f"usr/bin/{link}", str(interpreter))
     archive.add(library, str(library).lstrip("/"), filter=_needed)
+    pip = library / "site-packages" / "pip"
+    if pip.is_dir():
+        archive.add(pip, str(pip).lstrip("/"))
 
 
 def _needed(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:

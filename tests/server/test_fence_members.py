@@ -54,6 +54,9 @@ def test_who_is_let_in(tmp_path: Path) -> None:
         vera.rows(f"DROP TOKEN '{own[0]}'; SELECT 1")
         assert vera.rows("SELECT count(*) FROM ml.tokens") == [[1]]
 
+        for text in ("COLLECT GARBAGE", "EXPLAIN COLLECT GARBAGE"):  # it is that of all projects
+            assert ada.error(text)["code"] == "forbidden"
+
         ada.rows("GRANT editor ON PROJECT open_p TO 'vera'; SELECT 1")  # an admin of the project
         assert vera.rows("CREATE TABLE hers AS SELECT 1 AS a; FROM hers") == [[1]]
         assert ada.error("REVOKE viewer ON PROJECT open_p FROM 'vera'")["code"] == "conflict"

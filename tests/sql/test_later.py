@@ -34,10 +34,10 @@ EXAMPLES = {
     "CREATE FUNCTION": {
         "FROM 'git+url'": "CREATE FUNCTION g FROM 'git+https://host/x'",
         "FROM 'hub://name'": "CREATE FUNCTION g FROM 'hub://x'",
-        "RUNTIME other than local and docker": "CREATE FUNCTION g FROM 'f.py' RUNTIME spark",
+        "RUNTIME dask and spark": "CREATE FUNCTION g FROM 'f.py' RUNTIME spark",
     },
     "RUN": {
-        "ON other than local and docker": "RUN f ON spark",
+        "ON dask and spark": "RUN f ON spark",
     },
     "CREATE MODEL": {"OPTIONS (..) AS SELECT": "CREATE MODEL n OPTIONS (type = 'linear') AS SELECT 1"},
     "ALTER MODEL": {clause: f"ALTER MODEL m {text}" for clause, text in RENAMED.items()},

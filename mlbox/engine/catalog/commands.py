@@ -89,3 +89,10 @@ class ShowLineage(Command):
     role: ClassVar[Role] = "viewer"
     kind: str
     ref: Ref
+
+
+@dataclass(frozen=True, kw_only=True)
+class CollectGarbage(Command):
+    """Remove what the settings call old and nothing points at; the owner of the server may."""
+
+    statement: ClassVar[str] = "COLLECT GARBAGE"

@@ -137,26 +137,34 @@ class Attempts:
         """Wait for the end of a process, take in what it left, and say how it ended. Raises ``Leaving``."""
         row = self._shop.ledger.get(watch.run_id)
         engine = self._shop.engines.get(row.runtime)
-        pause, told = FIRST_POLL_SECONDS, False
+        pause, told, reason = FIRST_POLL_SECONDS, False, row.reason
         while True:
             if watch.cancelled.is_set() and not told:
-                engine.cancel(dict(handle))
-                told = True
+                told = _cancelled(engine, dict(handle))
             status = self._look(row.id, engine, dict(handle))
             if status.ended:
                 break
+            if engine.capabilities.remote and status.reason != reason:
+                reason = status.reason
+                self._tell(row.id, reason)
             if watch.leaving.is_set():
                 raise Leaving
             woken = watch.pause(pause)  # a process that says that it has finished ends within milliseconds
             pause = WOKEN_POLL_SECONDS if woken else min(pause * 1.5, LAST_POLL_SECONDS)
         return self._ending(row, status)
 
+    def _tell(self, run_id: str, reason: str | None) -> None:
+        """Why a run that was started does not run yet, for its row and its log."""
+        self._shop.ledger.note(run_id, {"reason": reason})
+        if reason is not None:
+            self._shop.output.say(run_id, f"mlbox: {reason}\n")
+
     def _look(self, run_id: str, engine: Executor, handle: dict[str, Any]) -> Status:
         """How the run is, its output copied up to there. An engine that is away says nothing about the run."""
         try:
             status = engine.poll(handle)
             if engine.capabilities.remote:
-                self._shop.output.copy(run_id, lambda offset: engine.logs(handle, offset))
+                self._shop.output.copy(run_id, lambda offset: engine.logs(handle, offset), whole=status.ended)
         except MlboxError as error:
             if not error.transient:
                 raise
@@ -256,6 +264,17 @@ class Attempts:
         if status.state == lifecycle.COMPLETED:
             return Ending(lifecycle.COMPLETED)
         return Ending(status.state, status.reason, error)
+
+
+def _cancelled(engine: Executor, handle: dict[str, Any]) -> bool:
+    """Whether the engine was told; one that is away is told later."""
+    try:
+        engine.cancel(handle)
+    except MlboxError as error:
+        if not error.transient:
+            raise
+        return False
+    return True
 
 
 def failure(error: MlboxError) -> Ending:

@@ -157,13 +157,6 @@ class LogToRun(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CollectGarbage(Command):
-    """Remove what the settings call old and nothing points at."""
-
-    statement: ClassVar[str] = "COLLECT GARBAGE"
-
-
-@dataclass(frozen=True, kw_only=True)
 class DropRun(Command):
     """Forget a finished run, its logs and artifacts; refused while a version of a model is made from it."""
 

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 from mlbox.base.clock import now
 from mlbox.base.command import Caller, Plan, Result, Step
 from mlbox.base.errors import MlboxError
+from mlbox.engine.catalog.commands import CollectGarbage
 from mlbox.engine.catalog.tables import runs
 from mlbox.engine.catalog.tables.runs import RunRow
 from mlbox.engine.runs.client_zip import is_current
-from mlbox.engine.runs.commands import CollectGarbage, DropRun
+from mlbox.engine.runs.commands import DropRun
 from mlbox.engine.runs.engines import Engines
 from mlbox.engine.runs.environments import unused_environments
 from mlbox.engine.runs.executors.base import Collecting, Waste

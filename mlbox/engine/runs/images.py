@@ -82,7 +82,7 @@ class Images:
         """``image``, else the setting, else the slim image of ``python`` (a version or a range), else of the host's."""
         kept = tuple(line.strip() for line in requirements if line.strip())
         base = image or self._settings.docker_image
-        return Recipe(base or f"python:{self._version(python)}-slim", commands, kept)
+        return Recipe(base or default_image(python, self._settings.python), commands, kept)
 
     def foresee(self, recipe: Recipe) -> list[tuple[str, str, str]]:
         """The step of a plan; an engine that does not answer is told in it."""
@@ -155,15 +155,6 @@ class Images:
             self._used_file.parent.mkdir(parents=True, exist_ok=True)
             write_json(self._used_file, {**self._used(), tag: time.time()})
 
-    def _version(self, python: str | None) -> str:
-        if python:
-            fitting = [f"3.{minor}" for minor in range(_NEWEST, _OLDEST - 1, -1) if _fits(minor, python)]
-            if not fitting:
-                raise Invalid(f"no image is known for Python {python}", hint="name one with IMAGE")
-            return fitting[0]
-        version = probe(host_python(self._settings.python)).version
-        return f"{version[0]}.{version[1]}"
-
     def _id(self, image: str) -> str | None:
         with told("asking for an image", self._engine):
             try:
@@ -230,6 +221,17 @@ class Images:
         if recipe.requirements and architecture in (platform.machine(), {"x86_64": "amd64"}.get(platform.machine())):
             files["uv"] = (find_uv(self._settings.uv).read_bytes(), 0o755)
         return _tar({f"{_FOLDER.strip('/')}/{name}": entry for name, entry in files.items()})
+
+
+def default_image(python: str | None, host: str) -> str:
+    """The slim image of ``python`` (a version or a range), else of the interpreter ``host``, else of the one found."""
+    if not python:
+        version = probe(host_python(host)).version
+        return f"python:{version[0]}.{version[1]}-slim"
+    fitting = [minor for minor in range(_NEWEST, _OLDEST - 1, -1) if _fits(minor, python)]
+    if not fitting:
+        raise Invalid(f"no image is known for Python {python}", hint="name one with IMAGE")
+    return f"python:3.{fitting[0]}-slim"
 
 
 def _fits(minor: int, wanted: str) -> bool:

@@ -26,6 +26,9 @@ Read = Callable[[int], tuple[bytes, int]]
 """Output from an offset on, and the offset after it; nothing when there is no more for the moment."""
 
 
+_READS_AT_ONCE = 16
+
+
 class Output:
     """The logs of all runs of a home. Safe in threads; one process owns a home."""
 
@@ -51,9 +54,12 @@ class Output:
         with self._lock:
             self._keep_place(run_id, self._size(run_id), 0)
 
-    def copy(self, run_id: str, read: Read) -> None:
-        """Append all that the engine has."""
-        while True:
+    def copy(self, run_id: str, read: Read, *, whole: bool) -> None:
+        """Append what the engine has: all of it (``whole``, when no more comes), or some of it, since a run may write
+        as fast as we read."""
+        count = 0
+        while whole or count < _READS_AT_ONCE:
+            count += 1
             with self._lock:
                 offset = self._offset(run_id)
             data, _ = read(offset)

@@ -14,6 +14,7 @@ from mlbox.base.errors import Conflict, Invalid
 from mlbox.base.events import Bus
 from mlbox.base.ids import new_id
 from mlbox.base.underway import interrupting, measuring
+from mlbox.engine.catalog.commands import CollectGarbage
 from mlbox.engine.catalog.tables import projects
 from mlbox.engine.catalog.tables.runs import EXTERNAL, RunRow
 from mlbox.engine.runs import lifecycle, results
@@ -22,7 +23,6 @@ from mlbox.engine.runs.attempts import Attempts, Doors, Workshop
 from mlbox.engine.runs.calls_home import CallsHome
 from mlbox.engine.runs.commands import (
     CancelRun,
-    CollectGarbage,
     CreateFunction,
     DropFunction,
     DropRun,

@@ -16,7 +16,15 @@ from mlbox.base.command import Caller, Command, Query, RunSql
 from mlbox.base.errors import Forbidden
 from mlbox.base.names import Ref
 from mlbox.base.settings import Settings
-from mlbox.engine.catalog.commands import CreateProject, Describe, DropProject, Explain, Show, UseProject
+from mlbox.engine.catalog.commands import (
+    CollectGarbage,
+    CreateProject,
+    Describe,
+    DropProject,
+    Explain,
+    Show,
+    UseProject,
+)
 from mlbox.engine.security.commands import CreateToken, DropToken
 from mlbox.engine.security.fence import Fence, unseen
 from mlbox.engine.security.members import Members
@@ -53,6 +61,8 @@ class Permission:
             self.check(command.command, caller, access)
         elif isinstance(command, CreateProject):
             raise Forbidden("projects are made by the owner of the server", hint="ask for one, and for a role in it")
+        elif isinstance(command, CollectGarbage):
+            raise Forbidden("garbage is collected by the owner of the server: it is that of all projects")
         elif isinstance(command, (UseProject, DropProject)):
             self._role(command, command.name, access)
         elif isinstance(command, CreateToken):

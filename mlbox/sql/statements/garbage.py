@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlbox.engine.runs.commands import CollectGarbage
+from mlbox.engine.catalog.commands import CollectGarbage
 from mlbox.sql.grammar import StatementSyntax, statement
 from mlbox.sql.parser import Cursor, finish
 from mlbox.sql.writing import Writer

@@ -161,7 +161,7 @@ statement(
         starts=(("RUN",),),
         parse=_run,
         prints={StartRun: _print},
-        later=("ON other than local and docker",),
+        later=("ON dask and spark",),
     )
 )
 

@@ -16,8 +16,9 @@ from waiting import wait_until
 
 from mlbox.base.clock import now
 from mlbox.base.ids import new_id
+from mlbox.engine.catalog.commands import CollectGarbage
 from mlbox.engine.catalog.tables import runs
-from mlbox.engine.runs.commands import CancelRun, CollectGarbage
+from mlbox.engine.runs.commands import CancelRun
 
 CODE = "def work(ctx, seconds=0):\n    import time\n    print('on', flush=True)\n    time.sleep(seconds)\n"
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import socket
 import tarfile
 import threading
 import time
@@ -21,11 +20,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from mlbox.base.errors import Invalid
+from mlbox.engine.runs.executors.addresses import is_ours, way_to
 from mlbox.engine.runs.executors.base import EXECUTORS, Capabilities, Handle, LogSink, RunSpec, Status, Waste, Wish
 from mlbox.engine.runs.executors.docker_engine import Engine, is_missing, told
 from mlbox.engine.runs.executors.docker_options import DockerOptions
-from mlbox.engine.runs.executors.endings import ended, note_stop, out_of_memory, read_json, without_report, write_json
+from mlbox.engine.runs.executors.endings import (
+    ended,
+    must_stop,
+    note_stop,
+    out_of_memory,
+    read_json,
+    without_report,
+    write_json,
+)
 from mlbox.engine.runs.executors.following import Following
 from mlbox.engine.runs.executors.remote import COMMAND, RUN_FOLDER, remote_variables
 from mlbox.engine.runs.images import Images, Recipe
@@ -54,9 +61,9 @@ class DockerExecutor:
         with told("asking for the bridge", self._engine):
             for network in self._engine.client().networks.list(names=["bridge"]):
                 for config in network.attrs.get("IPAM", {}).get("Config") or ():
-                    if _is_ours(config.get("Gateway", "")):
+                    if is_ours(config.get("Gateway", "")):
                         return str(config["Gateway"])
-        return _way_to(urlsplit(self._engine.address).hostname or "192.0.2.1")
+        return way_to(urlsplit(self._engine.address).hostname or "192.0.2.1")
 
     def foresee(self, wish: Wish) -> Sequence[tuple[str, str, str]]:
         """The image, and how it is made."""
@@ -99,7 +106,8 @@ class DockerExecutor:
         with told("asking for a container", self._engine):
             state = self._state(handle["container"])
             if state is not None and state["Status"] not in ("exited", "dead", "removing"):
-                self._enforce(handle, folder)
+                if must_stop(handle, GRACE_SECONDS):
+                    self._stop(handle["container"])
                 return Status("running")
             if state is not None and self._take_out(handle["container"], folder):
                 report = _report(handle, state, read_json(folder / "exit.json"))
@@ -192,15 +200,6 @@ class DockerExecutor:
             raise
         return state
 
-    def _enforce(self, handle: Handle, folder: Path) -> None:
-        stop = read_json(folder / "stop.json")
-        if stop is not None:
-            if time.time() - float(stop.get("at", 0)) > GRACE_SECONDS + 2:  # its stopper died with the last server
-                self._stop(handle["container"])
-        elif handle["deadline"] is not None and time.time() > handle["deadline"]:
-            note_stop(folder, "timeout")
-            self._stop(handle["container"])
-
     def _stop(self, container: str) -> None:
         """Ask, wait, kill: the engine does it, and waits, so in a thread."""
 
@@ -248,31 +247,6 @@ def _report(handle: Handle, state: Mapping[str, Any], said: dict[str, Any] | Non
     if state.get("Error"):
         return without_report(code) | {"reason": f"the container did not run: {state['Error']}"}
     return without_report(128 - code if code > 128 else code)
-
-
-def _is_ours(address: str) -> bool:
-    """Whether this machine can listen at ``address``."""
-    if not address:
-        return False
-    try:
-        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
-            probe.bind((address, 0))
-    except OSError:
-        return False
-    return True
-
-
-def _way_to(host: str) -> str:
-    """Our address on the way to ``host``; nothing is sent."""
-    try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.connect((host, 9))
-            return str(probe.getsockname()[0])
-    except OSError as error:
-        raise Invalid(
-            f"no address of this machine is known that containers reach: {error}",
-            hint="name one with the setting run_host",
-        ) from None
 
 
 EXECUTORS.add("docker", DockerExecutor)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from mlbox.base.errors import Invalid
-from mlbox.base.suggest import did_you_mean
+from mlbox.engine.runs.executors.options import read_options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,16 +30,10 @@ class DockerOptions:
     @classmethod
     def read(cls, options: Mapping[str, Any]) -> DockerOptions:
         """Raises ``Invalid`` for what it does not know."""
-        known = {entry.name: entry.default for entry in fields(cls)}
-        values: dict[str, Any] = {}
-        for name, value in options.items():
-            key = name.lower()
-            if key not in known:
-                raise Invalid(f"runs on docker have no option {name!r}", hint=did_you_mean(key, known))
-            values[key] = _typed(key, value, known[key])
-        for mount in values.get("mounts", ()):
+        found = read_options(cls, "docker", options)
+        for mount in found.mounts:
             _check_mount(mount)
-        return cls(**values)
+        return found
 
     def arguments(self) -> dict[str, Any]:
         """Those that a container is created with as they are."""
@@ -48,21 +42,6 @@ class DockerOptions:
             if value:
                 given[name] = value
         return given
-
-
-def _typed(name: str, value: Any, default: Any) -> Any:
-    if isinstance(default, tuple):
-        values = [value] if isinstance(value, str) else value
-        if not isinstance(values, list | tuple) or not all(isinstance(entry, str) for entry in values):
-            raise Invalid(f"option {name} is a list of texts, not {value!r}", hint=f"WITH ({name} = ['..', '..'])")
-        return tuple(values)
-    if isinstance(default, bool):
-        if not isinstance(value, bool):
-            raise Invalid(f"option {name} is true or false, not {value!r}")
-        return value
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise Invalid(f"option {name} is a text, not {value!r}")
-    return str(value)
 
 
 def _check_mount(mount: str) -> None:

@@ -21,6 +21,19 @@ def note_stop(folder: Path, why: Literal["cancelled", "timeout", "memory"]) -> N
         write_json(file, {"why": why, "at": time.time()})
 
 
+def must_stop(handle: Handle, grace: float) -> bool:
+    """Whether a run that goes on is to be stopped now: it is past its time, or who stopped it died with the last
+    server. ``handle`` has ``folder`` and ``deadline``."""
+    folder = Path(handle["folder"])
+    stop = read_json(folder / "stop.json")
+    if stop is not None:
+        return time.time() - float(stop.get("at", 0)) > grace + 2
+    if handle["deadline"] is None or time.time() <= handle["deadline"]:
+        return False
+    note_stop(folder, "timeout")
+    return True
+
+
 def without_report(code: int | None) -> dict[str, Any]:
     """How a process ended that could not say so itself; a negative ``code`` is the number of a signal."""
     if code is None:

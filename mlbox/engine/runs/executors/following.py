@@ -15,8 +15,8 @@ _BUFFER_BYTES = 8 << 20
 _CHUNK_BYTES = 1 << 20
 _LAST_WAIT_SECONDS = 30.0
 
-Open = Callable[[], Iterator[bytes]]
-"""Opens the whole output of a run from its first byte and follows it to its end."""
+Open = Callable[[], Iterator[bytes] | None]
+"""Opens the whole output of a run from its first byte and follows it to its end; None: there is none now."""
 
 
 class _Tail:
@@ -95,7 +95,10 @@ class Following:
             tail = self._tails.get(key)
         if tail is None or tail.offset != offset:
             self.forget(key)
-            tail = _Tail(open_output(), offset)
+            chunks = open_output()
+            if chunks is None:
+                return b"", offset
+            tail = _Tail(chunks, offset)
             with self._lock:
                 self._tails[key] = tail
         data = tail.take(wait=ended)
