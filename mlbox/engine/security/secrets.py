@@ -44,7 +44,7 @@ class Secrets:
             known = secrets.names(cursor, project)
         for name in names:
             if name.lower() not in (each.lower() for each in known):
-                hint = did_you_mean(name, known)
+                hint = did_you_mean(name, known) or ""
                 raise NotFound(
                     f"project {project} has no secret {name!r}",
                     hint=f"{hint}{'; or ' if hint else ''}SET SECRET {name} = $1 IN PROJECT {project}",
