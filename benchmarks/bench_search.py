@@ -37,12 +37,14 @@ FROM (SELECT i, TIMESTAMPTZ '2024-01-01 00:00:00+00' + INTERVAL 1 MINUTE * i AS 
 MAKE_PARAMS = """
 INSERT INTO catalog.main.params
 SELECT r.project, r.id, e.key, e.value ->> '$', TRY_CAST(e.value ->> '$' AS DOUBLE)
-FROM (SELECT project, id, params FROM catalog.main.runs ORDER BY id) r, json_each(r.params::JSON) e
+FROM (SELECT project, id, params FROM catalog.main.runs WHERE name IS NOT NULL ORDER BY id) r,
+    json_each(r.params::JSON) e
 """
 MAKE_METRICS = """
 INSERT INTO catalog.main.metrics
 SELECT r.project, r.id, 'batch', 0, e.key, NULL, (e.value ->> '$')::DOUBLE, r.finished_at
-FROM (SELECT project, id, metrics, finished_at FROM catalog.main.runs ORDER BY id) r, json_each(r.metrics::JSON) e
+FROM (SELECT project, id, metrics, finished_at FROM catalog.main.runs WHERE name IS NOT NULL ORDER BY id) r,
+    json_each(r.metrics::JSON) e
 """
 
 SEARCH = (
