@@ -16,6 +16,7 @@ from mlbox.base.command import Command, Query, RunSql
 from mlbox.base.errors import StatementError
 from mlbox.base.names import Ref
 from mlbox.engine.features.commands import InsertFeatures
+from mlbox.engine.runs.commands import TrackRun
 from mlbox.engine.security.commands import SetSecret
 from mlbox.engine.workflows.commands import CreateWorkflow
 from mlbox.sql.grammar import REGISTRY
@@ -106,7 +107,8 @@ def test_every_command_can_be_printed() -> None:
         ours = kind is not Command and kind.__module__.startswith("mlbox.")
         return ({kind} if ours else set()).union(*(leaves(child) for child in kind.__subclasses__()))
 
-    assert leaves(Command) <= set(printers())
+    unspoken = {TrackRun}  # no statement says this
+    assert leaves(Command) - unspoken <= set(printers())
 
 
 def test_names_of_another_project_are_qualified() -> None:

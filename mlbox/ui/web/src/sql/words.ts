@@ -11,7 +11,7 @@ lambda last lateral leading left like limit lineage log macro manual map max max
 models monitor monitors natural none not notify notnull null nulls of offline offset on online only options or order
 outer output over overlaps parallel param partition pivot pivot_longer pivot_wider placing positional postprocess
 preceding predictions preprocess primary project projects prune publish qualify recursive references refresh rename
-replace requirements rerun resources resume retry returning revoke right rollback row rows run runs runtime schedule
+replace requirements rerun resources resume retry returning returns revoke right rollback row rows run runs runtime schedule
 schedules schema secret secrets segment select semi set sets severity shadow show similar some source stack stop store
 struct summarize suspend sweep symmetric table tablesample temp temporary then timeout timestamp timezone to token
 traffic trailing transform true try_cast ttl tuple unbounded union unique unpack unpivot update use using values
