@@ -98,6 +98,13 @@ def bind(
     return positional, named
 
 
+def call_imported(handler: Callable[..., Any], context: Any, parameters: Mapping[str, Any]) -> Any:
+    """Call a handler of a package with what it takes: inputs and parameters by name, the context where it wants it."""
+    inputs = {name: (lambda name=name: context.input(name)) for name in context.inputs}
+    positional, named = bind(handler, context, inputs, parameters)
+    return handler(*positional, **named)
+
+
 def _is_context(annotation: Any) -> bool:
     text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
     return text.split(".")[-1] == "Context"

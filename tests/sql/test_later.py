@@ -32,7 +32,6 @@ EXAMPLES = {
         "WITH (location)": f"{SET} WITH (location = '/x') {ROWS}",
     },
     "CREATE FUNCTION": {
-        "FROM 'git+url'": "CREATE FUNCTION g FROM 'git+https://host/x'",
         "FROM 'hub://name'": "CREATE FUNCTION g FROM 'hub://x'",
         "RUNTIME dask and spark": "CREATE FUNCTION g FROM 'f.py' RUNTIME spark",
     },

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
@@ -20,7 +19,7 @@ from mlbox.engine.runs import code
 from mlbox.engine.runs.commands import CreateFunction, DropFunction, Resources
 from mlbox.engine.runs.executors.base import EXECUTORS
 from mlbox.engine.runs.requests import load_resources, plain
-from mlbox.engine.runs.source import HandlerInfo, Parameter, Source, read_source
+from mlbox.engine.runs.source import HandlerInfo, Parameter, Source, fetch_source, read_requirements
 from mlbox.engine.security.secrets import Secrets
 from mlbox.engine.storage.artifacts import ArtifactStore
 
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from mlbox.engine.catalog.database import Catalog
-
-_ELSEWHERE = re.compile(r"(git\+|hub://|https?://|s3://|gs://|az://)")
 
 
 class Functions:
@@ -84,7 +81,9 @@ class Functions:
             return Plan((Step("reuse", f"function {ref}", "exists already"),), {"latest": latest})
         _refuse_what_is_not_run(command)
         self._secrets.require(ref.project, command.secrets)
-        source = read_source(Path(command.base_folder or Path.cwd(), command.source).expanduser())
+        base = Path(command.base_folder or Path.cwd())
+        source = fetch_source(command.source, base, command.handler)
+        command = replace(command, requirements=_requirements(command.requirements, base))
         row = _row(command, source)
         if latest is not None and _same(latest, row):
             return Plan((Step("reuse", f"function {ref}", f"unchanged, version {latest.version}"),), {"latest": latest})
@@ -161,6 +160,7 @@ def _row(command: CreateFunction, source: Source) -> FunctionRow:
         "timeout_seconds": _seconds(command.timeout),
         "options": plain(command.options),
         "python": source.python,
+        **({"revision": source.revision} if source.revision else {}),
         "signatures": [plain(asdict(info)) for info in source.handlers],
     }
     return FunctionRow(
@@ -182,14 +182,26 @@ def _row(command: CreateFunction, source: Source) -> FunctionRow:
 
 
 def _refuse_what_is_not_run(command: CreateFunction) -> None:
-    if _ELSEWHERE.match(command.source):
-        raise NotExecuted(
-            f"functions are read from files and folders by this version, not from {command.source!r}",
-            hint="fetch it into a folder first",
-        )
+    if command.source.startswith("hub://"):
+        raise NotExecuted("functions of a hub are not run by this version", hint="name the file, folder or repository")
     if command.retries < 0:
         raise Invalid(f"RETRY {command.retries} is below 0")
     EXECUTORS.get(command.runtime.lower())
+
+
+def _requirements(given: tuple[str, ...], base: Path) -> tuple[str, ...]:
+    """Packages; ``'requirements.txt'`` among them stands for the lines of that file."""
+    found: list[str] = []
+    for entry in given:
+        name = entry.removeprefix("-r ").strip()
+        if not name.endswith(".txt"):
+            found.append(entry)
+            continue
+        path = Path(base, name).expanduser()
+        if not path.is_file():
+            raise NotFound(f"there is no file {path}", hint="REQUIREMENTS takes packages, or the name of such a file")
+        found += read_requirements(path)
+    return tuple(found)
 
 
 def _same(one: FunctionRow, other: FunctionRow) -> bool:

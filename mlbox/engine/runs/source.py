@@ -8,14 +8,17 @@ import os
 import re
 import secrets
 import shutil
+import tempfile
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from mlbox.base.errors import Invalid, NotFound, Where
 from mlbox.base.suggest import did_you_mean
 from mlbox.client.binding import CONTEXT_NAMES, default_handler
+from mlbox.engine.runs.origins.base import Fetched, Place, inside, origin_of
 
 _MAIN_FILES = ("function.py", "handler.py", "main.py", "train.py")
 _LEFT_OUT = {"__pycache__", "node_modules", "venv", "env"}
@@ -84,6 +87,10 @@ class Source:
     """PEP 723 ``requires-python``."""
     digest: str
     """SHA-256 over names and bytes of all files, hexadecimal."""
+    revision: str | None = None
+    """The commit, where it comes from a repository."""
+    scratch: Any = field(default=None, compare=False, repr=False)
+    """What keeps fetched files until they are stored."""
 
     def handler(self, name: str | None) -> HandlerInfo | None:
         """The handler called ``name``, or the default one; None when the file is a script without functions.
@@ -120,26 +127,54 @@ class Source:
             shutil.rmtree(building, ignore_errors=True)
 
 
-def read_source(path: Path) -> Source:
-    """Read a ``.py`` file, or a folder (``function.py``, ``handler.py``, ``main.py``, ``train.py`` or its only
-    ``.py`` file). Raises ``NotFound`` (missing file; nearest names) and ``Invalid`` (a syntax error with its file and
-    line, not Python, too many files)."""
+def fetch_source(text: str, base: Path, handler: str | None = None) -> Source:
+    """What ``FROM`` names: a path, or a place that one of the origins knows. Raises as :func:`read_source`, and
+    ``Unavailable`` when the place cannot be reached."""
+    place, _, inner = text.partition("#")
+    origin = origin_of(place)
+    if origin is None:
+        root = Path(base, place).expanduser().absolute()
+        found = inside(root, inner) if inner and root.is_dir() else Fetched(root)
+        return read_source(found.root, found.main)
+    scratch = tempfile.TemporaryDirectory(prefix="mlbox-code-")
+    found = origin.fetch(Place(place, inner or handler, base, Path(scratch.name)))
+    return replace(read_source(found.root, found.main), revision=found.revision, scratch=scratch)
+
+
+def read_source(path: Path, main_file: str | None = None) -> Source:
+    """Read a ``.py`` file, or a folder (``main_file`` in it; else ``function.py``, ``handler.py``, ``main.py``,
+    ``train.py`` or its only ``.py`` file). Raises ``NotFound`` (missing file; nearest names) and ``Invalid`` (a syntax
+    error with its file and line, not Python, too many files)."""
     path = path.expanduser().absolute()
     if not path.exists():
         siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
         python = [name for name in siblings if name.endswith(".py")]
         hint = did_you_mean(path.name, python) or f"looked in {path.parent}"
         raise NotFound(f"there is no file {path}", hint=hint)
-    main = _main_file(path) if path.is_dir() else path
+    main = path / main_file if main_file else _main_file(path) if path.is_dir() else path
     if main.suffix != ".py":
         raise Invalid(f"{path} is not a Python file", hint="a function is a .py file or a folder with one")
     text = _read(main)
     tree = _parse(text, main)
     requirements, python_version = _inline(text, main)
-    listed = path / "requirements.txt"
-    if not requirements and path.is_dir() and listed.is_file():
-        requirements = _listed(listed)
-    return Source(path, main.name, tuple(_handlers(tree)), requirements, python_version, _digest(path))
+    if path.is_dir():
+        requirements = requirements or _of_folder(path)
+    name = main.relative_to(path).as_posix() if path.is_dir() else main.name
+    return Source(path, name, tuple(_handlers(tree)), requirements, python_version, _digest(path))
+
+
+def _of_folder(folder: Path) -> tuple[str, ...]:
+    """What ``requirements.txt`` lists, else the dependencies of ``pyproject.toml``."""
+    listed, project = folder / "requirements.txt", folder / "pyproject.toml"
+    if listed.is_file():
+        return read_requirements(listed)
+    if not project.is_file():
+        return ()
+    try:
+        dependencies = tomllib.loads(_read(project)).get("project", {}).get("dependencies", [])
+    except tomllib.TOMLDecodeError as error:
+        raise Invalid(f"pyproject.toml is not valid TOML: {error}") from None
+    return tuple(str(entry) for entry in dependencies)
 
 
 def _main_file(folder: Path) -> Path:
@@ -219,7 +254,8 @@ def _inline(text: str, file: Path) -> tuple[tuple[str, ...], str | None]:
     return tuple(dependencies), str(python) if python else None
 
 
-def _listed(file: Path) -> tuple[str, ...]:
+def read_requirements(file: Path) -> tuple[str, ...]:
+    """The lines of a requirements file that name packages."""
     lines = (re.sub(r"(^|\s)#.*$", "", line).strip() for line in _read(file).splitlines())
     return tuple(line for line in lines if line and not line.startswith("-"))
 

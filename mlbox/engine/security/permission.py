@@ -110,8 +110,21 @@ class Permission:
 
     def _path(self, text: str, base: str | None) -> None:
         """Files of the server's machine only from the folders that are for it."""
+        text = text.removeprefix("git+")
         if text.startswith(
-            ("git+", "hub://", "http://", "https://", "s3://", "gs://", "az://", "artifact://", "run://")
+            (
+                "ssh://",
+                "git://",
+                "module:",
+                "hub://",
+                "http://",
+                "https://",
+                "s3://",
+                "gs://",
+                "az://",
+                "artifact://",
+                "run://",
+            )
         ):
             return
         path = Path(base or "/", text.removeprefix("file://")).resolve()

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from mlbox.base.errors import Invalid, NotExecuted, NotFound
+from mlbox.base.errors import Invalid, NotFound
 from mlbox.base.names import Ref
 from mlbox.engine.runs.commands import CreateFunction, DropFunction
 
@@ -69,7 +69,6 @@ def test_a_folder_is_kept_whole_and_the_same_files_are_stored_once(bench: Any) -
         ("train.py", {"handler": "trane"}, NotFound, "no handler 'trane'", "did you mean train?"),
         ("broken.py", {}, Invalid, "broken.py, line 2", None),
         ("train.py", {"handler": "train", "runtime": "locale"}, NotFound, "executor 'locale'", "did you mean local?"),
-        ("git+https://host/repo", {}, NotExecuted, "files and folders", None),
         (
             "train.py",
             {"handler": "train", "secrets": ("KEY",)},
