@@ -113,27 +113,28 @@ def test_every_executor_has_what_its_suite_needs() -> None:
 
 
 def test_scenario(place: Place) -> None:
-    """Logs, parameters, metrics, artifacts, environment: the one that CI runs for every engine."""
+    """Logs, parameters, metrics, artifacts, environment, secrets: the one that CI runs for every engine."""
+    place.server.sql("SET SECRET API_KEY = 'open-sesame'")
     function = place.function(
         """
         import os
 
         def train(ctx, rate: float, text: str):
-            print("größer, 你好 🙂", len(text), os.environ["COLOUR"])
+            print("größer, 你好 🙂", len(text), os.environ["COLOUR"], os.environ["API_KEY"] == "open-" + "sesame")
             ctx.log_metric("loss", rate, step=1)
             ctx.log_metric("loss", rate / 2, step=2)
             ctx.log_artifact("note", {"colour": os.environ["COLOUR"]})
             return {"auc": 0.75}
         """,
-        "ENV (COLOUR = 'grün', PASSWORD = 'open-sesame')",
+        "ENV (COLOUR = 'grün', HIDDEN = 'not-printed') SECRETS (API_KEY)",
     )
     big = "x" * 1_000_000 + "ü"
     row = place.run(function, "WITH (rate = 0.5, text = $text)", {"text": big})
     assert (row["state"], row["reason"], row["runtime"]) == ("completed", None, place.runtime)
     assert row["metrics"] == {"loss": 0.25, "auc": 0.75}
     log = place.log(row["id"])
-    assert "größer, 你好 🙂 1000001 grün\n" in log
-    assert "open-sesame" not in log  # the user printed it not, and neither do we
+    assert "größer, 你好 🙂 1000001 grün True\n" in log
+    assert "open-sesame" not in log and "not-printed" not in log  # the user printed it not, and neither do we
     points = place.server.sql(f"SELECT step, value FROM ml.metrics WHERE run_id = '{row['id']}' AND name = 'loss'")
     assert sorted(points[0]["rows"]) == [[1, 0.5], [2, 0.25]]
     (found,) = place.server.sql(f"SELECT name, id FROM ml.artifacts WHERE run_id = '{row['id']}'")
