@@ -17,7 +17,7 @@ from mlbox.engine.catalog.tables.functions import FunctionRow
 from mlbox.engine.catalog.tables.runs import RunRow
 from mlbox.engine.runs import code
 from mlbox.engine.runs.commands import CreateFunction, DropFunction, Resources
-from mlbox.engine.runs.executors.base import EXECUTORS
+from mlbox.engine.runs.executors.base import EXECUTORS, Capabilities
 from mlbox.engine.runs.requests import load_resources, plain
 from mlbox.engine.runs.source import HandlerInfo, Parameter, Source, fetch_source, read_requirements
 from mlbox.engine.security.secrets import Secrets
@@ -186,7 +186,10 @@ def _refuse_what_is_not_run(command: CreateFunction) -> None:
         raise NotExecuted("functions of a hub are not run by this version", hint="name the file, folder or repository")
     if command.retries < 0:
         raise Invalid(f"RETRY {command.retries} is below 0")
-    EXECUTORS.get(command.runtime.lower())
+    executor = EXECUTORS.get(command.runtime.lower())
+    if command.image and not getattr(executor, "capabilities", Capabilities()).images:
+        hint = "name a runtime that has images: RUNTIME docker"
+        raise Invalid(f"runs on {command.runtime} have no image, as IMAGE '{command.image}' asks for", hint=hint)
 
 
 def _requirements(given: tuple[str, ...], base: Path) -> tuple[str, ...]:

@@ -68,11 +68,13 @@ class Recipe:
 class Images:
     """Finds and makes images. Safe in threads: one image is made by one of them."""
 
-    def __init__(self, engine: Engine, settings: Settings, used_file: Path) -> None:
+    def __init__(self, engine: Engine, settings: Settings, used_file: Path, owner: str) -> None:
         self._engine = engine
         self._settings = settings
         self._used_file = used_file
         """Tag → when it was last used by this home, since an engine does not know."""
+        self._owner = owner
+        """Label of this home's containers."""
         self._building: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
@@ -119,6 +121,11 @@ class Images:
             lock.release()
         self._note_used(tag)
         return tag
+
+    def is_building(self, tag: str) -> bool:
+        """Whether somebody makes this image now."""
+        with self._lock:
+            return tag in self._building and self._building[tag].locked()
 
     def unused(self, before: datetime) -> list[tuple[str, int]]:
         """Tags and sizes of images that this home has not used since."""
@@ -189,7 +196,7 @@ class Images:
                 command=["sh", f"{_FOLDER}/install.sh"],
                 user="root",
                 working_dir="/",
-                labels={"mlbox.build": tag},
+                labels={"mlbox.build": tag, "mlbox.home": self._owner},
                 environment={},
             )
             try:

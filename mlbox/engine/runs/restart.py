@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from mlbox.base.errors import MlboxError
 from mlbox.engine.catalog.tables.runs import RunRow
 from mlbox.engine.runs import lifecycle
 from mlbox.engine.runs.attempts import Attempts, Workshop
+from mlbox.engine.runs.executors.base import Collecting
 from mlbox.engine.runs.ledger import Ending
 from mlbox.engine.runs.supervise import Supervisor
 from mlbox.engine.runs.sweeps import Sweeps
@@ -60,6 +62,8 @@ class Restart:
                 interrupted += 1
             except MlboxError as error:  # one run's trouble must not keep the server from starting
                 _log.warning("run %s could not be found again: %s", row.id, error.message)
+        for runtime in {row.runtime for row in active if row.state == lifecycle.PREPARING and self._is_remote(row)}:
+            self._end_orphans(runtime)
         self._let_go()
         return Found(running, interrupted)
 
@@ -68,6 +72,18 @@ class Restart:
             return self._shop.engines.get(row.runtime).capabilities.remote
         except MlboxError:  # an executor that is not there any more
             return False
+
+    def _end_orphans(self, runtime: str) -> None:
+        """What was started on an engine a moment before the server died, so that no handle of it is on record."""
+        engine = self._shop.engines.get(runtime)
+        if not isinstance(engine, Collecting):
+            return
+        try:
+            going_on = {row.id for row in self._shop.ledger.active()}
+            for waste in engine.waste(going_on, datetime.min.replace(tzinfo=UTC)):
+                waste.remove()
+        except MlboxError as error:
+            _log.warning("what was being started on %s cannot be ended: %s", runtime, error.message)
 
     def _let_go(self) -> None:
         """What engines keep of runs whose end was the last thing that the last server recorded."""

@@ -247,6 +247,22 @@ def test_a_container_that_is_taken_away_is_told(docker_server: Any) -> None:
 
 
 @pytest.mark.engine
+def test_what_was_being_started_when_the_server_died_is_ended(docker_server: Any) -> None:
+    server, client, _ = docker_server
+    make(docker_server, "slowly", "def handler(ctx): pass\n", f"WITH (commands = ['sleep 600', 'echo {new_id()}'])")
+    run = server.sql("RUN slowly ASYNC")[0]["rows"][0][0]
+    ours = {"label": f"mlbox.home={label_of(server)}"}
+    wait_until(lambda: client.containers.list(filters={"label": ["mlbox.build", ours["label"]]}))
+    labels = {"mlbox.home": label_of(server), "mlbox.run": run}  # as if it had been started, and not recorded yet
+    client.containers.run(fixture.IMAGE, ["sleep", "600"], labels=labels, detach=True)
+    server.kill()
+    server.start()
+    assert not client.containers.list(all=True, filters=ours)
+    (state,) = server.sql(f"SELECT state, reason FROM ml.runs WHERE id = '{run}'")[0]["rows"]
+    assert state == ["interrupted", "the server stopped while it was prepared"]
+
+
+@pytest.mark.engine
 def test_an_image_that_cannot_be_had_is_told(docker_server: Any) -> None:
     server, _, _ = docker_server
     make(docker_server, "nowhere", "def handler(ctx): pass\n", "IMAGE 'registry.invalid/none:1'")

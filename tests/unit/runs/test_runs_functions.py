@@ -130,3 +130,9 @@ def test_one_version_is_dropped_and_asked_for(bench: Any) -> None:
     assert caught.value.hint == "its versions: 1"
     with pytest.raises(Invalid, match="not a version"):
         bench.do(StartRun(function=Ref("default", "train", "best")))
+
+
+def test_an_image_needs_a_runtime_that_has_images(bench: Any) -> None:
+    with pytest.raises(Invalid, match="runs on local have no image") as caught:
+        bench.function("train", TRAIN, image="python:3.12-slim")
+    assert "RUNTIME docker" in str(caught.value.hint)

@@ -52,8 +52,8 @@ class DockerExecutor:
 
     def __init__(self, *, home: Home, settings: Settings) -> None:
         self._engine = Engine(settings.docker_host)
-        self._images = Images(self._engine, settings, home.cache / "images.json")
         self._label = hashlib.sha256(str(home.path).encode()).hexdigest()[:16]
+        self._images = Images(self._engine, settings, home.cache / "images.json", self._label)
         self._following = Following()
 
     def call_home_host(self) -> str:
@@ -156,9 +156,9 @@ class DockerExecutor:
         with told("asking for containers", self._engine):
             filters = {"label": f"mlbox.home={self._label}"}
             for container in self._engine.client().api.containers(all=True, filters=filters):
-                run = container["Labels"].get("mlbox.run", "")
-                if run not in active:
-                    why = f"of run {run[:16]}, which is over"
+                run, build = (container["Labels"].get(name, "") for name in ("mlbox.run", "mlbox.build"))
+                if not self._images.is_building(build) and run not in active:
+                    why = f"of run {run[:16]}, which is over" if run else f"of a broken build of {build}"
                     yield Waste("container", container["Id"][:12], why, 0, partial(self._remove, container["Id"]))
         for tag, size in self._images.unused(before):
             yield Waste("image", tag, "not used for long", size, partial(self._images.remove, tag))
