@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { arranged, columnLabel, levelOf } from "../src/charts/heat-map";
 import { pathOf } from "../src/charts/line-chart";
 import { gathered, named } from "../src/charts/markers";
+import { pathOver, uprightAxis } from "../src/charts/parallel";
 import { domainOf, linear, nearest, ticks, timeLabel, timeTicks, wholeTicks } from "../src/charts/scale";
 
 const DAY = 86_400_000;
@@ -100,5 +101,26 @@ describe("the heat map", () => {
     expect(columnLabel("2013-08-01T00:00:00Z", "2013-07-31T00:00:00Z")).toBe("08-01");
     expect(columnLabel("2013-08-02T00:00:00Z", "2013-08-01T00:00:00Z")).toBe("02");
     expect(columnLabel("2013-08-02T06:00:00Z", "2013-08-02T00:00:00Z")).toBe("06:00");
+  });
+});
+
+describe("parallel coordinates", () => {
+  test("places numbers by size, and by factor where they span much", () => {
+    const plain = uprightAxis("depth", [2, 4, 6], [100, 0]);
+    expect([2, 4, 6].map(plain.place)).toEqual([100, 50, 0]);
+    const wide = uprightAxis("rate", [0.001, 0.01, 0.1], [100, 0]);
+    expect(wide.place(0.01)).toBeCloseTo(50);
+    expect(wide.ends).toEqual(["0.001", "0.1"]);
+  });
+
+  test("places words in the order of their appearance, and a single value in the middle", () => {
+    const words = uprightAxis("loss", ["log", "exp", "log", null], [100, 0]);
+    expect([words.place("log"), words.place("exp"), words.place(null)]).toEqual([100, 0, null]);
+    expect(uprightAxis("one", ["a", "a"], [100, 0]).place("a")).toBe(50);
+    expect(uprightAxis("same", [3, 3], [100, 0]).place(3)).toBe(50);
+  });
+
+  test("leaves a gap where a value is missing", () => {
+    expect(pathOver([{ x: 0, y: 1 }, { x: 1, y: null }, { x: 2, y: 3 }, { x: 3, y: 4 }])).toBe("M0.0 1.0M2.0 3.0L3.0 4.0");
   });
 });

@@ -1,4 +1,5 @@
 import type { ReactNode } from "react";
+import { ParallelChart, type ParallelRow } from "../charts/parallel";
 import { Link } from "../components/link";
 import { Panel } from "../components/panel";
 import { Table, type TableColumn } from "../components/table";
@@ -10,6 +11,7 @@ import { Best, entries, isLive, RunState } from "./run-table";
 
 const METRICS = 6;
 const PARAMETERS = 6;
+const DRAWN_METRICS = 2;
 
 /** The trials of a sweep side by side; of parameters only those that differ. */
 export function TrialsPanel({ trials, best }: { trials: Answer<RunRow>; best: string | null }): ReactNode {
@@ -20,6 +22,14 @@ export function TrialsPanel({ trials, best }: { trials: Answer<RunRow>; best: st
     const found = entries(of).find(([key]) => key === name);
     return found ? short(found[1]) : "–";
   };
+  const drawn: ParallelRow[] = rows
+    .filter((run) => entries(run.metrics).length > 0)
+    .map((run) => ({
+      key: run.id,
+      label: run.name ?? shortId(run.id),
+      strong: run.id === best,
+      values: [...parameters.map((name) => plain(run.params, name)), ...metrics.slice(0, DRAWN_METRICS).map((name) => plain(run.metrics, name))],
+    }));
   const columns: TableColumn<RunRow>[] = [
     {
       key: "name",
@@ -45,9 +55,19 @@ export function TrialsPanel({ trials, best }: { trials: Answer<RunRow>; best: st
   ];
   return (
     <Panel title="Trials" answers={[trials]} note={plural(rows.length, "trial")}>
+      {drawn.length > 1 && parameters.length > 0 && metrics.length > 0 && (
+        <ParallelChart title="Parameters and metrics of the trials" axes={[...parameters, ...metrics.slice(0, DRAWN_METRICS)]} rows={drawn} />
+      )}
       <Table label="Trials" columns={columns} rows={rows} rowKey={(run) => run.id} rowClass={(run) => (run.id === best ? "best" : "")} />
     </Panel>
   );
+}
+
+/** A value that an axis can place: a number, or its words. */
+function plain(of: RunRow["params"], name: string): number | string | null {
+  const found = entries(of).find(([key]) => key === name)?.[1];
+  if (found === undefined || found === null) return null;
+  return typeof found === "number" || typeof found === "string" ? found : JSON.stringify(found);
 }
 
 /** Names whose values are not the same in all. */
