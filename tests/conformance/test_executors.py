@@ -10,6 +10,7 @@ import importlib
 import json
 import re
 import textwrap
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -177,8 +178,8 @@ def test_cancel_ends_all_processes(place: Place) -> None:
     )
     run = place.start(function)
     wait_until(lambda: "child lives" in place.log(run), 60)
-    place.server.sql(f"CANCEL RUN '{run}'")
-    row = place.row(run)
+    threading.Thread(target=place.server.request, args=("POST", "/sql", {"sql": f"CANCEL RUN '{run}'"})).start()
+    row = place.end(run)
     assert (row["state"], row["reason"]) == ("cancelled", "cancelled")
     before = place.log(run)
     time.sleep(0.5)  # ten lines of a child that lives

@@ -212,6 +212,10 @@ class KubernetesExecutor:
         except Exception as error:
             if not is_missing(error):
                 raise
+        # at once, rather than when the cluster collects what the Job leaves
+        self._cluster.core().delete_collection_namespaced_pod(
+            namespace, label_selector=f"job-name={name}", _request_timeout=SECONDS
+        )
 
 
 def _texts(values: Mapping[str, Any]) -> dict[str, str]:
