@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,6 +22,7 @@ from mlbox.base.errors import MlboxError
 from mlbox.engine.catalog.commands import CollectGarbage
 from mlbox.engine.catalog.tables import runs
 from mlbox.engine.catalog.tables.runs import RunRow
+from mlbox.engine.runs import lifecycle
 from mlbox.engine.runs.client_zip import is_current
 from mlbox.engine.runs.commands import DropRun
 from mlbox.engine.runs.engines import Engines
@@ -88,12 +89,14 @@ class Garbage:
         return Result(message, table=pyarrow.Table.from_pylist(rows, schema), facts=facts)
 
     def _find(self, caller: Caller) -> Iterator[Waste]:
+        # before the runs are read: a folder that comes later is that of a run which these do not tell of
+        folders, logs = _entries(self._home.runs), _entries(self._home.logs)
         with self._catalog.read() as cursor:
             active = {row.id: row for row in runs.active(cursor)}
             known = _Known(active, runs.ends(cursor))
         yield from self._old_runs()
-        yield from self._folders(known)
-        yield from self._logs(known)
+        yield from self._folders(folders, known)
+        yield from self._logs(logs, known)
         before = now() - timedelta(days=self._settings.gc_cache_days)
         used = {str((row.handle or {}).get("environment")) for row in active.values()}
         yield from unused_environments(self._home.environments, used, before.timestamp())
@@ -102,8 +105,13 @@ class Garbage:
             engine = self._engines.get(name)
             if isinstance(engine, Collecting):
                 with suppress(MlboxError):  # an engine that is away keeps what it has
-                    yield from engine.waste(set(active), before)
+                    yield from engine.waste(self._is_over, before)
         yield from self._trash()
+
+    def _is_over(self, run_id: str) -> bool:
+        with self._catalog.read() as cursor:
+            row = runs.get(cursor, run_id)
+        return row is None or lifecycle.is_final(row.state)
 
     def _old_runs(self) -> Iterator[Waste]:
         days, keep = self._settings.gc_runs_days, self._settings.gc_runs_keep
@@ -123,14 +131,14 @@ class Garbage:
             why = f"ended more than {days} days ago" if days else f"beyond the newest {keep} of its project"
             yield Waste("run", run_id, why, size, _dropper(self._removal, command))
 
-    def _folders(self, known: _Known) -> Iterator[Waste]:
-        for path in _entries(self._home.runs):
+    def _folders(self, folders: Iterable[Path], known: _Known) -> Iterator[Waste]:
+        for path in folders:
             why = self._why_old(path.name, known, self._settings.gc_run_folder_days)
             if why:
                 yield Waste("run folder", path.name, why, _size(path), self._to_trash(path))
 
-    def _logs(self, known: _Known) -> Iterator[Waste]:
-        for path in _entries(self._home.logs):
+    def _logs(self, logs: Iterable[Path], known: _Known) -> Iterator[Waste]:
+        for path in logs:
             if path.suffix == ".log" and len(path.stem) == 32:  # the server's own log is another matter
                 why = self._why_old(path.stem, known, self._settings.gc_log_days)
                 if why:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from waiting import wait_until
 
 from mlbox.base.clock import now
@@ -122,3 +123,19 @@ def test_the_command_line_says_what_and_how_much(tmp_path: Path) -> None:
     wanted = f"log {stray}: 2,000,000 bytes; its run is not there any more\ncollected 1 thing, 2 MB\n"
     assert gc() == wanted
     assert gc().splitlines()[-1] == "collected 0 things, 0 MB"
+
+
+def test_a_run_that_begins_meanwhile_keeps_its_folder_and_log(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The collection has read which runs there are; then one comes, before it has looked at the folders."""
+    bench.function("work", CODE)
+    begun: list[str] = []
+    ends = runs.ends
+
+    def and_then_one_begins(cursor: Any) -> Any:
+        found = ends(cursor)
+        begun.append(bench.run("work").facts["run"])
+        return found
+
+    monkeypatch.setattr(runs, "ends", and_then_one_begins)
+    assert steps(bench) == [("reuse", "everything")]
+    assert begun and (bench.home.runs / begun[0]).is_dir() and bench.runs.log_path(begun[0]).exists()

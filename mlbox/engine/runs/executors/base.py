@@ -183,8 +183,11 @@ class Waste:
 class Collecting(Protocol):
     """An executor that keeps things on its engine beyond a run."""
 
-    def waste(self, active: set[str], before: datetime) -> Iterable[Waste]:
-        """What may go: all of runs that are not ``active`` (ids), and caches not used since ``before``."""
+    def waste(self, is_over: Callable[[str], bool], before: datetime) -> Iterable[Waste]:
+        """What may go: all of runs that are over (asked by their ids), and caches not used since ``before``.
+
+        What the engine has is looked up first, then who it belongs to: a run is known before it is on its engine.
+        """
         ...
 
 

@@ -12,7 +12,7 @@ import io
 import tarfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -151,13 +151,13 @@ class DockerExecutor:
         with told("asking for a container", self._engine):
             return self._state(handle["container"]) is not None
 
-    def waste(self, active: set[str], before: datetime) -> Iterator[Waste]:
+    def waste(self, is_over: Callable[[str], bool], before: datetime) -> Iterator[Waste]:
         """Containers of runs that are over, and images that this home has not used."""
         with told("asking for containers", self._engine):
             filters = {"label": f"mlbox.home={self._label}"}
             for container in self._engine.client().api.containers(all=True, filters=filters):
                 run, build = (container["Labels"].get(name, "") for name in ("mlbox.run", "mlbox.build"))
-                if not self._images.is_building(build) and run not in active:
+                if not self._images.is_building(build) and is_over(run):
                     why = f"of run {run[:16]}, which is over" if run else f"of a broken build of {build}"
                     yield Waste("container", container["Id"][:12], why, 0, partial(self._remove, container["Id"]))
         for tag, size in self._images.unused(before):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -142,7 +142,7 @@ class KubernetesExecutor:
         with told("asking for a Job", self._cluster):
             return look(self._cluster, handle).known
 
-    def waste(self, active: set[str], before: datetime) -> Iterator[Waste]:
+    def waste(self, is_over: Callable[[str], bool], before: datetime) -> Iterator[Waste]:
         """Jobs of runs that are over."""
         with told("asking for Jobs", self._cluster):
             namespace = self._cluster.namespace()
@@ -152,7 +152,7 @@ class KubernetesExecutor:
             )
         for job in jobs.items:
             run = job.metadata.labels.get("mlbox-run", "")
-            if run not in active:
+            if is_over(run):
                 remove = partial(self._delete, namespace, job.metadata.name)
                 yield Waste("job", f"{namespace}/{job.metadata.name}", "its run is over", 0, remove)
 
