@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import duckdb
+import pyarrow
 import pytest
 
 from mlbox.base.command import Query
@@ -9,6 +13,7 @@ from mlbox.base.errors import HomeError, NotFound, StatementError
 from mlbox.base.home import Home, HomeLock
 from mlbox.engine.catalog import migrations, public_views
 from mlbox.engine.catalog.database import Catalog
+from mlbox.engine.catalog.incoming import registered
 from mlbox.engine.catalog.views.base import all_views
 
 
@@ -124,3 +129,22 @@ def test_a_server_that_died_does_not_own_its_home(home: Home) -> None:
     assert found["url"] == "http://127.0.0.1:1"
     lock.release()
     assert home.server() is None
+
+
+def test_what_is_wrong_with_a_batch_is_told_as_it_is(home: Home) -> None:
+    """Not as the state of the transaction that it has broken."""
+    catalog = Catalog.open(home)
+    catalog.write(lambda cursor: cursor.execute("CREATE TABLE catalog.main.once (id INTEGER PRIMARY KEY)") and None)
+
+    def add(*ids: int) -> None:
+        def insert(cursor: Any) -> None:
+            with registered(cursor, "rows", pyarrow.table({"id": ids})):
+                cursor.execute("INSERT INTO catalog.main.once SELECT id FROM rows")
+
+        catalog.write(insert)
+
+    with pytest.raises(duckdb.ConstraintException, match="duplicate key"):
+        add(1, 1)
+    add(2)
+    assert catalog.rows("SELECT id FROM catalog.main.once") == [{"id": 2}]
+    catalog.close()

@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from mlbox.engine.catalog.incoming import registered
+
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
@@ -53,8 +55,5 @@ def replace(
             for name in _NAMES
         }
     )
-    cursor.register("_drift_batch", batch)
-    try:
+    with registered(cursor, "_drift_batch", batch):
         cursor.execute("INSERT INTO catalog.main.drift BY NAME SELECT * FROM _drift_batch")
-    finally:
-        cursor.unregister("_drift_batch")

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from mlbox.engine.catalog.incoming import registered
+
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
@@ -41,11 +43,12 @@ class Point:
     logged_at: datetime
 
 
-def history(cursor: DuckDBPyConnection, run_id: str, name: str) -> list[Point]:
-    """All points of a metric of a run, in the order of arrival."""
+def history(cursor: DuckDBPyConnection, run_id: str, name: str, offset: int, limit: int) -> list[Point]:
+    """Points of a metric of a run, in the order of arrival."""
     rows = cursor.execute(
-        "SELECT step, value, logged_at FROM catalog.main.metrics WHERE run_id = ? AND name = ? ORDER BY rowid",
-        [run_id, name],
+        "SELECT step, value, logged_at FROM catalog.main.metrics WHERE run_id = ? AND name = ? ORDER BY rowid "
+        "LIMIT ? OFFSET ?",
+        [run_id, name, limit, offset],
     ).fetchall()
     return [Point(*row) for row in rows]
 
@@ -116,9 +119,6 @@ def insert(cursor: DuckDBPyConnection, points: Points) -> None:
             "logged_at": pyarrow.array(points.times, pyarrow.timestamp("us", tz="UTC")),
         }
     )
-    cursor.register("incoming_points", table)
-    try:
+    with registered(cursor, "incoming_points", table):
         columns = "ordinal, name, step, value, logged_at FROM incoming_points"
         cursor.execute(_INSERT.format(columns=columns), keys)
-    finally:
-        cursor.unregister("incoming_points")

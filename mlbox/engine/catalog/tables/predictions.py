@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
+
+from mlbox.engine.catalog.incoming import registered
 
 if TYPE_CHECKING:
     import pyarrow
@@ -28,16 +29,12 @@ class TrafficRow:
 
 def append(cursor: DuckDBPyConnection, rows: pyarrow.Table) -> None:
     """Add predictions: columns as in the table, ``inputs`` and ``outputs`` as JSON text."""
-    cursor.register("_predictions_batch", rows)
-    try:
+    with registered(cursor, "_predictions_batch", rows):
         cursor.execute(
             "INSERT INTO data._mlbox.predictions BY NAME "
             "SELECT * REPLACE (inputs::JSON::VARIANT AS inputs, outputs::JSON::VARIANT AS outputs) "
             "FROM _predictions_batch"
         )
-    finally:
-        with suppress(Exception):  # refused after an error, which is what the caller must hear of
-            cursor.unregister("_predictions_batch")
 
 
 def count(cursor: DuckDBPyConnection, rows: Iterable[TrafficRow]) -> None:
