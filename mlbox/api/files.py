@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from litestar import Request, Response, get
 from litestar.response import Stream
@@ -25,7 +26,7 @@ def artifact_content(request: Request[Any, Any, Any], artifact_id: str) -> Strea
     if row is None or not sees(context, request.scope, row["project"]):
         raise NotFound(f"there is no artifact {artifact_id}", hint="SELECT id, name FROM ml.artifacts lists them")
     media_type = str(row["media_type"] or "application/octet-stream")
-    name = str(row["file_name"] or row["name"]).replace('"', "")
+    name = quote(str(row["file_name"] or row["name"]), safe="")
     disposition = "inline" if media_type in INLINE else "attachment"
     handle = context.artifacts.open(row["digest"])
 
@@ -38,7 +39,7 @@ def artifact_content(request: Request[Any, Any, Any], artifact_id: str) -> Strea
         chunks(),
         media_type=media_type,
         headers={
-            "Content-Disposition": f'{disposition}; filename="{name}"',
+            "Content-Disposition": f"{disposition}; filename*=UTF-8''{name}",
             "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
             "X-Content-Type-Options": "nosniff",
             "Cache-Control": "private, max-age=31536000, immutable",

@@ -85,7 +85,7 @@ def client(request: AnyRequest, run_id: str) -> File:
     return File(client_zip(_context(request, run_id).home.cache))
 
 
-@put("/run-api/{run_id:str}/blobs/{digest:str}")
+@put("/run-api/{run_id:str}/blobs/{digest:str}", request_max_body_size=None)
 async def put_blob(request: AnyRequest, run_id: str, digest: str) -> dict[str, Any]:
     """Bytes of an artifact; their hash must be the one in the address."""
     import asyncio

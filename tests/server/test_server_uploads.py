@@ -37,11 +37,24 @@ def test_a_file_is_uploaded_and_read_by_a_statement(server: Any) -> None:
     assert server.request("DELETE", "/files/..%2F..")[0] == 404
 
 
+def artifact_of_a_run(server: Server, data: bytes) -> tuple[int, int]:
+    """What the run API and MLflow's say to an artifact with these bytes."""
+    run = json.loads(server.request("POST", "/runs", {"name": "large"})[2])
+    bearer = {**OCTETS, "Authorization": f"Bearer {run['token']}"}
+    blob = f"/run-api/{run['run_id']}/blobs/{hashlib.sha256(data).hexdigest()}"
+    file = f"/api/2.0/mlflow-artifacts/artifacts/0/{run['run_id']}/artifacts/large.bin"
+    return server.request("PUT", blob, data, bearer)[0], server.request("PUT", file, data, OCTETS)[0]
+
+
 def test_limits_of_uploads(tmp_path: Path) -> None:
-    """Announced or not, a file that is too large is refused and leaves nothing behind; so does one that breaks off."""
-    server = Server(tmp_path / "home", environment={"MLBOX_MAX_UPLOAD_MB": "1"})
+    """Announced or not, a file that is too large is refused and leaves nothing behind; so does one that breaks off.
+
+    What a run has made is stored, however large.
+    """
+    server = Server(tmp_path / "home", environment={"MLBOX_MAX_UPLOAD_MB": "1", "MLBOX_MAX_REQUEST_MB": "1"})
     try:
         big = b"x" * ((1 << 20) + 1)
+        assert artifact_of_a_run(server, big) == (200, 200)
         status, _, body = server.request("POST", "/files?name=big.csv", big, OCTETS)
         assert (status, json.loads(body)["error"]["code"]) == (400, "invalid")
         connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=60)

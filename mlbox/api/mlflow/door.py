@@ -116,9 +116,23 @@ def milliseconds(at: datetime | None) -> int | None:
     return None if at is None else int(at.timestamp() * 1000)
 
 
-def pairs(given: Any) -> dict[str, str]:
-    """``[{"key": .., "value": ..}]`` as a dictionary."""
-    return {str(entry["key"]): str(entry.get("value", "")) for entry in given or ()}
+def objects(data: Data, name: str) -> list[Data]:
+    """A field that is a list of objects; none when it is not there."""
+    given = data.get(name) or []
+    if not isinstance(given, list) or not all(isinstance(entry, dict) for entry in given):
+        raise Invalid(f"{name} is a list of objects, not {given!r}")
+    return given
+
+
+def names(data: Data, name: str) -> list[str]:
+    """A field that is a list of texts; none when it is not there."""
+    given = data.get(name) or []
+    return [str(entry) for entry in (given if isinstance(given, list) else [given])]
+
+
+def pairs(data: Data, name: str) -> dict[str, str]:
+    """A field that is ``[{"key": .., "value": ..}]``, as a dictionary."""
+    return {text(entry, "key"): str(entry.get("value", "")) for entry in objects(data, name)}
 
 
 def listed(known: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -144,6 +158,8 @@ def page(data: Data, longest: int, usual: int) -> tuple[int, int]:
         offset = int(data.get("page_token") or 0)
     except (TypeError, ValueError):
         raise Invalid("max_results is a number, and page_token what the search before gave") from None
+    if offset < 0:
+        raise Invalid(f"page_token is {offset}; it is what the search before gave")
     if not 0 < limit <= longest:
         raise Invalid(f"max_results is {limit}; it goes from 1 to {longest}")
     return offset, limit

@@ -29,7 +29,7 @@ def body(row: ExperimentRow) -> dict[str, Any]:
 @call("POST", "experiments/create")
 def create(door: Door, data: Data) -> Data:
     """A new experiment."""
-    row = door.experiments.create(door.project, text(data, "name"), pairs(data.get("tags")))
+    row = door.experiments.create(door.project, text(data, "name"), pairs(data, "tags"))
     return {"experiment_id": public_id(row)}
 
 

@@ -74,8 +74,10 @@ class _Reader:
         )
 
 
-def parse(text: str | None) -> list[Condition]:
+def parse(text: Any) -> list[Condition]:
     """The conditions of a filter; they are joined by AND, which is all that MLflow knows."""
+    if text is not None and not isinstance(text, str):
+        raise Invalid(f"a filter is text, not {text!r}")
     if not text or not text.strip():
         return []
     reader = _Reader(text)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
+import shutil
+import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import Any
 
 from mlbox.api.mlflow import filters
 from mlbox.api.mlflow.artifacts import MODELS, Place, children, files, logged_model
-from mlbox.api.mlflow.door import Data, Door, call, listed, milliseconds, page, pairs, text, with_token
+from mlbox.api.mlflow.door import Data, Door, call, listed, milliseconds, names, page, pairs, text, with_token
 from mlbox.api.mlflow.runs import experiment_ids, of_model
 from mlbox.base.clock import now
 from mlbox.base.errors import Invalid
@@ -21,6 +22,7 @@ from mlbox.engine.catalog.tables.artifacts import ArtifactRow
 from mlbox.engine.catalog.tables.run_search import Condition
 from mlbox.engine.catalog.tables.tracking import LoggedModelRow
 from mlbox.engine.runs.experiments import DEFAULT_EXPERIMENT, runs_experiment
+from mlbox.engine.storage.artifacts import CHUNK, ArtifactStore, Blob
 
 FLAVORS = (
     "onnx",
@@ -82,8 +84,8 @@ def create(door: Door, data: Data) -> Data:
         run_id=run_id,
         name=str(data.get("name") or f"model-{model_id[-8:]}"),
         kind=str(data.get("model_type") or "") or None,
-        params=pairs(data.get("params")),
-        tags=pairs(data.get("tags")),
+        params=pairs(data, "params"),
+        tags=pairs(data, "tags"),
     )
     _put(door, row)
     return _answer(door, row)
@@ -121,7 +123,7 @@ def delete(door: Door, data: Data) -> Data:
 def set_tags(door: Door, data: Data) -> Data:
     """Add tags."""
     row = logged_model(door, text(data, "model_id"))
-    row = replace(row, tags={**row.tags, **pairs(data.get("tags"))}, updated_at=now())
+    row = replace(row, tags={**row.tags, **pairs(data, "tags")}, updated_at=now())
     _put(door, row)
     return _answer(door, row)
 
@@ -138,7 +140,7 @@ def delete_tag(door: Door, data: Data) -> Data:
 def log_params(door: Door, data: Data) -> Data:
     """Add parameters."""
     row = logged_model(door, text(data, "model_id"))
-    _put(door, replace(row, params={**row.params, **pairs(data.get("params"))}, updated_at=now()))
+    _put(door, replace(row, params={**row.params, **pairs(data, "params")}, updated_at=now()))
     return {}
 
 
@@ -158,7 +160,7 @@ def search(door: Door, data: Data) -> Data:
     """Logged models of experiments."""
     offset, limit = page(data, 1000, 100)
     experiments = experiment_ids(door)
-    wanted = {str(entry) for entry in data.get("experiment_ids") or ()}
+    wanted = set(names(data, "experiment_ids"))
     conditions = filters.parse(data.get("filter"))
     found = [
         row
@@ -200,14 +202,7 @@ def keep(door: Door, row: LoggedModelRow) -> ArtifactRow | None:
     if onnx is not None:
         digest, size, name = onnx.digest, onnx.size, f"{row.name}.onnx"
     else:
-        with store.writer() as writer:
-            packed = io.BytesIO()
-            with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
-                for path, file in sorted(found.items()):
-                    # one date for all: the same files give the same bytes
-                    archive.writestr(zipfile.ZipInfo(path), store.read(file.digest))
-            writer.write(packed.getvalue())
-            blob = writer.commit()
+        blob = _packed(store, found)
         digest, size, name = blob.digest, blob.size, f"{row.name}.zip"
     kept = ArtifactRow(
         id=new_id(),
@@ -225,6 +220,19 @@ def keep(door: Door, row: LoggedModelRow) -> ArtifactRow | None:
     return door.tracking.write(lambda cursor: artifacts.insert(cursor, kept))
 
 
+def _packed(store: ArtifactStore, found: Mapping[str, ArtifactRow]) -> Blob:
+    """A zip of all files, stored; one date for all: the same files give the same bytes."""
+    with tempfile.TemporaryFile() as packed:
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
+            for path, file in sorted(found.items()):
+                entry = zipfile.ZipInfo(path)
+                entry.file_size = file.size
+                with store.open(file.digest) as stream, archive.open(entry, "w") as into:
+                    shutil.copyfileobj(stream, into, CHUNK)
+        packed.seek(0)
+        return store.put_stream(packed)
+
+
 def describe(text: bytes) -> dict[str, Any]:
     """Framework, file and signature out of MLflow's ``MLmodel`` file (YAML); nothing where it cannot be read."""
     import yaml
@@ -235,18 +243,22 @@ def describe(text: bytes) -> dict[str, Any]:
         return {}
     if not isinstance(known, dict):
         return {}
-    flavors = known.get("flavors") or {}
+    flavors = _mapping(known.get("flavors"))
     framework = next((name for name in FLAVORS if name in flavors), None) or next(iter(flavors), "files")
-    signature = known.get("signature") or {}
+    signature = _mapping(known.get("signature"))
     inputs, outputs = _fields(signature.get("inputs")), _fields(signature.get("outputs"))
     return {
         "framework": framework,
         "flavors": sorted(flavors),
-        "file": (flavors.get("onnx") or {}).get("data"),
+        "file": _mapping(flavors.get("onnx")).get("data"),
         "inputs": inputs,
         "outputs": outputs,
         "feature_names": [entry["name"] for entry in inputs if entry["name"]],
     }
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _fields(text: Any) -> list[dict[str, str]]:
@@ -256,8 +268,8 @@ def _fields(text: Any) -> list[dict[str, str]]:
     except ValueError:
         return []
     found = []
-    for index, entry in enumerate(entries):
-        tensor = entry.get("tensor-spec") or {}
+    for index, entry in enumerate(map(_mapping, entries if isinstance(entries, list) else [])):
+        tensor = _mapping(entry.get("tensor-spec"))
         kind = str(tensor.get("dtype") or entry.get("type") or "")
         shape = "".join(f"[{size}]" for size in tensor.get("shape", ())[1:])
         found.append({"name": str(entry.get("name") or f"column_{index}"), "type": kind + shape})

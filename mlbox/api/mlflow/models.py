@@ -88,7 +88,7 @@ def _source(door: Door, row: ModelVersion) -> str:
     """Where the bytes of a version that no MLflow client has registered are."""
     artifact_id = row.artifact_id
     artifact = door.tracking.read(lambda cursor: artifacts.get(cursor, artifact_id)) if artifact_id else None
-    if artifact is None or artifact.run_id is None:
+    if artifact is None or artifact.run_id is None or artifact.project != door.project:
         return f"mlbox:/{row}"
     run = door.tracking.run(door.project, artifact.run_id)
     experiment = experiment_ids(door).get(run.experiment, DEFAULT_EXPERIMENT)
@@ -106,7 +106,7 @@ def create(door: Door, data: Data) -> Data:
     """A model that has no version yet."""
     name = check_name(text(data, "name"), "model name")
     row = ModelRow(new_id(), door.project, name, 0, str(data.get("description") or "") or None, now())
-    tags = pairs(data.get("tags"))
+    tags = pairs(data, "tags")
 
     def insert(cursor: Any) -> None:
         projects.require(cursor, door.project)
@@ -213,7 +213,7 @@ def create_version(door: Door, data: Data) -> Data:
     result = door.dispatch(command)
     model = model_of(door, name)
     number = int(result.facts["version"])
-    tags = {**pairs(data.get("tags")), _SOURCE: source, **({_LOGGED: logged} if logged else {})}
+    tags = {**pairs(data, "tags"), _SOURCE: source, **({_LOGGED: logged} if logged else {})}
 
     def tag(cursor: Any) -> None:
         for key, value in tags.items():
@@ -277,7 +277,10 @@ def search_versions(door: Door, data: Data) -> Data:
     offset, limit = page(data, 200_000, 10_000)
     conditions = filters.parse(data.get("filter"))
     found = []
+    named = [entry for entry in conditions if (entry.entity, entry.key) == ("attribute", "name")]
     for model in _all(door):
+        if not all(filters.holds(entry, model.name) for entry in named):
+            continue  # before its versions are read
         for number in reversed(_numbers(door, model)):
             shown = version_body(door, *_version(door, {"name": model.name, "version": str(number)}))
             if all(filters.holds(entry, _value(shown, entry)) for entry in conditions):
@@ -287,7 +290,7 @@ def search_versions(door: Door, data: Data) -> Data:
 
 def _value(shown: dict[str, Any], condition: Condition) -> Any:
     if condition.entity == "tag":
-        return pairs(shown["tags"]).get(condition.key)
+        return pairs(shown, "tags").get(condition.key)
     return shown.get({"source_path": "source", "version_number": "version"}.get(condition.key, condition.key))
 
 

@@ -28,6 +28,8 @@ log = logging.getLogger("mlbox")
 _CALLS = "/api/2.0/mlflow/{path:path}"
 _FILES = "/api/2.0/mlflow-artifacts/artifacts"
 _BASES = ("", "/mlflow/{project:str}")
+_READS = ("/search", "/get-latest-versions")
+"""How calls end that only read and yet may come by POST."""
 _CHUNK = 1 << 20
 
 
@@ -41,7 +43,7 @@ def _door(request: AnyRequest, path: str = "") -> Door:
     if access is not None:
         if not access.sees(project):
             raise NotFound(f"there is no project {project!r} that you may see", hint="SHOW PROJECTS lists them")
-        reading = request.method == "GET" or path.endswith("/search")
+        reading = request.method == "GET" or path.endswith(_READS)
         if not access.allows("viewer" if reading else "editor", project):
             raise Forbidden(f"writing takes the role editor in project {project}", hint="an admin may GRANT it")
     return Door(context, Caller(user, project, "http"))
@@ -121,6 +123,7 @@ async def mlflow_list(request: AnyRequest) -> Response[Any]:
     http_method=["GET", "PUT", "DELETE"],
     include_in_schema=False,
     status_code=200,
+    request_max_body_size=None,
 )
 async def mlflow_file(request: AnyRequest) -> Response[Any] | Stream:
     """A file's bytes, either way."""

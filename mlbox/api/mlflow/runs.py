@@ -8,7 +8,21 @@ from dataclasses import replace
 from typing import Any
 
 from mlbox.api.mlflow import filters
-from mlbox.api.mlflow.door import Data, Door, as_text, call, listed, milliseconds, moment, page, pairs, text, with_token
+from mlbox.api.mlflow.door import (
+    Data,
+    Door,
+    as_text,
+    call,
+    listed,
+    milliseconds,
+    moment,
+    names,
+    objects,
+    page,
+    pairs,
+    text,
+    with_token,
+)
 from mlbox.base.clock import now
 from mlbox.base.errors import Invalid
 from mlbox.engine.catalog.tables import metrics, tracking
@@ -95,7 +109,7 @@ def _input(row: InputRow) -> dict[str, Any]:
 @call("POST", "runs/create")
 def create(door: Door, data: Data) -> Data:
     """A run begins."""
-    tags = pairs(data.get("tags"))
+    tags = pairs(data, "tags")
     experiment = door.experiments.get(door.project, str(data.get("experiment_id") or DEFAULT_EXPERIMENT))
     if experiment.deleted_at is not None:
         raise Invalid(f"experiment {experiment.name!r} is deleted", hint="restore it, or choose another")
@@ -156,19 +170,19 @@ def restore(door: Door, data: Data) -> Data:
 @call("POST", "runs/log-metric")
 def log_metric(door: Door, data: Data) -> Data:
     """One point."""
-    return log_batch(door, {"run_id": text(data, "run_id", "run_uuid"), "metrics": [data]})
+    return log_batch(door, {"run_id": text(data, "run_id", "run_uuid"), "metrics": [{**data}]})
 
 
 @call("POST", "runs/log-parameter")
 def log_parameter(door: Door, data: Data) -> Data:
     """One parameter."""
-    return log_batch(door, {"run_id": text(data, "run_id", "run_uuid"), "params": [data]})
+    return log_batch(door, {"run_id": text(data, "run_id", "run_uuid"), "params": [{**data}]})
 
 
 @call("POST", "runs/set-tag")
 def set_tag(door: Door, data: Data) -> Data:
     """One tag."""
-    return log_batch(door, {"run_id": text(data, "run_id", "run_uuid"), "tags": [data]})
+    return log_batch(door, {"run_id": text(data, "run_id", "run_uuid"), "tags": [{**data}]})
 
 
 @call("POST", "runs/log-batch")
@@ -176,14 +190,14 @@ def log_batch(door: Door, data: Data) -> Data:
     """Metrics, parameters and tags: all of them or none."""
     run_id = text(data, "run_id")
     row = door.tracking.run(door.project, run_id)
-    tags = pairs(data.get("tags"))
+    tags = pairs(data, "tags")
     changes: dict[str, Any] = {}
     if NAME_TAG in tags:
         changes["name"] = tags.pop(NAME_TAG)
     if PARENT_TAG in tags:
-        changes["parent_id"] = tags.pop(PARENT_TAG)
-    given = list(data.get("metrics") or ())
-    parameters = pairs(data.get("params"))
+        changes["parent_id"] = door.tracking.run(door.project, tags.pop(PARENT_TAG)).id
+    given = objects(data, "metrics")
+    parameters = pairs(data, "params")
     for name, value in parameters.items():
         if name in row.params and as_text(row.params[name]) != value:
             raise Invalid(f"parameter {name!r} is {row.params[name]!r} already and cannot become {value!r}")
@@ -203,13 +217,23 @@ def _metric(entry: Mapping[str, Any]) -> dict[str, Any]:
     at = moment(entry.get("timestamp"))
     event = {"kind": "metric", "name": text(entry, "key"), "value": _float(entry.get("value"))}
     if step not in (None, ""):
-        event["step"] = int(step)
+        event["step"] = _whole(step)
     return {**event, "at": at.timestamp()} if at else event
 
 
 def _float(value: Any) -> Any:
-    """Numbers come as text where JSON has none for them."""
-    return float(value) if isinstance(value, str) and value not in ("NaN", "Infinity", "-Infinity") else value
+    """Numbers come as text where JSON has none for them; what is no number is refused where it is logged."""
+    try:
+        return float(value) if isinstance(value, str) and value not in ("NaN", "Infinity", "-Infinity") else value
+    except ValueError:
+        return value
+
+
+def _whole(step: Any) -> int:
+    try:
+        return int(step)
+    except (TypeError, ValueError, OverflowError):
+        raise Invalid(f"{step!r} is no step", hint="a step is a whole number") from None
 
 
 def _number(value: str) -> Any:
@@ -255,8 +279,10 @@ def log_inputs(door: Door, data: Data) -> Data:
     """Data sets that the run has read."""
     run_id = text(data, "run_id")
     rows = []
-    for entry in data.get("datasets") or ():
-        dataset = dict(entry.get("dataset") or {})
+    for entry in objects(data, "datasets"):
+        dataset = entry.get("dataset")
+        if not isinstance(dataset, dict):
+            raise Invalid("every data set has the field 'dataset', an object")
         name, digest = text(dataset, "name"), text(dataset, "digest")
         known = {key: dataset[key] for key in ("source_type", "source", "schema", "profile") if key in dataset}
         rows.append(
@@ -266,7 +292,7 @@ def log_inputs(door: Door, data: Data) -> Data:
                 name=name,
                 digest=digest,
                 dataset=known,
-                tags=pairs(entry.get("tags")),
+                tags=pairs(entry, "tags"),
             )
         )
     if rows:
@@ -278,7 +304,7 @@ def log_inputs(door: Door, data: Data) -> Data:
 def log_outputs(door: Door, data: Data) -> Data:
     """Models that the run has made."""
     run_id = text(data, "run_id")
-    ids = [str(entry["model_id"]) for entry in data.get("models") or ()]
+    ids = [text(entry, "model_id") for entry in objects(data, "models")]
 
     def write(cursor: Any) -> None:
         for model in tracking.logged_models(cursor, door.project, ids):
@@ -306,25 +332,24 @@ def log_model(door: Door, data: Data) -> Data:
 def get_history(door: Door, data: Data) -> Data:
     """All points of a metric."""
     key = text(data, "metric_key")
-    points = door.tracking.history(door.project, text(data, "run_id", "run_uuid"), key)
-    offset, limit = page({"max_results": 25_000, **data}, 1_000_000, 25_000)
-    shown = [_point(key, point) for point in points[offset : offset + limit]]
-    return with_token({"metrics": shown}, offset, limit, len(points) - offset)
+    offset, limit = page(data, 1_000_000, 25_000)
+    points = door.tracking.history(door.project, text(data, "run_id", "run_uuid"), key, offset, limit + 1)
+    return with_token({"metrics": [_point(key, point) for point in points[:limit]]}, offset, limit, len(points))
 
 
 @call("POST", "runs/search")
 def search(door: Door, data: Data) -> Data:
     """Runs of experiments that fit a filter."""
     offset, limit = page(data, LARGEST_PAGE, 1000)
-    conditions, order = filters.parse(data.get("filter")), filters.parse_order(data.get("order_by"))
+    conditions, order = filters.parse(data.get("filter")), filters.parse_order(names(data, "order_by"))
     filters.check_attributes([*conditions, *order])
-    wanted = [str(entry) for entry in data.get("experiment_ids") or ()]
-    names = [name for name, known in experiment_ids(door).items() if known in wanted]
+    wanted = names(data, "experiment_ids")
+    experiments = [name for name, known in experiment_ids(door).items() if known in wanted]
     stage = str(data.get("run_view_type") or "ACTIVE_ONLY")
     found = door.tracking.search(
         RunSearch(
             project=door.project,
-            experiments=names,
+            experiments=experiments,
             conditions=conditions,
             order=order,
             deleted="all" if stage == "ALL" else "deleted" if stage == "DELETED_ONLY" else "active",

@@ -160,11 +160,11 @@ class Tracking:
             projects.require(cursor, wanted.project)
             return search(cursor, wanted)
 
-    def history(self, project: str, run_id: str, name: str) -> list[metrics.Point]:
-        """All points of a metric, in the order of arrival."""
+    def history(self, project: str, run_id: str, name: str, offset: int, limit: int) -> list[metrics.Point]:
+        """Points of a metric, in the order of arrival."""
         self.run(project, run_id)
         with self._catalog.read() as cursor:
-            return metrics.history(cursor, run_id, name)
+            return metrics.history(cursor, run_id, name, offset, limit)
 
     def read(self, operation: Callable[[DuckDBPyConnection], T]) -> T:
         """What ``operation`` finds in the catalog."""

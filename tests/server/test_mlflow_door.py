@@ -1,0 +1,76 @@
+"""MLflow's API with what no client sends: it is told as the sender's mistake, and changes nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from real_server import Server
+
+API = "/api/2.0/mlflow/"
+FILES = "/api/2.0/mlflow-artifacts/artifacts/"
+OCTETS = {"Content-Type": "application/octet-stream"}
+
+
+@pytest.fixture(scope="module")
+def run(server: Server) -> str:
+    """A run that is logged to."""
+    status, _, body = server.request("POST", API + "runs/create", {"experiment_id": "0"})
+    assert status == 200, body
+    return str(json.loads(body)["run"]["info"]["run_id"])
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("runs/log-metric", {"key": "a", "value": "abc"}),
+        ("runs/log-metric", {"key": "a", "value": 1, "step": "x"}),
+        ("runs/log-metric", {"key": "a", "value": 1, "step": 10**30}),
+        ("runs/log-batch", {"metrics": ["x"]}),
+        ("runs/log-batch", {"metrics": 5}),
+        ("runs/log-batch", {"params": {"lr": 1}}),
+        ("runs/log-batch", {"tags": [{"k": 1}]}),
+        ("runs/log-inputs", {"datasets": [{"dataset": "x"}]}),
+        ("runs/outputs", {"models": [{}]}),
+        ("runs/search", {"experiment_ids": ["0"], "filter": 5}),
+        ("runs/search", {"experiment_ids": ["0"], "order_by": 5}),
+        ("runs/search", {"experiment_ids": ["0"], "page_token": "-5"}),
+        ("logged-models/search", {"experiment_ids": ["0"], "page_token": "-5"}),
+    ],
+)
+def test_what_cannot_be_read_is_the_senders_mistake(server: Server, run: str, path: str, body: dict[str, Any]) -> None:
+    status, _, answer = server.request("POST", API + path, {"run_id": run, **body})
+    assert (status, json.loads(answer)["error_code"]) == (400, "INVALID_PARAMETER_VALUE"), answer
+    assert server.sql(f"SELECT metrics::VARCHAR FROM ml.runs WHERE id = '{run}'")[0]["rows"] == [["{}"]]
+
+
+def test_a_parent_is_a_run_of_the_project(server: Server, run: str) -> None:
+    tags = [{"key": "mlflow.parentRunId", "value": "0" * 32}]
+    status, _, answer = server.request("POST", API + "runs/log-batch", {"run_id": run, "tags": tags})
+    assert (status, json.loads(answer)["error_code"]) == (404, "RESOURCE_DOES_NOT_EXIST")
+    assert server.sql(f"SELECT parent_id FROM ml.runs WHERE id = '{run}'")[0]["rows"] == [[None]]
+
+
+def test_a_history_comes_in_pages(server: Server, run: str) -> None:
+    points = [{"key": "loss", "value": 1 / (step + 1), "step": step, "timestamp": 1} for step in range(5)]
+    assert server.request("POST", API + "runs/log-batch", {"run_id": run, "metrics": points})[0] == 200
+    found: list[int] = []
+    token = ""
+    for _ in range(3):
+        address = f"metrics/get-history?run_id={run}&metric_key=loss&max_results=2&page_token={token}"
+        page = json.loads(server.request("GET", API + address)[2])
+        found += [point["step"] for point in page["metrics"]]
+        token = page.get("next_page_token", "")
+    assert (found, token) == ([0, 1, 2, 3, 4], "")
+
+
+def test_a_file_of_any_name_is_downloaded(server: Server, run: str) -> None:
+    """Headers hold Latin letters only; the name is told all the same."""
+    name = 'größe €, "x".txt'
+    assert server.request("PUT", f"{FILES}0/{run}/artifacts/{quote(name)}", b"hello", OCTETS)[0] == 200
+    ((artifact,),) = server.sql("SELECT id FROM ml.artifacts WHERE name = $1", parameters=[name])[0]["rows"]
+    status, headers, content = server.request("GET", f"/artifacts/{artifact}/content")
+    assert (status, content) == (200, b"hello")
+    assert headers["content-disposition"] == f"inline; filename*=UTF-8''{quote(name, safe='')}"
