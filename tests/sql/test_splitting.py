@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+from pathlib import Path
+
 import duckdb
 import pytest
 from corpus import entries, plain
@@ -86,3 +90,23 @@ def test_any_text_is_cut_where_duckdb_cuts_it(text: str) -> None:
 )
 def test_semicolons_that_end_nothing(script: str, count: int) -> None:
     assert len(check_places(script)) == count
+
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "mlbox" / "ui" / "web" / "test" / "scripts.json"
+
+
+def test_what_the_dashboard_is_compared_with_is_what_is_done_here() -> None:
+    """Its editor cuts scripts in the browser; its tests hold that to these, made of the whole corpus.
+
+    ``MLBOX_WRITE=1`` writes the file anew.
+    """
+    texts = [entry.text for entry in entries("valid.sql")] + plain()
+    scripts = []
+    for start in range(0, len(texts), 8):
+        group = texts[start : start + 8]
+        scripts.append("".join(text + BETWEEN[(start + at) % len(BETWEEN)] for at, text in enumerate(group)))
+    scripts += [entry.text for entry in entries("invalid.sql")]
+    told = [{"script": each, "statements": [statement.text for statement in split(each)]} for each in scripts]
+    if os.environ.get("MLBOX_WRITE"):
+        SCRIPTS.write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n")
+    assert json.loads(SCRIPTS.read_text()) == told

@@ -5,10 +5,24 @@ import { toCsv } from "../src/sql/csv";
 import { creationOf, readerOf, tableName } from "../src/sql/files";
 import { split, statementAt, toPoints, toUnits } from "../src/sql/split";
 import { relationName } from "../src/statements/schema";
+import scripts from "./scripts.json";
 
 const texts = (script: string): string[] => split(script).map((one) => one.text);
 
 describe("split", () => {
+  it("cuts every script of the corpus as the server does", () => {
+    for (const { script, statements } of scripts) expect(texts(script)).toEqual(statements);
+  });
+
+  it("knows escapes in strings, and dollars in names", () => {
+    expect(texts("SELECT E'it\\'; s'; SELECT a$b$c; FROM t$b$; SELECT $b1$ ; $b1$")).toEqual([
+      "SELECT E'it\\'; s'",
+      "SELECT a$b$c",
+      "FROM t$b$",
+      "SELECT $b1$ ; $b1$",
+    ]);
+  });
+
   it("cuts at semicolons and nowhere else", () => {
     expect(texts("SELECT 1; SELECT 2 ;; ")).toEqual(["SELECT 1", "SELECT 2"]);
     expect(texts("SELECT ';', \"a;b\", 'it''s;' -- ;\n, 2; FROM t")).toEqual(["SELECT ';', \"a;b\", 'it''s;' -- ;\n, 2", "FROM t"]);

@@ -14,13 +14,27 @@ interface Piece {
   to: number;
 }
 
-const TAG = /^\$[A-Za-z_]*\$/;
+const TAG = /^\$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$/;
+/** A dollar inside a word begins no quoted text. */
+const WORD = /[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*/y;
 
 /** The end of a text that starts at `from` and is closed by `mark`; doubled marks stand for themselves. */
 function closed(script: string, from: number, mark: string): number {
   let at = script.indexOf(mark, from + 1);
   while (at >= 0 && script[at + 1] === mark) at = script.indexOf(mark, at + 2);
   return at < 0 ? script.length : at + 1;
+}
+
+/** As `closed`, where a backslash takes the character behind it along: E'it\\'s'. */
+function closedEscaped(script: string, from: number): number {
+  for (let at = from + 1; at < script.length; at++) {
+    if (script[at] === "\\") at++;
+    else if (script[at] === "'") {
+      if (script[at + 1] !== "'") return at + 1;
+      at++;
+    }
+  }
+  return script.length;
 }
 
 function blockEnd(script: string, from: number): number {
@@ -46,6 +60,10 @@ function pieceAt(script: string, from: number): Piece {
   }
   if (rest.startsWith("/*")) return { kind: "comment", from, to: blockEnd(script, from) };
   if (char === "'" || char === '"') return { kind: "other", from, to: closed(script, from, char) };
+  if ((char === "E" || char === "e") && script[from + 1] === "'") return { kind: "other", from, to: closedEscaped(script, from + 1) };
+  WORD.lastIndex = from;
+  const word = WORD.exec(script)?.[0];
+  if (word) return { kind: "other", from, to: from + word.length };
   const tag = TAG.exec(rest)?.[0];
   if (tag) {
     const end = script.indexOf(tag, from + tag.length);
@@ -89,7 +107,7 @@ export function split(script: string): Statement[] {
     if (piece.kind === "open") depth++;
     if (piece.kind === "close") depth--;
     if (start < 0) start = piece.from;
-    end = piece.to;
+    end = piece.to < script.length ? piece.to : script.trimEnd().length;
   }
   finish();
   return found;
