@@ -22,13 +22,13 @@ from mlbox.base.errors import MlboxError
 from mlbox.engine.catalog.commands import CollectGarbage
 from mlbox.engine.catalog.tables import runs
 from mlbox.engine.catalog.tables.runs import RunRow
-from mlbox.engine.runs import lifecycle
 from mlbox.engine.runs.client_zip import is_current
 from mlbox.engine.runs.commands import DropRun
 from mlbox.engine.runs.engines import Engines
 from mlbox.engine.runs.environments import unused_environments
 from mlbox.engine.runs.executors.base import Collecting, Waste
 from mlbox.engine.runs.executors.endings import size_text
+from mlbox.engine.runs.ledger import Ledger
 from mlbox.engine.runs.removal import Removal
 
 if TYPE_CHECKING:
@@ -51,11 +51,14 @@ class _Known:
 class Garbage:
     """Finds and removes it."""
 
-    def __init__(self, catalog: Catalog, settings: Settings, engines: Engines, removal: Removal) -> None:
+    def __init__(
+        self, catalog: Catalog, settings: Settings, engines: Engines, ledger: Ledger, removal: Removal
+    ) -> None:
         self._catalog = catalog
         self._home = catalog.home
         self._settings = settings
         self._engines = engines
+        self._is_over = ledger.is_over
         self._removal = removal
 
     def plan(self, command: CollectGarbage, caller: Caller) -> Plan:
@@ -107,11 +110,6 @@ class Garbage:
                 with suppress(MlboxError):  # an engine that is away keeps what it has
                     yield from engine.waste(self._is_over, before)
         yield from self._trash()
-
-    def _is_over(self, run_id: str) -> bool:
-        with self._catalog.read() as cursor:
-            row = runs.get(cursor, run_id)
-        return row is None or lifecycle.is_final(row.state)
 
     def _old_runs(self) -> Iterator[Waste]:
         days, keep = self._settings.gc_runs_days, self._settings.gc_runs_keep

@@ -287,7 +287,8 @@ def _watch(container: Any, sink: LogSink) -> tuple[int, list[str]]:
     count = 0
     while True:
         over = done.wait(_PATIENCE_SECONDS)
-        new, count = said[count:], len(said)
+        new = said[count:]
+        count += len(new)  # more lines may have come meanwhile
         sink.write("".join(new))
         if over and count == len(said):
             return int(container.wait()["StatusCode"]), said

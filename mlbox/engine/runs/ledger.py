@@ -89,6 +89,12 @@ class Ledger:
         with self._catalog.read() as cursor:
             return runs.active(cursor)
 
+    def is_over(self, run_id: str) -> bool:
+        """Whether a run has ended, or is not there any more."""
+        with self._catalog.read() as cursor:
+            row = runs.get(cursor, run_id)
+        return row is None or lifecycle.is_final(row.state)
+
     def ended_with_handle(self, runtimes: Collection[str]) -> list[RunRow]:
         """Ended runs of which their engine may still keep something."""
         if not runtimes:

@@ -79,8 +79,7 @@ class Restart:
         if not isinstance(engine, Collecting):
             return
         try:
-            going_on = {row.id for row in self._shop.ledger.active()}
-            for waste in engine.waste(going_on, datetime.min.replace(tzinfo=UTC)):
+            for waste in engine.waste(self._shop.ledger.is_over, datetime.min.replace(tzinfo=UTC)):
                 waste.remove()
         except MlboxError as error:
             _log.warning("what was being started on %s cannot be ended: %s", runtime, error.message)
