@@ -42,7 +42,7 @@ class _Process:
         limit_memory(os.environ.get("MLBOX_MEMORY_LIMIT"))
         masking.mask_streams()
         try:
-            opened = open_context()
+            opened = open_context(main=True)
             self.outbox = opened.outbox
             set_current(opened.context)
             self.outbox.add({"kind": "state", "state": "running"})

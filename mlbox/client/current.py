@@ -60,8 +60,9 @@ class Opened(NamedTuple):
     spec: Dict[str, Any]
 
 
-def open_context() -> Opened:
-    """The run that the environment names; the spec from its folder, else from the server."""
+def open_context(main: bool = False) -> Opened:
+    """The run that the environment names; the spec from its folder, else from the server. ``main``: this is the
+    process whose end is the end of the run."""
     run_id = os.environ["MLBOX_RUN_ID"]
     folder = os.environ.get("MLBOX_RUN_FOLDER") or os.getcwd()
     url = os.environ.get("MLBOX_URL") or "http://127.0.0.1:7070"
@@ -70,7 +71,8 @@ def open_context() -> Opened:
     inputs: Dict[str, Any] = dict(spec.get("inputs") or {})
     for name, place in json.loads(os.environ.get("MLBOX_INPUTS") or "{}").items():
         inputs[name] = {**inputs.get(name, {}), **place}
-    outbox = Outbox(transport, run_id, os.path.join(folder, "spool"))
+    collected = main and os.environ.get("MLBOX_SPOOL") == "collected"
+    outbox = Outbox(transport, run_id, os.path.join(folder, "spool"), collected)
     context = Context({**spec, "inputs": inputs}, outbox, transport, folder)
     return Opened(context, outbox, transport, spec)
 

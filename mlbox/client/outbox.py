@@ -8,7 +8,6 @@ import os
 import sys
 import threading
 import time
-import uuid
 import weakref
 from collections import deque
 from contextlib import suppress
@@ -47,9 +46,14 @@ class _Entry:
 
 
 class Outbox:
-    """Events and blobs of one process of one run. ``add`` takes about a microsecond and never waits for the server."""
+    """Events and blobs of one process of one run. ``add`` takes about a microsecond and never waits for the server.
 
-    def __init__(self, transport: Transport, run_id: str, folder: str) -> None:
+    ``collected``: whoever waits for the end of the process reads the spool then, so that what is on disk at the end
+    need not be sent: a short run opens no connection at all.
+    """
+
+    def __init__(self, transport: Transport, run_id: str, folder: str, collected: bool = False) -> None:
+        self._collected = collected
         self._transport = transport
         self._base = f"/run-api/{run_id}"
         self._spool = Spool(folder)
@@ -114,15 +118,32 @@ class Outbox:
         return True
 
     def close(self, seconds: float) -> int:
-        """Flush and stop; the number of batches and blobs that stay in the spool."""
-        self.flush(seconds)
+        """Flush and stop; the number of batches and blobs that nobody has: they stay in the spool."""
+        if not self._collected:
+            self.flush(seconds)
         with self._changed:
             self._closing = True
             self._changed.notify_all()
+        if self._collected:
+            self._settle(seconds)
         for thread in self._threads:
-            thread.join(1.0)
+            thread.join(0.0 if self._collected else 1.0)
         with self._changed:
-            return len(self._pending) + (1 if self._buffer else 0)
+            return sum(self._unsafe(entry) for entry in self._pending) + (1 if self._buffer else 0)
+
+    def _settle(self, seconds: float) -> None:
+        """Wait until all is on disk, and what the disk refused is sent."""
+        deadline = time.monotonic() + seconds
+        with self._changed:
+            while self._buffer or self._cutting or any(map(self._unsafe, self._pending)):
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return
+                self._changed.wait(left)
+
+    def _unsafe(self, entry: _Entry) -> bool:
+        """Whether it is lost to the server when it is not sent."""
+        return not self._collected or entry.path is None
 
     def _start(self) -> None:
         if self._threads:
@@ -156,7 +177,7 @@ class Outbox:
                 self._changed.notify_all()
 
     def _keep(self, events: List[Dict[str, Any]]) -> _Entry:
-        batch = uuid.uuid4().hex
+        batch = os.urandom(16).hex()
         payload = json.dumps({"batch": batch, "events": events}, separators=(",", ":"), default=str).encode()
         try:
             return _Entry("batch", batch, self._spool.write(batch, payload))
@@ -175,7 +196,7 @@ class Outbox:
                     if self._closing and not self._buffer and not self._cutting:
                         return
                     self._changed.wait(0.5 if self._closing else None)
-                if self._closing and pause:
+                if self._closing and (pause or not any(map(self._unsafe, self._pending))):
                     return  # what is left stays in the spool
                 entry = self._pending[0]
             if not self._send(entry):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import time
 from contextlib import suppress
 from typing import Any, Dict, Iterator, List, NamedTuple, Union
@@ -55,6 +54,8 @@ class Spool:
             return target
         if isinstance(source, bytes):
             return _write(target, source)
+        import shutil
+
         os.makedirs(os.path.dirname(target), exist_ok=True)
         shutil.copyfile(source, target + ".new")
         os.replace(target + ".new", target)

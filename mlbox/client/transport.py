@@ -6,9 +6,7 @@ import json
 import os
 import threading
 import time
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, BinaryIO, Callable, Dict, NamedTuple, Optional, Union
-from urllib.parse import urlsplit
 
 from mlbox.client.failures import MlboxClientError, Undelivered
 
@@ -82,6 +80,8 @@ class Transport:
     ) -> Response:
         """Send until there is an answer, for up to ``patience`` seconds. The request must be harmless to repeat
         unless ``patience`` is 0. Raises ``Refused`` for 4xx and 5xx, ``Undelivered`` when nobody answered."""
+        from http.client import HTTPException  # the largest part of a run's start, and not every run sends something
+
         deadline = time.monotonic() + patience
         pause = 0.05
         while True:
@@ -116,6 +116,8 @@ class Transport:
         self._local = threading.local()
 
     def _attempt(self, method: str, path: str, body: Body, headers: Dict[str, str]) -> Response:
+        from http.client import HTTPException
+
         fresh = getattr(self._local, "connection", None) is None
         try:
             return self._exchange(method, path, body, headers)
@@ -145,6 +147,9 @@ class Transport:
         return Response(answer.status, {name.lower(): value for name, value in answer.getheaders()}, data)
 
     def _connection(self) -> Any:
+        from http.client import HTTPConnection, HTTPSConnection
+        from urllib.parse import urlsplit
+
         known = getattr(self._local, "connection", None)
         if known is not None and self._local.url == self._url:
             return known, self._local.prefix

@@ -146,7 +146,7 @@ def _condition(reader: _Reader) -> Condition:
         value = str(value)
     key = _known(entity, key)
     if entity == "attribute" and key == "status":
-        value = [_state(entry) for entry in value] if isinstance(value, list) else _state(value)
+        value = [entry.upper() for entry in value] if isinstance(value, list) else str(value).upper()
     return Condition(entity, key, operator, value)
 
 
@@ -234,7 +234,3 @@ STATES = {
     "KILLED": "cancelled",
 }
 """MLflow's words for states, and ours."""
-
-
-def _state(status: str) -> str:
-    return STATES.get(str(status).upper(), str(status))

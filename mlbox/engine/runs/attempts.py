@@ -14,7 +14,7 @@ from mlbox.engine.catalog.tables.runs import RunRow
 from mlbox.engine.runs import code, lifecycle
 from mlbox.engine.runs.calls_home import CallsHome
 from mlbox.engine.runs.engines import Engines
-from mlbox.engine.runs.executors.base import Executor, RemoteExecutor, RunSpec, Status
+from mlbox.engine.runs.executors.base import Executor, RemoteExecutor, RunSpec, Status, Telling
 from mlbox.engine.runs.frames import Frames, FrameSource
 from mlbox.engine.runs.functions import Functions
 from mlbox.engine.runs.ledger import Ending, Ledger
@@ -138,6 +138,8 @@ class Attempts:
         row = self._shop.ledger.get(watch.run_id)
         engine = self._shop.engines.get(row.runtime)
         pause, told, reason = FIRST_POLL_SECONDS, False, row.reason
+        if isinstance(engine, Telling):
+            engine.on_end(dict(handle), watch.wake.set)
         while True:
             if watch.cancelled.is_set() and not told:
                 told = _cancelled(engine, dict(handle))

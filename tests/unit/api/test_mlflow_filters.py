@@ -24,7 +24,7 @@ from mlbox.engine.catalog.tables.run_search import Condition, Order
         ("tags.mlflow.user LIKE 'a%'", [Condition("tag", "mlflow.user", "LIKE", "a%")]),
         ("tags.x IS NOT NULL", [Condition("tag", "x", "IS NOT NULL")]),
         ("run_name = 'it''s'", [Condition("attribute", "run_name", "=", "it's")]),
-        ("attributes.status = 'FINISHED'", [Condition("attribute", "status", "=", "completed")]),
+        ("attributes.status = 'FINISHED'", [Condition("attribute", "status", "=", "FINISHED")]),
         ("attributes.run_id IN ('a', 'b')", [Condition("attribute", "run_id", "IN", ["a", "b"])]),
         ("start_time > 5 and datasets.name = 'd'", [
             Condition("attribute", "start_time", ">", 5), Condition("dataset", "name", "=", "d"),

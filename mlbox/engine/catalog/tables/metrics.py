@@ -59,7 +59,8 @@ def latest(cursor: DuckDBPyConnection, run_ids: Sequence[str]) -> dict[str, dict
         "SELECT run_id, name, last.step, last.value, last.logged_at FROM ("
         "SELECT run_id, name, max_by({'step': step, 'value': value, 'logged_at': logged_at}, "
         "{'step': coalesce(step, 0), 'time': logged_at, 'row': rowid}) AS last "
-        "FROM catalog.main.metrics WHERE list_contains(?::VARCHAR[], run_id) AND run_id >= ? GROUP BY run_id, name)",
+        "FROM catalog.main.metrics WHERE run_id IN (SELECT unnest(?::VARCHAR[])) AND run_id >= ? "
+        "GROUP BY run_id, name)",
         [list(run_ids), min(run_ids, default="")],
     ).fetchall()
     found: dict[str, dict[str, Point]] = {}
@@ -83,7 +84,7 @@ def reported(
     """Step and value of a metric, by run, in the order of arrival."""
     rows = cursor.execute(
         "SELECT run_id, step, value FROM catalog.main.metrics "
-        "WHERE list_contains(?::VARCHAR[], run_id) AND run_id >= ? AND name = ? ORDER BY rowid",
+        "WHERE run_id IN (SELECT unnest(?::VARCHAR[])) AND run_id >= ? AND name = ? ORDER BY rowid",
         [list(run_ids), min(run_ids), name],
     ).fetchall()
     found: dict[str, list[tuple[int | None, float]]] = {}

@@ -16,13 +16,15 @@ Entity = Literal["metric", "param", "tag", "attribute", "dataset"]
 ATTRIBUTES = {
     "run_id": "id",
     "run_name": "coalesce(name, '')",
-    "status": "state",
+    "status": "CASE state WHEN 'completed' THEN 'FINISHED' WHEN 'running' THEN 'RUNNING' "
+    "WHEN 'cancelled' THEN 'KILLED' WHEN 'pending' THEN 'SCHEDULED' WHEN 'preparing' THEN 'SCHEDULED' "
+    "ELSE 'FAILED' END",
     "start_time": "epoch_ms(coalesce(started_at, created_at))",
     "end_time": "epoch_ms(finished_at)",
     "user_id": "coalesce(variant_extract(labels, 'mlflow.user')::VARCHAR, '')",
     "experiment": "experiment",
 }
-"""Names in a search to SQL over the table."""
+"""Names in a search to SQL over the table. A status is MLflow's word, which can stand for several of our states."""
 
 OPERATORS = frozenset({"=", "!=", "<", "<=", ">", ">=", "LIKE", "ILIKE", "IN", "NOT IN", "IS NULL", "IS NOT NULL"})
 

@@ -113,7 +113,7 @@ def rename_experiment(cursor: DuckDBPyConnection, row: ExperimentRow, name: str)
 def inputs_of(cursor: DuckDBPyConnection, run_ids: Iterable[str]) -> dict[str, list[InputRow]]:
     """Data sets that runs have read, by run."""
     found: dict[str, list[InputRow]] = {}
-    for row in _select(cursor, InputRow, "list_contains(?::VARCHAR[], run_id) ORDER BY name", [list(run_ids)]):
+    for row in _select(cursor, InputRow, "run_id IN (SELECT unnest(?::VARCHAR[])) ORDER BY name", [list(run_ids)]):
         found.setdefault(row.run_id, []).append(row)
     return found
 
@@ -131,7 +131,7 @@ def logged_models(cursor: DuckDBPyConnection, project: str, ids: Iterable[str] |
 def logged_models_of(cursor: DuckDBPyConnection, run_ids: Iterable[str]) -> dict[str, list[LoggedModelRow]]:
     """Logged models by run, in order."""
     found: dict[str, list[LoggedModelRow]] = {}
-    condition = "list_contains(?::VARCHAR[], run_id) AND deleted_at IS NULL ORDER BY created_at, id"
+    condition = "run_id IN (SELECT unnest(?::VARCHAR[])) AND deleted_at IS NULL ORDER BY created_at, id"
     for row in _select(cursor, LoggedModelRow, condition, [list(run_ids)]):
         found.setdefault(str(row.run_id), []).append(row)
     return found

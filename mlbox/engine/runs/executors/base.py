@@ -147,6 +147,15 @@ class RemoteExecutor(Executor, Protocol):
         ...
 
 
+@runtime_checkable
+class Telling(Protocol):
+    """An executor that learns of the end of a run before it is polled."""
+
+    def on_end(self, handle: Handle, act: Callable[[], None]) -> None:
+        """Call ``act`` when the process of ``handle`` ends, from any thread; that it does is no promise."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What a function asks of an executor, known before there is a run."""

@@ -11,6 +11,7 @@ import os
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,6 +22,7 @@ from mlbox.engine.runs.csv_inputs import as_csv
 from mlbox.engine.runs.environments import Environment, Environments, requirement_name
 from mlbox.engine.runs.executors.base import EXECUTORS, Capabilities, Handle, LogSink, RunSpec, Status
 from mlbox.engine.runs.executors.endings import ended, note_stop, out_of_memory, read_json, without_report, write_json
+from mlbox.engine.runs.executors.ends import Ends
 from mlbox.engine.runs.executors.processes import (
     kill_group,
     members,
@@ -61,6 +63,7 @@ class LocalExecutor:
         self._environments = Environments(home, settings)
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._processors = Processors()
+        self._ends = Ends()
         self._lock = threading.Lock()
 
     def submit(self, spec: RunSpec, sink: LogSink) -> Handle:
@@ -121,6 +124,10 @@ class LocalExecutor:
             report = {**report, "reason": told["reason"], "error": {**error, **told["error"]}}
         return ended(handle, report, code)
 
+    def on_end(self, handle: Handle, act: Callable[[], None]) -> None:
+        """The system tells of the end of a process."""
+        self._ends.tell(handle["pid"], act)
+
     def logs(self, handle: Handle, offset: int) -> tuple[bytes, int]:
         """Output from ``offset`` on."""
         try:
@@ -171,6 +178,7 @@ class LocalExecutor:
             MLBOX_URL=spec.url,
             MLBOX_TOKEN=spec.token,
             MLBOX_RUN_ID=spec.run_id,
+            MLBOX_SPOOL="collected",
             MLBOX_RUN_FOLDER=str(spec.run_folder),
             MLBOX_CODE_FOLDER=str(spec.code_folder),
             MLBOX_INPUTS=json.dumps(inputs),

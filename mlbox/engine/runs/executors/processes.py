@@ -68,12 +68,12 @@ def members(group: int) -> list[int]:
     """Processes of the group, and of the session that its leader began, without zombies; nothing where there is no
     ``/proc``."""
     found = []
-    for entry in Path("/proc").iterdir() if Path("/proc/self/stat").exists() else ():
-        if entry.name.isdigit():
-            with suppress(OSError, IndexError, ValueError):
-                fields = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
-                if group in (int(fields[2]), int(fields[3])) and fields[0] not in {"Z", "X"}:
-                    found.append(int(entry.name))
+    for name in os.listdir("/proc") if os.path.exists("/proc/self/stat") else ():
+        if name.isdigit():
+            pid = int(name)
+            with suppress(OSError):  # asking the system is a hundred times quicker than reading every file
+                if group in (os.getpgid(pid), os.getsid(pid)) and start_time(pid) is not None:
+                    found.append(pid)
     return found
 
 
@@ -110,7 +110,7 @@ def group_alive(group: int) -> bool:
 def kill_group(group: int, grace: float) -> None:
     """End a process group whole, with those of its session that have made groups of their own: ask (SIGTERM), wait up
     to ``grace`` seconds, then kill."""
-    if group <= 1 or group == os.getpgrp():
+    if group <= 1 or group == os.getpgrp() or not group_alive(group):
         return
     _signal(group, signal.SIGTERM)
     _signal(group, signal.SIGCONT)  # a stopped process would never see the request
