@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.access import acting
@@ -15,7 +16,8 @@ from mlbox.engine.catalog.duckdb_errors import located, translate
 from mlbox.engine.security.pressure import Pressure
 from mlbox.sql import untyped
 from mlbox.sql.parameters import for_query
-from mlbox.sql.rows import QueryRows, whole_table
+from mlbox.sql.rows import QueryRows, Shown, shown, whole_table
+from mlbox.sql.script import REMEMBERED, REMEMBERED_CHARACTERS
 
 if TYPE_CHECKING:
     import pyarrow
@@ -86,20 +88,26 @@ class PlainSql:
             command = replace(command, row_limit=limit)
         if command.transaction is not None:
             return _in_transaction(command.transaction, command, kind)
+        if kind in READING:
+            with suppress(duckdb.TransactionException):  # of one that writes; every other error is one of ours by now
+                return self._in_session(command, kind, reading=True)
+        return self._in_session(command, kind, reading=False)
+
+    def _in_session(self, command: RunSql, kind: str, *, reading: bool) -> Result:
+        import duckdb
+
         with ExitStack() as session:
-            cursor = session.enter_context(self._catalog.session(command.project))
+            cursor = session.enter_context(
+                self._catalog.session(command.project, reading=reading and _leaves_nothing(command))
+            )
             over = session.enter_context(self._watched(cursor))
             try:
-                if kind in READING:
-                    try:
-                        return self._read(cursor, command, session)
-                    except duckdb.TransactionException as error:
-                        if "read-only" not in str(error) or acting() is not None:
-                            raise
-                return self._write(cursor, command, kind)
+                return self._read(cursor, command, session) if reading else self._write(cursor, command, kind)
             except duckdb.Error as error:
                 if over():
                     raise self._pressure.error(command.query.where(0)) from None
+                if reading and _writes(error) and acting() is None:
+                    raise
                 if kind in READING:
                     raise located(cursor, error, command.query, for_query(command.query, command.parameters)) from None
                 raise translate(error, command.query) from None
@@ -119,10 +127,10 @@ class PlainSql:
             transaction.callback(_rollback, cursor)
             if not command.streamed:
                 return _with_rows(*fetch(cursor, command))
-            relation = _relation(cursor, command)
-            if relation is None:
+            found = _shown(cursor, command)
+            if found is None:
                 return Result("done")
-            rows = QueryRows(relation, command.query, limit=command.row_limit)
+            rows = QueryRows(found, command.query, limit=command.row_limit)
             session.push(transaction.pop_all())
             rows.release = session.pop_all().close
             return Result(rows=rows)
@@ -141,15 +149,25 @@ class PlainSql:
         return _written(kind, table, truncated)
 
 
+def _leaves_nothing(command: RunSql) -> bool:
+    """Whether the session is as it was when the transaction is over. Rows that are streamed may be left half read."""
+    return not command.streamed and "setseed" not in command.query.text.lower()
+
+
+def _writes(error: Exception) -> bool:
+    """Whether a statement failed because it writes."""
+    import duckdb
+
+    return isinstance(error, duckdb.TransactionException) and "read-only" in str(error)
+
+
 def _in_transaction(transaction: Transaction, command: RunSql, kind: str) -> Result:
     """Carry out a statement of a session that holds a transaction open."""
 
     def read(cursor: DuckDBPyConnection, command: RunSql) -> Result:
-        relation = _relation(cursor, command)
+        found = _shown(cursor, command)
         return (
-            Result("done")
-            if relation is None
-            else Result(rows=QueryRows(relation, command.query, limit=command.row_limit))
+            Result("done") if found is None else Result(rows=QueryRows(found, command.query, limit=command.row_limit))
         )
 
     def write(cursor: DuckDBPyConnection, command: RunSql) -> Result:
@@ -181,27 +199,36 @@ def statement_kind(query: Query) -> str:
     import duckdb
 
     try:
-        found = duckdb.extract_statements(query.text)
+        found = (_kinds_again if len(query.text) <= REMEMBERED_CHARACTERS else _kinds)(query.text)
     except duckdb.Error as error:
         raise _syntax(error, query) from None
     if len(found) != 1:
         raise StatementError("one statement was expected", where=query.where(0))
-    return str(found[0].type).rpartition(".")[2]
+    return found[0]
+
+
+def _kinds(text: str) -> tuple[str, ...]:
+    import duckdb
+
+    return tuple(str(found.type).rpartition(".")[2] for found in duckdb.extract_statements(text))
+
+
+_kinds_again = lru_cache(REMEMBERED)(_kinds)
 
 
 def fetch(cursor: DuckDBPyConnection, command: RunSql) -> tuple[pyarrow.Table | None, bool]:
     """Rows of a statement, up to its limit, and whether there were more. VARIANT columns come as JSON."""
-    relation = _relation(cursor, command)
-    if relation is None:
+    found = _shown(cursor, command)
+    if found is None:
         return None, False
     if command.row_limit is None:
-        return whole_table(relation), False
-    rows = QueryRows(relation, command.query, limit=command.row_limit)
+        return whole_table(found), False
+    rows = QueryRows(found, command.query, limit=command.row_limit)
     return rows.table(), rows.truncated
 
 
-def _relation(cursor: DuckDBPyConnection, command: RunSql) -> Any:
-    return cursor.sql(command.query.text, params=for_query(command.query, command.parameters))
+def _shown(cursor: DuckDBPyConnection, command: RunSql) -> Shown | None:
+    return shown(cursor, command.query, for_query(command.query, command.parameters))
 
 
 def _rollback(cursor: DuckDBPyConnection) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.underway import current
 from mlbox.engine.catalog.duckdb_errors import translate
+from mlbox.sql.script import REMEMBERED, REMEMBERED_CHARACTERS
 
 if TYPE_CHECKING:
     import pyarrow
+    from duckdb import DuckDBPyConnection
 
     from mlbox.base.command import Query
 
@@ -26,8 +29,7 @@ class QueryRows:
     The first batch is computed at once, so that what is wrong with the query is told before anything is delivered.
     """
 
-    def __init__(self, relation: Any, query: Query, *, limit: int | None) -> None:
-        relation, marks = _readable(relation)
+    def __init__(self, rows: Shown, query: Query, *, limit: int | None) -> None:
         self._query = query
         self._limit = limit
         self._underway = current()
@@ -36,8 +38,8 @@ class QueryRows:
         """Ends the transaction that the rows are read in."""
         self.truncated = False
         """Whether there were more than ``limit`` rows; known at the end."""
-        self._reader = relation.to_arrow_reader(BATCH_ROWS)
-        self._schema = _marked(self._reader.schema, marks)
+        self._reader = rows.relation.to_arrow_reader(BATCH_ROWS)
+        self._schema = _marked(self._reader.schema, rows.marks)
         self._first = self._next()
 
     @property
@@ -97,11 +99,14 @@ class QueryRows:
         return pyarrow.Table.from_batches(list(self), schema=self._schema)
 
 
-def whole_table(relation: Any) -> pyarrow.Table:
-    """All rows of a relation, however many."""
-    relation, marks = _readable(relation)
-    table: pyarrow.Table = relation.to_arrow_table()
-    return table.cast(_marked(table.schema, marks)) if marks else table
+def whole_table(rows: Shown) -> pyarrow.Table:
+    """All rows, however many."""
+    import pyarrow
+
+    table: pyarrow.Table = rows.relation.to_arrow_table()
+    if not rows.marks:
+        return table
+    return pyarrow.Table.from_arrays(table.columns, schema=_marked(table.schema, rows.marks))
 
 
 def _told(error: Exception, query: Query) -> Exception:
@@ -114,8 +119,29 @@ def _told(error: Exception, query: Query) -> Exception:
     return translate(error, query)
 
 
-def _readable(relation: Any) -> tuple[Any, dict[int, str]]:
-    """The relation with VARIANT columns as JSON, and by position the types that Arrow has no name for."""
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A relation that Arrow can take, and by position the types that Arrow has no name for."""
+
+    relation: Any
+    marks: dict[int, str]
+
+
+def shown(cursor: DuckDBPyConnection, query: Query, parameters: Any) -> Shown | None:
+    """The rows of a statement with VARIANT columns as JSON; None when there are none to be read.
+
+    DuckDB binds a text to tell its columns, and once more around the casts. Of a text that names nothing but public
+    views and their columns, which stay what they are, the casts are remembered.
+    """
+    import duckdb
+
+    known = _known.get(query.text)
+    if known is not None:
+        with suppress(duckdb.BinderException, duckdb.CatalogException):  # it is told below, in the user's own text
+            return Shown(cursor.sql(known[0], params=parameters), known[1])
+    relation = cursor.sql(query.text, params=parameters)
+    if relation is None:
+        return None
     types = [str(kind) for kind in relation.types]
     variants = {place for place, kind in enumerate(types) if "VARIANT" in kind}
     marks = {place: kind for place, kind in enumerate(types) if kind in MARKED}
@@ -124,7 +150,28 @@ def _readable(relation: Any) -> tuple[Any, dict[int, str]]:
         columns = [f"#{place + 1}{'::JSON' if place in variants else ''} AS {name}" for place, name in enumerate(names)]
         relation = relation.project(", ".join(columns))
         marks.update(dict.fromkeys(variants, "JSON"))
-    return relation, marks
+        if _reads_views_alone(cursor, query.text):
+            if len(_known) >= REMEMBERED:
+                _known.clear()
+            _known[query.text] = (f"SELECT {', '.join(columns)} FROM ({query.text}\n)", marks)
+    return Shown(relation, marks)
+
+
+_known: dict[str, tuple[str, dict[int, str]]] = {}
+"""Texts with the casts around them, and the marks."""
+
+
+def _reads_views_alone(cursor: DuckDBPyConnection, text: str) -> bool:
+    """Whether ``text`` surely reads views of ``ml`` and calls nothing, so that its columns are the same at any time."""
+    import duckdb
+
+    if len(text) > REMEMBERED_CHARACTERS or "(" in text:
+        return False
+    try:
+        tables = cursor.get_table_names(text, qualified=True)
+    except duckdb.Error:
+        return False
+    return bool(tables) and all(table.lower().replace('"', "").startswith(("ml.", "catalog.ml.")) for table in tables)
 
 
 def _marked(schema: pyarrow.Schema, marks: dict[int, str]) -> pyarrow.Schema:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from mlbox.base.command import Command, Query, RunSql
 from mlbox.base.errors import StatementError, Where
@@ -16,6 +17,10 @@ _HEAD = 16
 """So many tokens tell whether a statement is ours,"""
 _HEAD_CHARACTERS = 400
 """and so many characters whether it is misspelt."""
+REMEMBERED = 256
+"""Texts of which it is remembered what they are: programs and pages send the same ones again and again,"""
+REMEMBERED_CHARACTERS = 4_096
+"""each at most so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,15 @@ class Statement:
 
 def split(text: str) -> list[Statement]:
     """The statements of a script. Comments and semicolons between them vanish."""
+    return list(_split_again(text)) if len(text) <= REMEMBERED_CHARACTERS else _split(text)
+
+
+@lru_cache(REMEMBERED)
+def _split_again(text: str) -> tuple[Statement, ...]:
+    return tuple(_split(text))
+
+
+def _split(text: str) -> list[Statement]:
     single = _single_plain(text)
     if single is not None:
         return [single]
@@ -99,17 +113,25 @@ def parse(statement: Statement, project: str, parameters: Given = None, *, toler
     With ``tolerant``, parameters without a value are accepted: the statement is only being checked.
     Raises ``StatementError``.
     """
-    scope = Scope(statement.source, project, Parameters(parameters, tolerant=tolerant))
     if statement.ours:
+        scope = Scope(statement.source, project, Parameters(parameters, tolerant=tolerant))
         try:
             return parse_statement(Cursor.over(scope, statement.text, statement.offset))
         except RecursionError:
             where = Where.at(statement.source, statement.offset)
             raise StatementError("too deeply nested", hint="take some brackets or EXPLAINs away", where=where) from None
-    head = Cursor.over(scope, statement.text[:_HEAD_CHARACTERS], statement.offset)
-    refuse_misspelt(head, starts(), statement.text)
+    (_check_again if len(statement.source) <= REMEMBERED_CHARACTERS else _check)(statement)
     query = Query(statement.text, statement.offset, statement.source)
     return RunSql(query=query, project=project, parameters=used(statement.text, parameters))
+
+
+def _check(statement: Statement) -> None:
+    """Raise ``StatementError`` for a plain statement whose first words nobody has."""
+    head = Cursor.over(Scope(statement.source, ""), statement.text[:_HEAD_CHARACTERS], statement.offset)
+    refuse_misspelt(head, starts(), statement.text)
+
+
+_check_again = lru_cache(REMEMBERED)(_check)
 
 
 class SqlParser:

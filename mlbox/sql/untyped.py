@@ -32,22 +32,28 @@ def refuse(query: Query, view: str | None = None) -> None:
 
     ``view`` is what the text is a condition on; without it the views are looked for behind FROM and JOIN.
     """
-    text = _HIDDEN.sub(lambda found: " " * len(found[0]), query.text).lower()
+    found = _found(query.text, view)
+    if found:
+        written = query.text[slice(*found)]
+        raise StatementError(
+            f"{written} can be of any type, and DuckDB compares types before numbers: the answer would be wrong",
+            hint=f"say that it is a number: {written}::DOUBLE",
+            where=query.where(found[0]),
+        )
+
+
+def _found(written: str, view: str | None) -> tuple[int, int] | None:
+    """Where such a field stands, from and to."""
+    text = _HIDDEN.sub(lambda found: " " * len(found[0]), written).lower()
     views = [view] if view else _read(text)
     names = sorted({name for one in views for name in _columns().get(one, ())})
     if not names:
-        return
+        return None
     field = rf"(?P<field>\b(?:{'|'.join(names)})\s*\.\s*{_NAME})"
     found = re.search(rf"{field}\s*{_OPERATOR}\s*{_DECIMAL}", text) or re.search(
         rf"(?<![\w.]){_DECIMAL}\s*{_OPERATOR}\s*(?:{_NAME}\s*\.\s*)?{field}(?!\s*::|\.|\w)", text
     )
-    if found:
-        written = query.text[found.start("field") : found.end("field")]
-        raise StatementError(
-            f"{written} can be of any type, and DuckDB compares types before numbers: the answer would be wrong",
-            hint=f"say that it is a number: {written}::DOUBLE",
-            where=query.where(found.start("field")),
-        )
+    return found.span("field") if found else None
 
 
 def _read(text: str) -> list[str]:

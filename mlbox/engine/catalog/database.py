@@ -5,20 +5,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from secrets import token_hex
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlbox.base.access import Access, acting, is_said
 from mlbox.base.clock import now
-from mlbox.base.errors import Forbidden, HomeError, StatementError
+from mlbox.base.errors import HomeError, StatementError
 from mlbox.base.home import Home
 from mlbox.base.names import DEFAULT_PROJECT, literal, quote
 from mlbox.base.settings import Settings
-from mlbox.base.underway import current, interrupting, measuring
+from mlbox.base.underway import interrupting
 from mlbox.engine.catalog import migrations, run_logs
 from mlbox.engine.catalog.duckdb_errors import located, translate
+from mlbox.engine.catalog.sessions import Sessions
 from mlbox.engine.catalog.tables import projects
 from mlbox.engine.catalog.writer import Writer
 
@@ -38,13 +38,13 @@ class Catalog:
         self.home = home
         self.connection = connection
         """The root connection; for registering functions only."""
-        self.shared = False
-        """Whether the home has members; told by them."""
         self.fenced = False
         """Whether DuckDB was locked when the home was opened, so that members may be let in."""
         self._idle: list[DuckDBPyConnection] = []
-        self._sessions: dict[str, tuple[str, Access | None]] = {}
         self._lock = threading.Lock()
+        self.sessions = Sessions(self.cursor)
+        self.shared = False
+        """Whether the home has members; told by them."""
         self._metadata = Writer(self.cursor(), "catalog", settings.commit_batch)
         self._data = Writer(self.cursor(), "data", settings.commit_batch)
 
@@ -90,6 +90,7 @@ class Catalog:
             for cursor in self._idle:
                 cursor.close()
             self._idle.clear()
+        self.sessions.close()
         for database in ("catalog", "data"):
             with suppress(Exception):
                 self.connection.execute(f"CHECKPOINT {database}")
@@ -163,23 +164,12 @@ class Catalog:
         found = self.rows(sql, parameters)
         return found[0] if found else None
 
-    @contextmanager
-    def session(self, project: str) -> Iterator[DuckDBPyConnection]:
-        """A cursor on which names mean what they mean in ``project``."""
-        cursor = self.cursor()
-        key, access = token_hex(24), self._acting(project)
-        try:
-            projects.require(cursor, project)
-            cursor.execute(f"SET search_path = {literal(f'data.{quote(project)},catalog.ml')}")
-            cursor.execute(f"SET VARIABLE mlbox_session = {literal(key)}")
-            if access is not None:
-                _narrow(cursor, access)
-            self._sessions[key] = (project, access)
-            with interrupting(cursor.interrupt), _progress(cursor):
-                yield cursor
-        finally:
-            self._sessions.pop(key, None)
-            cursor.close()
+    def session(self, project: str, *, reading: bool = False) -> AbstractContextManager[DuckDBPyConnection]:
+        """A cursor on which names mean what they mean in ``project``.
+
+        With ``reading`` it may be one that was used before: the caller ends its transaction and leaves nothing behind.
+        """
+        return self.sessions.open(project, self._acting(project), reading=reading)
 
     def _acting(self, project: str) -> Access | None:
         """For whom a session is. Where nobody said it (work in the background), ``project`` is all it sees."""
@@ -192,19 +182,14 @@ class Catalog:
 
         The key cannot be guessed. Cursors of the house have none; nobody else's statement runs on them.
         """
-        if not key:
-            return DEFAULT_PROJECT, None
-        try:
-            return self._sessions[key]
-        except KeyError:
-            raise Forbidden("there is no such session") from None
+        return self.sessions.of(key)
 
     def query(self, project: str, query: Query, parameters: Any = None) -> pyarrow.Table:
         """Rows of the user's SQL, read-only; DuckDB's errors point into the user's text."""
         import duckdb
 
         _check_single(query)
-        with self.session(project) as cursor:
+        with self.session(project, reading=True) as cursor:
             cursor.execute("BEGIN TRANSACTION READ ONLY")
             try:
                 relation = cursor.sql(query.text, params=parameters or None)
@@ -229,29 +214,6 @@ class Catalog:
             except duckdb.Error as error:
                 raise translate(error, query.within(prefix)) from None
         return [(row[0], row[1]) for row in rows]
-
-
-@contextmanager
-def _progress(cursor: DuckDBPyConnection) -> Iterator[None]:
-    """DuckDB's own measure of its query; it counts for this cursor only, and prints nothing."""
-    if current() is None:
-        yield
-        return
-    cursor.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")
-
-    def measure() -> float | None:
-        percent = cursor.query_progress()
-        return percent / 100 if percent >= 0 else None
-
-    with measuring(measure):
-        yield
-
-
-def _narrow(cursor: DuckDBPyConnection, access: Access) -> None:
-    """Say whose session it is: the views of ``ml`` show what that member may see."""
-    cursor.execute(f"SET VARIABLE mlbox_user = {literal(access.user)}")
-    for name, found in (("projects", sorted(access.roles)), ("administered", access.administers())):
-        cursor.execute(f"SET VARIABLE mlbox_{name} = [{', '.join(map(literal, found))}]::VARCHAR[]")
 
 
 def _ensure_default_project(catalog: Catalog) -> None:

@@ -104,6 +104,7 @@ class Projects:
         self._catalog.write(lambda cursor: projects.delete(cursor, name))
         with self._catalog.transaction_data() as cursor:
             projects.delete_data(cursor, name)
+        self._catalog.sessions.forget(name)
         for hook in self.dropped:
             hook(name)
         self._bus.publish(Event("project.dropped", name, name))
