@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -55,6 +56,8 @@ class Server:
                 break
         else:
             raise AssertionError("the server did not start:\n" + "".join(self.output))
+        # What is not read would stop the server once the pipe is full.
+        threading.Thread(target=self.output.extend, args=(self.process.stdout,), daemon=True).start()
         told = json.loads((self.home / "server.json").read_text())
         self.url, self.pg_port = told["url"], told.get("pg_port")
 

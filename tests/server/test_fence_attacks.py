@@ -190,6 +190,8 @@ WRITES = {
     "token_of_the_owner": "CREATE TOKEN FOR 'local'",
     "function_from_a_file_of_the_server": "CREATE FUNCTION f FROM '{passwd}'",
     "model_from_a_file_of_the_server": "CREATE MODEL m FROM '{home}/catalog.duckdb'",
+    "mount_of_the_host": "CREATE FUNCTION f FROM 'module:os' HANDLER getcwd RUNTIME docker WITH (mounts = ['/:/host'])",
+    "repository_on_the_server": "CREATE FUNCTION f FROM 'git+file://{home}'",
     "run_over_a_file_of_the_server": "RUN f INPUTS (a = '{passwd}')",
     "run_over_other_project": "RUN f FROM closed.hidden_table",
     "run_over_a_query_of_other_project": "RUN f FROM (SELECT * FROM closed.hidden_table)",

@@ -31,6 +31,11 @@ from mlbox.engine.security.members import Members
 
 STATEMENTS = frozenset({"body", "finally_", "statement"})
 """Fields that hold a whole statement as text; it is judged when it is carried out, for the one who kept it."""
+REACHES = frozenset(
+    {"mounts", "volumes", "network", "namespace", "service_account", "env_secrets", "image_pull_secrets"}
+)
+"""Options of functions by which an engine gives a run what is not its project's: folders of the host, secrets of the
+cluster."""
 PATHS = frozenset({"path", "source", "uri", "inputs"})
 """Fields that hold paths of files on the server."""
 
@@ -84,6 +89,12 @@ class Permission:
         project = _project_of(command, caller)
         if not (isinstance(command, Show) and command.noun in ("projects", "tokens")):
             self._role(command, project, access)
+        beyond = sorted(REACHES & set(getattr(command, "options", ())))
+        if command.statement == "CREATE FUNCTION" and beyond:
+            raise Forbidden(
+                f"the option {beyond[0]} reaches beyond the run and is for the owner of the server",
+                hint="leave it out, or ask the owner to make the function",
+            )
         for part in _parts(command):
             if isinstance(part.value, Ref):
                 if not access.sees(part.value.project):
