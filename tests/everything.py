@@ -42,16 +42,21 @@ def handler(ctx, frame=None, lr=1.0):
 """
 
 
+def write_files(folder: Path) -> None:
+    """The files that the script reads."""
+    folder.mkdir(exist_ok=True)
+    model = scaled(0.1, width=1)
+    (folder / "model.onnx").write_bytes(model)
+    (folder / "train.py").write_text(TRAIN % model.hex())
+
+
 class Everything:
     """The house, a session in project ``shop``, and the folder of its files."""
 
     def __init__(self, house: Any, folder: Path) -> None:
         self.house = house
         self.folder = folder
-        folder.mkdir(exist_ok=True)
-        model = scaled(0.1, width=1)
-        (folder / "model.onnx").write_bytes(model)
-        (folder / "train.py").write_text(TRAIN % model.hex())
+        write_files(folder)
         self.session = Session(house.catalog, house.dispatcher, Caller(), base_folder=str(folder))
         for statement in SCRIPT.strip().split(";\n"):
             self.run(statement)

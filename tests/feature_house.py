@@ -46,7 +46,7 @@ class FeatureHouse:
         bus.listen(self.events.append)
         self.features = Features(catalog=self.catalog, bus=bus, home=self.home)
         self.projects = Projects(self.catalog, bus)
-        self.projects.on_drop.append(self.features.forget_project)
+        self.projects.removal.ending.append(self.features.forget_project)
 
     def close(self) -> None:
         self.features.close()

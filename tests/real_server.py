@@ -21,8 +21,15 @@ __all__ = ["Server", "wait_until"]
 class Server:
     """``mlbox up`` in a process of its own."""
 
-    def __init__(self, home: Path, *flags: str, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *flags: str,
+        environment: dict[str, str] | None = None,
+        program: tuple[str, ...] = ("-m", "mlbox"),
+    ) -> None:
         self.home = home
+        self.program = program
         self.environment = {**os.environ, **(environment or {})}
         self.flags = flags
         self.start()
@@ -32,8 +39,7 @@ class Server:
         self.process = subprocess.Popen(
             [
                 sys.executable,
-                "-m",
-                "mlbox",
+                *self.program,
                 "--home",
                 str(self.home),
                 "up",

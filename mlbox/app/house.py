@@ -88,9 +88,7 @@ class House:
         )
         self.monitors.add_to(self.workflows.alterations)
         self.scheduler = Scheduler([self.workflows.schedules, self.monitors], self.bus)
-        self.projects = Projects(self.catalog, self.bus)
-        self.projects.on_drop.append(self.features.forget_project)
-        self.projects.dropped.append(self.members.forget_project)
+        self.projects = self._make_projects()
         plain = PlainSql(self.catalog, fence, settings)
         for service in (
             self.projects,
@@ -109,6 +107,20 @@ class House:
         Functions(self.catalog, self.features, self.models, fence).install()
         instance.lock(self.catalog, settings)
         self.bus.listen(self._keep_event)
+        self.projects.removal.complete()
+
+    def _make_projects(self) -> Projects:
+        """With all that has to end when a project goes, in this order."""
+        made = Projects(self.catalog, self.bus)
+        made.removal.users.append(self.features.vectors_elsewhere)
+        made.removal.ending += (
+            self.endpoints.forget_project,
+            self.runs.forget_project,
+            self.workflows.forget_project,
+            self.features.forget_project,
+            self.members.forget_project,
+        )
+        return made
 
     @classmethod
     def open(cls, home: Home, settings: Settings) -> House:

@@ -16,7 +16,7 @@ from mlbox.base.names import Ref
 from mlbox.base.settings import Settings
 from mlbox.base.suggest import did_you_mean
 from mlbox.engine.catalog import dependants
-from mlbox.engine.catalog.tables import endpoints, predictions, projects
+from mlbox.engine.catalog.tables import endpoints, projects
 from mlbox.engine.catalog.tables.endpoints import EndpointRow
 from mlbox.serve import definition, lineage
 from mlbox.serve.asgi import InferenceApp
@@ -82,6 +82,11 @@ class Endpoints:
 
     def flush(self) -> None:
         """Write the predictions that were made before this call."""
+        self._recorder.flush()
+
+    def forget_project(self, project: str) -> None:
+        """A project is dropped: its endpoints answer no more, and nothing of them waits to be written."""
+        self._directory.remove_project(project)
         self._recorder.flush()
 
     @property
@@ -255,9 +260,6 @@ class Endpoints:
             self._follow(lambda row: row.vector is not None)
         elif event.kind == "endpoint.dropped":
             self._directory.remove(event.project, event.object)
-        elif event.kind == "project.dropped":
-            self._directory.remove_project(event.project)
-            self._catalog.submit_data(lambda cursor: predictions.delete_project(cursor, event.project))
 
     def _follow(self, concerned: Callable[[EndpointRow], bool]) -> None:
         """Rebuild the endpoints that something has changed under; what cannot be rebuilt goes on as it was."""

@@ -9,21 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from slow_runs import SLOW, process_of, row
 from waiting import wait_until
-
-SLOW = """
-import time
-
-def slow(ctx, seconds: float = 20):
-    until = time.monotonic() + seconds
-    step = 0
-    while time.monotonic() < until:
-        ctx.log_metric("tick", step, step=step)
-        print("tick", step, flush=True)
-        step += 1
-        time.sleep(0.1)
-    ctx.log_metric("ticks", step)
-"""
 
 
 @pytest.fixture
@@ -33,25 +20,6 @@ def slow(own_server: Any, tmp_path: Path) -> Any:
     body = {"sql": "CREATE FUNCTION slow FROM 'slow.py'", "folder": str(tmp_path)}
     assert own_server.request("POST", "/sql", body)[0] == 200
     return own_server
-
-
-def row(server: Any, columns: str) -> list[Any]:
-    """The newest run."""
-    found: list[Any] = server.sql(f"SELECT {columns} FROM ml.runs ORDER BY created_at DESC LIMIT 1")[0]["rows"][0]
-    return found
-
-
-def process_of(server: Any) -> int:
-    """The process of the newest run: the one that works in the run's folder."""
-    (run_id,) = row(server, "id")
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                if run_id in os.readlink(entry / "cwd"):
-                    return int(entry.name)
-            except OSError:
-                continue
-    raise AssertionError("the run has no process")
 
 
 def test_acknowledged_statements_survive(own_server: Any) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from mlbox.base.clock import now
 from mlbox.base.command import Caller, Handler, Plan, Result, Step
-from mlbox.base.errors import AlreadyExists, Conflict, Invalid
+from mlbox.base.errors import AlreadyExists, Invalid
 from mlbox.base.events import Bus, Event
-from mlbox.base.names import DEFAULT_PROJECT, check_project, quote
-from mlbox.engine.catalog.commands import CreateProject, DropProject, UseProject
+from mlbox.base.names import check_project, quote
+from mlbox.engine.catalog.commands import CreateProject, UseProject
+from mlbox.engine.catalog.project_removal import ProjectRemoval
 from mlbox.engine.catalog.tables import projects
 
 if TYPE_CHECKING:
@@ -18,21 +19,19 @@ if TYPE_CHECKING:
 
 
 class Projects:
-    """Answers CREATE, USE and DROP PROJECT. ``on_drop`` are called with the name of a project that goes, ``dropped``
-    with that of one that is gone."""
+    """Answers CREATE and USE PROJECT, and what belongs to their life: ``removal`` answers DROP PROJECT."""
 
     def __init__(self, catalog: Catalog, bus: Bus) -> None:
         self._catalog = catalog
         self._bus = bus
-        self.on_drop: list[Callable[[str], None]] = []
-        self.dropped: list[Callable[[str], None]] = []
+        self.removal = ProjectRemoval(catalog, bus)
 
     def handlers(self) -> Iterable[Handler]:
         """Three."""
         return (
             Handler(UseProject, self.plan_use, self.use),
             Handler(CreateProject, self.plan_create, self.create),
-            Handler(DropProject, self.plan_drop, self.drop),
+            *self.removal.handlers(),
         )
 
     def plan_create(self, command: CreateProject, caller: Caller) -> Plan:
@@ -60,6 +59,7 @@ class Projects:
         row = projects.ProjectRow(
             name, command.comment, str(command.options.get("owner", caller.user)), now(), None, command.options
         )
+        self.removal.finish(name)  # one of this name that was dropped and has left something
         self._catalog.write_data(
             lambda cursor: cursor.execute(f"CREATE SCHEMA IF NOT EXISTS data.{quote(name)}") and None
         )
@@ -77,35 +77,3 @@ class Projects:
         """Which project; who keeps a session takes it from there."""
         name = command.name.lower()
         return Result(f"using project {name}", facts={"project": name})
-
-    def plan_drop(self, command: DropProject, caller: Caller) -> Plan:
-        """A project that holds something goes only with CASCADE."""
-        name = command.name.lower()
-        with self._catalog.read() as cursor:
-            if command.if_exists and not projects.exists(cursor, name):
-                return Plan((Step("reuse", f"project {name}", "does not exist"),), {"exists": False})
-            projects.require(cursor, name)
-            held = projects.contents(cursor, name)
-        if name == DEFAULT_PROJECT:
-            raise Invalid("the project default cannot be dropped", hint="drop what it holds instead")
-        if held and not command.cascade:
-            told = ", ".join(f"{count} {table.replace('_', ' ')}" for table, count in held.items())
-            raise Conflict(f"project {name} is not empty: {told}", hint=f"DROP PROJECT {name} CASCADE drops all of it")
-        steps = [Step("drop", table.replace("_", " "), f"{count} of them") for table, count in held.items()]
-        return Plan((*steps, Step("drop", f"project {name}", f"schema data.{name}")), {"exists": True})
-
-    def drop(self, command: DropProject, plan: Plan, caller: Caller) -> Result:
-        """The catalog's rows go in one transaction; then the data, which nothing names any more."""
-        name = command.name.lower()
-        if not plan.resolved["exists"]:
-            return Result(f"there is no project {name}")
-        for hook in self.on_drop:
-            hook(name)
-        self._catalog.write(lambda cursor: projects.delete(cursor, name))
-        with self._catalog.transaction_data() as cursor:
-            projects.delete_data(cursor, name)
-        self._catalog.sessions.forget(name)
-        for hook in self.dropped:
-            hook(name)
-        self._bus.publish(Event("project.dropped", name, name))
-        return Result(f"dropped project {name}")

@@ -69,11 +69,18 @@ class Features:
         return self._retrieval.training_query(ref)
 
     def forget_project(self, project: str) -> None:
-        """Before a project is dropped: its online rows and what stands beside its features."""
-        for found in self._directory.sets_of(project):
-            with self._catalog.read() as cursor:
-                known = table.versions(cursor, found.project, found.name)
-            for _, set_id in known:
-                self._online.forget(set_id)
+        """A project is dropped: wait for those who write into its sets, then forget them and their online rows."""
         self._directory.forget(project)
-        self._catalog.write_data(lambda cursor: table.delete_definitions(cursor, project))
+        self._sets.settle(project)
+        self._directory.forget(project)
+        with self._catalog.read() as cursor:
+            known = table.ids_of(cursor, project)
+        for set_id in known:
+            self._online.forget(set_id)
+
+    def vectors_elsewhere(self, project: str) -> Iterable[str]:
+        """Feature vectors of other projects that read sets of ``project``."""
+        for found in self._directory.sets_of(project):
+            for vector in self._directory.readers(found):
+                if vector.project.lower() != project.lower():
+                    yield f"feature vector {vector.project}.{vector.name}"

@@ -59,6 +59,13 @@ class FeatureSets:
     def _locked(self, ref: Ref) -> AbstractContextManager[object]:
         return self._locks.setdefault((ref.project.lower(), ref.name.lower()), threading.RLock())
 
+    def settle(self, project: str) -> None:
+        """Wait for those who write into sets of a project now."""
+        for (owner, _), lock in list(self._locks.items()):
+            if owner == project.lower():
+                with lock:
+                    pass
+
     def plan_create(self, command: CreateFeatureSet, caller: Caller) -> Plan:
         """Bind the query, find and type the columns."""
         present = self._directory.find_set(command.ref)

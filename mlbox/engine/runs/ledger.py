@@ -95,6 +95,11 @@ class Ledger:
             row = runs.get(cursor, run_id)
         return row is None or lifecycle.is_final(row.state)
 
+    def ids_of(self, project: str) -> list[str]:
+        """Ids of all runs of a project."""
+        with self._catalog.read() as cursor:
+            return runs.ids_of(cursor, project)
+
     def ended_with_handle(self, runtimes: Collection[str]) -> list[RunRow]:
         """Ended runs of which their engine may still keep something."""
         if not runtimes:

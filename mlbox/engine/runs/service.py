@@ -39,6 +39,7 @@ from mlbox.engine.runs.importance import Importance
 from mlbox.engine.runs.ledger import Ending, Ledger
 from mlbox.engine.runs.output import Output
 from mlbox.engine.runs.planning import FrameQuery, Planner, Prepared, table_query
+from mlbox.engine.runs.project_end import ProjectEnd
 from mlbox.engine.runs.removal import Removal
 from mlbox.engine.runs.restart import Found, Restart
 from mlbox.engine.runs.supervise import Sources, Supervisor
@@ -101,6 +102,7 @@ class Runs:
         self._sweeps = Sweeps(attempts, self._supervisor, self._watches, Importance(artifacts, self.calls_home))
         self._removal = Removal(catalog, self._ledger, self.log_path)
         self._garbage = Garbage(catalog, settings, engines, self._ledger, self._removal)
+        self._project_end = ProjectEnd(shop, self._watches)
         self._restart = Restart(shop, attempts, self._supervisor, self._watches, self._sweeps)
 
     def handlers(self) -> Iterable[Handler]:
@@ -124,6 +126,10 @@ class Runs:
     def reattach(self) -> Found:
         """Once, at the start of the server: go on with the runs that had not ended."""
         return self._restart.reattach()
+
+    def forget_project(self, project: str) -> None:
+        """A project is dropped: end its runs, and remove their logs and folders."""
+        self._project_end.forget(project)
 
     def shutdown(self, seconds: float = 5.0) -> None:
         """Stop looking after runs. Processes go on; the next start finds them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -55,6 +56,8 @@ class Execution:
         self._bodies = bodies
         self._script = script
         self.row = row
+        self.ended = threading.Event()
+        """Set when its last row is written."""
         self.runner = Runner(
             definition.graph_of(script.steps),
             Work(self._perform, self._allowed, self._record),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlbox.base.clock import now
 from mlbox.base.command import Caller, Dispatcher, Handler, Parser, Plan, Result, Step
-from mlbox.base.errors import AlreadyExists, Invalid, MlboxError, NotFound
+from mlbox.base.errors import AlreadyExists, Invalid, MlboxError, NotFound, Unavailable
 from mlbox.base.events import Bus, Event
 from mlbox.base.ids import new_id
 from mlbox.base.names import check_name
@@ -66,6 +67,17 @@ class Workflows:
         if execution is not None:
             execution.runner.cancel()
         return execution is not None
+
+    def forget_project(self, project: str, timeout: float = 60.0) -> None:
+        """A project is dropped: start no further steps of its workflows, and wait for those that run."""
+        with self._lock:
+            live = [execution for execution in self._live.values() if execution.row.project == project]
+        for execution in live:
+            execution.runner.cancel()
+        deadline = time.monotonic() + timeout
+        for execution in live:
+            if not execution.ended.wait(max(0.0, deadline - time.monotonic())):
+                raise Unavailable(f"a step of workflow {execution.row.workflow} does not end")
 
     def shutdown(self, timeout: float = 5.0) -> None:
         """Start no further steps; wait for the running ones up to ``timeout`` seconds."""
@@ -203,6 +215,7 @@ class Workflows:
         finally:
             with self._lock:
                 self._live.pop(execution.row.id, None)
+            execution.ended.set()
 
     def _in_background(self, execution: Execution) -> None:
         try:

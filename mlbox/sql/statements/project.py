@@ -122,7 +122,8 @@ def _drop(cursor: Cursor) -> DropProject:
 statement(
     StatementSyntax(
         name="DROP PROJECT",
-        summary="Drop an empty project; with CASCADE also all that it holds.",
+        summary="Drop an empty project; with CASCADE also all that it holds: runs end, endpoints answer no more. "
+        "All or nothing, also when the server is killed meanwhile; refused while another project uses something of it.",
         syntax="DROP PROJECT [IF EXISTS] name [CASCADE]",
         examples=("DROP PROJECT fraud CASCADE",),
         starts=(("DROP", "PROJECT"),),

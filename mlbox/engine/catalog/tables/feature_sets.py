@@ -75,6 +75,12 @@ def versions(cursor: DuckDBPyConnection, project: str, name: str) -> list[tuple[
     ).fetchall()
 
 
+def ids_of(cursor: DuckDBPyConnection, project: str) -> list[str]:
+    """Ids of all versions of all sets of a project."""
+    rows = cursor.execute("SELECT id FROM data._mlbox.feature_definitions WHERE project = ?", [project]).fetchall()
+    return [row[0] for row in rows]
+
+
 def delete_definitions(cursor: DuckDBPyConnection, project: str, name: str | None = None) -> None:
     """Of a set, or of all sets of a project, with their ledger and statistics."""
     condition = "project = ?" + (" AND lower(name) = lower(?)" if name else "")

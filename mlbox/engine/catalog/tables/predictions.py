@@ -47,9 +47,3 @@ def count(cursor: DuckDBPyConnection, rows: Iterable[TrafficRow]) -> None:
             "last_request = greatest(traffic.last_request, excluded.last_request)",
             [row.project, row.endpoint, row.minute, row.requests, row.errors, row.unrecorded, row.last_request],
         )
-
-
-def delete_project(cursor: DuckDBPyConnection, project: str) -> None:
-    """Forget the predictions and counts of a project."""
-    for table in ("predictions", "traffic"):
-        cursor.execute(f"DELETE FROM data._mlbox.{table} WHERE project = ?", [project])

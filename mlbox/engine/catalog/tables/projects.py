@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any
 from mlbox.base.errors import NotFound
 from mlbox.base.names import quote
 from mlbox.base.suggest import did_you_mean
+from mlbox.engine.catalog.tables import feature_sets
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-CONTENTS = ("functions", "runs", "models", "feature_sets", "feature_vectors", "endpoints", "workflows", "monitors")
+CONTENTS = (
+    *("functions", "runs", "models", "feature_sets", "feature_vectors", "endpoints"),
+    *("workflows", "schedules", "monitors", "alerts", "secrets"),
+)
 """Tables of the catalog that tell whether a project holds something."""
 
 
@@ -67,28 +71,43 @@ def upsert(cursor: DuckDBPyConnection, row: ProjectRow) -> None:
     )
 
 
-def delete(cursor: DuckDBPyConnection, name: str) -> None:
-    """Delete the row and every row of other tables of the catalog that belongs to the project."""
-    tables = cursor.execute(
-        "SELECT DISTINCT table_name FROM duckdb_columns() "
-        "WHERE database_name = 'catalog' AND schema_name = 'main' AND column_name = 'project' "
-        "AND table_name IN (SELECT table_name FROM duckdb_tables() WHERE database_name = 'catalog')"
-    ).fetchall()
-    for (table,) in tables:
-        if table != "audit":
-            cursor.execute(f'DELETE FROM catalog.main."{table}" WHERE project = ?', [name])
+def delete_row(cursor: DuckDBPyConnection, name: str) -> None:
+    """The project itself: from now on nobody finds it."""
     cursor.execute("DELETE FROM catalog.main.projects WHERE name = ?", [name])
+
+
+def delete_rows(cursor: DuckDBPyConnection, name: str) -> None:
+    """Every row of other tables of the catalog that belongs to the project; what was done (``audit``) stays."""
+    for table in _tables_of_projects(cursor, "catalog", "main"):
+        if table != "audit":
+            cursor.execute(f"DELETE FROM catalog.main.{quote(table)} WHERE project = ?", [name])
+
+
+def _tables_of_projects(cursor: DuckDBPyConnection, database: str, schema: str) -> list[str]:
+    """Tables with a column ``project``."""
+    rows = cursor.execute(
+        "SELECT table_name FROM duckdb_columns() JOIN duckdb_tables() USING (database_name, schema_name, table_name) "
+        "WHERE database_name = ? AND schema_name = ? AND column_name = 'project' ORDER BY ALL",
+        [database, schema],
+    ).fetchall()
+    return [row[0] for row in rows]
 
 
 def contents(cursor: DuckDBPyConnection, name: str) -> dict[str, int]:
     """How many objects of each kind a project holds; kinds without any are left out."""
     parts = [f"SELECT '{table}', count(*) FROM catalog.main.{table} WHERE project = $name" for table in CONTENTS]
+    parts.append(
+        "SELECT 'tables_and_views', count(*) FROM information_schema.tables "
+        "WHERE table_catalog = 'data' AND table_schema = $name AND table_name NOT IN "
+        "(SELECT name FROM catalog.main.feature_sets WHERE project = $name)"
+    )
     rows = cursor.execute(" UNION ALL ".join(parts), {"name": name}).fetchall()
     return {table: count for table, count in rows if count}
 
 
 def delete_data(cursor: DuckDBPyConnection, name: str) -> None:
-    """Drop the project's schema and the hidden tables of its feature sets."""
+    """All of the project in the data file: its schema, the hidden tables of its feature sets with their definitions,
+    ledger and statistics, its predictions."""
     cursor.execute(f"DROP SCHEMA IF EXISTS data.{quote(name)} CASCADE")
     hidden = cursor.execute(
         "SELECT table_name FROM duckdb_tables() WHERE database_name = 'data' AND schema_name = '_sets' "
@@ -97,3 +116,6 @@ def delete_data(cursor: DuckDBPyConnection, name: str) -> None:
     ).fetchall()
     for (table,) in hidden:
         cursor.execute(f"DROP TABLE data._sets.{quote(table)}")
+    feature_sets.delete_definitions(cursor, name)
+    for table in _tables_of_projects(cursor, "data", "_mlbox"):
+        cursor.execute(f"DELETE FROM data._mlbox.{quote(table)} WHERE project = ?", [name])

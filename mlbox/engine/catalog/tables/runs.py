@@ -203,6 +203,12 @@ def active(cursor: DuckDBPyConnection) -> list[RunRow]:
     return select(cursor, f"state NOT IN ({marks}) AND runtime != '{EXTERNAL}' ORDER BY id", FINAL)
 
 
+def ids_of(cursor: DuckDBPyConnection, project: str) -> list[str]:
+    """Ids of all runs of a project."""
+    rows = cursor.execute("SELECT id FROM catalog.main.runs WHERE project = ?", [project]).fetchall()
+    return [row[0] for row in rows]
+
+
 def ended_with_handle(cursor: DuckDBPyConnection, runtimes: Iterable[str]) -> list[RunRow]:
     """Ended runs of these runtimes that still have a handle, oldest first."""
     marks = ", ".join("?" for _ in FINAL)
