@@ -97,13 +97,16 @@ class Provenance:
 _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 
+_KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+
+
 def _convert(name: str, text: Any, kind: type, source: str) -> Any:
     if isinstance(text, kind) and not (kind is int and isinstance(text, bool)):
         return text
     try:
         return _BOOLEANS[str(text).lower()] if kind is bool else kind(text)
     except (TypeError, ValueError, KeyError):
-        raise Invalid(f"setting {name} = {text!r} ({source}) is not {kind.__name__}") from None
+        raise Invalid(f"setting {name} = {text!r} ({source}) is not {_KINDS[kind]}") from None
 
 
 def load(

@@ -31,6 +31,12 @@ _SHARED = {
 }
 """First words that both have, with the second words of DuckDB's."""
 
+_HELP = {
+    "HELP": "the shell has .help; all statements are in docs/reference/sql.md",
+    "EXIT": "the shell is left with .quit or Ctrl-D",
+    "QUIT": "the shell is left with .quit or Ctrl-D",
+}
+_SHOW = "SHOW TABLES, SHOW RUNS, SHOW MODELS, SHOW FUNCTIONS, ..: .help SHOW in the shell lists all"
 
 _TABLES_FOLLOW = frozenset("DESCRIBE DESC SHOW SET INSTALL".split())
 """Words that DuckDB lets a name follow, so that an unknown second word is no mistake of ours to tell."""
@@ -49,6 +55,10 @@ def refuse_misspelt(cursor: Cursor, known: Collection[tuple[str, ...]], text: st
     words = _words(cursor)
     if not words or words[0].key in _PLAIN:
         return
+    if len(words) == 1 and words[0].key in _HELP and cursor.index + 1 >= cursor.limit:
+        raise cursor.error(f"there is no statement {words[0].key}", _HELP[words[0].key], words[0])
+    if words[0].key == "SHOW" and cursor.index + 1 >= cursor.limit:
+        raise cursor.error("SHOW is not complete", _SHOW, words[0])
     second = words[1].key if len(words) > 1 else ""
     if second in _SHARED.get(words[0].key, ()) or _parses(text):
         return
@@ -72,6 +82,16 @@ def refuse_misspelt(cursor: Cursor, known: Collection[tuple[str, ...]], text: st
     hint = f"did you mean {' or '.join(f'{begun} {start}'.strip() for start in close)}?"
     shown = f"{begun} {wrong.text}".strip()
     raise cursor.error(f"there is no statement {shown}", hint if close else _follows(begun, longer), wrong)
+
+
+def meant_noun(text: str, known: Collection[tuple[str, ...]]) -> str | None:
+    """What ``SHOW name`` may have meant, of which no table has the name: a hint, or nothing."""
+    words = text.strip().rstrip(";").upper().split()
+    if len(words) != 2 or words[0] != "SHOW":
+        return None
+    nouns = [start[1:] for start in known if start[0] == "SHOW" and len(start) == 2]
+    close = _closest(words[1:], [*nouns, *((word,) for word in _SHARED["SHOW"])])
+    return f"did you mean {' or '.join(f'SHOW {word}' for word in close)}?" if close else None
 
 
 def _closest(words: list[str], starts: list[tuple[str, ...]]) -> list[str]:

@@ -121,7 +121,9 @@ def _by_name(given: Given) -> dict[str, Any]:
 
 def _missing(values: Mapping[str, Any]) -> str:
     given = ", ".join("$" + name for name in values)
-    return f"given: {given}" if given else "send parameters with the statement"
+    return (
+        f"given: {given}" if given else "send its value with the statement; on the command line: --param [NAME=]VALUE"
+    )
 
 
 def as_literal(value: Any) -> str:

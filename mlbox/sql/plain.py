@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from mlbox.base.access import acting
 from mlbox.base.command import Caller, Handler, Plan, Query, Result, RunSql, Step
-from mlbox.base.errors import Forbidden, StatementError
+from mlbox.base.errors import Forbidden, MlboxError, NotFound, StatementError
 from mlbox.base.ids import new_id
+from mlbox.base.names import quote
 from mlbox.engine.catalog.duckdb_errors import located, translate
 from mlbox.engine.security.pressure import Pressure
 from mlbox.sql import untyped
@@ -83,6 +84,8 @@ class PlainSql:
         import duckdb
 
         kind = plan.resolved["kind"]
+        if " ".join(command.query.text.upper().split()) == "SHOW TABLES":  # DuckDB adds the views of ml
+            command = replace(command, query=Query(f"SHOW TABLES FROM data.{quote(command.project)}"))
         if acting() is not None:
             limit = min(command.row_limit or self._member_rows, self._member_rows)
             command = replace(command, row_limit=limit)
@@ -109,7 +112,8 @@ class PlainSql:
                 if reading and _writes(error) and acting() is None:
                     raise
                 if kind in READING:
-                    raise located(cursor, error, command.query, for_query(command.query, command.parameters)) from None
+                    values = for_query(command.query, command.parameters)
+                    raise _meant(located(cursor, error, command.query, values), command.query) from None
                 raise translate(error, command.query) from None
 
     def _watched(self, cursor: DuckDBPyConnection) -> AbstractContextManager[Callable[[], bool]]:
@@ -159,6 +163,16 @@ def _writes(error: Exception) -> bool:
     import duckdb
 
     return isinstance(error, duckdb.TransactionException) and "read-only" in str(error)
+
+
+def _meant(error: MlboxError, query: Query) -> MlboxError:
+    """``error``, with the SHOW that was meant when its name is no table's."""
+    from mlbox.sql.grammar import starts
+    from mlbox.sql.misspelt import meant_noun
+
+    if isinstance(error, NotFound):
+        error.hint = meant_noun(query.text, starts()) or error.hint
+    return error
 
 
 def _in_transaction(transaction: Transaction, command: RunSql, kind: str) -> Result:

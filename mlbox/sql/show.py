@@ -93,7 +93,7 @@ class Reading:
                 raise Invalid(
                     f"SHOW {command.noun.upper()} takes no OF", hint=f"OF goes with: {', '.join(sorted(OWNERS))}"
                 )
-            conditions.append(f"starts_with({owner}, {literal(command.of)})")
+            conditions.append(self._owned(owner, command.of, project))
         if command.like is not None:
             if "name" not in names:
                 raise Invalid(f"SHOW {command.noun.upper()} takes no LIKE: its rows have no name", hint="use WHERE")
@@ -168,6 +168,15 @@ class Reading:
         """Bind the user's condition alone, so that an error points into the user's text."""
         prefix = f"SELECT 1 FROM catalog.ml.{command.noun} WHERE "
         self._catalog.describe(read.project, where.within(prefix))
+
+    def _owned(self, owner: str, name: str, project: str) -> str:
+        """The condition for rows of a run, found by id, prefix or name, its best trial's too; else of ``name``."""
+        if owner != "run_id":
+            return f"starts_with({owner}, {literal(name)})"
+        with self._catalog.read() as cursor:
+            projects.require(cursor, project)
+            run = runs.find(cursor, project, name)
+        return f"run_id IN ({', '.join(literal(id) for id in (run.id, run.best_trial) if id)})"
 
     def _run_id(self, ref: Ref) -> str:
         """Of the run that is called so; a prefix of an id that fits several is refused."""

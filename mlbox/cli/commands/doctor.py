@@ -14,8 +14,14 @@ from typing import NamedTuple
 
 from mlbox.base.errors import MlboxError
 from mlbox.base.home import Home, HomeLock, find_home
+from mlbox.base.settings import Settings
+from mlbox.base.suggest import did_you_mean
 
 HELP = "check this machine and the home, and say what to mend"
+
+
+OTHER_VARIABLES = "home url without_ui chromium hypothesis python debug delivery_seconds run_id run_folder".split()
+"""Variables that are no settings: the client's, and those of building and testing."""
 
 
 class Finding(NamedTuple):
@@ -34,7 +40,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """One line a check."""
     home = find_home(arguments.home)
-    checks: list[Callable[[Home], Finding]] = [_system, _home, _space, _server, _uv, _python, _dashboard, _engines]
+    checks: list[Callable[[Home], Finding]] = [
+        _system,
+        _home,
+        _space,
+        _server,
+        _uv,
+        _python,
+        _dashboard,
+        _engines,
+        _environment,
+    ]
     findings = [check(home) for check in checks]
     if arguments.json:
         print(json.dumps([finding._asdict() for finding in findings], indent=2))
@@ -117,3 +133,13 @@ def _engines(home: Home) -> Finding:
     from mlbox.engine.runs.executors.base import EXECUTORS
 
     return Finding("engines", "ok", ", ".join(EXECUTORS.names()))
+
+
+def _environment(home: Home) -> Finding:
+    """Variables that look like settings and are none are told, since nothing else would."""
+    known = {f"MLBOX_{name}".upper() for name in (*Settings.__dataclass_fields__, *OTHER_VARIABLES)}
+    unknown = sorted(name for name in os.environ if name.startswith("MLBOX_") and name not in known)
+    if not unknown:
+        return Finding("variables", "ok", "every MLBOX_.. variable is known")
+    told = [f"{name} is no setting; {did_you_mean(name, known) or 'mlbox config lists them'}" for name in unknown]
+    return Finding("variables", "note", "; ".join(told))

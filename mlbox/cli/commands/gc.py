@@ -26,6 +26,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(rows, indent=2))
         return 0
+    if not rows or rows[0].get("detail") == "there is no garbage":
+        print("there is no garbage")
+        return 0
     for row in rows:
         if arguments.dry_run:
             print(f"{row['object']}: {row['detail']}")

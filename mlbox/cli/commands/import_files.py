@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import re
+import shlex
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from mlbox.base.errors import AlreadyExists, Invalid, MlboxError
 from mlbox.base.names import DEFAULT_PROJECT, literal, quote
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
 NAME = "import"
 HELP = "load CSV, JSON or Parquet files into a table"
 PREVIEW_ROWS = 5
+MOST_LEFT_OUT = 20
+"""Lines above the header, a title or remarks. Where DuckDB leaves out more, the line below them is the wrong one."""
+_COMMA = re.compile(r"[-+]?[\d.]*,\d+")
 EXISTS = """
 SELECT 1 FROM information_schema.tables
 WHERE table_catalog = 'data' AND table_schema = {project} AND lower(table_name) = lower({name})
@@ -38,6 +44,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     there.add_argument("--append", action="store_true", help="add the rows to a table or feature set of this name")
     parser.add_argument("--types", metavar="'a=INTEGER, ..'", help="types of columns, where the inferred are wrong")
     parser.add_argument("--delimiter", metavar="TEXT", help="what separates the columns of a CSV file")
+    parser.add_argument(
+        "--decimal", metavar="TEXT", help="the decimal point of a CSV file: with ',' 1.234,5 is a number"
+    )
     parser.add_argument("--null", metavar="TEXT", help="what stands for a missing value in a CSV file")
     parser.add_argument("--dry-run", action="store_true", help="show columns, first rows and statement; load nothing")
 
@@ -62,12 +71,14 @@ def _files(arguments: argparse.Namespace, words: list[str]) -> Files:
     paths = find_files(words)
     reader = reader_of(paths)
     options = {}
-    for option, name in (("delimiter", "delim"), ("null", "nullstr")):
+    for option, name in (("delimiter", "delim"), ("decimal", "decimal_separator"), ("null", "nullstr")):
         given = getattr(arguments, option)
         if given is not None:
             if reader != "read_csv":
                 raise Invalid(f"--{option} is for CSV files", hint="other kinds of files need no such thing")
             options[name] = literal(given)
+    if arguments.decimal == ",":
+        options["thousands"] = "'.'"
     return Files(paths, reader, options, parse_types(arguments.types) if arguments.types else {})
 
 
@@ -78,36 +89,56 @@ def _load(door: Door, files: Files, table: str, mode: str, *, dry: bool) -> None
 
     if mode == "create":
         _refuse_existing(door, table)
+    for path in files.paths:
+        if not path.stat().st_size:
+            raise Invalid(
+                f"{path.name} is empty", hint="a table needs columns: a first line with their names, at least"
+            )
     described = door.ask(f"DESCRIBE {files.query}")
     preview = next(iter(door.run(f"{files.query} LIMIT {PREVIEW_ROWS}")))
     preview["columns"] = [{"name": f"{name}: {kind}", "type": kind.lower()} for name, kind, *_ in described]
     preview["message"] = f"the first rows of {_told(files)}"
     print_result(preview, "box", layout=Layout(timer=False))
-    for note in _notes(door, files, [str(row[0]) for row in described]):
+    for note in _notes(door, files, [str(row[0]) for row in described], preview):
         print(f"note: {note}", file=sys.stderr)
     statement = load_statement(files, table, mode, [str(row[0]) for row in described])
     print(f"\n{statement};\n", flush=True)
     if dry:
         print("nothing is loaded")
         return
+    before = door.ask(f"SELECT count(*) FROM {table}")[0][0] if mode == "append" else 0
     for _ in Conducted(door, statement).results(watcher(door, statement)):
         pass
     count = door.ask(f"SELECT count(*) FROM {table}")[0][0]
-    print(f"{table} in project {door.project}: {count:,} rows")
+    added = f"{count - before:,} added, " if mode == "append" else ""
+    print(f"{table} in project {door.project}: {added}{count:,} row{'' if count == 1 else 's'}")
 
 
-def _notes(door: Door, files: Files, columns: list[str]) -> list[str]:
+def _notes(door: Door, files: Files, columns: list[str], preview: Mapping[str, Any]) -> list[str]:
     """What DuckDB guessed about a CSV file that its user may not want."""
     if files.reader != "read_csv":
         return []
     notes = []
     for path in files.paths:
         skipped = door.ask(f"SELECT SkipRows FROM sniff_csv({literal(str(path))})")[0][0]
+        if skipped > MOST_LEFT_OUT:
+            raise Invalid(
+                f"line {skipped + 1:,} of {path.name} and those below have other columns than the {skipped:,} before",
+                hint=f"mend line {skipped + 1:,}, or cut what does not belong to the table; nothing was loaded",
+            )
         if skipped:
             lines = "the first line is" if skipped == 1 else f"the first {skipped} lines are"
             notes.append(f"{lines} left out of {path.name}: other columns than the lines below")
     if len(columns) == 1 and re.search("[,;|\t]", columns[0]) and "delim" not in files.options:
         notes.append("this is one column, since not all lines have the same number; --delimiter ',' splits it")
+    types = [str(column["type"]) for column in preview["columns"]]
+    commas = [
+        name
+        for index, name in enumerate(columns)
+        if types[index] == "varchar" and all(_COMMA.fullmatch(row[index] or "0,0") for row in preview["rows"])
+    ]
+    if commas and "decimal_separator" not in files.options and preview["rows"]:
+        notes.append(f"{', '.join(commas)}: text, since numbers have a point here; --decimal ',' reads 1.234,50 as one")
     return notes
 
 
@@ -135,7 +166,11 @@ def _with_arguments(error: MlboxError) -> MlboxError:
     if "column" in error.details:
         error.hint = f"--types '{error.details['column']}=VARCHAR' takes it as text; --null TEXT says what is missing"
     elif "byte sequence" in error.message or "not UTF-8" in error.message:
-        error.hint = "convert the file to UTF-8 first: iconv -f latin1 -t utf-8"
+        name = shlex.quote(Path(str(error.details.get("file") or "FILE")).name)
+        error.hint = f"convert it first: iconv -f latin1 -t utf-8 {name} > utf8-{name}"
+        error.details.pop("text", None)  # DuckDB gives the first line here, whichever it is
+    elif error.message.startswith("the columns of"):
+        error.hint = "--delimiter says what separates them; a quote inside of quotes is written twice"
     elif "file" in error.details:
         error.hint = "mend the file; nothing was loaded"
     if error.details.get("text"):

@@ -70,5 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
                 sys.stdout.write(text.decode("utf-8", "replace"))
                 sys.stdout.flush()
             if not arguments.follow or state in ENDED:
+                if not offset:
+                    print(f"run {run_id} ({state}) has printed nothing", file=sys.stderr)
                 return 0
             time.sleep(0.3)

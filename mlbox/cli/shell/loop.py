@@ -57,11 +57,28 @@ def shell(door: Door, form: str) -> int:
         state.close()
 
 
+PSQL = {
+    "\\?": ".help",
+    "\\d": ".tables",
+    "\\dt": ".tables",
+    "\\h": ".help",
+    "\\i": ".read",
+    "\\q": ".quit",
+    "\\timing": ".timer",
+}
+"""What users of psql type out of habit."""
+
+
 def execute(state: Shell, text: str) -> None:
     """One entry: a dot command, or statements. Raises ``MlboxError``, and ``Leave`` at the end."""
     word = text.rstrip(";").strip().lower()
     if word in BARE:
         text = f".{word}"
+    command, _, rest = text.strip().rstrip(";").partition(" ")
+    if command in PSQL:
+        text = f"{'.schema' if command.endswith('d') and rest else PSQL[command]} {rest}".strip()
+    elif text.startswith("\\"):
+        raise NotFound(f"there is no command {command}", hint="commands begin with a dot: .help lists them")
     if not text.startswith("."):
         state.run(text)
         return
@@ -82,7 +99,7 @@ def finished(text: str) -> bool:
     from mlbox.sql.lexer import pieces
 
     stripped = text.strip()
-    if not stripped or stripped.startswith(".") or stripped.lower() in BARE:
+    if not stripped or stripped.startswith((".", "\\")) or stripped.lower() in BARE:
         return True
     if not stripped.endswith(";"):
         return False

@@ -19,6 +19,7 @@ from mlbox.base.errors import (
     SystemError,
     Unavailable,
 )
+from mlbox.engine.catalog.advice import Told, advise
 from mlbox.engine.catalog.file_errors import file_error
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def _details(error: Exception) -> dict[str, Any]:
 
 def _hint(message: str) -> tuple[str, str | None]:
     """DuckDB appends its suggestion to the message; it is a hint."""
-    for mark in ("\nDid you mean", "\nCandidate bindings:", "\nLINE ", "\nHint:"):
+    for mark in ("\nDid you mean", "\nCandidate bindings:", "\nCandidate tables:", "\nLINE ", "\nHint:"):
         head, found, rest = message.partition(mark)
         if found:
             hint = (mark.strip() + rest).split("\nLINE ")[0].strip()
@@ -90,18 +91,21 @@ def translate(error: Exception, query: Query | None = None) -> MlboxError:
             hint="views of ml are read-only; docs/reference/sql.md lists the statements",
             where=query.where(0) if query is not None else None,
         )
-    where = None
+    where = position = None
     if query is not None and body.get("position") is not None:
         raw = query.text.encode()
         position = len(raw[: int(body["position"])].decode(errors="ignore"))
         where = query.where(position)
+    table = text.startswith("Table with name ")
+    if not about:
+        text, hint = advise(Told(text, hint, query.text if query is not None else "", position))
     candidates = body.get("candidates")
     if hint is None and candidates:
         hint = f"known here: {candidates.replace(',', ', ')}"
     kind = _KINDS.get(str(body.get("exception_type")), SystemError)
     if kind is NotFound and " already exists" in text:
         kind = AlreadyExists
-    details = {"kind": "table"} if kind is NotFound and text.startswith("Table with name ") else None
+    details = {"kind": "table"} if kind is NotFound and table else None
     if about:
         return Invalid(about.message, hint=hint, details=about.details)
     message = (text[0].lower() + text[1:] if text[1:2].islower() else text) or "the query failed"

@@ -16,6 +16,9 @@ _JSON = re.compile(
 _DIFFERENT = re.compile(r"Schema mismatch between globbed files\.\nMain file schema: (.*)\nCurrent file: (.*)\n")
 
 
+_SNIFFING = re.compile(r'^[Ee]rror when sniffing file "(.*?)"\.', re.M)
+
+
 @dataclass(frozen=True, slots=True)
 class FileError:
     """What is wrong in which line; ``details``: file, line (from 1), and the column or the line's text if known."""
@@ -38,6 +41,10 @@ def file_error(message: str) -> FileError | None:
         place = f"line {line} of {file}" + (f", byte {byte}" if byte else "")
         details = {"file": file, "line": int(line)}
         return FileError(f"{place}: {_lower(what)}", "mend the line, or skip such: ignore_errors = true", details)
+    found = _SNIFFING.search(message)
+    if found:
+        hint = "name what separates columns and quotes texts: delim = ';', quote = '\"'; or: strict_mode = false"
+        return FileError(f"the columns of {found[1]} cannot be told from its lines", hint, {"file": found[1]})
     found = _DIFFERENT.search(message)
     if found:
         text = f"the columns of {found[2]} are not those of {found[1]}"

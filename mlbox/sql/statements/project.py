@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlbox.base.names import Ref
+from mlbox.base.suggest import nearest
 from mlbox.engine.catalog.commands import CreateProject, DropProject, UseProject
 from mlbox.engine.workflows.commands import AlterObject
 from mlbox.sql import writing
@@ -63,7 +64,8 @@ statement(
 
 def _use(cursor: Cursor) -> UseProject:
     cursor.expect("USE")
-    cursor.accept("PROJECT")
+    if not cursor.accept("PROJECT") and cursor.peek().kind == "word" and nearest(cursor.token.text, ["PROJECT"]):
+        cursor.fail(f"USE has no {cursor.token.text}", "did you mean USE PROJECT?", cursor.token)
     name = project_name(cursor)
     finish(cursor, "USE PROJECT")
     return UseProject(name=name)

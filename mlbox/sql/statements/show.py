@@ -61,8 +61,15 @@ def _order(cursor: Cursor, clause: str) -> None:
     cursor.fail("SHOW has no ORDER BY", "SELECT .. FROM ml.runs ORDER BY .. does it; SHOW reads the views of schema ml")
 
 
+def _of(cursor: Cursor, clause: str) -> str:
+    """A run by id, prefix or name, an endpoint or a monitor; ``OF RUN x`` is taken as ``OF x``."""
+    if cursor.at("RUN") and cursor.peek().kind in ("word", "string", "number"):
+        cursor.advance()
+    return word(cursor, clause)
+
+
 _CLAUSES: dict[str, Reader] = {
-    "OF": word,
+    "OF": _of,
     "LIKE": text,
     "IN PROJECT": lambda cursor, clause: project_name(cursor),
     "WHERE": _where,
@@ -92,12 +99,13 @@ statement(
         summary="List objects and what is recorded about them; the same rows as the views of schema ml.",
         syntax="""SHOW {PROJECTS | FUNCTIONS | RUNS | ARTIFACTS | MODELS | FEATURE SETS | FEATURE VECTORS | ENDPOINTS
     | WORKFLOWS | SCHEDULES | MONITORS | ALERTS | METRICS | PARAMS | PREDICTIONS | DRIFT | HUB | ..}
-    [OF 'id'] [LIKE 'pattern'] [IN PROJECT name] [WHERE condition] [LIMIT n]
+    [OF run] [LIKE 'pattern'] [IN PROJECT name] [WHERE condition] [LIMIT n]
 SHOW LINEAGE OF kind name[@version]""",
         examples=(
             "SHOW RUNS LIKE 'train%' IN PROJECT fraud LIMIT 10",
             "SHOW RUNS WHERE state = 'error' LIMIT 5",
             "SHOW METRICS OF 'a1b2c3d4'",
+            "SHOW LOGS OF train",
             "SHOW LINEAGE OF MODEL m@3",
         ),
         starts=lambda: tuple(("SHOW", *words) for words in views()),

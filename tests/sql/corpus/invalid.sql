@@ -362,10 +362,10 @@ RUN train WITH (x = 'it's')
 -- error 1:26 the text in quotes is never closed | a closing ' is missing; one inside a text is doubled: 'it''s'
 
 RUN train WITH (lr = $rate)
--- error 1:22 parameter $rate has no value | send parameters with the statement
+-- error 1:22 parameter $rate has no value | send its value with the statement; on the command line: --param [NAME=]VALUE
 
 RUN train WITH (lr = ?)
--- error 1:22 parameter ? (number 1) has no value | send parameters with the statement
+-- error 1:22 parameter ? (number 1) has no value | send its value with the statement; on the command line: --param [NAME=]VALUE
 
 RUN train FROM 'data.csv'
 -- error 1:16 FROM takes a name or a query | write FROM (SELECT * FROM 'data.csv')
@@ -871,3 +871,12 @@ RUN train WITH (lr = 1) PRUNE MEDIAN
 
 COLLECT GARBAGE NOW
 -- error 1:17 NOW is not expected here | nothing more may follow
+
+SHOW
+-- error 1:1 SHOW is not complete | SHOW TABLES, SHOW RUNS, SHOW MODELS, SHOW FUNCTIONS, ..: .help SHOW in the shell lists all
+
+help
+-- error 1:1 there is no statement HELP | the shell has .help; all statements are in docs/reference/sql.md
+
+USE PROJEKT shop
+-- error 1:5 USE has no PROJEKT | did you mean USE PROJECT?

@@ -40,6 +40,26 @@ def test_help_ends_with_0(capsys: pytest.CaptureFixture[str]) -> None:
     assert ".help CREATE MODEL" in capsys.readouterr().out
 
 
+def test_settings_are_explained_by_name(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    home = ["--home", str(tmp_path)]
+    assert main([*home, "config", "explain", "pg-port"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1
+    assert main([*home, "config"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) > 20
+    assert main([*home, "config", "explain", "prot"]) == 1
+    assert "did you mean port" in capsys.readouterr().err
+
+
+def test_an_unknown_variable_is_noted(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLBOX_PROT", "1")
+    main(["--home", str(tmp_path), "doctor"])
+    assert "MLBOX_PROT is no setting; did you mean MLBOX_PORT" in capsys.readouterr().out
+    assert main(["--home", str(tmp_path), "status"]) == 0
+    assert f"start it with: mlbox --home {tmp_path} up" in capsys.readouterr().out
+
+
 def test_without_a_verb_the_first_steps_are_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
     told = capsys.readouterr().out

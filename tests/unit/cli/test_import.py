@@ -56,8 +56,8 @@ def test_a_table_is_not_replaced_unasked(home: Home) -> None:
     assert home.run("import", "a.csv")[0] == 0
     status, _, err = home.run("import", "a.csv")
     assert status == 1 and "there is a table a already" in err and "--replace, --append" in err
-    assert "a in project default: 2 rows" in home.run("import", "a.csv", "--append")[1]
-    assert "a in project default: 1 rows" in home.run("import", "a.csv", "--replace")[1]
+    assert "a in project default: 1 added, 2 rows" in home.run("import", "a.csv", "--append")[1]
+    assert "a in project default: 1 row" in home.run("import", "a.csv", "--replace")[1]
     assert "nothing is loaded" in home.run("import", "a.csv", "--append", "--dry-run")[1]
     assert home.rows("SELECT count(*) AS n FROM a") == [{"n": 1}]
 
@@ -72,7 +72,18 @@ def test_a_table_is_not_replaced_unasked(home: Home) -> None:
         ),
         ("late.ndjson", '{"a": 1}\n' * 30_000 + '{"a": "x"}\n', ["line 30001 of ", '"x"']),
         ("broken.ndjson", '{"a": 1}\n' * 30_000 + '{"a": }\n{"a": 2}\n', ["line 30001 of ", "byte 7"]),
-        ("latin.csv", "a,b\n1,\xe9\n", ["is not UTF-8", "iconv"]),
+        ("latin.csv", "a,b\n1,\xe9\n", ["is not UTF-8", "iconv -f latin1 -t utf-8 latin.csv > utf8-latin.csv"]),
+        (
+            "wide.csv",
+            "a,b\n" + "1,1\n" * 1000 + "1,1,1\n",
+            ["line 1,002 of wide.csv", "other columns", "nothing was loaded"],
+        ),
+        ("empty.csv", "", ["empty.csv is empty"]),
+        (
+            "quotes.csv",
+            'a;b;c;d;e\r\nM;1.234,56;01.02.2025;"Zeile 1\nZeile ""2"""\t;1,5\r\nS;99;2025;ok;2\r\n',
+            ["quotes.csv cannot be told", "--delimiter"],
+        ),
     ],
 )
 def test_a_bad_row_is_named_and_nothing_is_loaded(home: Home, name: str, text: str, says: list[str]) -> None:
@@ -98,12 +109,21 @@ def test_types_delimiter_and_missing_values_are_given(home: Home) -> None:
     assert "'z' is no column and type" in home.run("import", "a.csv", "--types", "z")[2]
 
 
+def test_a_decimal_comma_is_noted_and_read(home: Home) -> None:
+    Path("a.csv").write_text("\ufeffname;n\nM\u00fcller;1.234,56\nB\u00f6rne;-7,00\n")
+    assert "--decimal ','" in home.run("import", "a.csv")[2]
+    _, out, err = home.run("import", "a.csv", "--replace", "--decimal", ",")
+    assert "note" not in err and "2 rows" in out
+    assert home.rows("SELECT n FROM a ORDER BY n") == [{"n": -7.0}, {"n": 1234.56}]
+    assert "2 added, 4 rows" in home.run("import", "a.csv", "--append", "--decimal", ",")[1]
+
+
 def test_every_kind_and_several_files(home: Home) -> None:
     for month in (1, 2):
         Path(f"sales-{month}.csv").write_text(f"month,n\n{month},10\n")
     assert "sales in project default: 2 rows" in home.run("import", "sales-*.csv")[1]
     Path("packed.tsv.gz").write_bytes(gzip.compress(b"a\tb\n1\tx\n"))
-    assert "packed in project default: 1 rows" in home.run("import", "packed.tsv.gz")[1]
+    assert "packed in project default: 1 row" in home.run("import", "packed.tsv.gz")[1]
     pyarrow.parquet.write_table(pyarrow.table({"a": [1, 2, 3]}), "p.parquet")
     assert "p in project default: 3 rows" in home.run("import", "p.parquet")[1]
     Path("list.json").write_text('[{"a": 1}, {"a": 2}]')

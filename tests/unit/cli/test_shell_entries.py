@@ -46,6 +46,7 @@ def test_keywords_of_ours_are_coloured_in_our_statements_only() -> None:
         ("CREATE WORKFLOW w AS (STEP a AS (SELECT 1);", False),
         ("CREATE WORKFLOW w AS (STEP a AS (SELECT 1);\n", True),
         (".tables", True),
+        ("\\d", True),
         ("quit", True),
         ("", True),
     ],

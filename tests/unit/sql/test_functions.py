@@ -128,7 +128,7 @@ def test_evaluation_of_an_expression_and_of_a_session_agree(run: Run) -> None:
     [
         ("FROM ml.predict('chrun', 'rows')", "did you mean churn"),
         ("FROM ml.predict('churn@7', 'rows')", "version 7"),
-        ("FROM ml.predict('churn', 'rowz')", 'did you mean "rows"'),
+        ("FROM ml.predict('churn', 'rowz')", "did you mean rows?"),
         ("FROM ml.predict('churn', 'SELECT 1')", "is not the name of a table"),
         ("WITH q AS (SELECT age FROM rows) FROM ml.predict('churn', 'q')", '"amount"'),
         ("WITH q AS (SELECT age FROM rows) FROM ml.predict('trees', 'q')", '"amount"'),
