@@ -34,8 +34,9 @@ test: $(DEV) $(DASHBOARD) ## The fast tests
 test-browser: $(DEV) $(DASHBOARD) ## The dashboard in a real Chromium (MLBOX_CHROMIUM=/path, else the one on PATH)
 	$(BIN)/python -m pytest tests/browser $(ARGS)
 
-test-engine: $(DEV) ## One scenario on an engine that is started for it (ENGINE=docker|kubernetes; see tests/engines)
-	$(BIN)/python -m pytest -m engine tests/conformance/test_executors.py -k "scenario and $(ENGINE)" $(ARGS)
+test-engine: $(DEV) ## One scenario on an engine that is started for it (ENGINE=docker|kubernetes|dask|spark; see tests/engines)
+	$(BIN)/python -m pytest -m "engine and not nightly" tests/conformance/test_executors.py tests/unit/runs/test_executor_$(ENGINE).py \
+		-k "scenario and $(ENGINE)" $(ARGS)
 
 test-clients: $(DEV) $(DASHBOARD) ## Scripts of other tools' users, unchanged: MLflow
 	$(BIN)/python -m pytest tests/clients $(ARGS)

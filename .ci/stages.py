@@ -54,6 +54,8 @@ STAGES = (
     Stage("engine: docker", ("make", "test-engine", "ENGINE=docker"), skip=lambda: why_no_engine("docker")),
     Stage("clients of others", ("make", "test-clients")),
     Stage("engine: kubernetes", ("make", "test-engine", "ENGINE=kubernetes"), skip=lambda: why_no_engine("kubernetes")),
+    Stage("engine: dask", ("make", "test-engine", "ENGINE=dask"), skip=lambda: why_no_engine("dask")),
+    Stage("engine: spark", ("make", "test-engine", "ENGINE=spark"), skip=lambda: why_no_engine("spark")),
     Stage("demo", ("make", "ci-demo")),
     Stage("executable: build", ("make", "build")),
     Stage("executable: smoke", ("make", "smoke")),

@@ -53,7 +53,9 @@ MAY_HOLD_CATALOG_SQL = (
     "mlbox.sql",
 )
 
-CLIENT_FINDS = frozenset({"cloudpickle", "numpy", "onnxmltools", "pandas", "polars", "pyarrow", "skl2onnx"})
+CLIENT_FINDS = frozenset(
+    {"cloudpickle", "distributed", "numpy", "onnxmltools", "pandas", "polars", "pyarrow", "pyspark", "skl2onnx"}
+)
 """Libraries of the user's environment that the client uses inside a function, where they are installed."""
 
 BAD_NAMES = frozenset({"utils", "util", "helpers", "helper", "common", "misc", "tools", "mixins"})

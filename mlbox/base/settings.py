@@ -56,6 +56,14 @@ class Settings:
     kubernetes_context: str = _setting("", "Context of it; empty: the current one")
     kubernetes_namespace: str = _setting("", "Namespace of Jobs; empty: that of the context")
     kubernetes_image: str = _setting("", "Image of Kubernetes runs without IMAGE; empty: as docker_image")
+    dask_scheduler: str = _setting(
+        "", "Dask scheduler (tcp://host:8786); empty: each run on dask has a cluster of its own on this machine"
+    )
+    spark_master: str = _setting(
+        "local[*]", "Spark master: local[n], spark://host:7077, k8s://https://host:6443 or yarn"
+    )
+    spark_home: str = _setting("", "Spark's folder; empty: SPARK_HOME, then that of the installed pyspark")
+    spark_python: str = _setting("", "Interpreter of Spark's executors; empty: the path of the run's own")
     python: str = _setting("", "Interpreter for functions without requirements; empty finds one")
     uv: str = _setting("", "The uv that builds environments; empty takes the bundled one, then the one on PATH")
     package_index: str = _setting("", "Package index of environments and images; empty: as the host's pip has it")

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Union
 
 from mlbox.client import conversion, frames
+from mlbox.client.clusters import collected
 from mlbox.client.failures import MlboxClientError
 from mlbox.client.onnx import read_signature
 from mlbox.client.statistics import feature_stats
@@ -104,6 +105,7 @@ def table(kind: str, name: str, frame: Any) -> Payload:
     if isinstance(frame, (str, os.PathLike)):
         path = _existing(name, frame)
         return Payload(kind, path, _media_type(path), os.path.basename(path), {})
+    frame = collected(frame)
     metadata = frames.describe_table(frame)
     if kind == "dataset":
         metadata["stats"] = feature_stats(frame)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
+from mlbox.client.clusters import is_at_hand, session, session_asked_for
 from mlbox.client.failures import WrongCall, nearest
 from mlbox.client.frames import as_declared
 
@@ -78,6 +79,8 @@ def bind(
             value = _converted(name, key, entry.annotation, parameters[key], shown)
         elif key in inputs:
             value = as_declared(inputs[key](), entry.annotation)
+        elif _session(entry) is not None:
+            value = session(_session(entry))
         elif entry.default is entry.empty:
             missing.append(key)
             continue
@@ -103,6 +106,12 @@ def call_imported(handler: Callable[..., Any], context: Any, parameters: Mapping
     inputs = {name: (lambda name=name: context.input(name)) for name in context.inputs}
     positional, named = bind(handler, context, inputs, parameters)
     return handler(*positional, **named)
+
+
+def _session(entry: Any) -> Any:
+    """The session of an engine that a parameter is given; one with a default only on that engine."""
+    kind = session_asked_for(entry.name, None if entry.annotation is entry.empty else entry.annotation)
+    return kind if kind is not None and (entry.default is entry.empty or is_at_hand(kind)) else None
 
 
 def _is_context(annotation: Any) -> bool:

@@ -48,6 +48,8 @@ class _Process:
             self.outbox.add({"kind": "state", "state": "running"})
             if not self.code_folder:
                 self.code_folder = fetch_code(opened.transport, opened.context.run_id, self.folder)
+                os.environ["MLBOX_CODE_FOLDER"] = self.code_folder
+            os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # Spark's workers must be of the same version
             call(opened.context, self.code_folder, opened.spec)
         except Stopped:
             pass

@@ -9,6 +9,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Sequence
 
+from mlbox.client.clusters import Session
 from mlbox.client.failures import MlboxClientError, nearest
 
 if TYPE_CHECKING:
@@ -24,6 +25,11 @@ _INPUT_PATIENCE_SECONDS = 120.0
 
 class Context:
     """What a handler gets as ``ctx``. Logging never waits for the server and may be done from any thread."""
+
+    spark = Session("spark")
+    """A ``SparkSession``: of the cluster of ``RUN .. ON spark``, elsewhere one on this machine."""
+    dask_client = Session("dask_client")
+    """A ``dask.distributed.Client``: of the cluster of ``RUN .. ON dask``, elsewhere one on this machine."""
 
     def __init__(self, spec: Mapping[str, Any], outbox: Outbox, transport: Transport, folder: str) -> None:
         self.run_id = str(spec["run_id"])

@@ -161,6 +161,12 @@ def _as_numpy(frame: Any) -> Any:
     return numpy.array([plain(values) for values in columns_of(frame).values()]).T
 
 
+def _as_spark(frame: Any) -> Any:
+    from mlbox.client.clusters import session
+
+    return session("spark").createDataFrame(frame)
+
+
 def _as_rows(frame: Any) -> Any:
     columns = {name: plain(values) for name, values in columns_of(frame).items()}
     return [dict(zip(columns, row)) for row in zip(*columns.values())]
@@ -175,6 +181,7 @@ _DECLARED: Dict[str, Callable[[Any], Any]] = {
     "pa.Table": _as_arrow,
     "numpy.ndarray": _as_numpy,
     "np.ndarray": _as_numpy,
+    "pyspark.DataFrame": _as_spark,
     "list": _as_rows,
 }
 

@@ -18,6 +18,7 @@ from typing import Any
 from mlbox.base.errors import Invalid, NotFound, Where
 from mlbox.base.suggest import did_you_mean
 from mlbox.client.binding import CONTEXT_NAMES, default_handler
+from mlbox.client.clusters import session_asked_for
 from mlbox.engine.runs.origins.base import Fetched, Place, inside, origin_of
 
 _MAIN_FILES = ("function.py", "handler.py", "main.py", "train.py")
@@ -69,7 +70,8 @@ class HandlerInfo:
         for entry in self.parameters:
             required = entry.default is None and entry.name not in CONTEXT_NAMES
             is_context = entry is self.parameters[0] and (entry.annotation or "").split(".")[-1] == "Context"
-            if required and not is_context and entry.name not in given | inputs:
+            given_by_engine = session_asked_for(entry.name, entry.annotation) is not None
+            if required and not is_context and not given_by_engine and entry.name not in given | inputs:
                 rows = " (rows: RUN ... FROM)" if entry.name == "frame" else ""
                 raise Invalid(f"{self.name} needs {entry.name!r}{rows}", hint=f"the signature is {self.signature}")
 

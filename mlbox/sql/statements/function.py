@@ -194,7 +194,7 @@ statement(
         starts=(("CREATE", "FUNCTION"),),
         parse=_create,
         prints={CreateFunction: _print},
-        later=("FROM 'hub://name'", "RUNTIME dask and spark"),
+        later=("FROM 'hub://name'",),
         claims=_claims,
     )
 )

@@ -161,7 +161,6 @@ statement(
         starts=(("RUN",),),
         parse=_run,
         prints={StartRun: _print},
-        later=("ON dask and spark",),
     )
 )
 

@@ -58,8 +58,10 @@ class LocalExecutor:
     name = "local"
     capabilities = Capabilities(memory_limit=True, cpu_limit=hasattr(os, "sched_setaffinity"))
 
-    def __init__(self, *, home: Home, settings: Settings) -> None:
+    def __init__(self, *, home: Home, settings: Settings, each_process: bool = True) -> None:
+        """Without ``each_process``, memory is limited for all processes together only."""
         self._home = home
+        self._each_process = each_process
         self._environments = Environments(home, settings)
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._processors = Processors()
@@ -185,7 +187,7 @@ class LocalExecutor:
         )
         if spec.server_file is not None:
             variables["MLBOX_SERVER_FILE"] = str(spec.server_file)
-        if spec.resources.memory:
+        if spec.resources.memory and self._each_process:
             variables["MLBOX_MEMORY_LIMIT"] = str(spec.resources.memory)
         return variables
 

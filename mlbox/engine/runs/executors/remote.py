@@ -12,11 +12,8 @@ from mlbox.engine.runs.executors.processes import thread_variables
 FOLDER = PurePosixPath("/tmp/mlbox")
 """Everything of ours over there; the user may write to ``/tmp`` whoever he is."""
 RUN_FOLDER = FOLDER / "run"
-_CLIENT = FOLDER / "client"
-_PACKAGES = FOLDER / "packages"
 
-LAUNCHER = (
-    """
+LAUNCHER = """
 import io, os, sys, time, urllib.error, urllib.request, zipfile
 address = "%s/run-api/%s/client" % (os.environ["MLBOX_URL"].rstrip("/"), os.environ["MLBOX_RUN_ID"])
 request = urllib.request.Request(address, headers={"Authorization": "Bearer " + os.environ["MLBOX_TOKEN"]})
@@ -30,30 +27,28 @@ while True:
         if time.monotonic() > stop_by or 400 <= getattr(error, "code", 0) < 500:
             sys.exit("mlbox: %s cannot be reached from here: %s" % (address, error))
         time.sleep(0.25)
-zipfile.ZipFile(io.BytesIO(body)).extractall("CLIENT")
+zipfile.ZipFile(io.BytesIO(body)).extractall(os.path.join(os.environ["MLBOX_REMOTE_FOLDER"], "client"))
 requirements = os.environ.pop("MLBOX_REQUIREMENTS", "").split("\\n")
 if requirements != [""]:
     import subprocess
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", "PACKAGES"]
+    packages = os.path.join(os.environ["MLBOX_REMOTE_FOLDER"], "packages")
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", packages]
     if subprocess.run(install + requirements).returncode:
         sys.exit("mlbox: the requirements cannot be installed here: " + ", ".join(requirements))
 os.makedirs(os.environ["MLBOX_RUN_FOLDER"], exist_ok=True)
 os.chdir(os.environ["MLBOX_RUN_FOLDER"])
 os.execv(sys.executable, [sys.executable, "-m", "mlbox.client.bootstrap"])
-""".replace("CLIENT", str(_CLIENT))
-    .replace("PACKAGES", str(_PACKAGES))
-    .strip()
-)
+""".strip()
 """Python 3.9 without anything installed; no proxy, since the server is ours."""
 
 COMMAND = ("python3", "-c", LAUNCHER)
 
 
-def remote_variables(spec: RunSpec) -> dict[str, str]:
-    """The environment of a run elsewhere: the user's, then ours."""
+def remote_variables(spec: RunSpec, folder: PurePosixPath = FOLDER) -> dict[str, str]:
+    """The environment of a run elsewhere, where everything of ours is in ``folder``: the user's, then ours."""
     variables = thread_variables(spec.resources.cpu)
     variables.update(spec.environment)
-    path = [str(_CLIENT), str(_PACKAGES), spec.environment.get("PYTHONPATH", "")]
+    path = [str(folder / "client"), str(folder / "packages"), spec.environment.get("PYTHONPATH", "")]
     variables.update(
         PYTHONPATH=os.pathsep.join(filter(None, path)),
         PYTHONUNBUFFERED="1",
@@ -61,6 +56,7 @@ def remote_variables(spec: RunSpec) -> dict[str, str]:
         MLBOX_URL=spec.url,
         MLBOX_TOKEN=spec.token,
         MLBOX_RUN_ID=spec.run_id,
-        MLBOX_RUN_FOLDER=str(RUN_FOLDER),
+        MLBOX_REMOTE_FOLDER=str(folder),
+        MLBOX_RUN_FOLDER=str(folder / RUN_FOLDER.name),
     )
     return variables
