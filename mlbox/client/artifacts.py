@@ -188,7 +188,8 @@ def _check_names(name: str, inputs: List[Dict[str, Any]], names: List[str]) -> N
 def _existing(name: str, value: Any) -> str:
     path: str = os.path.abspath(os.path.expanduser(os.fspath(value)))
     if not os.path.exists(path):
-        raise MlboxClientError(f"artifact {name!r}: there is no file {os.fspath(value)!r} in {os.getcwd()}")
+        hint = "a text that is no path is given as bytes: text.encode()"
+        raise MlboxClientError(f"artifact {name!r}: there is no file {os.fspath(value)!r} in {os.getcwd()}", hint)
     return path
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mlbox.base.errors import Cancelled, Invalid
+from mlbox.base.errors import Cancelled, Invalid, MlboxError
 
 HELP = "run SQL: a text, a file, standard input, or an interactive shell"
 INTERRUPTED = 130
@@ -61,6 +61,10 @@ def run(arguments: argparse.Namespace) -> int:
                 raise
             print_error(error, as_json=arguments.json)
             return INTERRUPTED
+        except MlboxError as error:
+            if error.where and not arguments.json and arguments.file not in (None, "-"):
+                error.message = f"{arguments.file}, line {error.where.line}: {error.message}"
+            raise
     return 0
 
 

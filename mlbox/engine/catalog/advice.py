@@ -202,6 +202,8 @@ def _pairs(before: list[str], here: str, behind: list[str]) -> str | None:
     last, word = before[-1].upper() if before else "", here.upper()
     if not before and word == "EXPLAIN":
         return "EXPLAIN is followed by a statement"
+    if here == "." and not before:
+        return "commands with a dot are the shell's; SHOW TABLES and DESCRIBE name work everywhere"
     if here == "\\":
         return "\\ begins a command of psql; here they begin with a dot: .tables, .schema NAME, .help"
     if last == "TOP":

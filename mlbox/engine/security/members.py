@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mlbox.engine.catalog.database import Catalog
 
 RESTART = "restart the server (mlbox down, mlbox up): members are let in when the fence stands, from the start on"
+TOKEN = "set MLBOX_TOKEN, send Authorization: Bearer <token>, or give it as the password of the PostgreSQL protocol"
 
 
 class Members:
@@ -74,7 +75,10 @@ class Members:
             return OWNER
         row = self._tokens.get(_digest(secret)) if secret else None
         if row is None or (row.expires_at is not None and row.expires_at <= now()):
-            raise Unauthorized("a token is needed", hint="send Authorization: Bearer <token>, or set MLBOX_TOKEN")
+            wrong = (
+                "this token has expired" if row else "this token is not known here" if secret else "a token is needed"
+            )
+            raise Unauthorized(wrong, hint=TOKEN)
         if user and user not in (row.user, OWNER):
             raise Unauthorized(f"this token is not one of {user}", hint="sign in with the user whom it was made for")
         if not self._catalog.fenced:

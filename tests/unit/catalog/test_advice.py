@@ -21,6 +21,8 @@ def cursor() -> duckdb.DuckDBPyConnection:
 @pytest.mark.parametrize(
     ("sql", "message", "hint"),
     [
+        (".tables", "syntax error", "SHOW TABLES"),
+        ("\\d", "syntax error", ".tables"),
         ("SELECT * FORM orders", "syntax error", "did you mean FROM?"),
         ("SELECT * FROM orders WERE id = 1", "syntax error", "did you mean WHERE?"),
         ("SELECT * FROM orders WHERE id = 1 andd amount > 2", "syntax error", "did you mean AND?"),

@@ -60,6 +60,14 @@ def test_an_unknown_variable_is_noted(
     assert f"start it with: mlbox --home {tmp_path} up" in capsys.readouterr().out
 
 
+def test_an_error_in_a_script_names_the_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    script = tmp_path / "s.sql"
+    script.write_text("SELECT 1;\nSELECT * FORM t;\n")
+    assert main(["--home", str(tmp_path / "home"), "sql", str(script)]) == 1
+    told = capsys.readouterr().err
+    assert f"{script}, line 2: syntax error" in told and "did you mean FROM?" in told
+
+
 def test_without_a_verb_the_first_steps_are_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
     told = capsys.readouterr().out
