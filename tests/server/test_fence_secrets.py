@@ -72,12 +72,12 @@ def shown_index(result: dict[str, object], name: str) -> int:
     return [column["name"] for column in columns].index(name)
 
 
-def test_a_kept_statement_holds_no_secret(own_server: Server) -> None:
+def test_a_kept_statement_holds_no_secret(server: Server) -> None:
     for text in (
         f"CREATE SCHEDULE s EVERY INTERVAL 1 HOUR DO SET SECRET a = '{VALUE}'",
         f"CREATE WORKFLOW w AS (STEP a AS (SET SECRET a = '{VALUE}'))",
         f"CREATE ALERT a WHEN 1 > 2 THEN SET SECRET a = '{VALUE}'",
     ):
-        error = own_server.error(text)
+        error = server.error(text)
         assert error["code"] == "invalid" and "secret" in error["message"], error
-    assert VALUE not in json.dumps(own_server.sql("FROM ml.schedules; FROM ml.workflows; FROM ml.alerts"))
+    assert VALUE not in json.dumps(server.sql("FROM ml.schedules; FROM ml.workflows; FROM ml.alerts"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -93,6 +93,8 @@ class Attempts:
 
     def __init__(self, shop: Workshop) -> None:
         self._shop = shop
+        self._given: dict[str, tuple[str, ...]] = {}
+        """Values of secrets that a run has been given, which may be set anew or dropped while it goes on."""
 
     @property
     def ledger(self) -> Ledger:
@@ -242,18 +244,26 @@ class Attempts:
         names = function.definition.get("secrets", ())
         if not names:
             return {}
-        return {**self._shop.secrets.values(row.project, names), SECRET_NAMES: ",".join(names)}
+        values = self._shop.secrets.values(row.project, names)
+        self._given[row.id] = tuple(values.values())
+        return {**values, SECRET_NAMES: ",".join(names)}
 
     def _mask(self, row: RunRow, error: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
         """Take the values of secrets out of the log and of the error, whoever wrote them there."""
-        try:
-            values = [value for name, value in self._secrets(row).items() if name != SECRET_NAMES]
-        except MlboxError:  # a secret that is gone since
-            return error
+        values = {*self._given.pop(row.id, ()), *self._kept_secrets(row)}
         if not values:
             return error
         self._shop.output.mask(row.id, values)
         return masked(dict(error), values) if error else error
+
+    def _kept_secrets(self, row: RunRow) -> Iterable[str]:
+        """The values as they are now: after a restart of the server nobody knows what the run was given."""
+        try:
+            function = self._shop.functions.of_run(row.project, row.function, row.function_version)
+            names = function.definition.get("secrets", ())
+            return self._shop.secrets.present(row.project, names).values() if names else ()
+        except MlboxError:  # the function, or the key, is gone
+            return ()
 
     def _ending(self, row: RunRow, status: Status) -> Ending:
         self._shop.calls.accept_leftovers(row.id, self.folder(row.id) / f"attempt-{row.attempt}")

@@ -71,7 +71,7 @@ class Output:
 
     def mask(self, run_id: str, values: Iterable[str]) -> None:
         """Overwrite every occurrence of ``values`` with as many asterisks; offsets stay what they are."""
-        wanted = [value.encode() for value in values if len(value) >= SHORTEST]
+        wanted = [value.encode() for value in by_length(values)]
         path = self.path(run_id)
         if not wanted or not path.is_file():
             return
@@ -120,12 +120,16 @@ class Output:
         return self._folder / f"{run_id}.place"
 
 
+def by_length(secrets: Iterable[str]) -> list[str]:
+    """Those that are looked for, the longest first: one that holds another must not be left half."""
+    return sorted((secret for secret in secrets if len(secret) >= SHORTEST), key=len, reverse=True)
+
+
 def masked(value: Any, secrets: Iterable[str]) -> Any:
     """``value`` with asterisks for every secret in its texts."""
     if isinstance(value, str):
-        for secret in secrets:
-            if len(secret) >= SHORTEST:
-                value = value.replace(secret, "***")
+        for secret in by_length(secrets):
+            value = value.replace(secret, "***")
         return value
     if isinstance(value, Mapping):
         return {name: masked(item, secrets) for name, item in value.items()}

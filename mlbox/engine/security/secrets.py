@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.clock import now
 from mlbox.base.command import Caller, Handler, Plan, Result, Step
 from mlbox.base.errors import HomeError, Invalid, NotFound
+from mlbox.base.ids import new_id
 from mlbox.base.suggest import did_you_mean
 from mlbox.engine.catalog.tables import projects, secrets
 from mlbox.engine.security.commands import DropSecret, SetSecret
@@ -56,6 +58,10 @@ class Secrets:
         if not names:
             return {}
         self.require(project, names)
+        return self.present(project, names)
+
+    def present(self, project: str, names: Iterable[str]) -> Mapping[str, str]:
+        """As :meth:`values`, without those that are not kept any more."""
         with self._catalog.read() as cursor:
             kept = {name: secrets.get(cursor, project, name) for name in names}
         return {name: self._decrypt(name, value) for name, value in kept.items() if value is not None}
@@ -106,9 +112,21 @@ class Secrets:
 
         try:
             if not self._file.exists():
-                handle = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                with os.fdopen(handle, "wb") as file:
-                    file.write(Fernet.generate_key())
+                self._make_key(Fernet.generate_key())
             return Fernet(self._file.read_bytes().strip())
         except (OSError, ValueError) as error:
             raise HomeError(f"the key of secrets {self._file} cannot be used: {error}") from None
+
+    def _make_key(self, key: bytes) -> None:
+        """It is there whole or not at all; who comes second takes the first one's."""
+        temporary = self._file.with_name(f"{self._file.name}.{new_id()}")
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(key)
+                file.flush()
+                os.fsync(file.fileno())
+            with suppress(FileExistsError):
+                os.link(temporary, self._file)
+        finally:
+            temporary.unlink()
