@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import quote
 
@@ -74,3 +75,20 @@ def test_a_file_of_any_name_is_downloaded(server: Server, run: str) -> None:
     status, headers, content = server.request("GET", f"/artifacts/{artifact}/content")
     assert (status, content) == (200, b"hello")
     assert headers["content-disposition"] == f"inline; filename*=UTF-8''{quote(name, safe='')}"
+
+
+def test_many_at_once_make_one_experiment_and_lose_no_tag(server: Server) -> None:
+    def create(number: int) -> int:
+        return server.request("POST", API + "experiments/create", {"name": "contended"})[0]
+
+    def tag(number: int) -> int:
+        body = {"experiment_id": found["experiment_id"], "key": f"k{number}", "value": "v"}
+        return server.request("POST", API + "experiments/set-experiment-tag", body)[0]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(create, range(8))) == [200] + [400] * 7
+        address = "experiments/get-by-name?experiment_name=contended"
+        found = json.loads(server.request("GET", API + address)[2])["experiment"]
+        assert list(pool.map(tag, range(8))) == [200] * 8
+    tags = json.loads(server.request("GET", API + address)[2])["experiment"]["tags"]
+    assert sorted(entry["key"] for entry in tags) == [f"k{number}" for number in range(8)]

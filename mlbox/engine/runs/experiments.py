@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ from mlbox.engine.catalog.tables import projects, tracking
 from mlbox.engine.catalog.tables.tracking import ExperimentRow
 
 if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
     from mlbox.engine.catalog.database import Catalog
 
 DEFAULT_EXPERIMENT = "0"
@@ -30,22 +33,15 @@ class Experiments:
     def all(self, project: str) -> list[ExperimentRow]:
         """All, deleted ones too, the default one first."""
         with self._catalog.read() as cursor:
-            projects.require(cursor, project)
-            found = tracking.experiments(cursor, project)
-        if any(row.id == _default_id(project) for row in found):
-            return found
-        return [_default(project), *found]
+            return _all(cursor, project)
 
     def get(self, project: str, id: str) -> ExperimentRow:
         """By id; ``0`` is the default one."""
-        wanted = _default_id(project) if id == DEFAULT_EXPERIMENT else id
-        for row in self.all(project):
-            if row.id == wanted:
-                return row
-        raise NotFound(f"there is no experiment with id {id!r} in project {project}")
+        with self._catalog.read() as cursor:
+            return _get(cursor, project, id)
 
     def named(self, project: str, name: str) -> ExperimentRow:
-        """By name, case aside not."""
+        """By name, upper and lower case told apart."""
         found = self.all(project)
         for row in found:
             if row.name == name:
@@ -57,41 +53,75 @@ class Experiments:
         """A new one; ``AlreadyExists``."""
         if not name or len(name) > 250:
             raise Invalid("the name of an experiment has 1 to 250 characters")
-        if any(row.name == name for row in self.all(project)):
-            raise AlreadyExists(f"experiment {name!r} exists already in project {project}")
         row = ExperimentRow(id=new_id(), project=project, name=name, tags=tags)
-        self._put(row)
+
+        def insert(cursor: DuckDBPyConnection) -> None:
+            _refuse_taken(cursor, project, name)
+            tracking.put(cursor, row)
+
+        self._catalog.write(insert)
         return row
 
     def ensure(self, project: str, name: str) -> None:
         """Create it when it is not there."""
         if all(row.name != name for row in self.all(project)):
-            self.create(project, name, {})
+            with suppress(AlreadyExists):  # somebody else was quicker
+                self.create(project, name, {})
 
     def rename(self, project: str, id: str, name: str) -> None:
         """Its runs go with it."""
-        row = self.get(project, id)
-        if row.id == _default_id(project):
-            raise Invalid("the default experiment cannot be renamed", hint="create another one")
-        if any(other.name == name for other in self.all(project)):
-            raise AlreadyExists(f"experiment {name!r} exists already in project {project}")
-        self._catalog.write(lambda cursor: tracking.rename_experiment(cursor, row, name))
+
+        def write(cursor: DuckDBPyConnection) -> None:
+            row = _get(cursor, project, id)
+            if row.id == _default_id(project):
+                raise Invalid("the default experiment cannot be renamed", hint="create another one")
+            _refuse_taken(cursor, project, name)
+            tracking.rename_experiment(cursor, row, name)
+
+        self._catalog.write(write)
 
     def set_tag(self, project: str, id: str, name: str, value: str | None) -> None:
         """Set a tag, or take it away."""
-        row = self.get(project, id)
-        tags = {key: known for key, known in row.tags.items() if key != name}
-        self._put(replace(row, tags={**tags, name: value} if value is not None else tags, updated_at=now()))
+
+        def write(cursor: DuckDBPyConnection) -> None:
+            row = _get(cursor, project, id)
+            tags = {key: known for key, known in row.tags.items() if key != name}
+            tags |= {name: value} if value is not None else {}
+            tracking.put(cursor, replace(row, tags=tags, updated_at=now()))
+
+        self._catalog.write(write)
 
     def set_deleted(self, project: str, id: str, deleted: bool) -> None:
         """Hide it, or show it again; its runs stay."""
-        row = self.get(project, id)
-        if row.id == _default_id(project):
-            raise Invalid("the default experiment cannot be deleted")
-        self._put(replace(row, deleted_at=now() if deleted else None, updated_at=now()))
 
-    def _put(self, row: ExperimentRow) -> None:
-        self._catalog.write(lambda cursor: tracking.put(cursor, row))
+        def write(cursor: DuckDBPyConnection) -> None:
+            row = _get(cursor, project, id)
+            if row.id == _default_id(project):
+                raise Invalid("the default experiment cannot be deleted")
+            tracking.put(cursor, replace(row, deleted_at=now() if deleted else None, updated_at=now()))
+
+        self._catalog.write(write)
+
+
+def _all(cursor: DuckDBPyConnection, project: str) -> list[ExperimentRow]:
+    projects.require(cursor, project)
+    found = tracking.experiments(cursor, project)
+    if any(row.id == _default_id(project) for row in found):
+        return found
+    return [_default(project), *found]
+
+
+def _get(cursor: DuckDBPyConnection, project: str, id: str) -> ExperimentRow:
+    wanted = _default_id(project) if id == DEFAULT_EXPERIMENT else id
+    for row in _all(cursor, project):
+        if row.id == wanted:
+            return row
+    raise NotFound(f"there is no experiment with id {id!r} in project {project}")
+
+
+def _refuse_taken(cursor: DuckDBPyConnection, project: str, name: str) -> None:
+    if any(row.name == name for row in _all(cursor, project)):
+        raise AlreadyExists(f"experiment {name!r} exists already in project {project}")
 
 
 def runs_experiment(row: ExperimentRow) -> str | None:
