@@ -128,8 +128,12 @@ def _missing(values: Mapping[str, Any]) -> str:
 
 def as_literal(value: Any) -> str:
     """``value`` as SQL text that means the same to DuckDB; raises ``Invalid`` for a type it cannot write."""
+    import duckdb
+
     if value is None:
         return "NULL"
+    if isinstance(value, duckdb.Value):  # with its type, from a client that says it
+        return f"CAST({as_literal(value.object)} AS {value.type})"
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
     if isinstance(value, str):

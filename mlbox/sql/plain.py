@@ -90,7 +90,7 @@ class PlainSql:
             limit = min(command.row_limit or self._member_rows, self._member_rows)
             command = replace(command, row_limit=limit)
         if command.transaction is not None:
-            return _in_transaction(command.transaction, command, kind)
+            return self._in_transaction(command.transaction, command, kind)
         if kind in READING:
             with suppress(duckdb.TransactionException):  # of one that writes; every other error is one of ours by now
                 return self._in_session(command, kind, reading=True)
@@ -115,6 +115,38 @@ class PlainSql:
                     values = for_query(command.query, command.parameters)
                     raise _meant(located(cursor, error, command.query, values), command.query) from None
                 raise translate(error, command.query) from None
+
+    def _in_transaction(self, transaction: Transaction, command: RunSql, kind: str) -> Result:
+        """Carry out a statement of a session that holds a transaction open."""
+
+        def read(cursor: DuckDBPyConnection, command: RunSql) -> Result:
+            with ExitStack() as watch:
+                self._watch(watch, cursor, command)
+                found = _shown(cursor, command)
+                if found is None:
+                    return Result("done")
+                rows = QueryRows(found, command.query, limit=command.row_limit)
+                rows.release = watch.pop_all().close
+                return Result(rows=rows)
+
+        def write(cursor: DuckDBPyConnection, command: RunSql) -> Result:
+            with ExitStack() as watch:
+                self._watch(watch, cursor, command)
+                return _written(kind, *fetch(cursor, command))
+
+        if kind not in READING:
+            return transaction.write(command, write)
+        return transaction.read(command, read, write if acting() is None else None)
+
+    def _watch(self, stack: ExitStack, cursor: DuckDBPyConnection, command: RunSql) -> None:
+        """Watch until ``stack`` is closed; what was stopped is told as that."""
+        over = stack.enter_context(self._watched(cursor))
+
+        def told(kind: Any, error: BaseException | None, trace: Any) -> None:
+            if error is not None and over():
+                raise self._pressure.error(command.query.where(0)) from None
+
+        stack.push(told)
 
     def _watched(self, cursor: DuckDBPyConnection) -> AbstractContextManager[Callable[[], bool]]:
         """Stop a member's statement when it takes too much memory."""
@@ -173,23 +205,6 @@ def _meant(error: MlboxError, query: Query) -> MlboxError:
     if isinstance(error, NotFound):
         error.hint = meant_noun(query.text, starts()) or error.hint
     return error
-
-
-def _in_transaction(transaction: Transaction, command: RunSql, kind: str) -> Result:
-    """Carry out a statement of a session that holds a transaction open."""
-
-    def read(cursor: DuckDBPyConnection, command: RunSql) -> Result:
-        found = _shown(cursor, command)
-        return (
-            Result("done") if found is None else Result(rows=QueryRows(found, command.query, limit=command.row_limit))
-        )
-
-    def write(cursor: DuckDBPyConnection, command: RunSql) -> Result:
-        return _written(kind, *fetch(cursor, command))
-
-    if kind not in READING:
-        return transaction.write(command, write)
-    return transaction.read(command, read, write if acting() is None else None)
 
 
 def _written(kind: str, table: pyarrow.Table | None, truncated: bool) -> Result:

@@ -117,6 +117,19 @@ def test_pipeline_and_prepared_statements(desk: Server) -> None:
         assert connection.execute("SELECT sum(weight) FROM notes WHERE id >= 100").fetchone() == (3112.5,)
 
 
+@pytest.mark.parametrize("mark", ["%s", "%t", "%b"])
+def test_rows_of_a_feature_set_come_as_typed_parameters(desk: Server, mark: str) -> None:
+    """INSERT into one is carried out by mlbox and not by DuckDB."""
+    name = f"readings_{mark[1]}"
+    desk.sql(f"CREATE FEATURE SET {name} (ENTITY id INTEGER, TIMESTAMP made TIMESTAMP, v DOUBLE)", project="desk")
+    made, insert = datetime(2026, 1, 2, tzinfo=UTC), f"INSERT INTO {name} VALUES ({mark}, {mark}, {mark})"
+    with psycopg.connect(dsn(desk, "desk"), autocommit=True) as connection:
+        connection.execute(insert, (1, made, 2.5))
+        connection.cursor().executemany(insert, [(2, made, None), (3, made, 0.5)])
+        found = connection.execute(f"SELECT id, made, v FROM {name} ORDER BY id").fetchall()
+    assert found == [(1, made, 2.5), (2, made, None), (3, made, 0.5)]
+
+
 def test_copy_out(desk: Server) -> None:
     with psycopg.connect(dsn(desk), autocommit=True) as connection:
         with connection.cursor().copy("COPY (SELECT i, i / 2 FROM range(50_000) r(i)) TO STDOUT") as copy:

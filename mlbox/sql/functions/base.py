@@ -73,6 +73,7 @@ class Asked:
                 self._kept[number] = thing
                 while len(self._kept) > _KEPT:
                     self._kept.popitem(last=False)
+            self._kept.move_to_end(number)  # the one that goes first is the one that no statement has asked for since
             return number
 
     def kept(self, number: int) -> Any:

@@ -141,7 +141,7 @@ class Conversation:
     def _query(self, body: Body) -> None:
         text = body.text()
         body.end()
-        self._portals.pop("", None)
+        self._drop_portal("")
         found = split(text)
         if not found:
             self._outbox.write(messages.message(b"I"))

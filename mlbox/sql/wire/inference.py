@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from mlbox.base.command import Query
 from mlbox.base.errors import MlboxError
 from mlbox.sql.lexer import Token, quoted_name, tokenize
 from mlbox.sql.script import Statement
@@ -164,8 +165,6 @@ class _Columns:
         names = _tables(statements, text)
         types: dict[str, int] = {}
         for name in names:
-            from mlbox.base.command import Query
-
             try:
                 found = statements.describe(Query(f"FROM {name}"))
             except MlboxError:

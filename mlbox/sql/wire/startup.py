@@ -8,6 +8,7 @@ import ssl
 import struct
 from dataclasses import dataclass
 
+from mlbox.base.command import OWNER
 from mlbox.base.errors import Forbidden, NotExecuted, Unauthorized
 from mlbox.sql.wire import messages
 from mlbox.sql.wire.context import Identify, Introduction
@@ -16,7 +17,6 @@ from mlbox.sql.wire.messages import Body, ProtocolError
 SECONDS = 60.0
 """So long a client may take to introduce itself."""
 _LOOPBACK = ("127.", "::1", "::ffff:127.")
-LOCAL_USER = "local"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Startup:
         """The name of the user. Raises ``Unauthorized``."""
         if identify is None:
             self._writer.write(messages.message(b"R", struct.pack("!i", 0)))
-            return LOCAL_USER
+            return OWNER
         if not self._encrypted and not self._is_local():
             raise Forbidden(
                 "a token may not travel in clear text over the network",
@@ -87,7 +87,7 @@ class Startup:
     async def _packet(self) -> bytes:
         """A message without its kind."""
         (length,) = struct.unpack("!i", await self._reader.readexactly(4))
-        if not 8 <= length <= messages.STARTUP_BYTES and not (5 <= length <= messages.STARTUP_BYTES):
+        if not 5 <= length <= messages.STARTUP_BYTES:
             raise ProtocolError(f"a first message of {length} bytes is no PostgreSQL protocol")
         return await self._reader.readexactly(length - 4)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from mlbox.sql.wire.catalog.relations import FILLED, INFORMATION_SCHEMA, PG_CATALOG, SYSTEM_RELATIONS
@@ -54,10 +55,13 @@ class Numbers:
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str, str], int] = {}
+        self._next = count(FIRST_OID)
 
     def of(self, kind: str, schema: str, name: str) -> int:
-        """The number of an object."""
-        return self._known.setdefault((kind, schema, name), FIRST_OID + len(self._known))
+        """The number of an object; connections ask at the same time."""
+        key = (kind, schema, name)
+        known = self._known.get(key)
+        return self._known.setdefault(key, next(self._next)) if known is None else known
 
 
 def take(catalog: Catalog, numbers: Numbers, sees: frozenset[str] | None = None) -> Snapshot:
