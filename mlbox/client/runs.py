@@ -168,17 +168,17 @@ def _create(connection: Connection, function: Callable[..., Any], requirements: 
     """CREATE FUNCTION of a callable; the same text again makes no new version."""
     source = source_of(function)
     name = source.handler.split(".")[-1]
-    path = source.path
-    if source.text:
-        folder = tempfile.mkdtemp(prefix="mlbox-")
-        path = os.path.join(folder, f"{name}.py")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(source.text)
-    if not connection.is_local:
-        with open(path, "rb") as file:
-            path = str(connection.upload(os.path.basename(path), file.read()))
-    wanted = f" REQUIREMENTS ({', '.join(_text(entry) for entry in requirements)})" if requirements else ""
-    connection.sql(f"CREATE OR REPLACE FUNCTION {_quoted(name)} FROM {_text(path)} HANDLER {name}{wanted}")
+    with tempfile.TemporaryDirectory(prefix="mlbox-") as folder:  # the server keeps its own copy
+        path = source.path
+        if source.text:
+            path = os.path.join(folder, f"{name}.py")
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(source.text)
+        if not connection.is_local:
+            with open(path, "rb") as content:
+                path = str(connection.upload(os.path.basename(path), content.read()))
+        wanted = f" REQUIREMENTS ({', '.join(_text(entry) for entry in requirements)})" if requirements else ""
+        connection.sql(f"CREATE OR REPLACE FUNCTION {_quoted(name)} FROM {_text(path)} HANDLER {name}{wanted}")
     return name
 
 

@@ -138,7 +138,7 @@ class Permission:
             )
         ):
             return
-        path = Path(base or "/", text.removeprefix("file://")).resolve()
+        path = Path(base or "", text.removeprefix("file://")).expanduser().resolve()  # as it would be opened
         if not any(path.is_relative_to(folder) for folder in self._folders):
             told = ", ".join(map(str, self._folders)) or "the setting data_dirs names none"
             raise Forbidden(f"members may not read {text} of the server", hint=f"folders for members: {told}")
