@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from fenced import Member, shared_server
+from waiting import wait_until
 
 from mlbox.base.command import OWNER, Caller, RunSql
 from mlbox.base.errors import MlboxError
@@ -86,10 +87,22 @@ def test_doors_beside_sql(tmp_path: Path) -> None:
         for path in ("/v2/models/closed.e", "/v2//models/closed.e/ready", "/v2/models/e", "/v2/models/open_p.e"):
             status, _, body = vera.request("GET", path)
             assert status == 404 and b"closed.e" not in body.replace(path.encode(), b"").replace(b"'closed.e'", b"")
-        for path in ("/files", "/api/2.0/mlflow/experiments/search", "/mlflow/closed/api/2.0/mlflow/runs/search"):
-            assert vera.request("GET", path)[0] == 403, path
+        assert vera.request("GET", "/files")[0] == 403
+        mlflow = "/api/2.0/mlflow"
+        for project, run in runs.items():
+            shown = {"open_p": 200, "closed": 404}[project]
+            for path in ("/experiments/search", f"/runs/get?run_id={run}", f"/artifacts/list?run_id={run}"):
+                assert vera.request("GET", f"/mlflow/{project}{mlflow}{path}")[0] == shown, (project, path)
+            file = f"/mlflow/{project}/api/2.0/mlflow-artifacts/artifacts/0/{run}/artifacts/a"
+            assert vera.request("GET", file)[0] == shown, project
+            # a run of one project is none of another, whoever asks for it
+            through = f"/mlflow/open_p{mlflow}/runs/get?run_id={run}"
+            assert vera.request("GET", through)[0] == shown, project
+        named = {"name": "m"}
+        for path, reads in (("/registered-models/create", False), ("/registered-models/get-latest-versions", True)):
+            assert vera.request("POST", f"/mlflow/open_p{mlflow}{path}", named)[0] == (404 if reads else 403), path
         long = owner.request(
-            "POST", "/sql", {"sql": "SELECT sum(a.i) FROM range(10**6) a(i), range(10**6)", "async": True}
+            "POST", "/sql", {"sql": "SELECT sum(a.i) FROM range(1_000_000) a(i), range(1_000_000) b(j)", "async": True}
         )
         query_id = json.loads(long[2])["query_id"]
         assert json.loads(vera.request("GET", "/sql")[2])["statements"] == []
@@ -100,9 +113,8 @@ def test_doors_beside_sql(tmp_path: Path) -> None:
         eddie.rows(
             "CREATE SCHEDULE s EVERY INTERVAL 1 SECOND DO INSERT INTO closed.hidden_table VALUES ('x'); SELECT 1"
         )
-        while not (error := owner.rows("SELECT last_error FROM ml.schedules")[0][0]):
-            pass
-        assert "may not" in error
+        wait_until(lambda: owner.rows("SELECT last_error FROM ml.schedules")[0][0])
+        assert "may not" in owner.rows("SELECT last_error FROM ml.schedules")[0][0]
         assert owner.rows("SELECT count(*) FROM closed.hidden_table") == [[1]]
 
 

@@ -61,14 +61,19 @@ SQLSTATES: dict[type[MlboxError], str] = {
 """By class; the nearest ancestor counts. Classes are those of the SQL standard and PostgreSQL's appendix A."""
 
 _BY_WORDS = (
-    (NotFound, "table with name", "42P01"),
-    (NotFound, "view with name", "42P01"),
-    (NotFound, "function with name", "42883"),
-    (NotFound, "schema with name", "3F000"),
+    (NotFound, "there is no function", "42883"),
+    (NotFound, "there is no table function", "42883"),
+    (NotFound, "there is no table", "42P01"),
+    (NotFound, "there is no view", "42P01"),
+    (NotFound, "there is no schema", "3F000"),
     (NotFound, "there is no project", "3F000"),
     (NotFound, "already exists", "42P07"),
-    (StatementError, "referenced column", "42703"),
+    (StatementError, "there is no column", "42703"),
+    (StatementError, "has no column", "42703"),
+    (StatementError, "is no table of this from", "42P01"),
     (StatementError, "no function matches", "42883"),
+    (StatementError, "does not take (", "42883"),
+    (StatementError, "does not go between", "42883"),
     (StatementError, "ambiguous reference", "42702"),
     (StatementError, "must appear in the group by", "42803"),
     (Invalid, "duplicate key", "23505"),
@@ -83,7 +88,7 @@ _BY_WORDS = (
     (Invalid, "division by zero", "22012"),
     (Conflict, "conflict", "40001"),
 )
-"""DuckDB's messages that have a state of their own."""
+"""Messages of queries (``engine.catalog.advice``, DuckDB) that have a state of their own; the first that fits."""
 
 
 def sqlstate(error: MlboxError) -> str:
