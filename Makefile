@@ -2,6 +2,8 @@
 # Needs Python 3.11 or later and make; no root, no Docker, no Node.
 
 SHELL := /bin/sh
+# Without compiled files every process of ours would compile all that it imports, once a start.
+unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 

@@ -69,7 +69,7 @@ def bind(raw: bytes | None, oid: int, binary: bool) -> Bound:
         if binary:
             return Bound(_from_binary(raw, oid), oid)
         text = raw.decode()
-    except (struct.error, ValueError, OverflowError, IndexError) as error:
+    except (struct.error, ValueError, ArithmeticError, LookupError) as error:
         raise Invalid(f"a parameter of type {oid} cannot be read: {error}") from None
     if oid in t.ELEMENT:
         return Bound(parse_array(text, t.ELEMENT[oid].oid), oid)
@@ -139,7 +139,7 @@ def _array(raw: bytes) -> list[Any]:
     dimensions, _, element = struct.unpack_from("!iii", raw)
     if dimensions == 0:
         return []
-    if dimensions != 1:
+    if dimensions != 1 or element in t.ELEMENT:
         raise ValueError("arrays of arrays cannot be parameters; send JSON instead")
     (count,) = struct.unpack_from("!i", raw, 12)
     found: list[Any] = []

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 log = logging.getLogger("mlbox")
 MOST_PREPARED = 5_000
-"""Prepared statements or portals of a connection."""
+"""Prepared statements of a connection."""
+MOST_PORTALS = 256
+"""Open portals of a connection: each that has begun holds a cursor and the rows that it has ahead."""
 
 
 class Outbox(Protocol):
@@ -223,8 +225,8 @@ class Conversation:
         prepared = self._find(self._prepared, name, "prepared statement")
         if portal_name and portal_name in self._portals:
             raise Invalid(f"portal {portal_name!r} already exists", hint="close it first")
-        if len(self._portals) >= MOST_PREPARED:
-            raise Invalid(f"more than {MOST_PREPARED:,} portals are open", hint="close some")
+        if len(self._portals) >= MOST_PORTALS:
+            raise Invalid(f"more than {MOST_PORTALS:,} portals are open", hint="close some")
         if any(code not in (0, 1) for code in (*formats, *results)) or len(formats) not in (0, 1, len(values)):
             raise ProtocolError("formats of a Bind message are 0 or 1, none, one, or one a value")
         oids = prepared.parameters(self.statements)

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from mlbox.base.errors import Invalid
+from mlbox.sql.wire.bound import bind
 from mlbox.sql.wire.catalog.pg_catalog import PgCatalog
 from mlbox.sql.wire.context import Introduction, WireContext
-from mlbox.sql.wire.conversation import Conversation
+from mlbox.sql.wire.conversation import MOST_PORTALS, Conversation
 from mlbox.sql.wire.messages import KINDS, ProtocolError, message
 
 TEXTS = (
@@ -186,3 +188,35 @@ def test_fuzz_a_million(house: Any, seed: int) -> None:
 
 def test_messages_say_their_length() -> None:
     assert list(cut(message(b"Z", b"I") + message(b"1"))) == [(b"Z", b"I"), (b"1", b"")]
+
+
+@pytest.mark.parametrize(
+    ("oid", "raw"),
+    [
+        (1700, struct.pack("!hhHh", 0, 0, 0x2D30, 0)),  # a sign that there is not
+        (1700, struct.pack("!hhHhh", 1, 32767, 0, 16383, 1)),  # more digits than a decimal holds
+        (1700, struct.pack("!hhHh", -1, 0, 0, 0)),
+        (1007, struct.pack("!iiiii", 1, 0, 1007, 1, 1) + struct.pack("!i", 20) + bytes(20)),  # an array in an array
+    ],
+)
+def test_binary_values_that_say_nonsense_are_refused(oid: int, raw: bytes) -> None:
+    with pytest.raises(Invalid):
+        bind(raw, oid, True)
+
+
+def test_portals_are_bounded(house: Any) -> None:
+    """Each that has begun holds a cursor; ten thousand of them would hold gigabytes."""
+    sink = Sink()
+    conversation = talk(house, sink)
+    conversation.handle(ord("P"), b"s\0SELECT * FROM range(100000)\0\0\0")
+    for number in range(MOST_PORTALS + 1):
+        assert b"CXX000" not in sink.data
+        name = f"p{number}".encode()
+        conversation.handle(ord("B"), name + b"\0s\0" + struct.pack("!hhh", 0, 0, 0))
+        conversation.handle(ord("E"), name + b"\0" + struct.pack("!i", 1))
+    assert f"more than {MOST_PORTALS} portals are open".encode() in sink.data
+    conversation.handle(ord("S"), b"")
+    sink.data.clear()
+    conversation.handle(ord("Q"), b"SELECT 42\0")
+    assert b"42" in sink.data
+    conversation.close()
