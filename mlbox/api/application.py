@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ from mlbox.api.sql import cancel_statement, get_statement, list_statements, run_
 from mlbox.api.stream import stream
 from mlbox.api.uploads import drop_file, list_files, upload, uploads_of
 from mlbox.base.errors import Internal, MlboxError
+from mlbox.base.suggest import did_you_mean
 
 log = logging.getLogger("mlbox")
 PREFIXES = (
@@ -55,8 +57,22 @@ def _known(request: Request[Any, Any, State], error: MlboxError) -> Response[Any
 def _http(request: Request[Any, Any, State], error: HTTPException) -> Response[Any]:
     body: dict[str, Any] = {"code": "http", "message": error.detail or "the request cannot be answered"}
     if error.extra:
-        body["details"] = {"problems": error.extra}
+        body |= {"code": "invalid", **_told(request, error.extra), "details": {"problems": error.extra}}
     return Response({"error": body}, status_code=error.status_code)
+
+
+def _told(request: Request[Any, Any, State], problems: Any) -> dict[str, str]:
+    """Message and hint for a body or parameters that are not what the route takes."""
+    first: dict[str, str] = problems[0] if isinstance(problems, list) and isinstance(problems[0], dict) else {}
+    where, what = str(first.get("key", "")), str(first.get("message", "it is not what is expected"))
+    data = getattr(request.route_handler, "parsed_data_field", None)
+    fields: tuple[str, ...] = getattr(getattr(data, "annotation", None), "__struct_encode_fields__", ())
+    unknown = re.search("unknown field `(.+)`", what)
+    if unknown:
+        hint = did_you_mean(unknown[1], fields) or f"fields: {', '.join(fields)}"
+        return {"message": f"{request.method} {request.url.path} takes no field {unknown[1]!r}", "hint": hint}
+    shown = f"{where}: {what[:1].lower() + what[1:]}" if where not in ("", "data") else what[:1].lower() + what[1:]
+    return {"message": f"{request.method} {request.url.path}: {shown}"}
 
 
 def _unknown(request: Request[Any, Any, State], error: Exception) -> Response[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
@@ -43,6 +44,16 @@ def test_an_unknown_project(server: Any) -> None:
     assert "did you mean fraud?" in error["hint"]
     assert "CREATE PROJECT fruad" in error["hint"]
     assert server.error("SELECT 1", project="fruad")["code"] == "not_found"
+
+
+def test_a_body_with_a_wrong_field(server: Any) -> None:
+    """The field, and the nearest one that there is."""
+    status, _, body = server.request("POST", "/sql", {"sqll": "SELECT 1"})
+    error = json.loads(body)["error"]
+    assert (status, error["code"]) == (400, "invalid")
+    assert "no field 'sqll'" in error["message"] and error["hint"] == "did you mean sql?"
+    status, _, body = server.request("POST", "/sql", {"sql": "SELECT 1", "timeout": "x"})
+    assert "timeout: expected `float | null`, got `str`" in json.loads(body)["error"]["message"]
 
 
 def test_a_missing_function_file(server: Any, folder: Path) -> None:

@@ -22,6 +22,8 @@ export function parseRoute(pathname: string): Route {
   if (first === "sql" && parts.length === 1) return { page: "sql" };
   if (first === "endpoints" && parts.length === 1) return { page: "endpoints" };
   if (first === "endpoints" && second && third && parts.length === 3) return { page: "endpoint", project: second, name: third };
+  const [, project, name] = /^([^.]+)\.([^.]+)$/.exec(second ?? "") ?? []; // as SQL and the inference path call it
+  if (first === "endpoints" && project && name && parts.length === 2) return { page: "endpoint", project, name };
   return { page: "missing", path };
 }
 

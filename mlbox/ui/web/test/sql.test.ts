@@ -4,10 +4,18 @@ import { addressOf, parseRoute } from "../src/router";
 import { toCsv } from "../src/sql/csv";
 import { creationOf, readerOf, tableName } from "../src/sql/files";
 import { split, statementAt, toPoints, toUnits } from "../src/sql/split";
+import { TYPES, WORDS } from "../src/sql/words";
 import { relationName } from "../src/statements/schema";
 import scripts from "./scripts.json";
 
 const texts = (script: string): string[] => split(script).map((one) => one.text);
+
+describe("words of the editor", () => {
+  it("are cut by single blanks, as CodeMirror reads them", () => {
+    for (const word of ["asof", "asymmetric", "order", "outer"]) expect(WORDS.split(" ")).toContain(word);
+    for (const word of ["bigint", "integer", "interval", "variant"]) expect(TYPES.split(" ")).toContain(word);
+  });
+});
 
 describe("split", () => {
   it("cuts every script of the corpus as the server does", () => {
@@ -88,6 +96,7 @@ describe("files", () => {
 describe("addresses", () => {
   it("carry a text", () => {
     expect(parseRoute("/ui/sql")).toEqual({ page: "sql" });
+    expect(parseRoute("/ui/endpoints/shop.churn")).toEqual({ page: "endpoint", project: "shop", name: "churn" });
     expect(addressOf({ page: "sql" })).toBe("/ui/sql");
     const address = addressOf({ page: "sql", text: "SELECT 'a&b'; --ü" }, "shop");
     expect(new URL(address, "http://x").searchParams.get("q")).toBe("SELECT 'a&b'; --ü");

@@ -1,5 +1,5 @@
 /** What the editor highlights: the words that DuckDB reserves, those of its statements, and those of mlbox's own. */
-export const WORDS = `
+export const WORDS = spaced(`
 add after aggregate alert alerts alias all alter analyse analyze and anti any array artifact artifacts as asc asof
 asymmetric async at authorization backoff baseline begin between binary both by cancel cascade case cast check collate
 collation collect column columns comment commit concurrently constraint continuous cooldown copy create cron cross
@@ -15,9 +15,14 @@ replace requirements rerun resources resume retry returning returns revoke right
 schedules schema secret secrets segment select semi set sets severity shadow show similar some source stack stop store
 struct summarize suspend sweep symmetric table tablesample temp temporary then timeout timestamp timezone to token
 traffic trailing transform true try_cast ttl tuple unbounded union unique unpack unpivot update use using values
-variadic vector vectors verbose view vote weight weighted when where window with workflow workflows`;
+variadic vector vectors verbose view vote weight weighted when where window with workflow workflows`);
 
-export const TYPES = `
+export const TYPES = spaced(`
 bigint bit blob bool boolean bytea char date datetime decimal double enum float hugeint int int1 int2 int4 int8 integer
 interval json list long numeric real short smallint string text time timestamp timestamptz timetz tinyint ubigint
-uhugeint uinteger union usmallint utinyint uuid varchar variant`;
+uhugeint uinteger union usmallint utinyint uuid varchar variant`);
+
+/** One blank between the words: CodeMirror takes a line's end for a part of a word. */
+function spaced(words: string): string {
+  return words.trim().split(/\s+/).join(" ");
+}
