@@ -24,14 +24,14 @@ FOUND = 100
 
 MAKE_RUNS = """
 INSERT INTO catalog.main.runs (id, project, name, "function", function_version, runtime, state, attempt, params,
-    metrics, labels, created_at, started_at, finished_at, request)
+    metrics, labels, created_at, started_at, finished_at, duration_ms, request)
 SELECT printf('%012x', 1700000000000 + i * 1000) || '7' || substr(md5(i::VARCHAR), 1, 19), 'default', 'run ' || i,
     'train', 1, 'local', CASE WHEN i % 50 = 0 THEN 'error' ELSE 'completed' END, 1,
     {{'lr': round(0.001 + hash(i) % 1000 / 10000, 4), 'depth': i % 8 + 2, 'trees': i % 20 * 50,
       'kind': ['gbm', 'linear', 'forest', 'net'][i % 4 + 1], 'a': hash(i + 5) % 1000 / 7, 'b': i % 100,
       'c': 'text ' || i % 30, 'd': i % 2 = 0, 'e': i % 13 / 3, 'f': i % 17}}::JSON::VARIANT,
     {{'auc': hash(i + 11) % 100000 / 100000, 'loss': hash(i + 12) % 100000 / 50000, {metrics}}}::JSON::VARIANT,
-    '{{}}'::JSON::VARIANT, made, made, made + INTERVAL 1 MINUTE, '{{}}'
+    '{{}}'::JSON::VARIANT, made, made, made + INTERVAL 1 MINUTE, 60000, '{{}}'
 FROM (SELECT i, TIMESTAMPTZ '2024-01-01 00:00:00+00' + INTERVAL 1 MINUTE * i AS made FROM range({count}) t(i))
 """
 MAKE_PARAMS = """

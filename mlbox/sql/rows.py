@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -130,8 +131,8 @@ class Shown:
 def shown(cursor: DuckDBPyConnection, query: Query, parameters: Any) -> Shown | None:
     """The rows of a statement with VARIANT columns as JSON; None when there are none to be read.
 
-    DuckDB binds a text to tell its columns, and once more around the casts. Of a text that names nothing but public
-    views and their columns, which stay what they are, the casts are remembered.
+    DuckDB binds a text to tell its columns, and once more around the casts. Of a text that names nothing but a public
+    view and its columns, which stay what they are, the casts are remembered.
     """
     import duckdb
 
@@ -150,7 +151,7 @@ def shown(cursor: DuckDBPyConnection, query: Query, parameters: Any) -> Shown | 
         columns = [f"#{place + 1}{'::JSON' if place in variants else ''} AS {name}" for place, name in enumerate(names)]
         relation = relation.project(", ".join(columns))
         marks.update(dict.fromkeys(variants, "JSON"))
-        if _reads_views_alone(cursor, query.text):
+        if _reads_a_view(query.text):
             if len(_known) >= REMEMBERED:
                 _known.clear()
             _known[query.text] = (f"SELECT {', '.join(columns)} FROM ({query.text}\n)", marks)
@@ -161,17 +162,20 @@ _known: dict[str, tuple[str, dict[int, str]]] = {}
 """Texts with the casts around them, and the marks."""
 
 
-def _reads_views_alone(cursor: DuckDBPyConnection, text: str) -> bool:
-    """Whether ``text`` surely reads views of ``ml`` and calls nothing, so that its columns are the same at any time."""
-    import duckdb
+_OF_A_VIEW = re.compile(
+    r"(?:select\b[^()]*?\b)?from\s+(?:catalog\s*\.\s*)?ml\s*\.\s*\w+(?:\s+(?:where|order|limit)\b[^()]*)?",
+    re.IGNORECASE,
+)
+_OF_MORE = re.compile(r"\b(?:from|join|union|intersect|except|table|values)\b", re.IGNORECASE)
 
-    if len(text) > REMEMBERED_CHARACTERS or "(" in text:
-        return False
-    try:
-        tables = cursor.get_table_names(text, qualified=True)
-    except duckdb.Error:
-        return False
-    return bool(tables) and all(table.lower().replace('"', "").startswith(("ml.", "catalog.ml.")) for table in tables)
+
+def _reads_a_view(text: str) -> bool:
+    """Whether ``text`` surely reads one view of ``ml`` and calls nothing, so that its columns are always the same."""
+    return (
+        len(text) <= REMEMBERED_CHARACTERS
+        and _OF_A_VIEW.fullmatch(text) is not None
+        and len(_OF_MORE.findall(text)) == 1
+    )
 
 
 def _marked(schema: pyarrow.Schema, marks: dict[int, str]) -> pyarrow.Schema:

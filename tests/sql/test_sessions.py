@@ -74,6 +74,11 @@ def test_what_is_remembered_of_a_text_is_not_its_rows_or_columns(house: House) -
     assert run(house, text) == run(house, text) == []
     run(house, "CREATE PROJECT remembered WITH (owner = 'eve')")
     assert [row["name"] for row in run(house, text)] == ["remembered"] == [row["name"] for row in run(house, text)]
+    run(house, "CREATE OR REPLACE VIEW v AS SELECT options AS x FROM ml.projects WHERE name = 'remembered'")
+    text = "SELECT p.options, v.x FROM ml.projects p, v WHERE p.name = 'remembered'"
+    assert run(house, text) == run(house, text)
+    run(house, "CREATE OR REPLACE VIEW v AS SELECT 1 AS x")
+    assert [row["x"] for row in run(house, text)] == [1]
     for _ in range(2):
         (row,) = run(house, "SELECT params, * FROM (SELECT 1 AS one) LEFT JOIN ml.runs ON true ORDER BY one")
         assert list(row)[:3] == ["params", "one", "project"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -162,3 +163,42 @@ def test_show_stops_at_the_limit_of_the_session(house: Any) -> None:
     assert (cut.table.num_rows, cut.facts["truncated"]) == (3, True)
     whole = list(session.run("SHOW RUNS LIMIT 2"))[0].result
     assert (whole.table.num_rows, whole.facts["truncated"]) == (2, False)
+
+
+def test_single_metrics_are_read_through_the_view(catalog: Catalog) -> None:
+    """A search among a million runs reads the fields that it names: DuckDB leaves the rest of the objects alone."""
+    catalog.write(lambda cursor: runs.insert(cursor, run(params={"lr": 0.01}, metrics={"auc": 0.95})))
+    text = "SELECT id FROM catalog.ml.runs WHERE metrics.auc::DOUBLE > 0.9 AND params.lr::DOUBLE < 0.05"
+    (plan,) = catalog.rows(f"EXPLAIN {text}")
+    assert "metrics.auc" in plan["explain_value"]
+    assert "params.lr" in plan["explain_value"]
+    assert "variant_extract" not in plan["explain_value"]
+
+
+def test_durations_follow_the_times(catalog: Catalog) -> None:
+    """Whichever of them is set, in whatever order; a run of no function has none."""
+    began, ended = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, 0, 0, 1, 500_001, tzinfo=UTC)
+    row = run(started_at=began, finished_at=ended, function="", function_version=0)
+    catalog.write(lambda cursor: runs.insert(cursor, row))
+
+    def shown() -> dict[str, Any]:
+        found = catalog.row(
+            "SELECT function, function_version, duration_ms FROM catalog.ml.runs WHERE id = ?", [row.id]
+        )
+        assert found is not None
+        return found
+
+    assert shown() == {"function": None, "function_version": None, "duration_ms": 1500.001}
+    for changes, expected in (
+        ({"finished_at": None}, None),
+        ({"finished_at": began}, 0.0),
+        ({"started_at": None, "finished_at": ended, "state": "error"}, None),
+        ({"started_at": began}, 1500.001),
+        ({"state": "completed"}, 1500.001),
+    ):
+        catalog.write(lambda cursor, changes=changes: runs.change(cursor, row.id, changes))
+        assert shown()["duration_ms"] == expected
+    with catalog.read() as cursor:
+        kept = runs.get(cursor, row.id)
+    assert kept is not None
+    assert (kept.function, kept.function_version) == ("", 0)

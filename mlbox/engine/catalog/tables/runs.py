@@ -89,6 +89,11 @@ class AttemptRow:
 
 _VARIANTS = frozenset({"params", "metrics", "labels"})
 _TEXTS = frozenset({"request", "outcome", "handle"})
+_OPTIONAL = {"function": "", "function_version": 0}
+"""What stands for NULL: of a run of no function."""
+_TIMES = ("started_at", "finished_at")
+_DURATION = "date_diff('microsecond', {}, {}) / 1000.0::DOUBLE"
+"""``duration_ms`` is kept: were it computed by the view, DuckDB could not read single metrics through it."""
 _COLUMNS = tuple(entry.name for entry in fields(RunRow))
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM catalog.main.runs"
 
@@ -98,6 +103,8 @@ def _mark(name: str) -> str:
 
 
 def _value(name: str, value: Any) -> Any:
+    if name in _OPTIONAL:
+        return value or None
     if name in _VARIANTS:
         return json.dumps(dict(value), default=str)
     if name in _TEXTS:
@@ -109,6 +116,8 @@ def _row(values: tuple[Any, ...]) -> RunRow:
     known = dict(zip(_COLUMNS, values, strict=True))
     for name in _TEXTS:
         known[name] = None if known[name] is None else json.loads(known[name])
+    for name, none in _OPTIONAL.items():
+        known[name] = none if known[name] is None else known[name]
     known["metrics"] = {name: float(value) for name, value in known["metrics"].items()}
     return RunRow(**known)
 
@@ -121,8 +130,9 @@ def select(cursor: DuckDBPyConnection, condition: str, parameters: Iterable[Any]
 def insert(cursor: DuckDBPyConnection, row: RunRow) -> None:
     """Add a run."""
     cursor.execute(
-        f"INSERT INTO catalog.main.runs ({', '.join(_COLUMNS)}) VALUES ({', '.join(map(_mark, _COLUMNS))})",
-        [_value(name, getattr(row, name)) for name in _COLUMNS],
+        f"INSERT INTO catalog.main.runs ({', '.join(_COLUMNS)}, duration_ms) "
+        f"VALUES ({', '.join(map(_mark, _COLUMNS))}, {_DURATION.format('?::TIMESTAMPTZ', '?::TIMESTAMPTZ')})",
+        [_value(name, getattr(row, name)) for name in (*_COLUMNS, *_TIMES)],
     )
     params.insert(cursor, row.project, row.id, row.params)
 
@@ -132,11 +142,13 @@ def change(cursor: DuckDBPyConnection, run_id: str, changes: Mapping[str, Any]) 
     unknown = set(changes) - set(_COLUMNS)
     if unknown:
         raise KeyError(f"runs have no column {unknown}")
-    settings = ", ".join(f"{name} = {_mark(name)}" for name in changes)
-    cursor.execute(
-        f"UPDATE catalog.main.runs SET {settings} WHERE id = ?",
-        [*(_value(name, value) for name, value in changes.items()), run_id],
-    )
+    settings = [f"{name} = {_mark(name)}" for name in changes]
+    times = [name for name in _TIMES if name in changes]
+    if times:
+        duration = _DURATION.format(*("?::TIMESTAMPTZ" if name in changes else name for name in _TIMES))
+        settings.append(f"duration_ms = {duration}")
+    values = [_value(name, value) for name, value in changes.items()] + [changes[name] for name in times]
+    cursor.execute(f"UPDATE catalog.main.runs SET {', '.join(settings)} WHERE id = ?", [*values, run_id])
     if "params" in changes:
         found = cursor.execute("SELECT project FROM catalog.main.runs WHERE id = ?", [run_id]).fetchall()
         for (project,) in found:

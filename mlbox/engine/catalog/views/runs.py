@@ -5,13 +5,12 @@ from __future__ import annotations
 from mlbox.engine.catalog.views.base import View, ViewColumn
 
 _RUNS = """
-SELECT project, id, name, experiment, nullif("function", '') AS "function",
-       nullif(function_version, 0) AS function_version, handler, state, parent_id, attempt, runtime,
+SELECT project, id, name, experiment, "function", function_version, handler, state, parent_id, attempt, runtime,
        params, metrics, labels, reason, error_type, error, traceback, progress,
-       created_at, started_at, finished_at,
-       date_diff('microsecond', started_at, finished_at) / 1000.0::DOUBLE AS duration_ms, best_trial
+       created_at, started_at, finished_at, duration_ms, best_trial
 FROM catalog.main.runs WHERE deleted_at IS NULL
 """
+"""Columns as they are: DuckDB reads a single metric or parameter only where nothing beside it is computed."""
 
 _CAST = "cast what you compare or compute with: "
 

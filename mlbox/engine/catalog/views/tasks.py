@@ -17,12 +17,13 @@ VIEWS = (
             started_at + to_microseconds((duration_ms * 1000)::BIGINT) AS finished_at, duration_ms, caller, door, error
         FROM catalog.main.audit
         UNION ALL
-        SELECT a.project, 'run', r."function", coalesce(r.name, r.id), r.id, a.attempt, a.state, a.started_at,
-            a.finished_at, date_diff('microsecond', a.started_at, a.finished_at) / 1000.0::DOUBLE, NULL, NULL, a.error
+        SELECT a.project, 'run', coalesce(r."function", ''), coalesce(r.name, r.id), r.id, a.attempt, a.state,
+            a.started_at, a.finished_at, date_diff('microsecond', a.started_at, a.finished_at) / 1000.0::DOUBLE,
+            NULL, NULL, a.error
         FROM catalog.main.run_attempts a JOIN catalog.main.runs r ON r.id = a.run_id
         UNION ALL
-        SELECT project, 'run', "function", coalesce(name, id), id, attempt, state, started_at, NULL, NULL, NULL, NULL,
-            NULL
+        SELECT project, 'run', coalesce("function", ''), coalesce(name, id), id, attempt, state, started_at,
+            NULL, NULL, NULL, NULL, NULL
         FROM catalog.main.runs
         WHERE finished_at IS NULL AND state IN ('pending', 'preparing', 'running')
         UNION ALL
