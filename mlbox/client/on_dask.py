@@ -27,16 +27,19 @@ def supervise(order: Dict[str, Any]) -> Dict[str, Any]:
     try:
         return _supervise(order)
     except BaseException as error:
-        return _told("error", "the run could not be started on the Dask worker: %r" % (error,))
+        return _told("NotStarted", "the run could not be started on the Dask worker: %r" % (error,))
 
 
 def _supervise(order: Dict[str, Any]) -> Dict[str, Any]:
-    from distributed import get_client, get_worker
+    from distributed import Variable, get_client, get_worker
 
-    worker = get_worker()
-    if not _claim(order["name"], worker.address, get_client()):
-        return _told("interrupted", "the Dask worker that it ran on has gone")
-    folder = order["folder"]
+    worker, folder = get_worker(), order["folder"]
+    place = Variable(order["name"], client=get_client())
+    if not _is_first(place):
+        if os.path.isdir(folder):  # the same machine: what it wrote can be read, and removed, from here
+            place.set(worker.address)
+        return _told("WorkerLost", "the Dask worker that the run was on has gone")
+    place.set(worker.address)
     shutil.rmtree(folder, ignore_errors=True)
     os.mkdir(folder, 0o700)
     variables = dict(os.environ)
@@ -63,16 +66,12 @@ def _supervise(order: Dict[str, Any]) -> Dict[str, Any]:
     return {**report, "code": process.returncode, "memory": memory, "by": "worker"}
 
 
-def _claim(name: str, address: str, client: Any) -> bool:
+def _is_first(place: Any) -> bool:
     """Whether the run was not started before: Dask starts a task again when its worker is lost."""
-    from distributed import Variable
-
-    place = Variable(name, client=client)
     try:
         place.get(timeout="0.2s")
         return False
     except Exception:  # a time-out, of a kind that depends on the version
-        place.set(address)
         return True
 
 
@@ -121,9 +120,10 @@ def stop(folder: str) -> bool:
         return True
 
 
-def remove(folder: str) -> None:
+def remove(folder: str) -> bool:
     """Take away what was kept of an ended run."""
     shutil.rmtree(folder, ignore_errors=True)
+    return True
 
 
 def members(session: int) -> List[int]:
@@ -180,9 +180,9 @@ def _give_processors(pid: int, cpu: Optional[float]) -> None:
         pass
 
 
-def _told(state: str, reason: str) -> Dict[str, Any]:
-    error = {"type": "WorkerLost" if state == "interrupted" else "ProcessEnded", "message": reason}
-    return {"state": state, "exit_code": None, "reason": reason, "error": error, "code": None, "memory": False}
+def _told(kind: str, reason: str) -> Dict[str, Any]:
+    error = {"type": kind, "message": reason}
+    return {"state": "error", "exit_code": None, "reason": reason, "error": error, "code": None, "memory": False}
 
 
 def _read_json(file: str) -> Optional[Dict[str, Any]]:

@@ -23,18 +23,24 @@ def why_not() -> str:
 def engine(folder: Path) -> Iterator[dict[str, str]]:
     """Settings of mlbox for the cluster."""
     folder.mkdir(parents=True, exist_ok=True)
-    with started(folder, "scheduler", "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard") as log:
-        address = wait_for(log, r"Scheduler at:\s+(tcp://127\.0\.0\.1:\d+)")
+    with scheduler(folder) as address:
         with worker(folder, address, "--nworkers", "2", "--nthreads", "2") as out:
             wait_for(out, r"(?s)Registered to.*Registered to")
             yield {"MLBOX_DASK_SCHEDULER": address}
 
 
 @contextmanager
-def worker(folder: Path, scheduler: str, *arguments: str) -> Iterator[Path]:
+def scheduler(folder: Path, port: str = "0") -> Iterator[str]:
+    """A scheduler; its address."""
+    with started(folder, "scheduler", "scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard") as log:
+        yield wait_for(log, r"Scheduler at:\s+(tcp://127\.0\.0\.1:\d+)")
+
+
+@contextmanager
+def worker(folder: Path, address: str, *arguments: str) -> Iterator[Path]:
     """More workers."""
     local = ["--local-directory", str(folder / "work"), "--no-dashboard"]
-    with started(folder, "worker", "worker", scheduler, "--host", "127.0.0.1", *local, *arguments) as log:
+    with started(folder, "worker", "worker", address, "--host", "127.0.0.1", *local, *arguments) as log:
         yield log
 
 

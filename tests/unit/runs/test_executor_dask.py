@@ -199,21 +199,64 @@ def test_what_waits_for_a_thread_says_so_and_can_be_cancelled(place: Place) -> N
 
 @pytest.mark.engine
 @pytest.mark.nightly
-def test_a_run_whose_worker_is_lost_is_interrupted_and_not_started_twice(place: Place) -> None:
-    place.function("lost", BUSY)
+def test_a_lost_worker_is_an_error_that_retry_repeats(place: Place) -> None:
+    """Dask itself would start the task again, beside a process that may go on."""
+    code = BUSY.replace("time.sleep(seconds)", "time.sleep(seconds if ctx.attempt == 1 else 0)")
+    place.function("lost", code, "RETRY 1 BACKOFF INTERVAL '100 milliseconds'")
     run = place.start("lost WITH (seconds = 600)")
     wait_until(lambda: "pid" in place.log(run), 60)
     process, worker = (int(word) for word in place.log(run).split("pid ")[1].split()[:2])
     os.kill(worker, signal.SIGKILL)  # its nanny starts another
     row = place.end(run)
-    assert row["state"] == "interrupted" and "worker" in row["reason"], row
-    assert place.log(run).count("pid") == 1
+    assert (row["state"], row["attempt"], row["metrics"]) == ("completed", 2, {"attempt": 2}), row["reason"]
+    assert place.log(run).count("pid") == 2
+    (first,) = place.server.sql(f"SELECT state, error FROM ml.task_history WHERE id = '{run}' AND attempt = 1")
+    assert first["rows"][0][0] == "error" and "worker that the run was on has gone" in first["rows"][0][1]
 
     def gone() -> bool:
         try:
             os.kill(process, 0)
         except ProcessLookupError:
-            return True
+            return not list(Path("/tmp").glob(f"mlbox-*{run}*"))
         return False
 
     wait_until(gone, 30)
+
+
+@pytest.mark.engine
+@pytest.mark.nightly
+def test_requirements_are_installed_on_the_worker_and_limits_hold(place: Place) -> None:
+    place.function(
+        "needy",
+        """
+        import os, six
+
+        def main(ctx):
+            print("six", six.__version__, "processors", len(os.sched_getaffinity(0)))
+        """,
+        "REQUIREMENTS ('six==1.16.0') RESOURCES (cpu = 1)",
+    )
+    row = place.end(place.start("needy"))
+    assert row["state"] == "completed", place.log(row["id"])
+    assert "six 1.16.0 processors 1" in place.log(row["id"])
+
+
+@pytest.mark.engine
+@pytest.mark.nightly
+def test_a_scheduler_that_was_restarted_has_forgotten_the_run(tmp_path: Path) -> None:
+    if fixture.why_not():
+        pytest.skip(fixture.why_not())
+    with fixture.engine(tmp_path / "engine") as variables:
+        server = Server(tmp_path / "home", environment=variables)
+        place = Place(server, tmp_path)
+        place.function("busy", BUSY)
+        run = place.start("busy WITH (seconds = 600)")
+        wait_until(lambda: "pid" in place.log(run), 60)
+    try:
+        assert place.row(run)["state"] == "running"  # a scheduler that is away says nothing of the run
+        (tmp_path / "again").mkdir()
+        with fixture.scheduler(tmp_path / "again", variables["MLBOX_DASK_SCHEDULER"].rpartition(":")[2]):
+            row = place.end(run)
+        assert row["state"] == "interrupted" and "does not know the run any more" in row["reason"], row
+    finally:
+        server.stop()

@@ -195,6 +195,24 @@ def test_scenario_of_a_session(server: Server, tmp_path: Path) -> None:
 
 
 @pytest.mark.engine
+def test_scenario_on_this_machine(server: Server, tmp_path: Path) -> None:
+    """As without any setting; elsewhere a session with a default is not made."""
+    code = """
+        import os
+        from pyspark.sql import SparkSession
+
+        def main(ctx, session: SparkSession):
+            assert session.sparkContext.master == "local[2]"
+            return {"rows": session.range(10).repartition(2).rdd.map(lambda row: os.getpid() != 0).count()}
+        """
+    make(server, tmp_path, "here", code, "WITH (master = 'local[2]', conf = {'spark.sql.shuffle.partitions': 2})")
+    row = run(server, "here")
+    assert (row["state"], row["metrics"]) == ("completed", {"rows": 10}), row["traceback"]
+    make(server, tmp_path, "plain", "def main(ctx, spark=None):\n    return {'given': int(spark is not None)}\n")
+    assert run(server, "plain ON local")["metrics"] == {"given": 0}
+
+
+@pytest.mark.engine
 @pytest.mark.nightly
 def test_a_heap_that_is_too_small_is_told(server: Server, tmp_path: Path) -> None:
     make(

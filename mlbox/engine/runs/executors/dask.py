@@ -36,7 +36,7 @@ from mlbox.engine.runs.executors.endings import (
     write_json,
 )
 from mlbox.engine.runs.executors.local import LocalExecutor
-from mlbox.engine.runs.executors.remote import LAUNCHER, remote_variables
+from mlbox.engine.runs.executors.remote import LAUNCHER, install_variables, remote_variables
 
 if TYPE_CHECKING:
     from mlbox.base.home import Home
@@ -102,9 +102,11 @@ class DaskExecutor:
             (spec.run_folder / leftover).unlink(missing_ok=True)
         key = f"{self._prefix}{spec.run_id}-{spec.attempt}"
         folder = PurePosixPath("/tmp") / key
-        variables = {"MLBOX_DELIVERY_SECONDS": _DELIVERY_SECONDS, **remote_variables(spec, folder)}
-        if spec.requirements:
-            variables["MLBOX_REQUIREMENTS"] = "\n".join(spec.requirements)
+        variables = {
+            "MLBOX_DELIVERY_SECONDS": _DELIVERY_SECONDS,
+            **remote_variables(spec, folder),
+            **install_variables(spec, self._settings),
+        }
         order = {
             "name": key,
             "folder": str(folder),
@@ -152,8 +154,7 @@ class DaskExecutor:
             return self._local.logs(handle, offset)
         cluster = self._cluster(handle["scheduler"])
         with told("reading a run's output", cluster):
-            place = self._place(cluster, handle["task"])
-            found = place and cluster.on_worker(place, "read", handle["remote_folder"], offset, _CHUNK_BYTES)
+            found = self._ask(cluster, handle["task"], "read", handle["remote_folder"], offset, _CHUNK_BYTES)
         data = bytes(found[0]) if found else b""
         return data, offset + len(data)
 
@@ -241,12 +242,22 @@ class DaskExecutor:
         return found
 
     def _place(self, cluster: DaskCluster, key: str) -> str | None:
-        if key not in self._places:
-            found = cluster.place(key)
-            if found is None:
-                return None
+        found = self._places.get(key) or cluster.place(key)
+        if found is not None:
             self._places[key] = found
-        return self._places[key]
+        return found
+
+    def _ask(self, cluster: DaskCluster, key: str, name: str, *arguments: Any) -> Any:
+        """What a function of ``on_dask`` returns where the run is, or where its files are now; None: nowhere."""
+        place = self._place(cluster, key)
+        if place is None:
+            return None
+        found = cluster.on_worker(place, name, *arguments)
+        if found is None:
+            self._places.pop(key, None)
+            moved = self._place(cluster, key)
+            found = None if moved in (None, place) else cluster.on_worker(str(moved), name, *arguments)
+        return found
 
     def _waits(self, cluster: DaskCluster, key: str) -> str | None:
         if self._place(cluster, key) is not None:
@@ -263,14 +274,12 @@ class DaskExecutor:
             if future is not None:
                 future.cancel()
             return
-        cluster.on_worker(place, "stop", handle["remote_folder"])
+        self._ask(cluster, key, "stop", handle["remote_folder"])
 
     def _remove(self, cluster: DaskCluster, key: str, folder: str) -> None:
         """Also ends it, when it goes on."""
-        place = self._place(cluster, key)
-        if place is not None:
-            cluster.on_worker(place, "stop", folder)
-            cluster.on_worker(place, "remove", folder)
+        self._ask(cluster, key, "stop", folder)
+        self._ask(cluster, key, "remove", folder)
         cluster.forget(key)
         self._futures.pop(key, None)
         self._places.pop(key, None)
@@ -281,7 +290,8 @@ def _report(handle: Handle, state: str, future: Any) -> dict[str, Any]:
     if state == "error":
         error = future.exception()
         reason = f"the Dask worker was lost or could not start the run: {error!r}"
-        return {"state": "interrupted", "exit_code": None, "reason": reason, "error": None}
+        told = {"type": "WorkerLost", "message": reason}
+        return {"state": "error", "exit_code": None, "reason": reason, "error": told}
     if state != "finished":
         return {"state": "interrupted", "exit_code": None, "reason": _FORGOTTEN, "error": None}
     said: dict[str, Any] = future.result()

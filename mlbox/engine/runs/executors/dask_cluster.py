@@ -6,11 +6,13 @@ Workers have nothing of ours, and may have another Python: what they run travels
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from mlbox.base.errors import Invalid, MlboxError, Unavailable
 from mlbox.engine.runs.client_zip import client_sources
@@ -123,6 +125,10 @@ class DaskCluster:
                 "runs on a Dask cluster need the Python package distributed, which is not installed",
                 hint="install mlbox[dask]",
             ) from None
+        place = urlsplit(self.address)
+        if place.scheme in ("tcp", "tls") and place.hostname and place.port:
+            # what does not answer is told at once; the library would try again for as long as it may
+            socket.create_connection((place.hostname, place.port), timeout=_SECONDS).close()
         logging.getLogger("distributed").setLevel(logging.ERROR)
         return Client(self.address, timeout=_SECONDS, set_as_default=False, name="mlbox")
 
@@ -135,7 +141,7 @@ def told(what: str, cluster: DaskCluster) -> Iterator[None]:
     except MlboxError:
         raise
     except (OSError, TimeoutError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = getattr(error, "strerror", None) or (str(error).splitlines() or [type(error).__name__])[0]
         raise Unavailable(
             f"the Dask scheduler at {cluster.address} does not answer ({what}): {reason}", hint=HINT
         ) from None

@@ -24,9 +24,8 @@ from mlbox.engine.runs.executors.following import Following
 from mlbox.engine.runs.executors.kubernetes_cluster import SECONDS, Cluster, is_missing, told
 from mlbox.engine.runs.executors.kubernetes_options import KubernetesOptions, resources
 from mlbox.engine.runs.executors.kubernetes_pods import TERMINATION_FILE, look
-from mlbox.engine.runs.executors.remote import COMMAND, remote_variables
+from mlbox.engine.runs.executors.remote import COMMAND, install_variables, remote_variables
 from mlbox.engine.runs.images import default_image
-from mlbox.engine.runs.package_sources import PackageSources
 
 if TYPE_CHECKING:
     from mlbox.base.home import Home
@@ -163,13 +162,12 @@ class KubernetesExecutor:
         return {"mlbox-home": self._label, "mlbox-run": spec.run_id, "mlbox-attempt": str(spec.attempt)}
 
     def _variables(self, spec: RunSpec) -> dict[str, str]:
-        variables = {"MLBOX_DELIVERY_SECONDS": _DELIVERY_SECONDS, **remote_variables(spec)}
+        variables = {
+            "MLBOX_DELIVERY_SECONDS": _DELIVERY_SECONDS,
+            **remote_variables(spec),
+            **install_variables(spec, self._settings),
+        }
         variables["MLBOX_TERMINATION_FILE"] = TERMINATION_FILE
-        if spec.requirements:
-            sources = PackageSources.of(self._settings).container_variables("")
-            # files of this machine are not in the pod
-            variables.update({name: value for name, value in sources.items() if not value.startswith("/")})
-            variables["MLBOX_REQUIREMENTS"] = "\n".join(spec.requirements)
         return variables
 
     def _job(self, name: str, spec: RunSpec, options: KubernetesOptions) -> dict[str, Any]:

@@ -5,9 +5,14 @@ from __future__ import annotations
 
 import os
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 from mlbox.engine.runs.executors.base import RunSpec
 from mlbox.engine.runs.executors.processes import thread_variables
+from mlbox.engine.runs.package_sources import PackageSources
+
+if TYPE_CHECKING:
+    from mlbox.base.settings import Settings
 
 FOLDER = PurePosixPath("/tmp/mlbox")
 """Everything of ours over there; the user may write to ``/tmp`` whoever he is."""
@@ -30,10 +35,12 @@ while True:
 zipfile.ZipFile(io.BytesIO(body)).extractall(os.path.join(os.environ["MLBOX_REMOTE_FOLDER"], "client"))
 requirements = os.environ.pop("MLBOX_REQUIREMENTS", "").split("\\n")
 if requirements != [""]:
-    import subprocess
+    import importlib.util, shutil, subprocess
     packages = os.path.join(os.environ["MLBOX_REMOTE_FOLDER"], "packages")
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", packages]
-    if subprocess.run(install + requirements).returncode:
+    uv = shutil.which("uv") or shutil.which("uv", path=os.path.dirname(sys.executable))
+    install = [uv, "pip", "install", "--python"] if uv and not importlib.util.find_spec("pip") else []
+    install = install + [sys.executable] if install else [sys.executable, "-m", "pip", "install"]
+    if subprocess.run(install + ["--quiet", "--target", packages] + requirements).returncode:
         sys.exit("mlbox: the requirements cannot be installed here: " + ", ".join(requirements))
 os.makedirs(os.environ["MLBOX_RUN_FOLDER"], exist_ok=True)
 os.chdir(os.environ["MLBOX_RUN_FOLDER"])
@@ -60,3 +67,12 @@ def remote_variables(spec: RunSpec, folder: PurePosixPath = FOLDER) -> dict[str,
         MLBOX_RUN_FOLDER=str(folder / RUN_FOLDER.name),
     )
     return variables
+
+
+def install_variables(spec: RunSpec, settings: Settings) -> dict[str, str]:
+    """What the launcher installs first, and from where. Files of this machine are not over there."""
+    if not spec.requirements:
+        return {}
+    sources = PackageSources.of(settings).container_variables("")
+    found = {name: value for name, value in sources.items() if not value.startswith("/")}
+    return {**found, "MLBOX_REQUIREMENTS": "\n".join(spec.requirements)}
