@@ -32,6 +32,8 @@ class Underway:
         self._acts: list[Callable[[], None]] = []
         self._measures: list[Callable[[], float | None]] = []
         self._lock = threading.Lock()
+        self._doing = threading.RLock()
+        """Held while acts are called: what :meth:`on_cancel` took away is not called any more when that returns."""
         self._ended = threading.Event()
         self._reason: str | None = None
 
@@ -48,7 +50,7 @@ class Underway:
             _do(act)
 
         def remove() -> None:
-            with self._lock:
+            with self._doing, self._lock:
                 if act in self._acts:
                     self._acts.remove(act)
 
@@ -105,10 +107,11 @@ class Underway:
 
     def _interrupt(self) -> None:
         while not self._ended.is_set():
-            with self._lock:
-                acts = list(self._acts)
-            for act in acts:
-                _do(act)
+            with self._doing:
+                with self._lock:
+                    acts = list(self._acts)
+                for act in acts:
+                    _do(act)
             self._ended.wait(_AGAIN_SECONDS)
 
 

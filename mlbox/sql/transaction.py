@@ -8,6 +8,7 @@ file, so the catalog stays out of reach. An error ends it, and all that follows 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, Literal
@@ -200,7 +201,7 @@ class HeldRows:
         self._rows = rows
         self._schema = rows.schema
         self._iterator: Iterator[pyarrow.RecordBatch] | None = iter(rows)
-        self._kept: list[pyarrow.RecordBatch] = []
+        self._kept: deque[pyarrow.RecordBatch] = deque()
         self._cursor = cursor
         self._on_failure = on_failure
         self._error: BaseException | None = None
@@ -219,7 +220,7 @@ class HeldRows:
         """Batch by batch, once."""
         while True:
             if self._kept:
-                yield self._kept.pop(0)
+                yield self._kept.popleft()
             elif self._error is not None:
                 raise self._error
             elif self._iterator is None:

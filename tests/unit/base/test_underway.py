@@ -106,3 +106,29 @@ def test_an_id_is_under_way_once() -> None:
         with pytest.raises(AlreadyExists), ongoing.begin("b", Caller(), id="x"):
             pass
     assert current() is None
+
+
+def test_nothing_is_interrupted_behind_its_block() -> None:
+    """A cursor that is given back is somebody else's: the block waits until the act is over, and none follows."""
+    ongoing = Ongoing()
+    acting, go_on, left = threading.Event(), threading.Event(), threading.Event()
+
+    def act() -> None:
+        acting.set()
+        assert go_on.wait(60) and not left.is_set()
+
+    def work() -> None:
+        with ongoing.begin("", Caller(), id="q") as underway:
+            with underway.interrupting(act):
+                assert acting.wait(60)
+            left.set()
+            acting.clear()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    wait_until(lambda: list(ongoing))
+    assert ongoing.cancel("q") and acting.wait(60)
+    assert not left.wait(0.05)
+    go_on.set()
+    thread.join(60)
+    assert left.is_set() and not acting.is_set()
