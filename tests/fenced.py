@@ -8,7 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from fresh_home import fresh_home
 from real_server import Server
+
+from mlbox.app.house import House
+from mlbox.base.command import Caller
+from mlbox.base.settings import Settings
+from mlbox.sql.session import Session
 
 SECRET = "do_not_tell_4711"
 
@@ -47,26 +53,37 @@ class Member:
 
 @contextmanager
 def shared_server(home: Path, **environment: str) -> Iterator[tuple[Server, dict[str, Member]]]:
-    """Members are made, then the server is started again, as it says."""
+    """Members are made before the server starts: they are let in when the fence stands from the start on."""
+    tokens = _with_members(home)
     running = Server(home, environment=environment)
     try:
-        running.sql(
-            f"""
-            CREATE PROJECT open_p; CREATE PROJECT closed;
-            CREATE TABLE open_p.t AS SELECT i AS k, i * 2 AS x FROM range(100) r(i);
-            CREATE TABLE closed.hidden_table AS SELECT '{SECRET}' AS word;
-            CREATE VIEW open_p.shown AS SELECT length(word) AS n FROM closed.hidden_table;
-            GRANT viewer ON PROJECT open_p TO 'vera'; GRANT editor ON PROJECT open_p TO 'eddie';
-            GRANT admin ON PROJECT open_p TO 'ada';
-            """
-        )
-        owner = (home / "owner.token").read_text().strip()
-        members = {"owner": Member(running, owner)}
-        for user in ("vera", "eddie", "ada"):
-            made = members["owner"].rows(f"CREATE TOKEN FOR '{user}'")
-            members[user] = Member(running, made[0][2])
-        running.stop()
-        running.start()
-        yield running, members
+        yield running, {user: Member(running, token) for user, token in tokens.items()}
     finally:
         running.stop()
+
+
+def _with_members(home: Path) -> dict[str, str]:
+    """Tokens by user."""
+    house = House.open(fresh_home(home), Settings())
+    try:
+        session = Session(house.catalog, house.dispatcher, Caller())
+        list(
+            session.run(
+                f"""
+                CREATE PROJECT open_p; CREATE PROJECT closed;
+                CREATE TABLE open_p.t AS SELECT i AS k, i * 2 AS x FROM range(100) r(i);
+                CREATE TABLE closed.hidden_table AS SELECT '{SECRET}' AS word;
+                CREATE VIEW open_p.shown AS SELECT length(word) AS n FROM closed.hidden_table;
+                GRANT viewer ON PROJECT open_p TO 'vera'; GRANT editor ON PROJECT open_p TO 'eddie';
+                GRANT admin ON PROJECT open_p TO 'ada';
+                """
+            )
+        )
+        tokens = {"owner": (home / "owner.token").read_text().strip()}
+        for user in ("vera", "eddie", "ada"):
+            (made,) = session.run(f"CREATE TOKEN FOR '{user}'")
+            assert made.result.table is not None
+            tokens[user] = made.result.table.column("token")[0].as_py()
+        return tokens
+    finally:
+        house.close()

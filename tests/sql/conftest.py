@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 from everything import Everything
+from fresh_home import fresh_home
 
 from mlbox.app.house import House
-from mlbox.base.home import Home
 from mlbox.base.settings import Settings
 
 
@@ -16,7 +16,7 @@ from mlbox.base.settings import Settings
 def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Everything]:
     """Project ``shop``; use names of your own for what you make."""
     folder = tmp_path_factory.mktemp("everything")
-    house = House.open(Home(folder / "home"), Settings())
+    house = House.open(fresh_home(folder / "home"), Settings())
     house.runs.reattach()
     house.endpoints.start()
     try:

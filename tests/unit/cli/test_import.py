@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow
 import pyarrow.parquet
 import pytest
+from fresh_home import fresh_home
 
 from mlbox.base.errors import Invalid, NotFound
 from mlbox.cli import importing
@@ -37,6 +38,7 @@ class Home:
 @pytest.fixture
 def home(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Home:
     monkeypatch.chdir(tmp_path)
+    fresh_home(tmp_path / "home")
     return Home(tmp_path, capsys)
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import onnx_models
 import pytest
+from fresh_home import fresh_home
 
 from mlbox.app.house import House
 from mlbox.base.command import Caller
 from mlbox.base.errors import MlboxError
-from mlbox.base.home import Home
 from mlbox.base.settings import Settings
 from mlbox.sql.functions.base import FUNCTIONS, RowFunction
 from mlbox.sql.session import Session
@@ -43,7 +43,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """A house with tables, models and features; its function gives the rows of a script's last statement."""
     folder = tmp_path_factory.mktemp("functions")
     _write_models(folder)
-    house = House.open(Home(folder / "home"), Settings())
+    house = House.open(fresh_home(folder / "home"), Settings())
     session = Session(house.catalog, house.dispatcher, Caller(), base_folder=str(folder))
 
     def rows(text: str) -> list[dict[str, Any]]:
