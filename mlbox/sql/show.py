@@ -131,7 +131,7 @@ class Reading:
         table = pyarrow.table(
             {
                 "property": pyarrow.array(list(shown), "string"),
-                "value": pyarrow.array([str(value) for value in shown.values()], "string"),
+                "value": pyarrow.array([_shown(value) for value in shown.values()], "string"),
             }
         )
         return Result(f"{command.kind} {command.ref}", table, row)
@@ -219,6 +219,15 @@ class Reading:
                 hint=did_you_mean(ref.name, [str(entry["name"]) for entry in known], kind=word),
             )
         return row
+
+
+def _shown(value: Any) -> str:
+    """A value as SQL's users read it, and not as Python writes it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return ", ".join(value)
+    return str(value)
 
 
 def _columns(names: list[str]) -> str:

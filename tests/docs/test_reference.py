@@ -32,6 +32,12 @@ def test_page_is_what_the_code_says(generator: ModuleType, name: str) -> None:
         pytest.fail(f"docs/reference/{name} differs from the code: run `make docs`", pytrace=False)
 
 
+def test_every_how_to_is_listed() -> None:
+    index = (DOCS / "how-to" / "index.md").read_text(encoding="utf-8")
+    pages = {path.name for path in (DOCS / "how-to").glob("*.md")} - {"index.md"}
+    assert sorted(page for page in pages if f"]({page})" not in index) == []
+
+
 def test_every_page_is_compared(generator: ModuleType) -> None:
     assert set(generator.PAGES) == set(PAGES) == {path.name for path in (DOCS / "reference").glob("*.md")}
 

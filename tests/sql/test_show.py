@@ -52,3 +52,10 @@ def test_a_misspelt_noun_is_told(house: Any, text: str, hint: str | None) -> Non
         told(house, text)
     assert caught.value.message.startswith("there is no")
     assert (hint or "") in str(caught.value.hint)
+
+
+def test_describe_writes_no_python(house: Any, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(TRAIN)
+    told(house, f"CREATE FUNCTION train FROM '{tmp_path}/train.py'")
+    values = {row["property"]: row["value"] for row in told(house, "DESCRIBE FUNCTION train")}
+    assert values["latest"] == "true" and values["handlers"] == "train"

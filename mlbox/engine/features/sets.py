@@ -210,8 +210,9 @@ class FeatureSets:
         readers = self._directory.readers(found)
         if readers and not command.cascade:
             names = ", ".join(vector.name for vector in readers)
+            first = "; ".join(f"DROP FEATURE VECTOR {vector.project}.{vector.name}" for vector in readers)
             raise Conflict(
-                f"feature set {found.name} is read by feature vector {names}", hint="drop it first, or add CASCADE"
+                f"feature set {found.name} is read by feature vector {names}", hint=f"first {first}, or add CASCADE"
             )
         steps = [Step("drop", f"feature vector {vector.project}.{vector.name}") for vector in readers]
         steps += users_of(self._catalog, readers).steps()

@@ -57,7 +57,8 @@ def from_file(path: str, base_folder: str | None) -> Source:
         near = [entry.name for entry in file.parent.glob("*.onnx")] if file.parent.is_dir() else []
         raise NotFound(
             f"there is no file {str(file)!r}" if not file.is_dir() else f"{str(file)!r} is a folder",
-            hint=did_you_mean(file.name, near),
+            hint=did_you_mean(file.name, near)
+            or f"looked in {file.parent}; a run's model: CREATE MODEL name FROM RUN run",
         )
     if file.stat().st_size > LARGEST:
         raise Invalid(f"{str(file)!r} has {file.stat().st_size:,} bytes; the largest model has {LARGEST:,}")

@@ -15,6 +15,9 @@ def optuna() -> Any:
     try:
         import optuna as library
     except ImportError:
-        raise Invalid("this needs Optuna, which is not installed", hint="pip install 'mlbox[tune]'") from None
+        raise Invalid(
+            "this needs Optuna, which is not installed",
+            hint="pip install 'mlbox[tune]'; in a checkout: .venv/bin/uv pip install -e '.[tune]'",
+        ) from None
     library.logging.set_verbosity(library.logging.ERROR)
     return library
