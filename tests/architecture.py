@@ -26,6 +26,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("engine.workflows",),
     ("engine.monitor",),
     ("engine.hub",),
+    ("engine.archives",),
     ("serve",),
     ("sql",),
     ("api",),

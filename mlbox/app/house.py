@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlbox import __version__
 from mlbox.app.dispatcher import CommandDispatcher
 from mlbox.app.doors import Doors
 from mlbox.app.listener import Listener
+from mlbox.base.command import Caller
 from mlbox.base.errors import MlboxError
 from mlbox.base.events import Bus, Event
 from mlbox.base.home import Home, HomeLock
 from mlbox.base.settings import Settings
 from mlbox.base.underway import Ongoing
+from mlbox.engine.archives.service import Archives
 from mlbox.engine.catalog import public_views
 from mlbox.engine.catalog.database import Catalog
 from mlbox.engine.catalog.projects import Projects
+from mlbox.engine.catalog.sessions import relative_to
 from mlbox.engine.catalog.tables import audit
 from mlbox.engine.features.service import Features
 from mlbox.engine.models.service import Models
@@ -31,7 +35,9 @@ from mlbox.engine.workflows.service import Workflows
 from mlbox.serve.service import Endpoints
 from mlbox.sql.functions.install import Functions
 from mlbox.sql.plain import PlainSql
+from mlbox.sql.project_script import project_script
 from mlbox.sql.script import SqlParser
+from mlbox.sql.session import Session
 from mlbox.sql.show import Reading
 
 if TYPE_CHECKING:
@@ -89,9 +95,17 @@ class House:
         self.monitors.add_to(self.workflows.alterations)
         self.scheduler = Scheduler([self.workflows.schedules, self.monitors], self.bus)
         self.projects = self._make_projects()
-        plain = PlainSql(self.catalog, fence, settings)
+        self.archives = self._make_archives()
+        self._register(PlainSql(self.catalog, fence, settings))
+        Functions(self.catalog, self.features, self.models, fence).install()
+        instance.lock(self.catalog, settings)
+        self.bus.listen(self._keep_event)
+        self.projects.removal.complete()
+
+    def _register(self, plain: PlainSql) -> None:
         for service in (
             self.projects,
+            self.archives,
             self.features,
             self.models,
             self.runs,
@@ -104,10 +118,6 @@ class House:
             Reading(self.catalog, plain),
         ):
             self.dispatcher.register(service.handlers())
-        Functions(self.catalog, self.features, self.models, fence).install()
-        instance.lock(self.catalog, settings)
-        self.bus.listen(self._keep_event)
-        self.projects.removal.complete()
 
     def _make_projects(self) -> Projects:
         """With all that has to end when a project goes, in this order."""
@@ -121,6 +131,20 @@ class House:
             self.members.forget_project,
         )
         return made
+
+    def _make_archives(self) -> Archives:
+        made = Archives(self.catalog, self.artifacts, self.projects, self._script_of, self._carry_script)
+        made.restorer.arrived += (self.features.adopt_project, self.endpoints.adopt_project)
+        return made
+
+    def _script_of(self, project: str, paths: dict[str, str] | None) -> str:
+        with self.catalog.read() as cursor:
+            return project_script(cursor, project, paths)
+
+    def _carry_script(self, text: str, caller: Caller, folder: Path) -> int:
+        session = Session(self.catalog, self.dispatcher, caller, base_folder=str(folder))
+        with relative_to(str(folder)):
+            return sum(1 for _ in session.run(text))
 
     @classmethod
     def open(cls, home: Home, settings: Settings) -> House:

@@ -84,6 +84,13 @@ class Endpoints:
         """Write the predictions that were made before this call."""
         self._recorder.flush()
 
+    def adopt_project(self, project: str) -> None:
+        """A project has come with all its rows: answer for its endpoints."""
+        with self._catalog.read() as cursor:
+            rows = [row for row in endpoints.load(cursor) if row.project == project]
+        for row in rows:
+            self._directory.put(Slot(row))
+
     def forget_project(self, project: str) -> None:
         """A project is dropped: its endpoints answer no more, and nothing of them waits to be written."""
         self._directory.remove_project(project)

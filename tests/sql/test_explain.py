@@ -59,6 +59,7 @@ PLANS = {
     "CREATE ALERT a2 ON MONITOR watch WHEN psi > 1 THEN NOTIFY 'log:'": ("create", "shop.a2"),
     "ALTER ALERT late SUSPEND": (None, "shop.late"),
     "DROP ALERT late": ("drop", "shop.late"),
+    "EXPORT PROJECT shop TO 'shop.zip'": ("write", "project shop"),
     "COLLECT GARBAGE": ("reuse", "everything"),
     "SHOW RUNS LIMIT 1": ("read", "shop"),
     "SHOW LINEAGE OF MODEL m": ("read", "shop.m"),

@@ -18,7 +18,6 @@ ENDPOINT = "CREATE ENDPOINT e USING MODEL m"
 RENAMED = {"RENAME TO": "RENAME TO y", "SET other than comment": "SET (a = 1)"}
 DESCRIBED = {"RENAME TO": "RENAME TO y", "SET other than comment and owner": "SET (comment = 'c', a = 1)"}
 EXAMPLES = {
-    "CREATE PROJECT": {"FROM": "CREATE PROJECT p FROM 'folder'"},
     "CREATE FEATURE SET": {
         "FROM source": f"{SET} FROM s",
         "TRANSFORM": f"{SET} FROM s TRANSFORM f",

@@ -12,13 +12,15 @@ from mlbox.base.names import Ref
 
 @dataclass(frozen=True, kw_only=True)
 class CreateProject(Command):
-    """``source`` is a folder or ``git+`` URL whose statements are applied; ``options`` the WITH clause."""
+    """``source`` is an archive, or a folder or ``git+`` URL whose statements are applied, relative to ``base_folder``
+    (the client's folder); ``options`` the WITH clause."""
 
     statement: ClassVar[str] = "CREATE PROJECT"
     name: str
     replace: bool = False
     if_not_exists: bool = False
     source: str | None = None
+    base_folder: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     comment: str | None = None
 
@@ -96,3 +98,16 @@ class CollectGarbage(Command):
     """Remove what the settings call old and nothing points at; the owner of the server may."""
 
     statement: ClassVar[str] = "COLLECT GARBAGE"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportProject(Command):
+    """Write a project to a file of the server's machine, relative to ``base_folder``: an archive (``.zip``), or its
+    statements alone (``.sql``). Without ``runs`` runs, their artifacts and the runs of workflows stay out."""
+
+    statement: ClassVar[str] = "EXPORT PROJECT"
+    role: ClassVar[Role] = "admin"
+    name: str
+    path: str
+    runs: bool = True
+    base_folder: str | None = None

@@ -72,6 +72,11 @@ class ProjectRemoval:
         name = command.name.lower()
         if not plan.resolved["exists"]:
             return Result(f"there is no project {name}")
+        self.remove(name, caller)
+        return Result(f"dropped project {name}")
+
+    def remove(self, name: str, caller: Caller) -> None:
+        """A project with all that it holds."""
 
         def bury(cursor: DuckDBPyConnection) -> None:
             dropped_projects.insert(cursor, name, now(), caller.user)
@@ -79,7 +84,6 @@ class ProjectRemoval:
 
         self._catalog.write(bury)
         self.finish(name)
-        return Result(f"dropped project {name}")
 
     def finish(self, name: str) -> None:
         """Remove what is left of a dropped project; nothing happens when nothing is."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from mlbox.base.clock import now
 from mlbox.base.command import Caller, Handler, Plan, Result, Step
-from mlbox.base.errors import AlreadyExists, Invalid
+from mlbox.base.errors import AlreadyExists
 from mlbox.base.events import Bus, Event
 from mlbox.base.names import check_project, quote
 from mlbox.engine.catalog.commands import CreateProject, UseProject
@@ -25,6 +25,8 @@ class Projects:
         self._catalog = catalog
         self._bus = bus
         self.removal = ProjectRemoval(catalog, bus)
+        self.fill: Callable[[CreateProject, Caller], str] | None = None
+        """Makes a project out of its source; told by who can."""
 
     def handlers(self) -> Iterable[Handler]:
         """Three."""
@@ -37,35 +39,55 @@ class Projects:
     def plan_create(self, command: CreateProject, caller: Caller) -> Plan:
         """The name must be free or its repetition allowed."""
         name = check_project(command.name)
-        if command.source:
-            raise Invalid(
-                "CREATE PROJECT … FROM a source is not executed by this version",
-                hint="create the project, then run its script: mlbox sql project.sql",
-            )
         with self._catalog.read() as cursor:
             exists = projects.exists(cursor, name)
         if exists and not (command.if_not_exists or command.replace):
             raise AlreadyExists(
                 f"project {name} exists already", hint=f"CREATE PROJECT IF NOT EXISTS {name}, or USE PROJECT {name}"
             )
+        if command.source:
+            detail = f"from {command.source}"
+            return Plan((Step("replace" if exists else "create", f"project {name}", detail),), {"name": name})
         action = "reuse" if exists and not command.replace else "replace" if exists else "create"
         return Plan((Step(action, f"project {name}", f"schema data.{name}"),), {"exists": exists, "name": name})
 
     def create(self, command: CreateProject, plan: Plan, caller: Caller) -> Result:
         """The schema first: a schema without a row is harmless, a row without a schema is not."""
         name = plan.resolved["name"]
+        if command.source:
+            assert self.fill is not None
+            message = self.fill(command, caller)
+            self._bus.publish(Event("project.created", name, name))
+            return Result(message, facts={"project": name})
         if plan.resolved["exists"] and not command.replace:
             return Result(f"project {name} exists already", facts={"project": name})
+        self._make(command, caller)
+        self._bus.publish(Event("project.created", name, name))
+        return Result(f"created project {name}", facts={"project": name})
+
+    def ensure(self, command: CreateProject, caller: Caller) -> bool:
+        """Make the project unless it is there; whether it was made."""
+        with self._catalog.read() as cursor:
+            if projects.exists(cursor, command.name.lower()):
+                return False
+        self._make(command, caller)
+        return True
+
+    def _make(self, command: CreateProject, caller: Caller) -> None:
+        name = command.name.lower()
         row = projects.ProjectRow(
-            name, command.comment, str(command.options.get("owner", caller.user)), now(), None, command.options
+            name,
+            command.comment,
+            str(command.options.get("owner", caller.user)),
+            now(),
+            command.source,
+            command.options,
         )
         self.removal.finish(name)  # one of this name that was dropped and has left something
         self._catalog.write_data(
             lambda cursor: cursor.execute(f"CREATE SCHEMA IF NOT EXISTS data.{quote(name)}") and None
         )
         self._catalog.write(lambda cursor: projects.upsert(cursor, row))
-        self._bus.publish(Event("project.created", name, name))
-        return Result(f"created project {name}", facts={"project": name})
 
     def plan_use(self, command: UseProject, caller: Caller) -> Plan:
         """It must be there."""

@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from mlbox.base.access import Access
 
+_FOLDER: ContextVar[str | None] = ContextVar("folder", default=None)
 KEPT = 8
 """Sessions that wait for the next query, at most."""
 
@@ -51,7 +53,7 @@ class Sessions:
 
         With ``reading`` the caller ends its transaction and leaves nothing behind.
         """
-        again = reading and access is None
+        again = reading and access is None and _FOLDER.get() is None
         session = (self._take(project) if again else None) or self._made(project, access)
         self._open[session.key] = (project, access)
         done = False
@@ -92,6 +94,9 @@ class Sessions:
             projects.require(cursor, project)
             cursor.execute(f"SET search_path = {literal(f'data.{quote(project)},catalog.ml')}")
             cursor.execute(f"SET VARIABLE mlbox_session = {literal(key)}")
+            folder = _FOLDER.get()
+            if folder is not None:
+                cursor.execute(f"SET file_search_path = {literal(folder)}")
             if access is not None:
                 _narrow(cursor, access)
         except BaseException:
@@ -117,6 +122,16 @@ class Sessions:
         if gone is not None:
             gone.cursor.close()
         return True
+
+
+@contextmanager
+def relative_to(folder: str) -> Iterator[None]:
+    """Relative paths of files in queries are of this folder meanwhile."""
+    mark = _FOLDER.set(folder)
+    try:
+        yield
+    finally:
+        _FOLDER.reset(mark)
 
 
 @contextmanager

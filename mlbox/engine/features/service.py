@@ -78,6 +78,11 @@ class Features:
         for set_id in known:
             self._online.forget(set_id)
 
+    def adopt_project(self, project: str) -> None:
+        """A project has come with all its rows: know its sets and vectors, and put online what is to be there."""
+        self._directory.load(self._online.load)
+        self._sets.catch_up(self._directory.sets_of(project))
+
     def vectors_elsewhere(self, project: str) -> Iterable[str]:
         """Feature vectors of other projects that read sets of ``project``."""
         for found in self._directory.sets_of(project):

@@ -22,6 +22,7 @@ from mlbox.engine.catalog.commands import (
     Describe,
     DropProject,
     Explain,
+    ExportProject,
     Show,
     UseProject,
 )
@@ -68,6 +69,8 @@ class Permission:
             raise Forbidden("projects are made by the owner of the server", hint="ask for one, and for a role in it")
         elif isinstance(command, CollectGarbage):
             raise Forbidden("garbage is collected by the owner of the server: it is that of all projects")
+        elif isinstance(command, ExportProject):
+            raise Forbidden("projects are exported by the owner of the server: the file is on its machine")
         elif isinstance(command, (UseProject, DropProject)):
             self._role(command, command.name, access)
         elif isinstance(command, CreateToken):

@@ -46,9 +46,10 @@ def _create(cursor: Cursor) -> CreateProject:
 statement(
     StatementSyntax(
         name="CREATE PROJECT",
-        summary="Make a project: a schema of its own for features, functions, runs, models and endpoints.",
+        summary="Make a project: a schema of its own for features, functions, runs, models and endpoints. FROM makes "
+        "it out of what EXPORT PROJECT wrote, all or nothing, or carries out the project.sql of a folder.",
         syntax="""CREATE [OR REPLACE] PROJECT [IF NOT EXISTS] name
-    [FROM 'folder' | FROM 'git+url[#ref]'] [WITH (key = value, ..)] [COMMENT 'text']""",
+    [FROM 'archive.zip' | FROM 'folder' | FROM 'git+url[@ref][#folder]'] [WITH (key = value, ..)] [COMMENT 'text']""",
         examples=(
             "CREATE PROJECT fraud",
             "CREATE OR REPLACE PROJECT fraud WITH (owner = 'ana', retention = INTERVAL '90 days') COMMENT 'card fraud'",
@@ -56,7 +57,6 @@ statement(
         ),
         starts=(("CREATE", "PROJECT"),),
         parse=_create,
-        later=("FROM",),
         prints={CreateProject: _print_create},
     )
 )

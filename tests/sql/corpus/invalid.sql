@@ -880,3 +880,6 @@ help
 
 USE PROJEKT shop
 -- error 1:5 USE has no PROJEKT | did you mean USE PROJECT?
+
+EXPORT PROJECT shop 'shop.zip'
+-- error 1:21 expected TO, found 'shop.zip' | write TO here

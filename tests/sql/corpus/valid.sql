@@ -582,3 +582,9 @@ COLLECT GARBAGE
 
 RUN train RETURNS ('model:model', 'auc:metric', 'rest') ASYNC
 -- => StartRun function=p.train, returns=('model:model', 'auc:metric', 'rest'), asynchronous=True
+
+EXPORT PROJECT shop TO 'shop.zip'
+-- => ExportProject name='shop', path='shop.zip'
+
+EXPORT PROJECT shop TO '/backup/shop.zip' WITHOUT RUNS
+-- => ExportProject name='shop', path='/backup/shop.zip', runs=False

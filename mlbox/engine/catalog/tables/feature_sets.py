@@ -75,6 +75,14 @@ def versions(cursor: DuckDBPyConnection, project: str, name: str) -> list[tuple[
     ).fetchall()
 
 
+def names_of(cursor: DuckDBPyConnection, project: str) -> list[str]:
+    """Names of the sets of a project."""
+    rows = cursor.execute(
+        "SELECT name FROM catalog.main.feature_sets WHERE project = ? ORDER BY name", [project]
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
 def ids_of(cursor: DuckDBPyConnection, project: str) -> list[str]:
     """Ids of all versions of all sets of a project."""
     rows = cursor.execute("SELECT id FROM data._mlbox.feature_definitions WHERE project = ?", [project]).fetchall()

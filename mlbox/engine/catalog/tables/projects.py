@@ -46,6 +46,18 @@ def exists(cursor: DuckDBPyConnection, name: str) -> bool:
     return bool(found)
 
 
+def get(cursor: DuckDBPyConnection, name: str) -> ProjectRow:
+    """The project; ``NotFound``."""
+    require(cursor, name)
+    rows = cursor.execute(
+        "SELECT name, comment, owner, created_at, source, options::JSON::VARCHAR FROM catalog.main.projects "
+        "WHERE name = ?",
+        [name.lower()],
+    ).fetchall()
+    found, comment, owner, created_at, source, options = rows[0]
+    return ProjectRow(found, comment, owner, created_at, source, json.loads(options or "{}"))
+
+
 def require(cursor: DuckDBPyConnection, name: str) -> None:
     """Raise ``NotFound`` with the nearest names unless the project exists."""
     if exists(cursor, name):

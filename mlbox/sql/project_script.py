@@ -1,0 +1,265 @@
+"""A project as the statements that make it, in the order in which they can be carried out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from mlbox.base.command import Command, Query
+from mlbox.base.names import Ref, literal, quote
+from mlbox.engine.catalog.tables import (
+    alerts,
+    dumps,
+    endpoints,
+    feature_sets,
+    feature_vectors,
+    functions,
+    models,
+    monitors,
+    schedules,
+    workflows,
+)
+from mlbox.engine.features.commands import Aggregate, Column, CreateFeatureSet, CreateFeatureVector, FeatureRef
+from mlbox.engine.features.definition import Feature, FeatureSet, FeatureVector, VectorFeature
+from mlbox.engine.models.commands import CreateModel, SetModelAlias
+from mlbox.engine.runs.commands import CreateFunction
+from mlbox.engine.runs.requests import load_resources
+from mlbox.engine.workflows.commands import CreateSchedule
+from mlbox.serve.commands import CreateEndpoint, Share
+from mlbox.sql.printing import printed
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from mlbox.engine.catalog.tables.endpoints import EndpointRow, ShareRow
+    from mlbox.engine.catalog.tables.functions import FunctionRow
+    from mlbox.engine.catalog.tables.models import ModelVersion
+
+HEAD = """-- Project {project} as statements. In an archive it is for people: the rows come from the files beside it.
+-- Alone in a folder (with the files that it names) it is carried out: mlbox apply FOLDER --project {project}
+"""
+Fields = tuple[tuple[str, str], ...]
+Paths = Mapping[str, str] | None
+
+
+def project_script(cursor: DuckDBPyConnection, project: str, paths: Paths) -> str:
+    """The script; ``paths`` are files of bytes by digest, beside the script."""
+    parts = [HEAD.format(project=project)]
+    for title, statements in (
+        ("Tables", _tables(cursor, project)),
+        ("Functions", _commands(project, _functions(cursor, project, paths))),
+        ("Feature sets and vectors", _commands(project, _features(cursor, project))),
+        ("Models", _commands(project, _models(cursor, project, paths))),
+        ("Endpoints", _commands(project, _endpoints(cursor, project))),
+        ("Monitors and alerts", _kept(cursor, project)),
+        ("Workflows and schedules", _work(cursor, project)),
+    ):
+        found = [text.strip().rstrip(";") for text in statements]
+        if found:
+            parts.append(f"-- {title}\n" + "".join(f"{text};\n" for text in found))
+    return "\n".join(parts)
+
+
+def _commands(project: str, commands: Iterator[Command]) -> Iterator[str]:
+    return (printed(command, project) for command in commands)
+
+
+def _tables(cursor: DuckDBPyConnection, project: str) -> Iterator[str]:
+    own = re.compile(rf'^(CREATE \w+ )("{project}"|{project})\.')
+    return (
+        own.sub(r"\1", made.sql) for made in dumps.schema_of(cursor, project, feature_sets.names_of(cursor, project))
+    )
+
+
+def _functions(cursor: DuckDBPyConnection, project: str, paths: Paths) -> Iterator[Command]:
+    for name in functions.names(cursor, project):
+        row = functions.get(cursor, project, name)
+        if row is not None:
+            yield _function(row, paths)
+
+
+def _function(row: FunctionRow, paths: Paths) -> CreateFunction:
+    known = row.definition
+    path = (paths or {}).get(row.code)
+    return CreateFunction(
+        ref=Ref(row.project, row.name),
+        source=f"{path}#{row.file}" if path else row.source,
+        handler=row.handler,
+        runtime=row.runtime,
+        image=known.get("image"),
+        requirements=row.requirements,
+        resources=load_resources(known),
+        environment=known.get("environment", {}),
+        secrets=tuple(known.get("secrets", ())),
+        retries=known.get("retries", 0),
+        backoff=_span(known.get("backoff_seconds")),
+        timeout=_span(known.get("timeout_seconds")),
+        options=known.get("options", {}),
+        comment=row.comment,
+    )
+
+
+def _features(cursor: DuckDBPyConnection, project: str) -> Iterator[Command]:
+    for text, _, _ in feature_sets.every(cursor):
+        found = FeatureSet.from_text(text)
+        if found.project == project:
+            yield _feature_set(found)
+    for text in feature_vectors.every(cursor):
+        vector = FeatureVector.from_text(text)
+        if vector.project == project:
+            uses = [_use(used) for used in vector.uses]
+            yield CreateFeatureVector(
+                ref=Ref(project, vector.name),
+                features=tuple(uses[: len(vector.features)]),
+                label=uses[-1] if vector.label else None,
+                comment=vector.comment,
+            )
+
+
+def _use(used: VectorFeature) -> FeatureRef:
+    alias = None if used.name == used.feature else used.name
+    return FeatureRef(Ref(used.project, used.feature_set), used.feature, alias)
+
+
+def _feature_set(found: FeatureSet) -> CreateFeatureSet:
+    times = [Column(found.timestamp, "timestamp")]
+    times += [Column(found.known_at, "known_at")] if found.known_at else []
+    options: dict[str, Any] = {"online": "manual"} if found.online_by_hand else {}
+    if found.skip_errors:
+        options["on_error"] = "skip"
+    store: Any = found.store
+    return CreateFeatureSet(
+        ref=Ref(found.project, found.name),
+        columns=(
+            *(Column(name, "entity", kind) for name, kind in found.entities),
+            *times,
+            *(_column(feature) for feature in found.features if feature.aggregate is None),
+        ),
+        ttl=_span(found.ttl),
+        store=store,
+        aggregates=tuple(
+            Aggregate(window.function, window.column, (timedelta(seconds=window.seconds),), None, window.name)
+            for window in found.windows
+        ),
+        options=options,
+        query=Query(found.body) if found.body else None,
+        comment=found.comment,
+    )
+
+
+def _column(feature: Feature) -> Column:
+    default: Any = feature.default
+    if default is not None:
+        default = default[1:-1].replace("''", "'") if default.startswith("'") else _number(default)
+    return Column(
+        feature.name,
+        type=feature.type,
+        not_null=feature.not_null,
+        check=Query(feature.check) if feature.check else None,
+        default=default,
+        has_default=feature.default is not None,
+        comment=feature.description,
+    )
+
+
+def _models(cursor: DuckDBPyConnection, project: str, paths: Paths) -> Iterator[Command]:
+    """Every version, the oldest first, then the aliases."""
+    for version in _versions(cursor, project):
+        path = (paths or {}).get(version.digest)
+        if path is None and version.run_id is None:
+            continue
+        vector = version.feature_vector
+        owner, _, name = vector.rpartition(".") if vector else ("", "", "")
+        yield CreateModel(
+            ref=Ref(project, version.name),
+            path=path,
+            run=None if path else version.run_id,
+            inputs=_fields(version.inputs, [(name, "DOUBLE") for name in version.features]),
+            outputs=_fields(version.outputs, []),
+            features=Ref(owner or project, name) if vector else None,
+            metrics=version.metrics,
+            comment=version.comment,
+        )
+    for name in models.names(cursor, project):
+        model = models.get(cursor, project, name)
+        for alias, number in models.aliases(cursor, model).items() if model else ():
+            yield SetModelAlias(ref=Ref(project, name), alias=alias, version=str(number))
+
+
+def _fields(known: Fields, otherwise: list[tuple[str, str]]) -> Fields:
+    """Fields as SQL has types; one tensor for all features has none."""
+    return tuple(otherwise) if any("(" in kind for _, kind in known) else known
+
+
+def _versions(cursor: DuckDBPyConnection, project: str) -> Iterator[ModelVersion]:
+    for name in models.names(cursor, project):
+        model = models.get(cursor, project, name)
+        for number in models.versions(cursor, model) if model else ():
+            version = models.get_version(cursor, model, number) if model else None
+            if version is not None:
+                yield version
+
+
+def _endpoints(cursor: DuckDBPyConnection, project: str) -> Iterator[Command]:
+    for row in endpoints.load(cursor):
+        if row.project == project:
+            yield _endpoint(row)
+
+
+def _endpoint(row: EndpointRow) -> CreateEndpoint:
+    using: Any = row.serving
+    ensemble: Any = row.ensemble
+    return CreateEndpoint(
+        ref=Ref(row.project, row.name),
+        using=using,
+        shares=tuple(Share(_model(share), share.weight) for share in row.shares),
+        ensemble=ensemble,
+        enrich=Ref(*row.vector) if row.vector else None,
+        impute=row.impute,
+        shadow=_model(row.shadow) if row.shadow else None,
+        log_percent=row.log_percent,
+        options=row.options,
+        comment=row.comment,
+    )
+
+
+def _model(share: ShareRow) -> Ref:
+    return Ref(share.project, share.name, share.version)
+
+
+def _kept(cursor: DuckDBPyConnection, project: str) -> Iterator[str]:
+    """Their definitions are statements already."""
+    for kind, rows in (("MONITOR", monitors.every(cursor)), ("ALERT", alerts.every(cursor))):
+        for row in rows:
+            if row.project == project:
+                yield row.definition
+                if row.comment:
+                    yield f"ALTER {kind} {quote(row.name)} SET (comment = {literal(row.comment)})"
+
+
+def _work(cursor: DuckDBPyConnection, project: str) -> Iterator[str]:
+    for name in workflows.names(cursor, project):
+        yield workflows.require(cursor, project, name).definition
+    for row in schedules.every(cursor):
+        if row.project == project:
+            command = CreateSchedule(
+                ref=Ref(project, row.name),
+                body=Query(row.statement),
+                cron=row.cron,
+                every=_span(row.every_seconds),
+                timezone=row.timezone,
+                comment=row.comment,
+            )
+            yield printed(command, project)
+
+
+def _span(seconds: float | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)
+
+
+def _number(text: str) -> Any:
+    if text in ("True", "False"):
+        return text == "True"
+    return float(text) if set(text) & set(".eE") else int(text)
