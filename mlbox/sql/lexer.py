@@ -68,7 +68,8 @@ def pieces(text: str) -> list[Piece]:
     for index in range(len(cut) - 1, -1, -1):
         start = starts[index]
         end = start + len(text[start:stop].rstrip())
-        found.append(Piece(start, end, labels.get(id(cut[index][1]), "other")))  # type: ignore[arg-type]
+        if end > start:  # DuckDB takes some blanks of Unicode for a token
+            found.append(Piece(start, end, labels.get(id(cut[index][1]), "other")))  # type: ignore[arg-type]
         stop = start
     found.reverse()
     return found

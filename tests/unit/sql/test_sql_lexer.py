@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mlbox.sql.lexer import RESERVED, string_closed, string_value, tokenize
+from mlbox.sql.script import split
 
 
 def keys(text: str) -> list[str]:
@@ -67,3 +68,10 @@ def test_reserved_words_are_duckdbs() -> None:
             "SELECT upper(keyword_name) FROM duckdb_keywords() WHERE keyword_category = 'reserved'"
         ).fetchall()
     assert {word for (word,) in rows} == RESERVED
+
+
+@pytest.mark.parametrize("blank", ["\x1c", "\x1f", "\x85", "\u00a0", "\u2028", "\u3000"])
+def test_blanks_of_unicode_are_no_tokens(blank: str) -> None:
+    for text in (blank, f"SELECT 1{blank}", f"{blank};{blank}RUN train", f"RUN{blank} train", f"SELECT '{blank}'"):
+        assert all(token.text.strip() for token in tokenize(text))
+        split(text)
