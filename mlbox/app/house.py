@@ -29,7 +29,7 @@ from mlbox.engine.security import instance
 from mlbox.engine.security.fence import Fence
 from mlbox.engine.security.members import Members
 from mlbox.engine.security.permission import Permission
-from mlbox.engine.storage.artifacts import ArtifactStore
+from mlbox.engine.storage.remote import store_at
 from mlbox.engine.workflows.scheduler import Scheduler
 from mlbox.engine.workflows.service import Workflows
 from mlbox.serve.service import Endpoints
@@ -67,7 +67,7 @@ class House:
         fence = Fence(self.catalog)
         self.dispatcher = CommandDispatcher(self.catalog, Permission(self.members, fence, settings))
         self.parser = SqlParser()
-        self.artifacts = ArtifactStore(home.artifacts)
+        self.artifacts = store_at(settings.artifact_store, settings.artifact_store_options, home.artifacts)
         self.listener = Listener(self)
         self.doors = Doors(self)
         self.wire: WireServer | None = None

@@ -80,6 +80,13 @@ class Settings:
     )
     gc_runs_keep: int = _setting(0, "Runs beyond so many of a project are garbage, the oldest first; 0 never", "runs")
     gc_trash_days: int = _setting(7, "Collected folders and logs lie so long in <home>/trash", "days")
+    artifact_store: str = _setting(
+        "",
+        "Where the bytes of artifacts are kept (s3://bucket/prefix, gs://.., az://..); empty: in the home",
+    )
+    artifact_store_options: str = _setting(
+        "", 'What its library is told, as JSON ({"profile": "team"}); secrets are better in its own environment'
+    )
     log_flush_ms: int = _setting(200, "Longest time a prediction waits before it is written", "ms")
     log_buffer_rows: int = _setting(100_000, "Predictions kept in memory before they are dropped and counted", "rows")
     max_request_mb: int = _setting(64, "Largest body of a request", "MB")

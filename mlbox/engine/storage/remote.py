@@ -1,0 +1,154 @@
+"""Artifacts in an object store; the folder of the home is a cache of what was written or read here.
+
+What is acknowledged is in the object store: bytes are hashed into the folder first, then sent, and only then named.
+What is read is fetched whole, compared with its hash, and kept.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+from mlbox.base.errors import Invalid, MlboxError, NotFound, SystemError, Unavailable
+from mlbox.base.ids import new_id
+from mlbox.engine.storage.artifacts import CHUNK, ArtifactStore, Blob, check_digest
+
+T = TypeVar("T")
+WHOLE_OR_NOT = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl"})
+"""Protocols of stores in which an object appears when its upload is complete; elsewhere it is renamed at the end."""
+
+
+def store_at(address: str, options: str, folder: Path) -> ArtifactStore:
+    """The store of the settings ``artifact_store`` and ``artifact_store_options``; without an address the folder."""
+    return RemoteStore(address, options, folder) if address else ArtifactStore(folder)
+
+
+class RemoteStore(ArtifactStore):
+    """``<address>/<first two digits>/<digest>``. Raises ``Unavailable`` while the object store cannot be used."""
+
+    def __init__(self, address: str, options: str, folder: Path) -> None:
+        super().__init__(folder)
+        self._cache = ArtifactStore(folder)
+        self._address = address
+        self._files, self._root = _connect(address, options)
+        self._whole = not WHOLE_OR_NOT.isdisjoint(
+            (self._files.protocol,) if isinstance(self._files.protocol, str) else self._files.protocol
+        )
+        self._fetching = threading.Lock()
+
+    def has(self, digest: str) -> bool:
+        """Whether these bytes are in the object store: what is only here does not count as kept."""
+        return self._size(digest) is not None
+
+    def size(self, digest: str) -> int:
+        """Number of bytes; ``NotFound``."""
+        found = self._size(digest)
+        if found is None:
+            raise NotFound(
+                f"there are no bytes with the SHA-256 {digest[:12]}… in {self._address}", details={"digest": digest}
+            )
+        return found
+
+    def path(self, digest: str) -> Path:
+        """A local copy, fetched when it is not here; where it would be when it is nowhere."""
+        place = self._cache.path(digest)
+        if not place.is_file():
+            self._fetch(digest)
+        return place
+
+    def open(self, digest: str) -> BinaryIO:
+        """As the local store. A local copy that was changed is fetched anew."""
+        self.path(digest)
+        try:
+            return self._cache.open(digest)
+        except SystemError:
+            self._cache.delete(digest)
+            self._fetch(digest)
+            return self._cache.open(digest)
+
+    def delete(self, digest: str) -> bool:
+        """Remove the bytes here and there; whether they were there."""
+        present = self.has(digest)
+        self._cache.delete(digest)
+        if present:
+            self._ask(lambda: self._files.rm_file(self._place(digest)))
+        return present
+
+    def _adopt(self, incoming: Path, blob: Blob) -> None:
+        if self._size(blob.digest) != blob.size:
+            self._ask(lambda: self._send(incoming, self._place(blob.digest)))
+        self._cache._adopt(incoming, blob)
+
+    def _send(self, incoming: Path, place: str) -> None:
+        if self._whole:
+            self._files.put_file(str(incoming), place)
+            return
+        unfinished = f"{self._root}/incoming/{new_id()}"
+        for path in (unfinished, place):
+            self._files.makedirs(path.rpartition("/")[0], exist_ok=True)
+        self._files.put_file(str(incoming), unfinished)
+        self._files.mv(unfinished, place)
+
+    def _fetch(self, digest: str) -> None:
+        with self._fetching:
+            if self._cache.has(digest) or self._size(digest) is None:
+                return
+            try:
+                self._cache.put_stream(self._chunks(self._place(digest)), digest)
+            except Invalid:
+                raise SystemError(
+                    f"artifact {digest[:12]}… was changed in {self._address}: its bytes do not match its hash",
+                    hint=f"restore {self._place(digest)} from a backup, or log the artifact again",
+                    details={"digest": digest},
+                ) from None
+
+    def _chunks(self, place: str) -> Iterator[bytes]:
+        source = self._ask(lambda: self._files.open(place, "rb"))
+        with source:
+            while chunk := self._ask(lambda: source.read(CHUNK)):
+                yield chunk
+
+    def _size(self, digest: str) -> int | None:
+        place = self._place(check_digest(digest))
+
+        def look() -> int | None:
+            self._files.invalidate_cache()  # others write there too
+            try:
+                return int(self._files.info(place)["size"])
+            except FileNotFoundError:
+                return None
+
+        return self._ask(look)
+
+    def _place(self, digest: str) -> str:
+        return f"{self._root}/{digest[:2]}/{digest}"
+
+    def _ask(self, act: Callable[[], T]) -> T:
+        """Each kind of store has errors of its own."""
+        try:
+            return act()
+        except MlboxError:
+            raise
+        except Exception as error:
+            raise Unavailable(
+                f"the artifact store {self._address} cannot be used: {type(error).__name__}: {error}",
+                hint="look at its address, its credentials and the network, then try again",
+            ) from None
+
+
+def _connect(address: str, options: str) -> tuple[Any, str]:
+    """The file system and the path in it."""
+    hint = "pip install 'mlbox[remote]'"
+    try:
+        import fsspec
+
+        given = json.loads(options or "{}")
+        files, root = fsspec.core.url_to_fs(address, **given)
+    except ImportError as error:
+        raise Invalid(f"artifact_store {address!r} needs another package: {error}", hint=hint) from None
+    except (ValueError, TypeError) as error:
+        raise Invalid(f"artifact_store {address!r}: {error}", hint="for example s3://bucket/prefix") from None
+    return files, str(root).rstrip("/")
