@@ -71,6 +71,7 @@ def _start(folder: Path, log: Path, *arguments: str) -> subprocess.Popen[bytes]:
         "SPARK_HOME": str(home),
         "SPARK_LOCAL_IP": "127.0.0.1",
         "SPARK_WORKER_DIR": str(folder / "work"),
+        "SPARK_LOCAL_DIRS": str(folder / "local"),
         # the web pages of master and worker want ports, and listen where SPARK_LOCAL_IP says
         "SPARK_DAEMON_JAVA_OPTS": "-Dspark.ui.enabled=false -Dspark.master.rest.enabled=false",
         "SPARK_MASTER_WEBUI_PORT": "0",

@@ -203,11 +203,14 @@ def test_scenario_on_this_machine(server: Server, tmp_path: Path) -> None:
 
         def main(ctx, session: SparkSession):
             assert session.sparkContext.master == "local[2]"
+            scratch = session.sparkContext.getConf().get("spark.local.dir")
+            assert scratch == os.path.join(ctx.folder, "spark") and os.listdir(scratch)
             return {"rows": session.range(10).repartition(2).rdd.map(lambda row: os.getpid() != 0).count()}
         """
     make(server, tmp_path, "here", code, "WITH (master = 'local[2]', conf = {'spark.sql.shuffle.partitions': 2})")
     row = run(server, "here")
     assert (row["state"], row["metrics"]) == ("completed", {"rows": 10}), row["traceback"]
+    assert not list((server.home / "runs" / row["id"]).glob("attempt-1/spark"))
     make(server, tmp_path, "plain", "def main(ctx, spark=None):\n    return {'given': int(spark is not None)}\n")
     assert run(server, "plain ON local")["metrics"] == {"given": 0}
 

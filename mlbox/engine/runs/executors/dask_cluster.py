@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -130,7 +131,9 @@ class DaskCluster:
             # what does not answer is told at once; the library would try again for as long as it may
             socket.create_connection((place.hostname, place.port), timeout=_SECONDS).close()
         logging.getLogger("distributed").setLevel(logging.ERROR)
-        return Client(self.address, timeout=_SECONDS, set_as_default=False, name="mlbox")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of other versions there: text and plain values are all that travels
+            return Client(self.address, timeout=_SECONDS, set_as_default=False, name="mlbox")
 
 
 @contextmanager

@@ -9,8 +9,10 @@ executors back.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlbox.base.errors import Invalid
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from mlbox.base.home import Home
     from mlbox.base.settings import Settings
 
+_SCRATCH = "spark"
+"""Folder of a run for what Spark puts on disk; Spark does not remove it when it is ended."""
 _NO_HEAP = "java.lang.OutOfMemoryError"
 
 
@@ -52,10 +56,13 @@ class SparkExecutor:
         master = self._master(options, spec.image)
         home = find_home(self._settings.spark_home, _names(spec.requirements))
         check_java()
+        properties = options.properties(spec.resources, spec.image)
+        if master.startswith(("local", "spark://")):
+            properties.setdefault("spark.local.dir", str(spec.run_folder / _SCRATCH))
         name = f"{spec.project}.{spec.function} {spec.run_id[:16]}"
         variables = {
             SPARK_MASTER: master,
-            "PYSPARK_SUBMIT_ARGS": submit_arguments(master, name, options.properties(spec.resources, spec.image)),
+            "PYSPARK_SUBMIT_ARGS": submit_arguments(master, name, properties),
         }
         address = our_address(master)
         if address:
@@ -72,6 +79,8 @@ class SparkExecutor:
     def poll(self, handle: Handle) -> Status:
         """As locally; a heap that was too small is told as such."""
         status = self._local.poll(handle)
+        if status.ended:
+            shutil.rmtree(Path(handle["folder"]) / _SCRATCH, ignore_errors=True)
         message = str((status.error or {}).get("message", ""))
         if status.state != "error" or _NO_HEAP not in message:
             return status
