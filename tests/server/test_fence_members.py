@@ -53,8 +53,15 @@ def test_who_is_let_in(tmp_path: Path) -> None:
         vera.rows(f"DROP TOKEN '{own[0]}'; SELECT 1")
         assert vera.rows("SELECT count(*) FROM ml.tokens") == [[1]]
 
-        for text in ("COLLECT GARBAGE", "EXPLAIN COLLECT GARBAGE"):  # it is that of all projects
+        # garbage is that of all projects; files of the server are its owner's
+        for text in ("COLLECT GARBAGE", "EXPLAIN COLLECT GARBAGE", "EXPORT PROJECT open_p TO '/tmp/x.zip'"):
             assert ada.error(text)["code"] == "forbidden"
+        there = f"{server.home}/whole.zip"
+        owner.rows(
+            f"CREATE PROJECT moved; CREATE TABLE moved.t AS SELECT 7 AS n; EXPORT PROJECT moved TO '{there}'; SELECT 1"
+        )
+        owner.rows(f"DROP PROJECT moved CASCADE; CREATE PROJECT moved FROM '{there}'; SELECT 1")
+        assert owner.rows("SELECT n FROM moved.t") == [[7]]
 
         ada.rows("GRANT editor ON PROJECT open_p TO 'vera'; SELECT 1")  # an admin of the project
         assert vera.rows("CREATE TABLE hers AS SELECT 1 AS a; FROM hers") == [[1]]
