@@ -24,6 +24,7 @@ from mlbox.engine.catalog.tables import audit
 from mlbox.engine.features.service import Features
 from mlbox.engine.models.service import Models
 from mlbox.engine.monitor.service import Monitors
+from mlbox.engine.runs.mlflow_import.origin import MlflowOrigin
 from mlbox.engine.runs.service import Runs
 from mlbox.engine.security import instance
 from mlbox.engine.security.fence import Fence

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import tempfile
-import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -22,21 +18,7 @@ from mlbox.engine.catalog.tables.artifacts import ArtifactRow
 from mlbox.engine.catalog.tables.run_search import Condition
 from mlbox.engine.catalog.tables.tracking import LoggedModelRow
 from mlbox.engine.runs.experiments import DEFAULT_EXPERIMENT, runs_experiment
-from mlbox.engine.storage.artifacts import CHUNK, ArtifactStore, Blob
-
-FLAVORS = (
-    "onnx",
-    "sklearn",
-    "xgboost",
-    "lightgbm",
-    "catboost",
-    "pytorch",
-    "tensorflow",
-    "keras",
-    "statsmodels",
-    "spark",
-)
-"""What MLflow calls a way to save a model; the first of these that one has is its framework."""
+from mlbox.engine.runs.logged_models import pack
 
 _STATUS = {"1": "PENDING", "2": "READY", "3": "UPLOAD_FAILED"}
 
@@ -190,87 +172,10 @@ def _value(row: LoggedModelRow, condition: Condition) -> Any:
 
 
 def keep(door: Door, row: LoggedModelRow) -> ArtifactRow | None:
-    """The model as one artifact of its run: the ONNX file itself, else a zip of all its files."""
+    """The model as one artifact of its run; None when it has no files."""
     folder = f"{MODELS}/{row.id}/"
     found = {name.removeprefix(folder): file for name, file in files(door, Place(row.run_id, folder[:-1])).items()}
     if not found:
         return None
-    store = door.context.artifacts
-    described = describe(store.read(found["MLmodel"].digest)) if "MLmodel" in found else {}
-    metadata = {"framework": "files", **described, "mlflow_model": row.id}
-    onnx = found.get(str(described.get("file") or "")) if described.get("framework") == "onnx" else None
-    if onnx is not None:
-        digest, size, name = onnx.digest, onnx.size, f"{row.name}.onnx"
-    else:
-        blob = _packed(store, found)
-        digest, size, name = blob.digest, blob.size, f"{row.name}.zip"
-    kept = ArtifactRow(
-        id=new_id(),
-        project=row.project,
-        run_id=row.run_id,
-        name=row.name,
-        kind="model",
-        digest=digest,
-        size=size,
-        media_type="application/octet-stream" if onnx is not None else "application/zip",
-        file_name=name,
-        metadata=metadata,
-        created_at=now(),
-    )
+    kept = pack(door.context.artifacts, found, row.name, {"mlflow_model": row.id})
     return door.tracking.write(lambda cursor: artifacts.insert(cursor, kept))
-
-
-def _packed(store: ArtifactStore, found: Mapping[str, ArtifactRow]) -> Blob:
-    """A zip of all files, stored; one date for all: the same files give the same bytes."""
-    with tempfile.TemporaryFile() as packed:
-        with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
-            for path, file in sorted(found.items()):
-                entry = zipfile.ZipInfo(path)
-                entry.file_size = file.size
-                with store.open(file.digest) as stream, archive.open(entry, "w") as into:
-                    shutil.copyfileobj(stream, into, CHUNK)
-        packed.seek(0)
-        return store.put_stream(packed)
-
-
-def describe(text: bytes) -> dict[str, Any]:
-    """Framework, file and signature out of MLflow's ``MLmodel`` file (YAML); nothing where it cannot be read."""
-    import yaml
-
-    try:
-        known = yaml.safe_load(text)
-    except yaml.YAMLError:
-        return {}
-    if not isinstance(known, dict):
-        return {}
-    flavors = _mapping(known.get("flavors"))
-    framework = next((name for name in FLAVORS if name in flavors), None) or next(iter(flavors), "files")
-    signature = _mapping(known.get("signature"))
-    inputs, outputs = _fields(signature.get("inputs")), _fields(signature.get("outputs"))
-    return {
-        "framework": framework,
-        "flavors": sorted(flavors),
-        "file": _mapping(flavors.get("onnx")).get("data"),
-        "inputs": inputs,
-        "outputs": outputs,
-        "feature_names": [entry["name"] for entry in inputs if entry["name"]],
-    }
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _fields(text: Any) -> list[dict[str, str]]:
-    """Columns of a signature, which is JSON inside the YAML."""
-    try:
-        entries = json.loads(text) if isinstance(text, str) else []
-    except ValueError:
-        return []
-    found = []
-    for index, entry in enumerate(map(_mapping, entries if isinstance(entries, list) else [])):
-        tensor = _mapping(entry.get("tensor-spec"))
-        kind = str(tensor.get("dtype") or entry.get("type") or "")
-        shape = "".join(f"[{size}]" for size in tensor.get("shape", ())[1:])
-        found.append({"name": str(entry.get("name") or f"column_{index}"), "type": kind + shape})
-    return found

@@ -21,11 +21,9 @@ from mlbox.engine.catalog.tables.run_search import Condition
 from mlbox.engine.models import registry
 from mlbox.engine.models.commands import CreateModel, DropModel, DropModelAlias, SetModelAlias
 from mlbox.engine.runs.experiments import DEFAULT_EXPERIMENT
+from mlbox.engine.runs.logged_models import LOGGED_TAG, SOURCE_TAG
 
-_SOURCE = "mlbox.source"
-_LOGGED = "mlbox.logged_model"
-_HIDDEN = (_SOURCE, _LOGGED)
-"""Tags of ours that clients do not see: where a version came from, in MLflow's words."""
+_HIDDEN = (SOURCE_TAG, LOGGED_TAG)
 
 _RUN_SOURCE = re.compile(r"(?:runs:/|mlflow-artifacts:/[^/]+/)(?P<run>[0-9a-f]{32})/(?:artifacts/)?(?P<path>.*)")
 
@@ -71,10 +69,10 @@ def version_body(door: Door, model: ModelRow, row: ModelVersion) -> dict[str, An
         "last_updated_timestamp": milliseconds(row.created_at),
         "current_stage": "None",
         "description": row.comment or "",
-        "source": tags.get(_SOURCE) or _source(door, row),
+        "source": tags.get(SOURCE_TAG) or _source(door, row),
         "run_id": row.run_id or "",
         "status": "READY",
-        "model_id": tags.get(_LOGGED, ""),
+        "model_id": tags.get(LOGGED_TAG, ""),
         "tags": listed(_shown(tags)),
         "aliases": [alias for alias, version in known.items() if version == row.version],
     }
@@ -213,7 +211,7 @@ def create_version(door: Door, data: Data) -> Data:
     result = door.dispatch(command)
     model = model_of(door, name)
     number = int(result.facts["version"])
-    tags = {**pairs(data, "tags"), _SOURCE: source, **({_LOGGED: logged} if logged else {})}
+    tags = {**pairs(data, "tags"), SOURCE_TAG: source, **({LOGGED_TAG: logged} if logged else {})}
 
     def tag(cursor: Any) -> None:
         for key, value in tags.items():

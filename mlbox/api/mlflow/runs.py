@@ -30,6 +30,7 @@ from mlbox.engine.catalog.tables.run_search import RunSearch
 from mlbox.engine.catalog.tables.runs import RunRow
 from mlbox.engine.catalog.tables.tracking import InputRow, LoggedModelRow
 from mlbox.engine.runs.experiments import DEFAULT_EXPERIMENT, public_id, runs_experiment
+from mlbox.engine.runs.incoming import number_or_text
 from mlbox.engine.runs.tracking import Beginning
 
 _STATUS = {
@@ -202,7 +203,7 @@ def log_batch(door: Door, data: Data) -> Data:
         if name in row.params and as_text(row.params[name]) != value:
             raise Invalid(f"parameter {name!r} is {row.params[name]!r} already and cannot become {value!r}")
     events = [_metric(entry) for entry in given]
-    events += [{"kind": "param", "name": name, "value": _number(value)} for name, value in parameters.items()]
+    events += [{"kind": "param", "name": name, "value": number_or_text(value)} for name, value in parameters.items()]
     events += [{"kind": "tag", "name": name, "value": value} for name, value in tags.items()]
     if events:
         door.tracking.log(door.project, run_id, events)
@@ -234,18 +235,6 @@ def _whole(step: Any) -> int:
         return int(step)
     except (TypeError, ValueError, OverflowError):
         raise Invalid(f"{step!r} is no step", hint="a step is a whole number") from None
-
-
-def _number(value: str) -> Any:
-    """A number where the text of the number is the text that was sent: then it can be compared."""
-    for kind in (int, float):
-        try:
-            number = kind(value)
-        except ValueError:
-            continue
-        if str(number) == value and math.isfinite(number):
-            return number
-    return value
 
 
 def _tell_models(door: Door, row: RunRow, points: Sequence[Mapping[str, Any]]) -> None:

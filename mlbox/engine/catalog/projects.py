@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mlbox.base.clock import now
@@ -11,6 +12,7 @@ from mlbox.base.errors import AlreadyExists
 from mlbox.base.events import Bus, Event
 from mlbox.base.names import check_project, quote
 from mlbox.engine.catalog.commands import CreateProject, UseProject
+from mlbox.engine.catalog.project_origins import ProjectOrigin
 from mlbox.engine.catalog.project_removal import ProjectRemoval
 from mlbox.engine.catalog.tables import projects
 
@@ -27,6 +29,8 @@ class Projects:
         self.removal = ProjectRemoval(catalog, bus)
         self.fill: Callable[[CreateProject, Caller], str] | None = None
         """Makes a project out of its source; told by who can."""
+        self.origins: list[ProjectOrigin] = []
+        """What FROM may name besides archives, folders and repositories."""
 
     def handlers(self) -> Iterable[Handler]:
         """Three."""
@@ -45,15 +49,25 @@ class Projects:
             raise AlreadyExists(
                 f"project {name} exists already", hint=f"CREATE PROJECT IF NOT EXISTS {name}, or USE PROJECT {name}"
             )
+        origin = self._origin(command.source)
+        if origin is not None and command.source:
+            first = Step("reuse" if exists else "create", f"project {name}", f"from {shown(command.source)}")
+            return Plan((first, *origin.look(name, command.source)), {"name": name, "origin": origin})
         if command.source:
             detail = f"from {command.source}"
             return Plan((Step("replace" if exists else "create", f"project {name}", detail),), {"name": name})
         action = "reuse" if exists and not command.replace else "replace" if exists else "create"
         return Plan((Step(action, f"project {name}", f"schema data.{name}"),), {"exists": exists, "name": name})
 
+    def _origin(self, source: str | None) -> ProjectOrigin | None:
+        return next((origin for origin in self.origins if source and origin.matches(source)), None)
+
     def create(self, command: CreateProject, plan: Plan, caller: Caller) -> Result:
         """The schema first: a schema without a row is harmless, a row without a schema is not."""
         name = plan.resolved["name"]
+        origin: ProjectOrigin | None = plan.resolved.get("origin")
+        if origin is not None and command.source:
+            return self._bring(origin, command, name, caller)
         if command.source:
             assert self.fill is not None
             message = self.fill(command, caller)
@@ -64,6 +78,15 @@ class Projects:
         self._make(command, caller)
         self._bus.publish(Event("project.created", name, name))
         return Result(f"created project {name}", facts={"project": name})
+
+    def _bring(self, origin: ProjectOrigin, command: CreateProject, name: str, caller: Caller) -> Result:
+        """What is new in another tool's store; a second time adds what has come since."""
+        assert command.source is not None
+        made = self.ensure(replace(command, source=shown(command.source)), caller)
+        told = origin.bring(name, command.source, caller)
+        self._bus.publish(Event("project.created" if made else "project.filled", name, name))
+        done = f"created project {name}" if made else f"project {name} exists already"
+        return Result(f"{done}; brought in {told}", facts={"project": name})
 
     def ensure(self, command: CreateProject, caller: Caller) -> bool:
         """Make the project unless it is there; whether it was made."""

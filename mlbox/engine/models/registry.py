@@ -104,7 +104,7 @@ def register(
     version = draft if created or latest is None else latest
     if created:
         models.insert_version(cursor, draft)
-        _record_lineage(cursor, draft, source)
+        record_lineage(cursor, draft, source)
     moved = move(cursor, model, alias, version.version, user) if alias else None
     return Registered(version, created, moved)
 
@@ -115,7 +115,8 @@ def _same(one: ModelVersion, other: ModelVersion) -> bool:
     return replace(aligned, feature_stats=one.feature_stats, comment=one.comment) == one
 
 
-def _record_lineage(cursor: DuckDBPyConnection, version: ModelVersion, source: Source) -> None:
+def record_lineage(cursor: DuckDBPyConnection, version: ModelVersion, source: Source) -> None:
+    """What the version was made from."""
     to = (version.project, "model", str(version))
 
     def record(kind: str, ref: str, detail: str | None) -> None:

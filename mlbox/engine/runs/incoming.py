@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -173,3 +174,15 @@ def _time(value: Any, otherwise: datetime) -> datetime:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return datetime.fromtimestamp(value, UTC)
     return as_utc(datetime.fromisoformat(str(value)))
+
+
+def number_or_text(value: str) -> Any:
+    """A number where the text of the number is the text that was sent: then it can be compared."""
+    for kind in (int, float):
+        try:
+            number = kind(value)
+        except ValueError:
+            continue
+        if str(number) == value and math.isfinite(number):
+            return number
+    return value

@@ -49,11 +49,13 @@ statement(
         summary="Make a project: a schema of its own for features, functions, runs, models and endpoints. FROM makes "
         "it out of what EXPORT PROJECT wrote, all or nothing, or carries out the project.sql of a folder.",
         syntax="""CREATE [OR REPLACE] PROJECT [IF NOT EXISTS] name
-    [FROM 'archive.zip' | FROM 'folder' | FROM 'git+url[@ref][#folder]'] [WITH (key = value, ..)] [COMMENT 'text']""",
+    [FROM 'archive.zip' | FROM 'folder' | FROM 'git+url[@ref][#folder]' | FROM 'mlflow+url']
+    [WITH (key = value, ..)] [COMMENT 'text']""",
         examples=(
             "CREATE PROJECT fraud",
             "CREATE OR REPLACE PROJECT fraud WITH (owner = 'ana', retention = INTERVAL '90 days') COMMENT 'card fraud'",
             "CREATE PROJECT IF NOT EXISTS flights FROM 'examples/flights'",
+            "CREATE PROJECT IF NOT EXISTS churn FROM 'mlflow+sqlite:///home/ana/mlflow.db'",
         ),
         starts=(("CREATE", "PROJECT"),),
         parse=_create,

@@ -74,6 +74,16 @@ def of_run(
     return [_row(values) for values in rows]
 
 
+def model_of(cursor: DuckDBPyConnection, project: str, run_id: str | None, logged_model: str) -> str | None:
+    """Id of the artifact of kind model that a logged model was kept as; the latest."""
+    rows = cursor.execute(
+        "SELECT id FROM catalog.main.artifacts WHERE project = ? AND run_id IS NOT DISTINCT FROM ? AND kind = 'model' "
+        "AND variant_extract(metadata, 'mlflow_model')::VARCHAR = ? ORDER BY id DESC LIMIT 1",
+        [project, run_id, logged_model],
+    ).fetchall()
+    return str(rows[0][0]) if rows else None
+
+
 def tree(cursor: DuckDBPyConnection, project: str, run_id: str | None, path: str) -> list[ArtifactRow]:
     """Rows whose names are ``path`` or lie below it (``/`` parts names), the latest first."""
     rows = cursor.execute(

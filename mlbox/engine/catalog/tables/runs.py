@@ -161,6 +161,14 @@ def get(cursor: DuckDBPyConnection, run_id: str) -> RunRow | None:
     return found[0] if found else None
 
 
+def states(cursor: DuckDBPyConnection, run_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Project and state of those of these runs that there are, by id."""
+    rows = cursor.execute(
+        "SELECT id, project, state FROM catalog.main.runs WHERE id IN (SELECT unnest(?::VARCHAR[]))", [list(run_ids)]
+    ).fetchall()
+    return {id: (project, state) for id, project, state in rows}
+
+
 def find(cursor: DuckDBPyConnection, project: str, text: str) -> RunRow:
     """The run that a user calls ``text``: its id, a name (its latest run), or a prefix of an id (8 digits or more).
 

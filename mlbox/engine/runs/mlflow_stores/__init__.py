@@ -1,0 +1,1 @@
+"""Stores of MLflow that runs and models are brought in from; one file a kind."""
