@@ -68,7 +68,9 @@ class RunImport:
     def bring_run(self, run: Run) -> None:
         """A run with all that it logged, in one transaction."""
         check_going_on()
-        points = self._to.store.points(run)
+        # a store may have a point twice: clients log it again when a model is told of it
+        given = {(point.name, point.step, repr(point.value), point.at): point for point in self._to.store.points(run)}
+        points = list(given.values())
         row = self._row(run, points)
         files = self._to.keep_files(row.id, run.artifacts, "", f"artifacts of run {row.label}")
         inputs = [

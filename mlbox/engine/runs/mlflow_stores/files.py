@@ -81,11 +81,12 @@ class FileStore:
         return sorted(found, key=lambda run: (run.started or 0, run.id))
 
     def points(self, run: Run) -> list[Point]:
-        """A line is time, value and step; what a model is told of again stands there twice."""
+        """A line is time, value and step."""
         folder = next(iter(self._root.glob(f"*/{run.id}")), None) or next(iter(self._root.glob(f".trash/*/{run.id}")))
         found = []
         for name, text in _texts(folder / "metrics").items():
-            for at, value, *step in dict.fromkeys(tuple(line.split()[:3]) for line in text.splitlines()):
+            for line in text.splitlines():
+                at, value, *step = line.split()
                 found.append(Point(name, int(step[0]) if step else 0, float(value), int(at)))
         return found
 
