@@ -121,7 +121,7 @@ class House:
             self.dispatcher.register(service.handlers())
 
     def _make_projects(self) -> Projects:
-        """With all that has to end when a project goes, in this order."""
+        """With what they can be made from, and all that has to end when one goes, in this order."""
         made = Projects(self.catalog, self.bus)
         made.removal.users.append(self.features.vectors_elsewhere)
         made.removal.ending += (
@@ -130,6 +130,14 @@ class House:
             self.workflows.forget_project,
             self.features.forget_project,
             self.members.forget_project,
+        )
+        made.origins.append(
+            MlflowOrigin(
+                catalog=self.catalog,
+                artifacts=self.artifacts,
+                models=self.models,
+                experiments=self.runs.tracking.experiments,
+            )
         )
         return made
 

@@ -12,7 +12,7 @@ from mlbox.base.errors import AlreadyExists
 from mlbox.base.events import Bus, Event
 from mlbox.base.names import check_project, quote
 from mlbox.engine.catalog.commands import CreateProject, UseProject
-from mlbox.engine.catalog.project_origins import ProjectOrigin
+from mlbox.engine.catalog.project_origins import ProjectOrigin, shown
 from mlbox.engine.catalog.project_removal import ProjectRemoval
 from mlbox.engine.catalog.tables import projects
 
