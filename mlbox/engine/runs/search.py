@@ -89,9 +89,12 @@ class Search:
         if score is not None:
             names = [parameter.name for parameter in self.sweep.parameters]
             self.scores.append(({name: row.params.get(name) for name in names}, score))
-            if self.best is None or self._better(score, self.best.metrics[self.sweep.metric]):
+            known = None if self.best is None else self.best.metrics[self.sweep.metric]
+            if known is None or self._better(score, known):
                 self.best = row
                 self.counts.since_best = 0
+            elif score == known and self.best is not None and row.id < self.best.id:
+                self.best = row  # of equal ones the first, whichever ended first
         return score
 
     def stop(self) -> str | None:

@@ -73,7 +73,7 @@ def test_wrong_settings_are_told(tmp_path: Path) -> None:
     with pytest.raises(Invalid) as caught:
         load(file, {})
     assert "did you mean port?" in (caught.value.hint or "")
-    with pytest.raises(Invalid, match="is not int"):
+    with pytest.raises(Invalid, match="is not a whole number"):
         load(None, {"MLBOX_PORT": "many"})
     file.write_text("port = = 1")
     with pytest.raises(Invalid, match="not valid TOML"):

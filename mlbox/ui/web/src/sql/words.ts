@@ -4,7 +4,7 @@ add after aggregate alert alerts alias all alter analyse analyze and anti any ar
 asymmetric async at authorization backoff baseline begin between binary both by cancel cascade case cast check collate
 collation collect column columns comment commit concurrently constraint continuous cooldown copy create cron cross
 current default deferrable delete desc describe distinct do drift drop each else end endpoint endpoints engine enrich
-ensemble entity env every except exclude exists explain false feature features fetch filter finally first following
+ensemble entity env every except exclude exists explain export false feature features fetch filter finally first following
 for foreign freeze from full function functions garbage generated glob grant graph group halving handler having hub if
 ilike image impute in initially inner input inputs insert install intersect into is isnull join key known label labels
 lambda last lateral leading left like limit lineage log macro manual map max maximize mean median merge minimize model
@@ -15,7 +15,7 @@ replace requirements rerun resources resume retry returning returns revoke right
 schedules schema secret secrets segment select semi set sets severity shadow show similar some source stack stop store
 struct summarize suspend sweep symmetric table tablesample temp temporary then timeout timestamp timezone to token
 traffic trailing transform true try_cast ttl tuple unbounded union unique unpack unpivot update use using values
-variadic vector vectors verbose view vote weight weighted when where window with workflow workflows`);
+variadic vector vectors verbose view vote weight weighted when where window with without workflow workflows`);
 
 export const TYPES = spaced(`
 bigint bit blob bool boolean bytea char date datetime decimal double enum float hugeint int int1 int2 int4 int8 integer
