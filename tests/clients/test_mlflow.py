@@ -52,16 +52,21 @@ def test_the_client_finds_what_it_logged(seen: dict[str, Any]) -> None:
 
 
 def test_what_it_logged_is_in_the_tables(server: Server, seen: dict[str, Any]) -> None:
-    found = rows(server, "SELECT name, state, experiment, runtime FROM ml.runs WHERE parent_id IS NULL ORDER BY id")
+    found = rows(
+        server,
+        "SELECT name, state, experiment, runtime FROM ml.runs "
+        "WHERE project = 'churned' AND parent_id IS NULL ORDER BY id",
+    )
     names = [row[0] for row in found]
     assert names[:3] == ["forest", "boosted", "light"] and names[-1] == "registered"
     assert {tuple(row[1:]) for row in found} == {("completed", "churn", "external")}
-    children = rows(server, "SELECT count(*) FROM ml.runs WHERE parent_id IS NOT NULL")
+    children = rows(server, "SELECT count(*) FROM ml.runs WHERE project = 'churned' AND parent_id IS NOT NULL")
     assert children[0][0] >= 2  # the grid search
-    assert rows(server, "SELECT metrics.score FROM ml.runs WHERE name = 'forest' AND params.n_estimators = 7") == [
-        [0.75]
-    ]
-    assert rows(server, "SELECT count(*) FROM ml.metrics WHERE name = 'score'") == [[2]]
+    assert rows(
+        server,
+        "SELECT metrics.score FROM ml.runs WHERE project = 'churned' AND name = 'forest' AND params.n_estimators = 7",
+    ) == [[0.75]]
+    assert rows(server, "SELECT count(*) FROM ml.metrics WHERE name = 'score' AND project = 'churned'") == [[2]]
     artifacts = rows(server, f"SELECT name, kind FROM ml.artifacts WHERE run_id = '{seen['forest']}'")
     assert ["about/data.json", "file"] in artifacts
     assert ["estimator.html", "file"] in artifacts
@@ -69,9 +74,11 @@ def test_what_it_logged_is_in_the_tables(server: Server, seen: dict[str, Any]) -
 
 
 def test_models_are_registered(server: Server, seen: dict[str, Any]) -> None:
-    found = rows(server, "SELECT name, version, aliases, framework, features FROM ml.model_versions")
+    found = rows(
+        server, "SELECT name, version, aliases, framework, features FROM ml.model_versions WHERE project = 'churned'"
+    )
     assert found == [["churn", 1, ["champion"], "sklearn", ["a", "b", "c", "d"]]]
     lineage = rows(server, "SELECT from_kind, to_kind FROM ml.lineage WHERE to_ref = 'churned.churn@1'")
-    assert lineage == [["run", "model"]]
+    assert sorted(lineage) == [["artifact", "model"], ["run", "model"]]
     error = server.error("SELECT ml.predict('churn', {'a': 1.0, 'b': 1.0, 'c': 1.0, 'd': 1.0})", "churned")
     assert error["code"] == "not_executed" and "sklearn" in error["message"]

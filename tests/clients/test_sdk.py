@@ -62,7 +62,8 @@ def rows(server: Server, query: str) -> list[list[Any]]:
 def test_a_script_is_a_run(server: Server, seen: dict[str, Any]) -> None:
     found = rows(
         server,
-        "SELECT name, state, experiment, params.lr, labels.team FROM ml.runs WHERE runtime = 'external' ORDER BY id",
+        "SELECT name, state, experiment, params.lr, labels.team FROM ml.runs "
+        "WHERE runtime = 'external' AND project = 'scripted' ORDER BY id",
     )
     assert found == [["by hand", "completed", "first", 0.1, "risk"], ["failing", "error", None, None, None]]
     assert len(rows(server, f"SELECT 1 FROM ml.metrics WHERE run_id = '{seen['own']}'")) == 3
@@ -70,7 +71,7 @@ def test_a_script_is_a_run(server: Server, seen: dict[str, Any]) -> None:
         server, f"SELECT name, kind, metadata.framework FROM ml.artifacts WHERE run_id = '{seen['own']}' ORDER BY name"
     )
     assert kept == [["model", "model", "onnx"], ["notes", "document", None]]
-    assert rows(server, "SELECT error_type, error FROM ml.runs WHERE name = 'failing'") == [
+    assert rows(server, "SELECT error_type, error FROM ml.runs WHERE name = 'failing' AND project = 'scripted'") == [
         ["RuntimeError", "it went wrong"]
     ]
 
