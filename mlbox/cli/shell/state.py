@@ -58,7 +58,7 @@ class Shell:
         file = None
         if path is not None:
             try:
-                file = open(path, "w", encoding="utf-8")  # noqa: SIM115 - closed when the output changes
+                file = open(path, "w", encoding="utf-8")  # closed when the output changes
             except OSError as error:
                 raise Invalid(f"{path} cannot be written: {error.strerror}") from None
         if self._file is not None:

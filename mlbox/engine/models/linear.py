@@ -62,7 +62,7 @@ def linear_of(content: bytes, predictor: Predictor) -> Linear | None:
     return found if found is not None and _agrees(found, predictor) else None
 
 
-class _NotLinear(Exception):  # noqa: N818 -- an answer, not an error
+class _NotLinear(Exception):  # an answer, not an error
     pass
 
 
