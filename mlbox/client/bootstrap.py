@@ -39,6 +39,7 @@ class _Process:
 
     def run(self) -> int:
         """Call the user's code; the exit status of the process."""
+        join_group(os.environ.get("MLBOX_CONTROL_GROUP"))
         limit_memory(os.environ.get("MLBOX_MEMORY_LIMIT"))
         masking.mask_streams()
         try:
@@ -112,6 +113,17 @@ def limit_memory(limit: Optional[str]) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (int(limit), int(limit)))
     except (ImportError, ValueError, OSError) as error:
         _say(f"the memory limit of {limit} bytes cannot be set here: {error}")
+
+
+def join_group(folders: Optional[str]) -> None:
+    """Enter the control group that the server made for this run, before anything else can be started."""
+    for folder in (folders or "").split(os.pathsep):
+        if folder:
+            try:
+                with open(os.path.join(folder, "cgroup.procs"), "w") as members:
+                    members.write("0")  # the one who writes
+            except OSError as error:
+                _say(f"the control group {folder} cannot be entered: {error}")
 
 
 def fetch_code(transport: Transport, run_id: str, folder: str) -> str:

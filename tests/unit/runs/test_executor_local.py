@@ -23,6 +23,7 @@ from mlbox.base.settings import Settings
 from mlbox.client.spool import read_batches
 from mlbox.engine.runs.commands import Resources
 from mlbox.engine.runs.executors.base import EXECUTORS, Executor, Handle, RunSpec, Status, Telling
+from mlbox.engine.runs.executors.control_groups import ControlGroup
 from mlbox.engine.runs.executors.processes import group_alive, scrubbed_environment, start_time
 
 
@@ -527,6 +528,29 @@ def test_the_memory_limit_is_that_of_all_processes_together(runner: Runner) -> N
         "type": "OutOfMemory",
         "message": "out of memory: the run used more than its limit of 200 MB and was ended",
     }, log
+
+
+def test_a_daemon_of_the_run_ends_with_it(runner: Runner) -> None:
+    if (probe := ControlGroup.make("mlbox-test-daemon")) is None:
+        pytest.skip("control groups are not permitted here")
+    probe.remove()
+    code = """
+        import os, time
+
+        def train(ctx):
+            reading, writing = os.pipe()
+            if os.fork() == 0:
+                os.setsid()
+                if os.fork() == 0:
+                    os.write(writing, str(os.getpid()).encode())
+                    time.sleep(600)
+                os._exit(0)
+            print("daemon", os.read(reading, 20).decode())
+        """
+    status, log = runner.run(code, resources=Resources(memory=500_000_000))
+    assert status.state == "completed", log
+    daemon = int(log.split("daemon ")[1].split()[0])
+    wait_until(lambda: start_time(daemon) is None)
 
 
 def test_memory_that_processes_share_counts_once(runner: Runner) -> None:

@@ -21,6 +21,7 @@ from mlbox.engine.runs.client_zip import client_folder
 from mlbox.engine.runs.csv_inputs import as_csv
 from mlbox.engine.runs.environments import Environment, Environments, requirement_name
 from mlbox.engine.runs.executors.base import EXECUTORS, Capabilities, Handle, LogSink, RunSpec, Status
+from mlbox.engine.runs.executors.control_groups import ControlGroup
 from mlbox.engine.runs.executors.endings import ended, note_stop, out_of_memory, read_json, without_report, write_json
 from mlbox.engine.runs.executors.ends import Ends
 from mlbox.engine.runs.executors.processes import (
@@ -50,9 +51,11 @@ _LOG_CHUNK = 1 << 20
 class LocalExecutor:
     """Subprocesses of this machine.
 
-    Limits that need no privilege: ``memory`` is the data size of each process of the run (``RLIMIT_DATA``, set by the
-    run itself before the user's code is read), and what all of them use together, looked at with each poll; ``cpu``
-    is the number of processors that they may be on, and of threads that numerical libraries are told to use.
+    Where the system permits it, a run and all that it starts are in a control group that bounds their memory and
+    their share of the processors, and that is ended whole. Limits that need no privilege hold besides: ``memory`` is
+    the data size of each process of the run (``RLIMIT_DATA``, set by the run itself before the user's code is read),
+    and, without a group, what all of them use together, looked at with each poll; ``cpu`` is the number of processors
+    that they may be on, and of threads that numerical libraries are told to use.
     """
 
     name = "local"
@@ -78,6 +81,9 @@ class LocalExecutor:
         inputs = self._inputs(spec, environment)
         write_json(folder / "spec.json", _spec_for_client(spec, inputs))
         variables = self._variables(spec, inputs)
+        group = _bounded(spec)
+        if group is not None:
+            variables["MLBOX_CONTROL_GROUP"] = os.pathsep.join(str(part) for part in group.folders)
         spec.log_path.parent.mkdir(parents=True, exist_ok=True)
         with spec.log_path.open("ab") as log:
             try:
@@ -106,6 +112,8 @@ class LocalExecutor:
             "timeout_seconds": spec.timeout_seconds,
             "environment": environment.key,
             "memory": spec.resources.memory,
+            "group": [str(folder) for folder in group.folders] if group else [],
+            "group_memory": bool(group and group.memory),
         }
 
     def poll(self, handle: Handle) -> Status:
@@ -115,6 +123,10 @@ class LocalExecutor:
         if alive:
             self._enforce(handle, folder)
             return Status("running")
+        if (group := _group(handle)) is not None:
+            if group.ran_out_of_memory():
+                note_stop(folder, "memory")
+            group.remove()
         report = read_json(folder / "exit.json")
         if report is None:
             report = without_report(code)
@@ -216,6 +228,8 @@ class LocalExecutor:
         """Children of a process that has ended; never a later group that was given the same number."""
         if start_time(handle["pid"]) is None:
             kill_group(handle["pid"], grace=0.0)
+        if (group := _group(handle)) is not None:
+            group.kill()
 
     def _enforce(self, handle: Handle, folder: Path) -> None:
         stop = read_json(folder / "stop.json")
@@ -224,7 +238,7 @@ class LocalExecutor:
                 kill_group(handle["pid"], grace=0.0)
         elif handle["deadline"] is not None and time.time() > handle["deadline"]:
             self._stop(handle, "timeout")
-        elif handle.get("memory") and memory_of(members(handle["pid"]), handle["memory"]) > handle["memory"]:
+        elif handle.get("memory") and _beyond_memory(handle):
             note_stop(folder, "memory")
             kill_group(handle["pid"], grace=0.0)
 
@@ -232,6 +246,26 @@ class LocalExecutor:
     def _stop(handle: Handle, why: Literal["cancelled", "timeout"]) -> None:
         note_stop(Path(handle["folder"]), why)
         threading.Thread(target=kill_group, args=(handle["pid"], GRACE_SECONDS), daemon=True).start()
+
+
+def _bounded(spec: RunSpec) -> ControlGroup | None:
+    """A group for a run with limits. Without limits there is nothing to bound, and entering one can take 15 ms."""
+    limits = spec.resources
+    if not limits.memory and not limits.cpu:
+        return None
+    return ControlGroup.make(f"mlbox-{spec.run_id}-{spec.attempt}", limits.memory, limits.cpu)
+
+
+def _group(handle: Handle) -> ControlGroup | None:
+    return ControlGroup.of(handle.get("group", ()), bool(handle.get("group_memory")))
+
+
+def _beyond_memory(handle: Handle) -> bool:
+    group = _group(handle)
+    if group is not None and group.memory:
+        return group.ran_out_of_memory()
+    limit: int = handle["memory"]
+    return memory_of(members(handle["pid"]), limit) > limit
 
 
 def _spec_for_client(spec: RunSpec, inputs: dict[str, Any]) -> dict[str, Any]:
