@@ -24,7 +24,6 @@ EXAMPLES = {
         "REFRESH EVERY": f"{SET} REFRESH EVERY 1 HOUR {ROWS}",
         "REFRESH CRON": f"{SET} REFRESH CRON '@daily' {ROWS}",
         "REFRESH CONTINUOUS": f"{SET} REFRESH CONTINUOUS {ROWS}",
-        "EVERY in AGGREGATE": f"{SET} AGGREGATE (sum(x) OVER (1 HOUR) EVERY 1 MINUTE) {ROWS}",
         "ENGINE spark": f"{SET} ENGINE spark {ROWS}",
         "PARTITION BY": f"{SET} PARTITION BY (k) {ROWS}",
         "WITH (timezone)": f"{SET} WITH (timezone = 'UTC') {ROWS}",

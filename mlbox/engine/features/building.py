@@ -11,9 +11,10 @@ from mlbox.base.errors import Invalid, MlboxError, NotExecuted
 from mlbox.base.ids import new_id
 from mlbox.base.names import check_name, literal, quote
 from mlbox.base.suggest import did_you_mean, nearest
-from mlbox.engine.features.aggregates import AXIS, check_columns, declared
+from mlbox.engine.features.aggregates import check_columns, declared
 from mlbox.engine.features.commands import Column, CreateFeatureSet
-from mlbox.engine.features.definition import SEQUENCE, Feature, FeatureSet, WindowColumn
+from mlbox.engine.features.definition import SEQUENCE, Feature, FeatureSet
+from mlbox.engine.features.frames import AXIS
 from mlbox.engine.features.offline import TIME, rows_sql
 
 Describe = Callable[[str, Query], list[tuple[str, str]]]
@@ -165,11 +166,7 @@ def _window_features(draft: FeatureSet, describe: Describe) -> list[Feature]:
         raise Invalid(
             f"an aggregate of feature set {draft.name} does not fit the query: {error.message}", hint=error.hint
         ) from None
-    return [Feature(window.name, kinds[window.name], aggregate=_told(window)) for window in draft.windows]
-
-
-def _told(window: WindowColumn) -> str:
-    return f"{window.function}({window.column}) over {window.seconds:g} s"
+    return [Feature(window.name, kinds[window.name], aggregate=window.told) for window in draft.windows]
 
 
 def _check_names(built: FeatureSet) -> None:

@@ -29,14 +29,23 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class Calendar:
+    """A window from the start of a unit of the calendar (``day``), in a time zone, UTC without one."""
+
+    unit: str
+    zone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Aggregate:
-    """``function(column) OVER (window, ..) [EVERY period] [AS name]``; column ``*`` only for count."""
+    """``function(column[, argument]) OVER (window, ..) [EVERY period] [AS name]``; column ``*`` only for count."""
 
     function: str
     column: str
-    windows: tuple[timedelta, ...]
+    windows: tuple[timedelta | Calendar, ...]
     every: timedelta | None = None
     name: str | None = None
+    argument: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

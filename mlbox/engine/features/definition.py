@@ -31,12 +31,29 @@ class Feature:
 
 @dataclass(frozen=True, slots=True)
 class WindowColumn:
-    """One aggregate over one window, in seconds."""
+    """One aggregate over one window of at most so many seconds; ``frames`` has what it covers.
+
+    ``every`` is the period of aligned buckets in seconds, ``calendar`` a unit with its time zone, ``argument`` the
+    second argument of the function.
+    """
 
     function: str
     column: str
     seconds: float
     name: str
+    every: float | None = None
+    calendar: str | None = None
+    zone: str | None = None
+    argument: float | None = None
+
+    @property
+    def told(self) -> str:
+        """As it is shown."""
+        argument = "" if self.argument is None else f", {self.argument:g}"
+        over = f"{self.seconds:g} s" if self.calendar is None else f"calendar {self.calendar}"
+        zone = f" of {self.zone}" if self.zone else ""
+        every = "" if self.every is None else f" every {self.every:g} s"
+        return f"{self.function}({self.column}{argument}) over {over}{zone}{every}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,9 @@ from mlbox.engine.catalog.duckdb_errors import translate
 from mlbox.engine.catalog.tables import feature_sets as table
 from mlbox.engine.catalog.tables.feature_sets import Reached
 from mlbox.engine.features import statistics
-from mlbox.engine.features.aggregates import AXIS, longest
+from mlbox.engine.features.aggregates import longest
 from mlbox.engine.features.definition import SEQUENCE, FeatureSet, interval, moment
+from mlbox.engine.features.frames import AXIS
 from mlbox.engine.features.offline import rows_sql, table_sql, view_sql
 
 if TYPE_CHECKING:

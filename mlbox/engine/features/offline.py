@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from mlbox.base.names import quote
-from mlbox.engine.features.aggregates import AXIS, expression
+from mlbox.engine.features.aggregates import expression
 from mlbox.engine.features.definition import SEQUENCE, FeatureSet
+from mlbox.engine.features.frames import AXIS
 
 TIME = "TIMESTAMP WITH TIME ZONE"
 

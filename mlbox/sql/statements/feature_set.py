@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from mlbox.base.suggest import nearest
 from mlbox.engine.features.commands import (
     Aggregate,
+    Calendar,
     Column,
     ColumnRole,
     CreateFeatureSet,
@@ -16,6 +18,7 @@ from mlbox.engine.features.commands import (
     RefreshFeatureSet,
     Store,
 )
+from mlbox.engine.features.frames import CALENDAR
 from mlbox.sql import writing
 from mlbox.sql.bodies import condition, query_rest
 from mlbox.sql.clocks import cron
@@ -23,6 +26,7 @@ from mlbox.sql.column_types import type_text
 from mlbox.sql.grammar import Noun, StatementSyntax, noun, statement
 from mlbox.sql.heads import alter, create_clauses, create_head, drop, print_refresh, refresh_clauses
 from mlbox.sql.lexer import Token
+from mlbox.sql.parameters import Unbound
 from mlbox.sql.parser import Cursor, Reader, one_of
 from mlbox.sql.references import identifier, is_name, names, reference
 from mlbox.sql.times import interval
@@ -185,6 +189,7 @@ def _aggregate(cursor: Cursor) -> Aggregate:
         column = "*"
     else:
         column = identifier(arguments, "column")
+    argument = _argument(arguments) if arguments.accept(",") else None
     if not arguments.at_end():
         arguments.fail(
             f"{function} takes one column, found {arguments.found()}",
@@ -194,21 +199,38 @@ def _aggregate(cursor: Cursor) -> Aggregate:
     windows = _windows(cursor)
     every = interval(cursor, "EVERY") if cursor.accept("EVERY") else None
     name = identifier(cursor, "feature") if cursor.accept("AS") else None
-    return Aggregate(function, column, windows, every, name)
+    return Aggregate(function, column, windows, every, name, argument)
 
 
-def _windows(cursor: Cursor) -> tuple[timedelta, ...]:
+def _argument(cursor: Cursor) -> float:
+    """The part of a quantile."""
+    token = cursor.token
+    given = value(cursor, "quantile")
+    if isinstance(given, Unbound):
+        return 0.5
+    if isinstance(given, bool) or not isinstance(given, (int, float, Decimal)):
+        cursor.fail(f"a number between 0 and 1 was expected, found {token.text}", "quantile(column, 0.95)", token)
+    return float(given)
+
+
+def _windows(cursor: Cursor) -> tuple[timedelta | Calendar, ...]:
     inner = cursor.enter("OVER", "write OVER (1 HOUR, 24 HOURS)")
-    found: list[timedelta] = []
+    found: list[timedelta | Calendar] = []
     while True:
         token = inner.token
-        window = interval(inner, "OVER")
+        window = _calendar(inner) if inner.accept("CALENDAR") else interval(inner, "OVER")
         if window in found:
             inner.fail("the same window twice", "each once", token)
         found.append(window)
         if inner.at_end():
             return tuple(found)
         inner.expect(",")
+
+
+def _calendar(cursor: Cursor) -> Calendar:
+    unit = one_of(cursor, "OVER CALENDAR", tuple(unit.upper() for unit in CALENDAR), "write OVER (CALENDAR DAY)")
+    zone = text(cursor, "TIMEZONE") if cursor.accept("TIMEZONE") else None
+    return Calendar(unit.lower(), zone)
 
 
 def _print(command: CreateFeatureSet, write: Writer) -> str:
@@ -255,10 +277,17 @@ def _print_refresh(refresh: Refresh) -> str:
 
 def _print_aggregate(aggregate: Aggregate) -> str:
     column = "*" if aggregate.column == "*" else writing.name(aggregate.column)
-    windows = ", ".join(str(writing.interval(window)) for window in aggregate.windows)
+    windows = ", ".join(map(_print_window, aggregate.windows))
+    argument = "" if aggregate.argument is None else f", {writing.value(aggregate.argument)}"
     every = writing.clause("EVERY", writing.interval(aggregate.every))
     named = writing.clause("AS", writing.name(aggregate.name) if aggregate.name else None)
-    return writing.line(f"{writing.name(aggregate.function)}({column}) OVER ({windows})", every, named)
+    return writing.line(f"{writing.name(aggregate.function)}({column}{argument}) OVER ({windows})", every, named)
+
+
+def _print_window(window: timedelta | Calendar) -> str:
+    if isinstance(window, timedelta):
+        return str(writing.interval(window))
+    return writing.line("CALENDAR", window.unit.upper(), writing.clause("TIMEZONE", writing.text(window.zone)))
 
 
 statement(
@@ -269,7 +298,8 @@ statement(
     ([ENTITY | TIMESTAMP | KNOWN AT] column [type] [NOT NULL] [CHECK (..)] [DEFAULT value] [COMMENT 'text'], ..)
     [TTL interval] [STORE {OFFLINE | ONLINE} [AND {OFFLINE | ONLINE}]]
     [REFRESH {EVERY interval | CRON '..' | CONTINUOUS | MANUAL}]
-    [AGGREGATE (function({column | *}) OVER (interval, ..) [EVERY interval] [AS name], ..)]
+    [AGGREGATE (function({column | *} [, number]) OVER ({interval | CALENDAR unit [TIMEZONE 'zone']}, ..)
+        [EVERY interval] [AS name], ..)]
     [ENGINE {duckdb | spark}] [PARTITION BY (column, ..)] [WITH (key = value, ..)] [COMMENT 'text']
     [AS SELECT .. | FROM source [TRANSFORM function[@version]]]""",
         examples=(
@@ -278,6 +308,9 @@ statement(
             "CREATE FEATURE SET tx (ENTITY client BIGINT, TIMESTAMP ts, amount DOUBLE NOT NULL CHECK (amount > 0)) "
             "TTL INTERVAL '2 days' STORE OFFLINE AND ONLINE AGGREGATE (sum(amount) OVER (1 HOUR, 24 HOURS)) "
             "FROM kafka_tx",
+            "CREATE FEATURE SET spent (ENTITY client, TIMESTAMP ts) AGGREGATE (sum(amount) OVER (1 HOUR) "
+            "EVERY 5 MINUTES, quantile(amount, 0.95) OVER (7 DAYS), "
+            "count(*) OVER (CALENDAR DAY TIMEZONE 'Europe/Berlin')) AS SELECT client, ts, amount FROM tx",
             "CREATE FEATURE SET landed (ENTITY carrier, TIMESTAMP departed, KNOWN AT landed_at, delay DOUBLE) "
             "AS SELECT carrier, departed, landed_at, delay FROM flights",
         ),
@@ -286,7 +319,7 @@ statement(
         prints={CreateFeatureSet: _print},
         later=(
             *("FROM source", "TRANSFORM", "REFRESH EVERY", "REFRESH CRON", "REFRESH CONTINUOUS"),
-            *("EVERY in AGGREGATE", "ENGINE spark", "PARTITION BY", "WITH (timezone)", "WITH (location)"),
+            *("ENGINE spark", "PARTITION BY", "WITH (timezone)", "WITH (location)"),
         ),
     )
 )

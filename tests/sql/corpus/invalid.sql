@@ -253,6 +253,12 @@ CREATE FEATURE SET f (ENTITY id) AGGREGATE (sum(*) OVER (1 HOUR))
 CREATE FEATURE SET f (ENTITY id) AGGREGATE (sum(a + b) OVER (1 HOUR))
 -- error 1:51 sum takes one column, found + | compute the expression in the query and aggregate its column
 
+CREATE FEATURE SET f (ENTITY id) AGGREGATE (count(*) OVER (CALENDAR DECADE))
+-- error 1:69 OVER CALENDAR: expected MINUTE, HOUR, DAY, WEEK, MONTH, QUARTER or YEAR, found DECADE | write OVER (CALENDAR DAY)
+
+CREATE FEATURE SET f (ENTITY id) AGGREGATE (quantile(x, high) OVER (1 HOUR))
+-- error 1:57 a number between 0 and 1 was expected, found high | quantile(column, 0.95)
+
 CREATE FEATURE SET f (ENTITY id) AS SELECT id FROM t TTL INTERVAL '2 days'
 -- error 1:54 TTL stands behind the query | put all clauses before AS; the query is the last
 

@@ -212,6 +212,9 @@ CREATE FEATURE SET IF NOT EXISTS f (ENTITY a, ENTITY b VARCHAR, TIMESTAMP ts TIM
 CREATE FEATURE SET f (ENTITY k, TIMESTAMP ts, amount DOUBLE) STORE ONLINE AND OFFLINE AGGREGATE (sum(amount) OVER (1 HOUR, INTERVAL '24 hours') EVERY 5 MINUTES AS total, count(*) OVER (7 DAYS)) FROM kafka_tx TRANSFORM clean@2
 -- => CreateFeatureSet ref=p.f, columns=(Column(name='k', role='entity'), Column(name='ts', role='timestamp'), Column(name='amount', type='DOUBLE')), store='both', aggregates=(Aggregate(function='sum', column='amount', windows=(1:00:00, 1 day, 0:00:00), every=0:05:00, name='total'), Aggregate(function='count', column='*', windows=(7 days, 0:00:00))), source=p.kafka_tx, transform=p.clean@2
 
+CREATE FEATURE SET f (ENTITY k, TIMESTAMP ts) AGGREGATE (quantile(x, 0.95) OVER (1 HOUR) EVERY 5 MINUTES, count(*) OVER (CALENDAR DAY, CALENDAR WEEK TIMEZONE 'Europe/Berlin') AS n) AS SELECT k, ts, x FROM t
+-- => CreateFeatureSet ref=p.f, columns=(Column(name='k', role='entity'), Column(name='ts', role='timestamp')), aggregates=(Aggregate(function='quantile', column='x', windows=(1:00:00), every=0:05:00, argument=0.95), Aggregate(function='count', column='*', windows=(Calendar(unit='day'), Calendar(unit='week', zone='Europe/Berlin')), name='n')), query=<SELECT k, ts, x FROM t>
+
 CREATE FEATURE SET f (ENTITY k) REFRESH CRON '*/15 * * * mon-fri' ENGINE spark PARTITION BY (day, hour) WITH (location = 's3://b/x', defer = true) COMMENT 'c' AS WITH t AS (SELECT 1 AS k) SELECT * FROM t
 -- => CreateFeatureSet ref=p.f, columns=(Column(name='k', role='entity')), refresh=Refresh(mode='cron', cron='*/15 * * * mon-fri'), engine='spark', partition_by=('day', 'hour'), options={location: 's3://b/x', defer: True}, query=<WITH t AS (SELECT 1 AS k) SELECT * FROM t>, comment='c'
 

@@ -6,7 +6,7 @@ import itertools
 import math
 import statistics
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,9 +15,11 @@ from feature_house import FeatureHouse, entity, known_at, minute, timestamp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlbox.base.errors import Invalid, NotExecuted
-from mlbox.engine.features.aggregates import FUNCTIONS, declared
-from mlbox.engine.features.commands import Aggregate, Column
+from mlbox.base.errors import Invalid
+from mlbox.engine.features.aggregates import declared
+from mlbox.engine.features.commands import Aggregate, Calendar, Column
+from mlbox.engine.features.frames import CALENDAR, expiry, start, start_sql
+from mlbox.engine.features.window_functions import FUNCTIONS
 
 Pairs = list[tuple[tuple[int, int, int], float]]
 """((time, event time, value to order by), value) of what is not null."""
@@ -37,7 +39,9 @@ NAIVE: dict[str, Callable[[Pairs], float | None]] = {
     "stddev": lambda pairs: statistics.stdev(value for _, value in pairs) if len(pairs) > 1 else None,
     "var": lambda pairs: statistics.variance(value for _, value in pairs) if len(pairs) > 1 else None,
 }
+NAIVE["sum_squares"] = NAIVE["sqr"]
 ORDERED = ("first", "last")
+SKETCHES = ("approx_distinct", "quantile")
 NAMES = (f"s{number}" for number in itertools.count())
 WINDOW = timedelta(minutes=3)
 
@@ -49,7 +53,8 @@ ROWS = st.lists(
 
 
 def test_every_function_has_its_naive_twin() -> None:
-    assert set(NAIVE) | set(ORDERED) == set(FUNCTIONS)
+    assert set(NAIVE) | set(ORDERED) | set(SKETCHES) == set(FUNCTIONS)
+    assert {name for name, function in FUNCTIONS.items() if function.error is not None} == set(SKETCHES)
 
 
 def same(found: float | None, expected: float | None) -> bool:
@@ -58,11 +63,40 @@ def same(found: float | None, expected: float | None) -> bool:
     return math.isclose(found, expected, rel_tol=1e-9, abs_tol=1e-9)
 
 
-@settings(max_examples=examples(25), suppress_health_check=list(HealthCheck))
-@given(rows=ROWS, cuts=st.lists(st.integers(0, 13), max_size=3), has_known_at=st.booleans())
+FRAMES: dict[str, tuple[timedelta | Calendar, timedelta | None, Callable[[datetime], datetime]]] = {
+    "sliding": (WINDOW, None, lambda t: t - WINDOW),
+    "aligned": (
+        timedelta(minutes=6),
+        timedelta(minutes=2),
+        lambda t: t.replace(minute=t.minute // 2 * 2, second=0) - timedelta(minutes=4),
+    ),
+    "calendar": (Calendar("hour"), None, lambda t: t.replace(minute=0, second=0)),
+    "zone": (
+        Calendar("day", "Asia/Kathmandu"),  # five hours and three quarters ahead: its day begins at 18:15
+        None,
+        lambda t: (t - timedelta(hours=18, minutes=15)).replace(hour=0, minute=0) + timedelta(hours=18, minutes=15),
+    ),
+}
+
+
+@settings(max_examples=examples(40), suppress_health_check=list(HealthCheck))
+@given(
+    rows=ROWS,
+    cuts=st.lists(st.integers(0, 13), max_size=3),
+    has_known_at=st.booleans(),
+    frame=st.sampled_from(sorted(FRAMES)),
+    shift=st.sampled_from([0, 53, 18 * 60 + 9]),
+)
 def test_windows_are_as_the_formula_says_at_once_and_in_parts(
-    shared: FeatureHouse, rows: list[tuple[int, int, int, int | None]], cuts: list[int], has_known_at: bool
+    shared: FeatureHouse,
+    rows: list[tuple[int, int, int, int | None]],
+    cuts: list[int],
+    has_known_at: bool,
+    frame: str,
+    shift: int,
 ) -> None:
+    window, every, begins = FRAMES[frame]
+    rows = [(k, t + shift, d, x) for k, t, d, x in rows]
     name = next(NAMES)
     raw = [(number, k, minute(t), minute(t + d), x) for number, (k, t, d, x) in enumerate(rows)]
     shared.table(f"{name}_raw", "n INTEGER, k INTEGER, ts TIMESTAMPTZ, known TIMESTAMPTZ, x DOUBLE", raw)
@@ -74,11 +108,16 @@ def test_windows_are_as_the_formula_says_at_once_and_in_parts(
         timestamp("ts"),
         *([known_at("known")] if has_known_at else []),
         Column("n"),
-        aggregates=(*(Aggregate(f, "x", (WINDOW,), name=f) for f in functions), Aggregate("count", "*", (WINDOW,))),
+        aggregates=(
+            *(Aggregate(f, "x", (window,), every, name=f) for f in functions),
+            Aggregate("count", "*", (window,), every, name="n_rows"),
+            Aggregate("approx_distinct", "x", (window,), every, name="d"),
+            Aggregate("quantile", "x", (window,), every, name="q", argument=0.5),
+        ),
         options={"defer": bool(cuts)},
     )
     for cut in sorted(cuts):
-        shared.refresh(name, end=minute(cut))
+        shared.refresh(name, end=minute(cut + shift))
     shared.refresh(name)
     found = {row["n"]: row for row in shared.rows(f"FROM {name}")}
 
@@ -88,11 +127,19 @@ def test_windows_are_as_the_formula_says_at_once_and_in_parts(
         return row[1] + row[2] if has_known_at else row[1]
 
     for number, row in enumerate(rows):
-        inside = [other for other in rows if other[0] == row[0] and time(row) - 3 <= time(other) <= time(row)]
+        since = begins(minute(time(row)))
+        inside = [o for o in rows if o[0] == row[0] and since <= minute(time(o)) and time(o) <= time(row)]
         pairs = [((time(o), o[1], o[3]), float(o[3])) for o in inside if o[3] is not None]
         for function, naive in NAIVE.items():
             assert same(found[number][function], naive(pairs)), (function, number)
-        assert found[number]["count_rows_3m"] == len(inside)
+        assert found[number]["n_rows"] == len(inside)
+        values = sorted(value for _, value in pairs)
+        assert found[number]["d"] == len(set(values))  # so few are counted exactly
+        middle = found[number]["q"]
+        assert (middle is None) == (not values)
+        if values:  # within the neighbours of the median
+            low, high = values[max(0, (len(values) - 1) // 2 - 1)], values[min(len(values) - 1, len(values) // 2 + 1)]
+            assert low <= middle <= high
         ordered = sorted(inside, key=lambda o: (time(o), o[1], math.inf if o[3] is None else o[3]))
         for function, other in (("first", ordered[0]), ("last", ordered[-1])):
             assert found[number][function] == other[3], (function, number)
@@ -107,6 +154,8 @@ def test_names() -> None:
     assert [column.name for column in declared([Aggregate("avg", "delay", (days,), name="d7")])] == ["d7"]
     several = declared([Aggregate("avg", "delay", (days, hours), name="d")])
     assert [column.name for column in several] == ["d_7d", "d_6h"]
+    tail = Aggregate("quantile", "x", (days, Calendar("day")), argument=0.995)
+    assert [column.name for column in declared([tail])] == ["quantile_x_99_5_7d", "quantile_x_99_5_day"]
     assert declared([Aggregate("sum", "x", (timedelta(milliseconds=500),))])[0].name == "sum_x_500ms"
 
 
@@ -117,6 +166,13 @@ def test_names() -> None:
         (Aggregate("sum", "*", (WINDOW,)), "means nothing"),
         (Aggregate("sum", "x", (timedelta(0),)), "longer than nothing"),
         (Aggregate("sum", "x", (WINDOW, WINDOW)), "called 'sum_x_3m'"),
+        (Aggregate("sum", "x", (WINDOW,), timedelta(minutes=2)), "whole periods of 2m"),
+        (Aggregate("sum", "x", (Calendar("day"),), timedelta(minutes=2)), "EVERY has no meaning"),
+        (Aggregate("sum", "x", (Calendar("decade"),)), "no calendar 'decade'"),
+        (Aggregate("sum", "x", (Calendar("day", "Mars/Olympus"),)), "no time zone 'Mars/Olympus'"),
+        (Aggregate("quantile", "x", (WINDOW,)), "needs a number between 0 and 1"),
+        (Aggregate("quantile", "x", (WINDOW,), argument=95), "needs a number between 0 and 1"),
+        (Aggregate("sum", "x", (WINDOW,), argument=0.5), "takes nothing but a column"),
     ],
 )
 def test_declarations_that_mean_nothing(aggregate: Aggregate, said: str) -> None:
@@ -124,9 +180,28 @@ def test_declarations_that_mean_nothing(aggregate: Aggregate, said: str) -> None
         declared([aggregate])
 
 
-def test_aligned_buckets_are_refused() -> None:
-    with pytest.raises(NotExecuted, match="aligned buckets"):
-        declared([Aggregate("sum", "x", (WINDOW,), every=timedelta(minutes=1))])
+@settings(max_examples=examples(60))
+@given(
+    moment=st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(minute(0).tzinfo)),
+    later=st.timedeltas(timedelta(0), timedelta(days=800)),
+    window=st.sampled_from(
+        [
+            Aggregate("count", "*", (timedelta(hours=3),)),
+            Aggregate("count", "*", (timedelta(hours=3),), timedelta(minutes=45)),
+            *(Aggregate("count", "*", (Calendar(unit, z),)) for unit in CALENDAR for z in (None, "Europe/Berlin")),
+        ]
+    ),
+)
+def test_what_python_and_sql_say_of_a_window_is_the_same(
+    shared: FeatureHouse, moment: datetime, later: timedelta, window: Aggregate
+) -> None:
+    (column,) = declared([window])
+    ((found,),) = shared.run(f"SELECT {start_sql(column, 't')} FROM (SELECT ?::TIMESTAMPTZ AS t)", [moment])
+    assert start(column, moment) == found
+    ends = expiry(column, moment)
+    assert ends > moment
+    for time in (ends - timedelta(microseconds=1), ends, moment + later):
+        assert (start(column, time) <= moment) == (time < ends)
 
 
 def test_what_is_only_aggregated_is_not_kept(sets: FeatureHouse) -> None:

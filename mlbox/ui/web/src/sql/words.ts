@@ -1,7 +1,7 @@
 /** What the editor highlights: the words that DuckDB reserves, those of its statements, and those of mlbox's own. */
 export const WORDS = spaced(`
 add after aggregate alert alerts alias all alter analyse analyze and anti any array artifact artifacts as asc asof
-asymmetric async at authorization backoff baseline begin between binary both by cancel cascade case cast check collate
+asymmetric async at authorization backoff baseline begin between binary both by calendar cancel cascade case cast check collate
 collation collect column columns comment commit concurrently constraint continuous cooldown copy create cron cross
 current default deferrable delete desc describe distinct do drift drop each else end endpoint endpoints engine enrich
 ensemble entity env every except exclude exists explain export false feature features fetch filter finally first following
