@@ -80,6 +80,9 @@ class Settings:
     )
     gc_runs_keep: int = _setting(0, "Runs beyond so many of a project are garbage, the oldest first; 0 never", "runs")
     gc_trash_days: int = _setting(7, "Collected folders and logs lie so long in <home>/trash", "days")
+    gc_artifact_days: int = _setting(
+        1, "Bytes of artifacts that nothing points at are garbage when they are so old; an hour at least", "days"
+    )
     artifact_store: str = _setting(
         "",
         "Where the bytes of artifacts are kept (s3://bucket/prefix, gs://.., az://..); empty: in the home",

@@ -34,6 +34,10 @@ class Exporter:
 
     def write(self, name: str, folder: Path, *, runs: bool) -> Manifest:
         """Into an empty folder, sealed by a manifest."""
+        with self._artifacts.claims.hold():
+            return self._write(name, folder, runs)
+
+    def _write(self, name: str, folder: Path, runs: bool) -> Manifest:
         with self._catalog.read() as cursor:
             cursor.execute("BEGIN TRANSACTION")
             try:

@@ -126,7 +126,7 @@ class CallsHome:
         """Store bytes before they are named by an artifact event; ``Invalid`` when their hash is another."""
         check_digest(digest)
         self._row(run_id)
-        if self._artifacts.has(digest):
+        if self._artifacts.claim(digest):
             return Blob(digest, self._artifacts.size(digest))
         return self._artifacts.put_stream(stream, expected=digest)
 
@@ -194,7 +194,7 @@ class CallsHome:
         """An artifact is entered only when its bytes are here; its size is theirs."""
         kept = []
         for row in digested.artifacts:
-            if self._artifacts.has(row.digest):
+            if self._artifacts.claim(row.digest):
                 kept.append(replace(row, size=self._artifacts.size(row.digest)))
             else:
                 digested.accepted -= 1

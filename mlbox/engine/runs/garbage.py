@@ -22,17 +22,16 @@ from mlbox.base.errors import MlboxError
 from mlbox.engine.catalog.commands import CollectGarbage
 from mlbox.engine.catalog.tables import runs
 from mlbox.engine.catalog.tables.runs import RunRow
+from mlbox.engine.runs.attempts import Workshop
 from mlbox.engine.runs.client_zip import is_current
 from mlbox.engine.runs.commands import DropRun
-from mlbox.engine.runs.engines import Engines
 from mlbox.engine.runs.environments import unused_environments
 from mlbox.engine.runs.executors.base import Collecting, Waste
 from mlbox.engine.runs.executors.endings import size_text
-from mlbox.engine.runs.ledger import Ledger
+from mlbox.engine.runs.garbage_bytes import GarbageBytes
 from mlbox.engine.runs.removal import Removal
 
 if TYPE_CHECKING:
-    from mlbox.base.settings import Settings
     from mlbox.engine.catalog.database import Catalog
 
 
@@ -51,15 +50,14 @@ class _Known:
 class Garbage:
     """Finds and removes it."""
 
-    def __init__(
-        self, catalog: Catalog, settings: Settings, engines: Engines, ledger: Ledger, removal: Removal
-    ) -> None:
+    def __init__(self, shop: Workshop, catalog: Catalog, removal: Removal) -> None:
         self._catalog = catalog
-        self._home = catalog.home
-        self._settings = settings
-        self._engines = engines
-        self._is_over = ledger.is_over
+        self._home = shop.home
+        self._settings = shop.settings
+        self._engines = shop.engines
+        self._is_over = shop.ledger.is_over
         self._removal = removal
+        self._bytes = GarbageBytes(catalog, shop.artifacts, shop.settings)
 
     def plan(self, command: CollectGarbage, caller: Caller) -> Plan:
         """One step for each thing that would go; nothing is changed."""
@@ -110,6 +108,7 @@ class Garbage:
                 with suppress(MlboxError):  # an engine that is away keeps what it has
                     yield from engine.waste(self._is_over, before)
         yield from self._trash()
+        yield from self._bytes.waste(active.values())
 
     def _old_runs(self) -> Iterator[Waste]:
         days, keep = self._settings.gc_runs_days, self._settings.gc_runs_keep

@@ -101,7 +101,7 @@ class Runs:
         self._supervisor = Supervisor(shop, attempts, Slots(Capacity.of(settings)))
         self._sweeps = Sweeps(attempts, self._supervisor, self._watches, Importance(artifacts, self.calls_home))
         self._removal = Removal(catalog, self._ledger, self.log_path)
-        self._garbage = Garbage(catalog, settings, engines, self._ledger, self._removal)
+        self._garbage = Garbage(shop, catalog, self._removal)
         self._project_end = ProjectEnd(shop, self._watches)
         self._restart = Restart(shop, attempts, self._supervisor, self._watches, self._sweeps)
 

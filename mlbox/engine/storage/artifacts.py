@@ -1,4 +1,7 @@
-"""The local artifact store: bytes named by their SHA-256, written once and never changed."""
+"""The local artifact store: bytes named by their SHA-256, written once and never changed.
+
+Whoever is about to point at bytes that are here already claims them first, so that no sweep takes them away.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import hashlib
 import os
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +19,7 @@ from typing import BinaryIO
 
 from mlbox.base.errors import Invalid, MlboxError, NotFound, SystemError, Unavailable
 from mlbox.base.ids import new_id
+from mlbox.engine.storage.claims import Claims, Kept
 
 CHUNK = 1 << 20
 """Bytes that are read at once."""
@@ -31,26 +35,33 @@ class Blob:
     size: int
 
 
+def is_digest(text: str) -> bool:
+    """Whether it is a SHA-256 in lower-case hexadecimal digits."""
+    return bool(_DIGEST.match(text))
+
+
 def check_digest(digest: str) -> str:
-    """``digest`` if it is a SHA-256 in lower-case hexadecimal digits."""
-    if not _DIGEST.match(digest):
+    """``digest`` if it is one."""
+    if not is_digest(digest):
         raise Invalid(f"{digest!r} is not a SHA-256", hint="64 lower-case hexadecimal digits are needed")
     return digest
 
 
 class ArtifactStore:
-    """A folder ``<first two digits>/<digest>``; safe from many threads and processes."""
+    """A folder ``<first two digits>/<digest>``; safe from many threads. One process sweeps, the owner of the home."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._incoming = folder / "incoming"
+        self.incoming = folder / "incoming"
         self._verified: dict[str, tuple[int, int]] = {}
         self._lock = threading.Lock()
-        self._incoming.mkdir(parents=True, exist_ok=True)
+        """Bytes on their way; what lies there for long was broken off."""
+        self.claims = Claims(folder / "claims")
+        self.incoming.mkdir(parents=True, exist_ok=True)
 
     def writer(self) -> ArtifactWriter:
         """For bytes that arrive piece by piece; nothing is stored before its ``commit``."""
-        return ArtifactWriter(self, self._incoming / new_id())
+        return ArtifactWriter(self, self.incoming / new_id())
 
     def put_stream(self, stream: BinaryIO | Iterable[bytes], expected: str | None = None) -> Blob:
         """Store what ``stream`` gives (a file or chunks). ``Invalid`` when ``expected`` is not its hash."""
@@ -74,6 +85,18 @@ class ArtifactStore:
     def has(self, digest: str) -> bool:
         """Whether these bytes are here."""
         return self.path(digest).is_file()
+
+    def claim(self, digest: str) -> bool:
+        """As :meth:`has`, and when they are here a sweep leaves them alone from now on, as if they had just come."""
+        self.claims.touch(check_digest(digest))
+        return self.has(digest)
+
+    def all(self) -> Iterator[Kept]:
+        """What is stored, in no order."""
+        for path in self._folder.glob("[0-9a-f][0-9a-f]/*"):
+            with suppress(OSError):
+                status = path.stat()
+                yield Kept(path.name, status.st_size, status.st_mtime)
 
     def path(self, digest: str) -> Path:
         """Where the bytes are, or would be; for readers that need a path. Not verified, never to be written."""
@@ -135,13 +158,21 @@ class ArtifactStore:
     def _adopt(self, incoming: Path, blob: Blob) -> None:
         """Give finished bytes their name; whoever comes second with the same bytes changes nothing."""
         target = self.path(blob.digest)
-        if target.is_file() and target.stat().st_size == blob.size:
-            incoming.unlink()
-            return
+        if self._is_here(target, blob):
+            self.claims.touch(blob.digest)
+            if self._is_here(target, blob):  # no sweep was quicker
+                incoming.unlink()
+                return
         target.parent.mkdir(exist_ok=True)
         incoming.chmod(0o400)
         os.replace(incoming, target)
         _sync_folder(target.parent)
+
+    @staticmethod
+    def _is_here(target: Path, blob: Blob) -> bool:
+        with suppress(FileNotFoundError):
+            return target.stat().st_size == blob.size
+        return False
 
 
 class ArtifactWriter:

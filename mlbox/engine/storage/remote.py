@@ -9,12 +9,19 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
+from mlbox.base.clock import as_utc
 from mlbox.base.errors import Invalid, MlboxError, NotFound, SystemError, Unavailable
 from mlbox.base.ids import new_id
-from mlbox.engine.storage.artifacts import CHUNK, ArtifactStore, Blob, check_digest
+from mlbox.engine.storage.artifacts import CHUNK, ArtifactStore, Blob, check_digest, is_digest
+from mlbox.engine.storage.claims import Kept
+from mlbox.engine.storage.sharing import StoreMark
 
 T = TypeVar("T")
 WHOLE_OR_NOT = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl"})
@@ -38,6 +45,8 @@ class RemoteStore(ArtifactStore):
             (self._files.protocol,) if isinstance(self._files.protocol, str) else self._files.protocol
         )
         self._fetching = threading.Lock()
+        self._mark = StoreMark(folder.with_name(f"{folder.name}.store.json"))
+        self._marked = False
 
     def has(self, digest: str) -> bool:
         """Whether these bytes are in the object store: what is only here does not count as kept."""
@@ -77,7 +86,49 @@ class RemoteStore(ArtifactStore):
             self._ask(lambda: self._files.rm_file(self._place(digest)))
         return present
 
+    def all(self) -> Iterator[Kept]:
+        """What is in the object store; what it does not tell the time of is left out."""
+        self._files.invalidate_cache()
+        found: dict[str, dict[str, Any]] = self._ask(lambda: self._files.find(self._root, detail=True))
+        for place, told in found.items():
+            digest, at = place.rpartition("/")[2], moment_of(told)
+            if place.endswith(f"{digest[:2]}/{digest}") and is_digest(digest) and at is not None:
+                yield Kept(digest, int(told["size"]), at)
+
+    def sharers(self) -> list[str]:
+        """Other homes that keep their artifacts at this address, in words; ours is entered when it is not yet."""
+        self._enter()
+        found = []
+        for place in self._ask(lambda: self._files.ls(f"{self._root}/homes", detail=False)):
+            name = str(place).rpartition("/")[2]
+            if name and name != self._mark.name:
+                found.append(self._mark.told(self._ask(partial(self._files.cat_file, place)), f"homes/{name}"))
+        return found
+
+    def copies(self) -> list[Kept]:
+        """What is here; ``at`` is when it was written or read last."""
+        found = []
+        for kept in self._cache.all():
+            with suppress(FileNotFoundError):
+                found.append(replace(kept, at=max(kept.at, self.copy(kept.digest).stat().st_atime)))
+        return found
+
+    def copy(self, digest: str) -> Path:
+        """Where the copy of an object is, or would be; nothing is fetched."""
+        return self._cache.path(digest)
+
+    def _enter(self) -> None:
+        """Tell other homes that ours keeps something here."""
+        if not self._marked:
+            folder = f"{self._root}/homes"
+            self._ask(lambda: self._files.makedirs(folder, exist_ok=True))
+            self._ask(lambda: self._files.pipe_file(f"{folder}/{self._mark.name}", self._mark.content))
+            self._marked = True
+
     def _adopt(self, incoming: Path, blob: Blob) -> None:
+        self._enter()
+        if self._size(blob.digest) == blob.size:
+            self.claims.touch(blob.digest)
         if self._size(blob.digest) != blob.size:
             self._ask(lambda: self._send(incoming, self._place(blob.digest)))
         self._cache._adopt(incoming, blob)
@@ -137,6 +188,20 @@ class RemoteStore(ArtifactStore):
                 f"the artifact store {self._address} cannot be used: {type(error).__name__}: {error}",
                 hint="look at its address, its credentials and the network, then try again",
             ) from None
+
+
+def moment_of(told: dict[str, Any]) -> float | None:
+    """When an object was written, in seconds since 1970; each kind of store has its own word for it."""
+    for name in ("LastModified", "mtime", "last_modified", "updated", "created"):
+        value = told.get(name)
+        if isinstance(value, str):
+            with suppress(ValueError):
+                value = datetime.fromisoformat(value)
+        if isinstance(value, datetime):
+            return as_utc(value).timestamp()
+        if isinstance(value, int | float):
+            return float(value)
+    return None
 
 
 def _connect(address: str, options: str) -> tuple[Any, str]:

@@ -7,14 +7,20 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from everything import write_files
+from fresh_home import fresh_home
 from real_server import Server
 
+from mlbox.app.house import House
 from mlbox.base.errors import Invalid, NotFound, SystemError, Unavailable
+from mlbox.base.settings import Settings
+from mlbox.engine.runs.garbage_bytes import GarbageBytes
 from mlbox.engine.storage.artifacts import ArtifactStore
 from mlbox.engine.storage.remote import store_at
 
@@ -114,3 +120,45 @@ def test_a_store_that_is_away_acknowledges_nothing(tmp_path: Path) -> None:
         store.put_bytes(b"x")
     with pytest.raises(Invalid, match="Protocol not known"):
         store_at("nowhere://x", "", tmp_path / "here")
+
+
+def test_a_store_of_one_home_is_swept(opens: Opens, tmp_path: Path) -> None:
+    """Objects tell their age; claims hold; another home at the same address is told, and so is a copy of this one."""
+    here = opens("here")
+    blobs = [here.put_bytes(b"%d" % number) for number in range(3)]
+    listed = {kept.digest: (kept.size, abs(time.time() - kept.at) < 100) for kept in here.all()}
+    assert listed == {blob.digest: (1, True) for blob in blobs}
+    later = time.time() + 1
+    assert not here.claims.is_claimed(blobs[1].digest, 0.0)
+    assert here.claim(blobs[1].digest)
+    assert not here.claims.sweep(blobs[1].digest, later - 100, here.delete)
+    assert here.claims.sweep(blobs[0].digest, later, here.delete)
+    assert not here.has(blobs[0].digest) and here.has(blobs[1].digest)
+    assert opens("here").sharers() == []  # type: ignore[attr-defined]
+    opens("there").put_bytes(b"of another home")
+    (other,) = here.sharers()  # type: ignore[attr-defined]
+    assert str(tmp_path) in other
+    shutil.copytree(tmp_path / "here", tmp_path / "copy")
+    shutil.copy(tmp_path / "here.store.json", tmp_path / "copy.store.json")
+    assert len(opens("copy").sharers()) == 2  # type: ignore[attr-defined]
+
+
+def test_a_server_sweeps_its_bucket_unless_others_use_it(s3: tuple[str, subprocess.Popen[str]], tmp_path: Path) -> None:
+    options, _ = s3
+    settings = Settings(artifact_store=f"s3://bucket/{tmp_path.name}", artifact_store_options=options)
+    house = House.open(fresh_home(tmp_path / "home"), settings)
+    other = store_at(settings.artifact_store, options, tmp_path / "other")
+    try:
+        kept = house.artifacts.put_bytes(b"0")
+        old = [replace(each, at=each.at - 200_000) for each in house.artifacts.all()]
+        garbage = GarbageBytes(house.catalog, house.artifacts, settings)
+        house.artifacts.all = lambda: iter(old)  # type: ignore[method-assign]
+        (waste,) = garbage.waste([])
+        assert (waste.kind, waste.size) == ("artifact bytes", 1)
+        other.put_bytes(b"1")
+        (waste,) = garbage.waste([])
+        assert waste.kind == "shared bytes" and f"{tmp_path} on" in waste.why
+        waste.remove()
+        assert house.artifacts.has(kept.digest)
+    finally:
+        house.close()

@@ -1,0 +1,18 @@
+"""What the catalog points at in the artifact store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+POINTING = (("artifacts", "digest"), ("model_versions", "digest"), ("functions", "code"))
+"""Tables and their columns that hold the SHA-256 of stored bytes; rows of dropped versions count as any other."""
+
+
+def digests(cursor: DuckDBPyConnection) -> set[str]:
+    """SHA-256 of all bytes that something points at."""
+    parts = [f"SELECT {column} FROM catalog.main.{table}" for table, column in POINTING]
+    rows = cursor.execute(" UNION ".join(parts)).fetchall()
+    return {row[0] for row in rows}
