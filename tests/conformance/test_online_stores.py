@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from mlbox.base.errors import Invalid
 from mlbox.base.ids import new_id
-from mlbox.engine.features.stores.online.base import STORES, Capabilities, OnlineStore, Row, Schema
+from mlbox.engine.features.stores.online.base import STORES, Capabilities, OnlineStore, Place, Row, Schema
+from mlbox.engine.features.stores.online.rows import get_many, put_many
 
 
 @pytest.fixture(params=STORES.names())
@@ -24,7 +25,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def store(name: str, tmp_path: Path) -> Iterator[OnlineStore]:
-    found = STORES.get(name)(tmp_path / "online")
+    found = STORES.get(name)(Place(tmp_path / "online"))
     yield found
     found.close()
 
@@ -38,7 +39,7 @@ def row(key: Any, time: int = 0, value: Any = 1.0, event: int = 0, sequence: int
 
 
 def values(store: OnlineStore, of: Schema, *keys: Any) -> list[Any]:
-    found = store.get_many(of, [key if isinstance(key, tuple) else (key,) for key in keys])
+    found = get_many(store, of, [key if isinstance(key, tuple) else (key,) for key in keys])
     return [None if one is None else one.values[0] for one in found]
 
 
@@ -48,19 +49,19 @@ def test_it_says_what_it_can(store: OnlineStore) -> None:
 
 def test_rows_come_back_in_the_order_of_the_keys(store: OnlineStore) -> None:
     of = schema()
-    assert store.put_many(of, [row(1, value=1.5), row(2, value=None)]) == 2
+    assert put_many(store, of, [row(1, value=1.5), row(2, value=None)]) == 2
     assert values(store, of, 2, 3, 1, 1) == [None, None, 1.5, 1.5]
-    found = store.get_many(of, [(2,), (3,)])
+    found = get_many(store, of, [(2,), (3,)])
     assert found[0] is not None and found[1] is None  # a missing value is not a missing row
-    assert store.get_many(of, []) == []
-    assert store.put_many(of, []) == 0
+    assert get_many(store, of, []) == []
+    assert put_many(store, of, []) == 0
 
 
 def test_all_of_a_row_comes_back(store: OnlineStore) -> None:
     of = Schema(new_id(), ("VARCHAR", "INTEGER"), ("BIGINT", "VARCHAR", "BOOLEAN", "DOUBLE[]"))
     put = Row(("a", 1), 5, 4, 3, (2**60, "Zürich\x00", False, [1.0, None]))
-    store.put_many(of, [put])
-    assert store.get_many(of, [("a", 1)]) == [put]
+    put_many(store, of, [put])
+    assert get_many(store, of, [("a", 1)]) == [put]
 
 
 @pytest.mark.parametrize(
@@ -74,10 +75,10 @@ def test_all_of_a_row_comes_back(store: OnlineStore) -> None:
 )
 def test_an_older_row_never_replaces_a_newer_one(store: OnlineStore, older: Row, newer: Row) -> None:
     first, second = schema(), schema()
-    assert (store.put_many(first, [older]), store.put_many(first, [newer])) == (1, 1)
-    assert (store.put_many(second, [newer]), store.put_many(second, [older])) == (1, 0)
-    assert store.get_many(first, [(1,)]) == store.get_many(second, [(1,)]) == [newer]
-    assert store.put_many(first, [newer]) == 0  # a repeat changes nothing
+    assert (put_many(store, first, [older]), put_many(store, first, [newer])) == (1, 1)
+    assert (put_many(store, second, [newer]), put_many(store, second, [older])) == (1, 0)
+    assert get_many(store, first, [(1,)]) == get_many(store, second, [(1,)]) == [newer]
+    assert put_many(store, first, [newer]) == 0  # a repeat changes nothing
 
 
 @settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -92,36 +93,36 @@ def test_the_newest_of_all_wins_in_any_order(store: OnlineStore, batches: list[l
             sequence += 1
             rows.append(row(key, time, float(sequence), event, sequence))
             newest[key] = max(newest.get(key, rows[-1]), rows[-1], key=lambda one: one.order)
-        store.put_many(of, reversed(rows))
-    assert store.get_many(of, [(key,) for key in range(4)]) == [newest.get(key) for key in range(4)]
+        put_many(store, of, reversed(rows))
+    assert get_many(store, of, [(key,) for key in range(4)]) == [newest.get(key) for key in range(4)]
 
 
 def test_replacing_leaves_what_is_given_only(store: OnlineStore) -> None:
     of, other = schema(), schema()
-    store.put_many(of, [row(1, 5), row(2, 5)])
-    store.put_many(other, [row(1, 5, 9.0)])
-    assert store.put_many(of, [row(2, 1, 7.0), row(3, 1, 8.0)], replace=True) == 2
+    put_many(store, of, [row(1, 5), row(2, 5)])
+    put_many(store, other, [row(1, 5, 9.0)])
+    assert put_many(store, of, [row(2, 1, 7.0), row(3, 1, 8.0)], replace=True) == 2
     assert values(store, of, 1, 2, 3) == [None, 7.0, 8.0]  # an older row too
     assert values(store, other, 1) == [9.0]
-    store.put_many(of, [], replace=True)
+    put_many(store, of, [], replace=True)
     assert values(store, of, 2) == [None]
 
 
 def test_all_or_nothing(store: OnlineStore) -> None:
     of = schema()
-    store.put_many(of, [row(1, 1, 1.0)])
+    put_many(store, of, [row(1, 1, 1.0)])
     for replace in (False, True):
         with pytest.raises(Invalid):
-            store.put_many(of, [row(1, 2, 2.0), row(2, 2, 2.0), row("no number", 2)], replace=replace)
+            put_many(store, of, [row(1, 2, 2.0), row(2, 2, 2.0), row("no number", 2)], replace=replace)
         with pytest.raises(Invalid):
-            store.put_many(of, [row(1, 2, 2.0), row(None, 2)], replace=replace)
+            put_many(store, of, [row(1, 2, 2.0), row(None, 2)], replace=replace)
     assert values(store, of, 1, 2) == [1.0, None]
 
 
 def test_sets_do_not_mix_and_are_dropped_alone(store: OnlineStore) -> None:
     sets = [schema() for _ in range(3)]
     for number, of in enumerate(sets):
-        store.put_many(of, [row(key, value=float(number)) for key in range(-2, 3)])
+        put_many(store, of, [row(key, value=float(number)) for key in range(-2, 3)])
     store.drop(sets[1].set_id)
     store.drop(new_id())
     assert [values(store, of, -2, 2) for of in sets] == [[0.0, 0.0], [None, None], [2.0, 2.0]]
@@ -129,7 +130,7 @@ def test_sets_do_not_mix_and_are_dropped_alone(store: OnlineStore) -> None:
 
 def test_keys_by_the_type_of_the_entity(store: OnlineStore) -> None:
     of = schema(entities=("BIGINT", "VARCHAR"))
-    store.put_many(of, [row((7, "a"), value=1.0)])
+    put_many(store, of, [row((7, "a"), value=1.0)])
     assert values(store, of, (7.0, "a"), ("7", "a"), (7, "b"), (None, "a"), (7, None)) == [1.0, 1.0, None, None, None]
     with pytest.raises(Invalid, match="is not of type"):
         values(store, of, ("x", "a"))
@@ -138,21 +139,21 @@ def test_keys_by_the_type_of_the_entity(store: OnlineStore) -> None:
 def test_keys_of_any_length(store: OnlineStore) -> None:
     of = schema(entities=("VARCHAR",))
     long = ["x" * size for size in (0, 1, 400, 511, 512, 10_000)]
-    store.put_many(of, [row(key, value=float(len(key))) for key in long])
+    put_many(store, of, [row(key, value=float(len(key))) for key in long])
     assert values(store, of, *long) == [float(len(key)) for key in long]
     assert values(store, of, "x" * 9_999) == [None]
 
 
 def test_many_rows(store: OnlineStore) -> None:
     of = schema()
-    assert store.put_many(of, (row(key, value=key / 2) for key in range(20_000))) == 20_000
+    assert put_many(store, of, (row(key, value=key / 2) for key in range(20_000))) == 20_000
     assert values(store, of, 0, 19_999, 20_000) == [0.0, 9_999.5, None]
 
 
 def test_a_batch_is_read_as_a_whole(store: OnlineStore) -> None:
     """Readers of two keys that are always written together never see them differ."""
     of = schema()
-    store.put_many(of, [row(1, 0, 0.0), row(2, 0, 0.0)])
+    put_many(store, of, [row(1, 0, 0.0), row(2, 0, 0.0)])
     stop = threading.Event()
     torn: list[list[Any]] = []
 
@@ -166,7 +167,7 @@ def test_a_batch_is_read_as_a_whole(store: OnlineStore) -> None:
     for thread in readers:
         thread.start()
     for number in range(1, 60):
-        store.put_many(of, [row(1, number, float(number)), row(2, number, float(number))], replace=number % 7 == 0)
+        put_many(store, of, [row(1, number, float(number)), row(2, number, float(number))], replace=number % 7 == 0)
     stop.set()
     for thread in readers:
         thread.join()
@@ -175,10 +176,10 @@ def test_a_batch_is_read_as_a_whole(store: OnlineStore) -> None:
 
 def test_what_was_written_is_there_after_a_restart(name: str, tmp_path: Path) -> None:
     of = schema()
-    first = STORES.get(name)(tmp_path / "online")
-    first.put_many(of, [row(1, value=4.0)])
+    first = STORES.get(name)(Place(tmp_path / "online"))
+    put_many(first, of, [row(1, value=4.0)])
     durable = first.capabilities.durable
     first.close()
-    second = STORES.get(name)(tmp_path / "online")
+    second = STORES.get(name)(Place(tmp_path / "online"))
     assert values(second, of, 1) == [4.0 if durable else None]
     second.close()

@@ -62,19 +62,19 @@ def retrieval(
     return f"SELECT {', '.join(columns)} FROM {spine.relation} AS _spine {' '.join(joins)}"
 
 
-def newest(feature_set: FeatureSet, condition: str) -> str:
-    """The newest row of each entity among those that meet ``condition``, for the online store."""
-    keys = ", ".join(quote(name) for name in feature_set.entity_names)
+def newest(feature_set: FeatureSet, condition: str, features: Sequence[str] | None = None) -> str:
+    """The newest row of each entity among those that meet ``condition``, in the order of the entities.
+
+    Entities, known-at and event time (µs), sequence, then ``features`` (SQL over the columns; without it as they are).
+    """
+    names = [quote(name) for name in feature_set.entity_names]
+    keys = ", ".join(names)
     order = f"{quote(feature_set.axis)} DESC, {quote(feature_set.timestamp)} DESC, {SEQUENCE} DESC"
-    columns = ", ".join(
-        [
-            keys,
-            *(f"epoch_us({quote(name)})" for name in (feature_set.axis, feature_set.timestamp)),
-            SEQUENCE,
-            *(quote(feature.name) for feature in feature_set.features),
-        ]
-    )
+    times = [f"epoch_us({quote(name)})" for name in (feature_set.axis, feature_set.timestamp)]
+    values = [quote(feature.name) for feature in feature_set.features] if features is None else features
+    selected = [f"{text} AS _{number}" for number, text in enumerate([*names, *times, SEQUENCE, *values])]
+    first = ", ".join(str(number + 1) for number in range(len(names)))
     return (
-        f"SELECT {columns} FROM {feature_set.table} WHERE {condition} "
-        f"QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY {order}) = 1"
+        f"SELECT {', '.join(selected)} FROM {feature_set.table} WHERE {condition} "
+        f"QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY {order}) = 1 ORDER BY {first}"
     )

@@ -7,7 +7,7 @@ forward; late rows, and rows taken away by a FULL or ranged refresh, are followe
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +16,14 @@ from mlbox.base.names import quote
 from mlbox.engine.catalog.tables import feature_sets as table
 from mlbox.engine.features.asof import newest
 from mlbox.engine.features.definition import SEQUENCE, FeatureSet, Online, moment
-from mlbox.engine.features.stores.online.base import OnlineStore, Row
+from mlbox.engine.features.stores.online import columns, rows
+from mlbox.engine.features.stores.online.base import Item, OnlineStore, Row
+from mlbox.engine.features.stores.online.codec import Layout
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from mlbox.engine.catalog.database import Catalog
-
-_FETCH = 10_000
 
 
 class Materializer:
@@ -75,9 +75,7 @@ class Materializer:
                 return before, 0
             condition = f"{fresh} AND {condition}"
         with self._catalog.read() as cursor:
-            cursor.execute(newest(feature_set, condition))
-            rows = _rows(cursor, len(feature_set.entities))
-            written = self._store.put_many(feature_set.online_schema, rows, replace=replace)
+            written = self._store.put(feature_set.id, _packed(cursor, feature_set, condition), replace=replace)
         return Online(until, reached.sequence), written
 
     def forget(self, set_id: str) -> None:
@@ -87,11 +85,23 @@ class Materializer:
             self._online.pop(set_id, None)
 
 
+def _packed(cursor: DuckDBPyConnection, feature_set: FeatureSet, condition: str) -> Iterator[Sequence[Item]]:
+    """The newest rows as keys and values, a column at a time where the types allow it."""
+    layout, entities = Layout(feature_set.online_schema), len(feature_set.entities)
+    chosen = columns.expressions(layout, [quote(feature.name) for feature in feature_set.features])
+    query = newest(feature_set, condition, chosen)
+    if chosen is None:
+        yield from rows.packed(layout, _rows(cursor.execute(query), entities))
+        return
+    for batch in cursor.sql(query).to_arrow_reader(rows.BATCH):
+        yield columns.packed(layout, batch, entities)
+
+
 def _rows(cursor: DuckDBPyConnection, entities: int) -> Iterator[Row]:
     while True:
-        found: list[tuple[Any, ...]] = cursor.fetchmany(_FETCH)
+        found: list[tuple[Any, ...]] = cursor.fetchmany(rows.BATCH)
         for row in found:
             known_at, event_time, sequence = row[entities : entities + 3]
             yield Row(row[:entities], known_at, event_time, sequence, row[entities + 3 :])
-        if len(found) < _FETCH:
+        if len(found) < rows.BATCH:
             return

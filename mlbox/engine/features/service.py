@@ -16,7 +16,7 @@ from mlbox.engine.features.online import Materializer
 from mlbox.engine.features.online_reader import OnlineReader
 from mlbox.engine.features.retrieval import Retrieval
 from mlbox.engine.features.sets import FeatureSets
-from mlbox.engine.features.stores.online.base import STORES
+from mlbox.engine.features.stores.online.base import STORES, Place
 from mlbox.engine.features.vectors import FeatureVectors
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Features:
     def __init__(self, *, catalog: Catalog, bus: Bus, home: Home) -> None:
         self._catalog = catalog
         self._directory = Directory(catalog)
-        self._store = STORES.get("lmdb")(home.online)
+        self._store = STORES.get("lmdb")(Place(home.online))
         ingest = Ingest(catalog)
         self._online = Materializer(catalog, self._store, ingest.reached)
         self._retrieval = Retrieval(catalog, self._directory, self._store)

@@ -193,8 +193,9 @@ import sys
 from pathlib import Path
 from mlbox.engine.features.definition import FeatureSet
 from mlbox.engine.features.stores.online.lmdb import LmdbStore
+from mlbox.engine.features.stores.online.rows import get_many
 found = FeatureSet.from_text(sys.argv[2])
-(row,) = LmdbStore(Path(sys.argv[1]), read_only=True).get_many(found.online_schema, [(1,)])
+(row,) = get_many(LmdbStore(Path(sys.argv[1]), read_only=True), found.online_schema, [(1,)])
 print(row.values)
 """
     done = subprocess.run(

@@ -44,23 +44,46 @@ class Row(NamedTuple):
         return (self.known_at, self.event_time, self.sequence)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a store is: ``folder`` of the home, ``url`` and ``password`` of the settings; ``home`` names the home."""
+
+    folder: Path
+    url: str = ""
+    password: str = ""
+    home: str = ""
+
+
+Item = tuple[bytes, bytes]
+"""Key and value as :class:`~.codec.Layout` packs them: a key begins with its set, a value with its order."""
+
+
 class OnlineStore(Protocol):
-    """Keys are tuples of entity values; a set is known by the id of its version."""
+    """Bytes by key. A key begins with the 16 bytes of the id of its set's version; see ``codec`` for the value.
+
+    ``Unavailable`` while it cannot be used.
+    """
 
     capabilities: Capabilities
 
-    def put_many(self, schema: Schema, rows: Iterable[Row], *, replace: bool = False) -> int:
-        """Write rows, all or none; an older row never replaces a newer one. Returns how many were written.
+    def put(self, set_id: str, batches: Iterable[Sequence[Item]], *, replace: bool = False) -> int:
+        """Write values of one set, all or none (what ``batches`` raises too); how many were written.
 
-        With ``replace`` the rows are all that the set has from then on; readers see the old or the new state.
+        A value replaces one of lower order only (``codec.order_of``). With ``replace`` the values are all that the set
+        has from then on; readers see the old or the new state.
         """
         ...
 
-    def get_many(self, schema: Schema, keys: Sequence[Sequence[Any]]) -> list[Row | None]:
-        """The row of each key, in order, all of one state; a key that holds None has no row.
+    def fetch(self, keys: Sequence[bytes | None]) -> list[bytes | None]:
+        """The values of keys of any sets, in order and all of one state; None for what is not there."""
+        ...
 
-        Values are taken by the entity's type: ``7``, ``7.0`` and ``"7"`` are one BIGINT. ``Invalid`` for what is none.
-        """
+    def delete(self, keys: Sequence[bytes]) -> int:
+        """Forget values; how many there were."""
+        ...
+
+    def holds(self, set_id: str) -> bool:
+        """Whether it has a value of the set."""
         ...
 
     def drop(self, set_id: str) -> None:
@@ -73,9 +96,9 @@ class OnlineStore(Protocol):
 
 
 class StoreFactory(Protocol):
-    """Opens a store under a folder of the home."""
+    """Opens a store: in a folder of the home, or at the address of the setting ``online_store``."""
 
-    def __call__(self, folder: Path) -> OnlineStore:
+    def __call__(self, place: Place) -> OnlineStore:
         """The store."""
         ...
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,8 @@ from mlbox.engine.features.stores.online.keys import EPOCH, INTEGERS, KeyPacker,
 
 _FLOATS = ("FLOAT", "DOUBLE", "DECIMAL", "UBIGINT", "HUGEINT", "UHUGEINT")
 _HEAD = struct.Struct("<qqq")
+order_of: Callable[[Any], tuple[int, int, int]] = _HEAD.unpack_from
+"""The order of a packed row: known-at, event time, sequence; without unpacking the rest."""
 _NAIVE_EPOCH = EPOCH.replace(tzinfo=None)
 
 
@@ -51,8 +53,12 @@ class Layout:
         fixed = "".join("d" if kind == "d" else "q" for kind in self.kinds)
         self._struct = struct.Struct(f"<qqq{self._words}Q{fixed}")
         self._unpack = self._struct.unpack_from
-        self._start = 3 + self._words
+        self.start = 3 + self._words
+        """Words before the features."""
         self._plain = all(kind in "qd" for kind in self.kinds)
+        brief = struct.Struct(f"<q16xQ{fixed}").unpack_from
+        self._brief = brief if self._plain and self._words == 1 else None
+        self._absent = self._struct.pack(-(2**63), 0, 0, *[2**64 - 1] * self._words, *[0] * len(self.kinds))
 
     def pack(self, row: Row) -> bytes:
         """A row's value."""
@@ -78,16 +84,53 @@ class Layout:
     def unpack(self, key: Sequence[Any], raw: bytes) -> Row:
         """The row of a value."""
         parts = self._unpack(raw)
-        start = self._start
+        return Row(key, parts[0], parts[1], parts[2], self._values(parts, raw))
+
+    def decode(self, raw: bytes) -> tuple[int, tuple[Any, ...]]:
+        """Known-at time and values of a value: all that is asked on the way of a request."""
+        if self._brief is not None:
+            parts = self._brief(raw)
+            if not parts[1]:
+                return parts[0], parts[2:]
+        parts = self._unpack(raw)
+        return parts[0], self._values(parts, raw)
+
+    def _values(self, parts: tuple[Any, ...], raw: bytes) -> tuple[Any, ...]:
+        start = self.start
         values = parts[start:]
-        if not self._plain or (parts[3] if start == 4 else any(parts[3:start])):
-            values = tuple(
-                [
-                    None if parts[3 + index // 64] >> (index % 64) & 1 else self._value(kind, values[index], raw)
-                    for index, kind in enumerate(self.kinds)
-                ]
-            )
-        return Row(key, parts[0], parts[1], parts[2], values)
+        if self._plain and not (parts[3] if start == 4 else any(parts[3:start])):
+            return values
+        return tuple(
+            [
+                None if parts[3 + index // 64] >> (index % 64) & 1 else self._value(kind, values[index], raw)
+                for index, kind in enumerate(self.kinds)
+            ]
+        )
+
+    def numbers(self, raws: Sequence[bytes | None], places: Sequence[int]) -> tuple[Any, Any]:
+        """Known-at times ``[n]`` (int64) and features at ``places`` ``[n, k]`` (float64), for numbers and booleans.
+
+        NaN stands for what is missing; the time of a missing row is the earliest there is.
+        """
+        import numpy as np
+
+        size = self._struct.size
+        if any(kind in "sj" for kind in self.kinds):  # behind the fixed part stands text
+            raws = [raw if raw is None else raw[:size] for raw in raws]
+        absent = self._absent
+        block = np.frombuffer(b"".join([absent if raw is None else raw for raw in raws]), "<i8").reshape(len(raws), -1)
+        columns = [self.start + place for place in places]
+        values = block.view("<f8")[:, columns]
+        for column, place in enumerate(places):
+            if self.kinds[place] in "qb":
+                values[:, column] = block[:, columns[column]]
+        for word in range(self._words):
+            bits = block[:, 3 + word]
+            if bits.any():
+                for column, place in enumerate(places):
+                    if place // 64 == word:
+                        values[(bits >> (place % 64)) & 1 == 1, column] = np.nan
+        return block[:, 0], values
 
     def _value(self, kind: str, item: Any, raw: bytes) -> Any:
         if kind in "qd":
@@ -106,9 +149,3 @@ def _time(kind: str, item: int) -> datetime | date:
         return EPOCH + timedelta(microseconds=item)
     naive = _NAIVE_EPOCH + timedelta(microseconds=item)
     return naive.date() if kind == "y" else naive
-
-
-def order_of(raw: bytes) -> tuple[int, int, int]:
-    """The order of a packed row, without unpacking the rest."""
-    known_at, event_time, sequence = _HEAD.unpack_from(raw)
-    return known_at, event_time, sequence

@@ -47,6 +47,23 @@ class KeyPacker:
         self._types = schema.entities
         self._parts = tuple(part_of(name) for name in schema.entities)
         self._single = self._parts[0] if len(self._parts) == 1 else None
+        integer = len(self._types) == 1 and self._types[0].upper() in (*INTEGERS, *_WIDE)
+        self.pack_one = self._short() if integer else lambda value: self.pack((value,))
+        """The key of a set with one entity, of its value."""
+
+    def _short(self) -> Callable[[Any], bytes | None]:
+        """The way of integers, which most requests go."""
+        head, pack, word, high = self.prefix + b"\x20", self.pack, _pack_word, _HIGH
+
+        def pack_one(value: Any) -> bytes | None:
+            if value.__class__ is int:
+                try:
+                    return head + word(value + high)
+                except struct.error:  # beyond 64 bits
+                    pass
+            return pack((value,))
+
+        return pack_one
 
     def pack(self, values: Sequence[Any]) -> bytes | None:
         """The key, or None where a value is missing; raises ``Invalid`` for a value that is not of its type."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mlbox.base.errors import Invalid, Unavailable
-from mlbox.engine.features.stores.online.base import STORES, Capabilities, Row, Schema
-from mlbox.engine.features.stores.online.codec import Layout, order_of
+from mlbox.base.errors import Unavailable
+from mlbox.engine.features.stores.online.base import STORES, Capabilities, Item, Place
+from mlbox.engine.features.stores.online.codec import order_of
 
 ADDRESS_SPACE = (1 << 40, 1 << 36, 1 << 32)
 """Bytes of addresses reserved: the first that the system grants. The file takes what it holds, never more.
@@ -25,56 +25,56 @@ class LmdbStore:
     def __init__(self, folder: Path, *, read_only: bool = False) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._environment = _open(folder, read_only)
-        self._layouts: dict[str, Layout] = {}
         if not read_only:
             self._environment.reader_check()  # slots of readers that died
 
-    def _layout(self, schema: Schema) -> Layout:
-        layout = self._layouts.get(schema.set_id)
-        if layout is None:
-            layout = self._layouts[schema.set_id] = Layout(schema)
-        return layout
-
-    def put_many(self, schema: Schema, rows: Iterable[Row], *, replace: bool = False) -> int:
-        """One transaction."""
+    def put(self, set_id: str, batches: Iterable[Sequence[Item]], *, replace: bool = False) -> int:
+        """One transaction; values in the order of their keys go in three times as fast."""
         import lmdb
 
-        layout = self._layout(schema)
+        prefix = bytes.fromhex(set_id)
         written = 0
         try:
-            with self._environment.begin(write=True) as transaction:
+            with self._environment.begin(write=True, buffers=True) as transaction:
                 if replace:
-                    _delete(transaction, layout.keys.prefix)
-                for row in rows:
-                    key = layout.keys.pack(row.key)
-                    if key is None:
-                        raise Invalid("an entity value is missing")
-                    present = transaction.get(key)
-                    if present is None or order_of(present) < row.order:
-                        transaction.put(key, layout.pack(row))
-                        written += 1
+                    _delete(transaction, prefix)
+                with transaction.cursor() as cursor:
+                    empty = not _starts(cursor, prefix)
+                    for batch in batches:
+                        newer = _newer(transaction.get, batch, empty=empty)
+                        empty = empty and not newer
+                        cursor.putmulti(newer.items())
+                        written += len(newer)
         except (lmdb.MapFullError, lmdb.DiskError, OSError) as error:
             raise Unavailable(f"the online store is full: {error}", hint="free space on the disk of the home") from None
         return written
 
-    def get_many(self, schema: Schema, keys: Sequence[Sequence[Any]]) -> list[Row | None]:
-        """One read transaction, so that all rows are of one state."""
-        layout = self._layouts.get(schema.set_id) or self._layout(schema)
-        pack, unpack = layout.keys.pack, layout.unpack
-        found: list[Row | None] = []
-        with self._environment.begin(buffers=False) as transaction:
+    def fetch(self, keys: Sequence[bytes | None]) -> list[bytes | None]:
+        """One read transaction; to abort it costs less than to leave it as a context."""
+        transaction = self._environment.begin()
+        try:
+            if len(keys) == 1:
+                (key,) = keys
+                return [None if key is None else transaction.get(key)]
             get = transaction.get
-            for key in keys:
-                packed = pack(key)
-                raw = None if packed is None else get(packed)
-                found.append(None if raw is None else unpack(key, raw))
-        return found
+            return [None if key is None else get(key) for key in keys]
+        finally:
+            transaction.abort()
+
+    def delete(self, keys: Sequence[bytes]) -> int:
+        """One transaction."""
+        with self._environment.begin(write=True) as transaction:
+            return sum(map(transaction.delete, keys))
+
+    def holds(self, set_id: str) -> bool:
+        """One look."""
+        with self._environment.begin() as transaction, transaction.cursor() as cursor:
+            return _starts(cursor, bytes.fromhex(set_id))
 
     def drop(self, set_id: str) -> None:
         """Delete all keys of the set."""
         with self._environment.begin(write=True) as transaction:
             _delete(transaction, bytes.fromhex(set_id))
-        self._layouts.pop(set_id, None)
 
     def close(self) -> None:
         """Close the environment."""
@@ -94,14 +94,32 @@ def _open(folder: Path, read_only: bool) -> Any:
     raise Unavailable(f"the online store {folder} cannot be opened: the system grants no address space")
 
 
+def _starts(cursor: Any, prefix: bytes) -> bool:
+    """Move to the first key with the prefix; whether there is one."""
+    return bool(cursor.set_range(prefix)) and bytes(cursor.key()[: len(prefix)]) == prefix
+
+
+def _newer(get: Callable[[bytes], Any], batch: Sequence[Item], *, empty: bool) -> dict[bytes, bytes]:
+    """What of a batch is newer than what is there; of one key the newest."""
+    newer: dict[bytes, bytes] = dict(batch)
+    if empty and len(newer) == len(batch):
+        return newer
+    newer.clear()
+    for key, raw in batch:
+        present = newer.get(key) or get(key)
+        if present is None or order_of(present) < order_of(raw):
+            newer[key] = raw
+    return newer
+
+
 def _delete(transaction: Any, prefix: bytes) -> None:
     with transaction.cursor() as cursor:
-        found = cursor.set_range(prefix)
-        while found and cursor.key().startswith(prefix):
+        found = _starts(cursor, prefix)
+        while found and bytes(cursor.key()[: len(prefix)]) == prefix:
             found = cursor.delete()
 
 
 @STORES.register("lmdb")
-def open_lmdb(folder: Path) -> LmdbStore:
+def open_lmdb(place: Place) -> LmdbStore:
     """The embedded store in a folder."""
-    return LmdbStore(folder)
+    return LmdbStore(place.folder)
