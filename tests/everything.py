@@ -20,6 +20,8 @@ SELECT i % 5 AS client, TIMESTAMP '2026-01-01' + to_hours(i) AS ts, i::DOUBLE AS
 CREATE FEATURE SET spending (ENTITY client, TIMESTAMP ts, amount DOUBLE CHECK (amount >= 0))
 AGGREGATE (sum(amount) OVER (INTERVAL '1 day') AS spent) STORE OFFLINE AND ONLINE AS SELECT client, ts, amount FROM tx;
 CREATE FEATURE SET labels (ENTITY client, TIMESTAMP ts) AS SELECT client, ts, (amount > 20)::INTEGER AS late FROM tx;
+CREATE SOURCE raw COMMENT 'all of tx' AS SELECT * FROM tx;
+CREATE FEATURE SET copied (ENTITY client, TIMESTAMP ts) FROM raw;
 CREATE FEATURE VECTOR v AS FEATURES (spending.spent) LABEL labels.late;
 CREATE FUNCTION train FROM 'train.py';
 RUN train FROM v WITH (lr = 0.1) AS fit;

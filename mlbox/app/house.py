@@ -123,7 +123,7 @@ class House:
     def _make_projects(self) -> Projects:
         """With what they can be made from, and all that has to end when one goes, in this order."""
         made = Projects(self.catalog, self.bus)
-        made.removal.users.append(self.features.vectors_elsewhere)
+        made.removal.users.append(self.features.readers_elsewhere)
         made.removal.ending += (
             self.endpoints.forget_project,
             self.runs.forget_project,

@@ -76,6 +76,7 @@ OBJECTS = {
     "function": "SELECT project, name, 'v' || max(version) FROM ml.functions GROUP BY ALL",
     "run": "SELECT project, name, state FROM ml.runs WHERE name IS NOT NULL ORDER BY created_at DESC LIMIT 200",
     "model": "SELECT project, name, comment FROM ml.models",
+    "source": "SELECT project, name, type FROM ml.sources",
     "feature set": "SELECT project, name, comment FROM ml.feature_sets",
     "feature vector": "SELECT project, name, label FROM ml.feature_vectors",
     "endpoint": "SELECT project, name, state FROM ml.endpoints",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +20,19 @@ from mlbox.engine.catalog.tables import (
     models,
     monitors,
     schedules,
+    sources,
     workflows,
 )
-from mlbox.engine.features.commands import Aggregate, Column, CreateFeatureSet, CreateFeatureVector, FeatureRef
+from mlbox.engine.features.commands import (
+    Aggregate,
+    Column,
+    CreateFeatureSet,
+    CreateFeatureVector,
+    CreateSource,
+    FeatureRef,
+)
 from mlbox.engine.features.definition import Feature, FeatureSet, FeatureVector, VectorFeature
+from mlbox.engine.features.sources.base import options_of
 from mlbox.engine.models.commands import CreateModel, SetModelAlias
 from mlbox.engine.runs.commands import CreateFunction
 from mlbox.engine.runs.requests import load_resources
@@ -50,6 +60,7 @@ def project_script(cursor: DuckDBPyConnection, project: str, paths: Paths) -> st
     for title, statements in (
         ("Tables", _tables(cursor, project)),
         ("Functions", _commands(project, _functions(cursor, project, paths))),
+        ("Sources", _commands(project, _sources(cursor, project))),
         ("Feature sets and vectors", _commands(project, _features(cursor, project))),
         ("Models", _commands(project, _models(cursor, project, paths))),
         ("Endpoints", _commands(project, _endpoints(cursor, project))),
@@ -101,11 +112,25 @@ def _function(row: FunctionRow, paths: Paths) -> CreateFunction:
     )
 
 
+def _sources(cursor: DuckDBPyConnection, project: str) -> Iterator[Command]:
+    for row in sources.every(cursor):
+        if row.project == project:
+            yield CreateSource(
+                ref=Ref(project, row.name),
+                type=None if row.query else row.type,
+                uri=row.uri,
+                query=Query(row.query) if row.query else None,
+                options=options_of(row.options),
+                comment=row.comment,
+            )
+
+
 def _features(cursor: DuckDBPyConnection, project: str) -> Iterator[Command]:
+    known = {row.id: Ref(row.project, row.name) for row in sources.every(cursor)}
     for text, _, _ in feature_sets.every(cursor):
         found = FeatureSet.from_text(text)
         if found.project == project:
-            yield _feature_set(found)
+            yield replace(_feature_set(found), source=known.get(found.source or ""))
     for text in feature_vectors.every(cursor):
         vector = FeatureVector.from_text(text)
         if vector.project == project:

@@ -11,6 +11,7 @@ from mlbox.base.command import Caller, Command, Dispatcher, Result, RunSql
 from mlbox.base.errors import MlboxError
 from mlbox.base.underway import current
 from mlbox.engine.catalog.commands import CreateProject, Explain, ExportProject, Show, UseProject
+from mlbox.engine.features.commands import CreateSource
 from mlbox.engine.models.commands import CreateModel
 from mlbox.engine.runs.commands import CreateFunction
 from mlbox.sql.capture import executed, feature_set_insert
@@ -90,7 +91,7 @@ class Session:
             return captured or replace(command, row_limit=self._row_limit)
         if isinstance(command, Show):
             return replace(command, row_limit=self._row_limit)
-        if isinstance(command, (CreateFunction, CreateModel, CreateProject, ExportProject)):
+        if isinstance(command, (CreateFunction, CreateModel, CreateProject, CreateSource, ExportProject)):
             return replace(command, base_folder=self._base_folder)
         return command
 

@@ -49,6 +49,7 @@ KINDS = {
     "run": Kind("runs", "id"),
     "artifact": Kind("artifacts"),
     "model": Kind("model_versions", version="version"),
+    "source": Kind("sources"),
     "feature set": Kind("feature_sets"),
     "feature vector": Kind("feature_vectors"),
     "endpoint": Kind("endpoints"),

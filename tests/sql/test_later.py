@@ -19,7 +19,6 @@ RENAMED = {"RENAME TO": "RENAME TO y", "SET other than comment": "SET (a = 1)"}
 DESCRIBED = {"RENAME TO": "RENAME TO y", "SET other than comment and owner": "SET (comment = 'c', a = 1)"}
 EXAMPLES = {
     "CREATE FEATURE SET": {
-        "FROM source": f"{SET} FROM s",
         "TRANSFORM": f"{SET} FROM s TRANSFORM f",
         "REFRESH EVERY": f"{SET} REFRESH EVERY 1 HOUR {ROWS}",
         "REFRESH CRON": f"{SET} REFRESH CRON '@daily' {ROWS}",
@@ -55,8 +54,8 @@ EXAMPLES = {
         f"ON {kind}": f"CREATE ALERT a ON {kind} x WHEN auc > 1 THEN NOTIFY 'log:'"
         for kind in ("RUN", "ENDPOINT", "FEATURE SET")
     },
-    "SHOW": {words: f"SHOW {words}" for words in ("HUB", "SOURCES")},
-    "DESCRIBE": {words: f"DESCRIBE {words} x" for words in ("HUB FUNCTION", "SOURCE")},
+    "SHOW": {"HUB": "SHOW HUB"},
+    "DESCRIBE": {"HUB FUNCTION": "DESCRIBE HUB FUNCTION x"},
 }
 REFUSALS = ("this version", "there is nothing to show called", "there is no kind ")
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from mlbox.base.clock import now
 from mlbox.base.command import Query
@@ -27,15 +27,27 @@ LATER = {
 }
 
 
-def build(command: CreateFeatureSet, version: int, describe: Describe) -> FeatureSet:
-    """The definition; raises ``Invalid`` for what does not fit the query."""
+def check(command: CreateFeatureSet) -> None:
+    """Raise for what is wrong with the command whatever its query or source gives."""
     check_name(command.ref.name, "feature set name")
     _refuse_later(command)
     _check_options(command.options)
+
+
+@dataclass(frozen=True, slots=True)
+class FromSource:
+    """The source that a set reads: its id, and its columns as (name, DuckDB type); None while it has nothing."""
+
+    id: str
+    columns: Sequence[tuple[str, str]] | None
+
+
+def build(command: CreateFeatureSet, version: int, describe: Describe, source: FromSource | None = None) -> FeatureSet:
+    """The definition; raises ``Invalid`` for what does not fit the query or the source."""
     timestamp, known_at = _single(command.columns, "timestamp"), _single(command.columns, "known_at")
     if timestamp is None:
         raise Invalid(f"feature set {command.ref.name} has no event time", hint="add to its columns: TIMESTAMP column")
-    produced = dict(describe(command.ref.project, command.query)) if command.query else {}
+    produced = _produced(command, describe, source)
     for column in (timestamp, *([known_at] if known_at else [])):
         _check_time(column, _type(column, produced, command))
     windows = declared(command.aggregates)
@@ -55,7 +67,7 @@ def build(command: CreateFeatureSet, version: int, describe: Describe) -> Featur
         store=command.store,
         online_by_hand=command.options.get("online") == "manual",
         skip_errors=command.options.get("on_error") == "skip",
-        body=command.query.text if command.query else None,
+        body=command.query.text if command.query else _nulls(produced.items()) if source else None,
         comment=command.comment,
         created_at=now(),
     )
@@ -63,12 +75,33 @@ def build(command: CreateFeatureSet, version: int, describe: Describe) -> Featur
     built = replace(draft, features=(*draft.features, *_window_features(draft, describe)))
     _check_names(built)
     _bind(command, built, describe)
-    return built
+    return replace(built, body=None, source=source.id) if source else built
+
+
+def _produced(command: CreateFeatureSet, describe: Describe, source: FromSource | None) -> dict[str, str]:
+    """Columns of the query or the source; of a source that has nothing yet those that are declared."""
+    if command.query is not None:
+        return dict(describe(command.ref.project, command.query))
+    if source is None:
+        return {}
+    if source.columns is not None:
+        return dict(source.columns)
+    untyped = [c.name for c in command.columns if c.type is None and c.role not in ("timestamp", "known_at")]
+    if untyped or not any(column.role == "feature" for column in command.columns):
+        raise Invalid(
+            f"source {command.source} has nothing yet that tells its columns",
+            hint=f"declare all columns with their types{': ' + ', '.join(untyped) if untyped else ''}",
+        )
+    return {column.name: column.type or TIME for column in command.columns}
+
+
+def _nulls(columns: Iterable[tuple[str, str]]) -> str:
+    """A row of NULLs with these columns, to bind against."""
+    return "SELECT " + ", ".join(f"CAST(NULL AS {kind}) AS {quote(name)}" for name, kind in columns)
 
 
 def _refuse_later(command: CreateFeatureSet) -> None:
     later = {
-        "FROM a source": command.source is not None,
         "TRANSFORM": command.transform is not None,
         "PARTITION BY": bool(command.partition_by),
         f"ENGINE {command.engine}": command.engine != "duckdb",
@@ -82,8 +115,8 @@ def _refuse_later(command: CreateFeatureSet) -> None:
                 if clause.startswith("REFRESH")
                 else "AS SELECT … reads tables and files",
             )
-    if command.query is None and command.aggregates:
-        raise Invalid("AGGREGATE needs the rows of a query", hint="add AS SELECT …")
+    if command.query is None and command.source is None and command.aggregates:
+        raise Invalid("AGGREGATE needs the rows of a query or a source", hint="add AS SELECT … or FROM source")
 
 
 def _check_options(options: Mapping[str, object]) -> None:
@@ -104,14 +137,15 @@ def _single(columns: Sequence[Column], role: str) -> Column | None:
 
 
 def _type(column: Column, produced: Mapping[str, str], command: CreateFeatureSet) -> str:
-    """The type of a column: declared, else what the query gives."""
-    if command.query is not None:
+    """The type of a column: declared, else what the query or the source gives."""
+    if command.query is not None or command.source is not None:
         name = next((name for name in produced if name.lower() == column.name.lower()), None)
         if name is None:
+            giver = f"source {command.source}" if command.query is None else "the query"
             raise Invalid(
-                f"the query of feature set {command.ref.name} gives no column {column.name!r}",
+                f"{giver} of feature set {command.ref.name} gives no column {column.name!r}",
                 hint=did_you_mean(column.name, produced),
-                where=command.query.where(0),
+                where=command.query.where(0) if command.query else None,
             )
         return column.type or produced[name]
     if column.role in ("timestamp", "known_at"):
@@ -185,11 +219,11 @@ def _bind(command: CreateFeatureSet, built: FeatureSet, describe: Describe) -> N
     """Types must be types, what is converted must be convertible, checks must be expressions over the columns."""
     columns = [*built.entities, *((name, TIME) for name in built.times)]
     columns += [(feature.name, feature.type) for feature in built.features]
-    nulls = ", ".join(f"CAST(NULL AS {kind}) AS {quote(name)}" for name, kind in columns)
+    nulls = _nulls(columns)
     if any(column.type for column in command.columns):
-        describe(built.project, Query(f"SELECT {nulls}"))
+        describe(built.project, Query(nulls))
         if built.body is not None:
             describe(built.project, Query(rows_sql(built, "TRUE", "TRUE")))
     for column in command.columns:
         if column.check is not None:
-            describe(built.project, column.check.within("SELECT ((", f"\n)::BOOLEAN) FROM (SELECT {nulls})"))
+            describe(built.project, column.check.within("SELECT ((", f"\n)::BOOLEAN) FROM ({nulls})"))

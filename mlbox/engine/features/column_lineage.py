@@ -12,6 +12,7 @@ from mlbox.base.names import quote
 from mlbox.engine.catalog.tables.lineage import ColumnEdge
 from mlbox.engine.features.definition import FeatureSet, FeatureVector
 from mlbox.engine.features.lineage import source
+from mlbox.engine.features.sources.base import Source
 
 if TYPE_CHECKING:
     from mlbox.engine.catalog.database import Catalog
@@ -31,11 +32,13 @@ class _Tables:
         self.objects[schema.lower(), name.lower()] = stands_for
 
 
-def of_set(catalog: Catalog, found: FeatureSet) -> list[ColumnEdge]:
-    """Edges from columns of tables, sets and files to the columns of a set.
+def of_set(catalog: Catalog, found: FeatureSet, origin: Source | None = None) -> list[ColumnEdge]:
+    """Edges from columns of its source, or of tables, sets and files, to the columns of a set.
 
     Lineage must not refuse a definition that DuckDB takes: what cannot be traced has no edges.
     """
+    if origin is not None:
+        return _of_source(found, origin)
     if found.body is None:
         return []
     try:
@@ -55,6 +58,23 @@ def of_set(catalog: Catalog, found: FeatureSet) -> list[ColumnEdge]:
             ColumnEdge(found.project, kind, ref, column, "feature set", to, window.name, moment, detail)
             for kind, ref, column in traced.get(window.column.lower(), ())
         ]
+    return edges
+
+
+def _of_source(found: FeatureSet, origin: Source) -> list[ColumnEdge]:
+    """Columns of a source become those of the same name; windows aggregate one."""
+    moment, to, source_ref = now(), str(found.ref), str(origin.ref)
+    windows = {window.name: window for window in found.windows}
+    edges = []
+    for name in found.columns:
+        window = windows.get(name)
+        column, detail = name, None
+        if window is not None:
+            column, detail = window.column, f"{window.function} over {window.seconds:g} s"
+        if column != "*":
+            edges.append(
+                ColumnEdge(found.project, "source", source_ref, column, "feature set", to, name, moment, detail)
+            )
     return edges
 
 

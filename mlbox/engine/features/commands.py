@@ -161,7 +161,10 @@ class RefreshFeatureVector(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class CreateSource(Command):
-    """Name where rows come from: exactly one of ``uri``, ``query``. Without ``type`` the URI tells it."""
+    """Name where rows come from: exactly one of ``uri``, ``query``. Without ``type`` the URI tells it.
+
+    A path is relative to ``base_folder`` (the client's folder). Options may hold secrets by name.
+    """
 
     statement: ClassVar[str] = "CREATE SOURCE"
     ref: Ref
@@ -172,11 +175,23 @@ class CreateSource(Command):
     if_not_exists: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
     comment: str | None = None
+    base_folder: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlterSource(Command):
+    """``action``: suspend, resume, rename (to ``new_name``), set (``options``, and ``comment`` and ``owner``)."""
+
+    statement: ClassVar[str] = "ALTER SOURCE"
+    ref: Ref
+    action: Literal["suspend", "resume", "rename", "set"]
+    new_name: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DropSource(Command):
-    """What came from it stays."""
+    """What came from it stays. With ``cascade`` also while feature sets read it, which then have nothing to read."""
 
     statement: ClassVar[str] = "DROP SOURCE"
     ref: Ref

@@ -58,7 +58,8 @@ class WindowColumn:
 
 @dataclass(frozen=True, slots=True)
 class FeatureSet:
-    """A version of a set. ``ttl`` in seconds; times are columns; ``body`` is the source's SQL, verbatim."""
+    """A version of a set. ``ttl`` in seconds; times are columns; rows come from ``body``, SQL as it was given, or from
+    the source with the id ``source``."""
 
     project: str
     name: str
@@ -74,6 +75,7 @@ class FeatureSet:
     online_by_hand: bool = False
     skip_errors: bool = False
     body: str | None = None
+    source: str | None = None
     comment: str | None = None
     created_at: datetime | None = None
 
@@ -91,6 +93,11 @@ class FeatureSet:
     def axis(self) -> str:
         """The column of the time from which a row may be used."""
         return self.known_at or self.timestamp
+
+    @property
+    def refreshable(self) -> bool:
+        """Whether it has a query or a source to take rows from."""
+        return self.body is not None or self.source is not None
 
     @property
     def table(self) -> str:
@@ -136,6 +143,7 @@ class FeatureSet:
                 "online_by_hand": self.online_by_hand,
                 "skip_errors": self.skip_errors,
                 "body": self.body,
+                "source": self.source,
                 "comment": self.comment,
                 "created_at": self.created_at.isoformat() if self.created_at else None,
             }

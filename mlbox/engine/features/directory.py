@@ -17,6 +17,7 @@ from mlbox.engine.catalog.tables import feature_vectors, projects
 from mlbox.engine.catalog.tables.lineage import record_all, record_columns
 from mlbox.engine.features import column_lineage, lineage
 from mlbox.engine.features.definition import FeatureSet, FeatureVector, Online
+from mlbox.engine.features.sources.base import Source
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -49,6 +50,8 @@ class Directory:
         self._sets: dict[Key, FeatureSet] = {}
         self._vectors: dict[Key, FeatureVector] = {}
         self._generation = 0
+        self.sources: Callable[[str], Source | None] = lambda source_id: None
+        """Finds a source by its id."""
 
     def generation(self) -> int:
         """Changes with every definition that comes, changes or goes."""
@@ -141,8 +144,9 @@ class Directory:
         row = table.DefinitionRow(
             found.project, found.name, found.version, found.id, found.to_text(), found.created_at or now()
         )
-        edges = lineage.of_set(self._catalog, found)
-        columns = column_lineage.of_set(self._catalog, found)
+        source = self.sources(found.source) if found.source else None
+        edges = lineage.of_set(self._catalog, found, source)
+        columns = column_lineage.of_set(self._catalog, found, source)
 
         def write(cursor: DuckDBPyConnection) -> None:
             table.upsert(cursor, row, online.until, online.sequence)

@@ -2,60 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from mlbox.base.clock import now
 from mlbox.base.command import Query
-from mlbox.base.errors import Invalid
+from mlbox.base.errors import Invalid, MlboxError
 from mlbox.base.ids import new_id
 from mlbox.base.names import quote
 from mlbox.base.suggest import did_you_mean
 from mlbox.engine.catalog.duckdb_errors import translate
 from mlbox.engine.catalog.tables import feature_sets as table
+from mlbox.engine.catalog.tables import sources as source_table
 from mlbox.engine.catalog.tables.feature_sets import Reached
+from mlbox.engine.catalog.tables.sources import PositionRow
 from mlbox.engine.features import statistics
-from mlbox.engine.features.aggregates import longest
-from mlbox.engine.features.definition import SEQUENCE, FeatureSet, interval, moment
-from mlbox.engine.features.frames import AXIS
+from mlbox.engine.features.definition import SEQUENCE, FeatureSet, moment
+from mlbox.engine.features.loading import Changed, Load, Piece, Range, load_of_source, spanned
 from mlbox.engine.features.offline import rows_sql, table_sql, view_sql
+from mlbox.engine.features.reading import SourceReader, opened
+from mlbox.engine.features.rules import Place, enforce
+from mlbox.engine.features.sources.base import Part, Rows
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from mlbox.engine.catalog.database import Catalog
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """Times on the set's axis: after ``after`` (exclusive), from ``start`` (inclusive), before ``end`` (exclusive)."""
-
-    after: datetime | None = None
-    start: datetime | None = None
-    end: datetime | None = None
-
-    def condition(self, axis: str) -> str:
-        """As SQL."""
-        parts = []
-        if self.after is not None:
-            parts.append(f"{axis} > {moment(self.after)}")
-        if self.start is not None:
-            parts.append(f"{axis} >= {moment(self.start)}")
-        if self.end is not None:
-            parts.append(f"{axis} < {moment(self.end)}")
-        return " AND ".join(parts) or "TRUE"
-
-    def reach(self, seconds: float) -> str:
-        """What windows of ``seconds`` must read for it."""
-        first = max((value for value in (self.after, self.start) if value is not None), default=None)
-        parts = [f"{AXIS} >= {moment(first)} - {interval(seconds)}"] if first is not None else []
-        if self.end is not None:
-            parts.append(f"{AXIS} < {moment(self.end)}")
-        return " AND ".join(parts) or "TRUE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +42,19 @@ class Ingested:
     removed: int
     skipped: int
     reached: Reached
+    late: int = 0
+
+
+MIXED = -1
+"""In place of a part's last sequence: a backfill has given its rows new ones, among those of other parts."""
 
 
 class Ingest:
     """Writes rows of sets; callers hold the set's lock."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, reader: SourceReader) -> None:
         self._catalog = catalog
+        self._reader = reader
         self._reached: dict[str, Reached] = {}
 
     def reached(self, feature_set: FeatureSet) -> Reached:
@@ -93,24 +75,41 @@ class Ingest:
             feature_set.to_text(),
             feature_set.created_at or now(),
         )
+        source = self._reader.source_of(feature_set) if feature_set.source and fill else None
         done = Ingested(0, 0, 0, Reached())
-        with self._transaction(feature_set.project) as cursor:
+        with self._transaction(source.project if source else feature_set.project) as cursor:
             cursor.execute(table_sql(feature_set))
             cursor.execute(view_sql(feature_set))
             table.insert_definition(cursor, row)
-            if fill and feature_set.body is not None:
-                done = self._add(cursor, feature_set, rows_sql(feature_set, "TRUE", "TRUE"), None)
+            if source is not None and self._reader.is_batch(source):
+                done = self._read(cursor, feature_set, Range(), anew=True)
+            elif fill and feature_set.body is not None:
+                done = self._add(cursor, feature_set, Load([Piece(rows_sql(feature_set, "TRUE", "TRUE"))]))
         return self._remember(feature_set, done)
 
     def refresh(self, feature_set: FeatureSet, span: Range, *, replacing: bool) -> Ingested:
         """Rows of ``span``; with ``replacing`` what stands there goes first."""
-        read, keep = span.reach(longest(feature_set.windows)), span.condition(AXIS)
-        if not feature_set.skip_errors and keep != "TRUE":  # rows without a time lie in no range, and are errors
-            read, keep = (f"({condition} OR {AXIS} IS NULL)" for condition in (read, keep))
+        if feature_set.source is not None:
+            return self._refresh_from_source(feature_set, span, replacing=replacing)
         gone = span.condition(quote(feature_set.axis)) if replacing else None
         with self._transaction(feature_set.project) as cursor:
-            done = self._add(cursor, feature_set, rows_sql(feature_set, read, keep), gone)
+            done = self._add(cursor, feature_set, Load([Piece(spanned(feature_set, span))], gone))
         return self._remember(feature_set, done)
+
+    def _refresh_from_source(self, feature_set: FeatureSet, span: Range, *, replacing: bool) -> Ingested:
+        """What the source has that was not read yet, whatever its time; of what was read, only what ``span`` asks."""
+        source = self._reader.source_of(feature_set)
+        anew = replacing and span == Range()
+        try:
+            with self._transaction(source.project) as cursor:
+                done = self._read(cursor, feature_set, span, anew=anew)
+        except Changed:
+            with self._transaction(source.project) as cursor:
+                done = self._read(cursor, feature_set, Range(), anew=True)
+        return self._remember(feature_set, done)
+
+    def _read(self, cursor: DuckDBPyConnection, feature_set: FeatureSet, span: Range, *, anew: bool) -> Ingested:
+        return self._add(cursor, feature_set, load_of_source(self._reader, cursor, feature_set, span, anew=anew))
 
     def insert(self, feature_set: FeatureSet, query: Query, columns: Sequence[str], project: str) -> Ingested:
         """Rows of the user's query, as seen in ``project``, by position; ``columns`` gives another order."""
@@ -119,30 +118,30 @@ class Ingest:
         named = {name.lower() for name in given}
         missing = [feature.name for feature in feature_set.features if feature.name.lower() not in named]
         nulls = "".join(f", NULL AS {quote(name)}" for name in missing)
-        source = replace(feature_set, body=f"SELECT *{nulls} FROM ({renamed})")
+        over = replace(feature_set, body=f"SELECT *{nulls} FROM ({renamed})")
         with self._transaction(project) as cursor:
-            done = self._add(cursor, feature_set, rows_sql(source, "TRUE", "TRUE"), None)
+            done = self._add(cursor, feature_set, Load([Piece(rows_sql(over, "TRUE", "TRUE"))]))
         return self._remember(feature_set, done)
 
     def _remember(self, feature_set: FeatureSet, done: Ingested) -> Ingested:
         self._reached[feature_set.id] = done.reached
         return done
 
-    def _add(self, cursor: DuckDBPyConnection, feature_set: FeatureSet, rows: str, gone: str | None) -> Ingested:
+    def _add(self, cursor: DuckDBPyConnection, feature_set: FeatureSet, load: Load) -> Ingested:
         began, started = time.perf_counter(), now()
         before = table.reached(cursor, feature_set.id)
         target, timestamp, axis = feature_set.table, quote(feature_set.timestamp), quote(feature_set.axis)
+        gone = load.gone
         removed: int = cursor.execute(f"DELETE FROM {target} WHERE {gone}").fetchall()[0][0] if gone else 0
-        names = ", ".join(quote(name) for name in feature_set.columns)
-        cursor.execute(
-            f"INSERT INTO {target} ({names}, {SEQUENCE}) "
-            f"SELECT {names}, {before.sequence} + row_number() OVER () FROM ({rows})"
-        )
+        ingest = new_id()
+        places, more = self._insert(cursor, feature_set, load, before, ingest)
+        removed += more
         new = f"{SEQUENCE} > {before.sequence}"
-        skipped = _validate(cursor, feature_set, new)
-        added, first, last, sequence, known = cursor.execute(
+        skipped = enforce(cursor, feature_set, new, places)
+        late = f"{axis} <= {moment(before.known)}" if before.known is not None and not gone else "FALSE"
+        added, first, last, sequence, known, old = cursor.execute(
             f"SELECT count(*), min({timestamp}), max({timestamp}), coalesce(max({SEQUENCE}), {before.sequence}), "
-            f"max({axis}) FROM {target} WHERE {new}"
+            f"max({axis}), count(*) FILTER ({late}) FROM {target} WHERE {new}"
         ).fetchall()[0]
         if not added and not removed:
             return Ingested(0, 0, skipped, before)
@@ -152,7 +151,7 @@ class Ingest:
         elif before.known is not None:
             known = max(known, before.known)
         row = table.IngestRow(
-            id=new_id(),
+            id=ingest,
             set_id=feature_set.id,
             project=feature_set.project,
             feature_set=feature_set.name,
@@ -165,10 +164,51 @@ class Ingest:
             last_sequence=sequence,
             started_at=started,
             duration_ms=(time.perf_counter() - began) * 1000,
+            source=str(load.source.ref) if load.source else None,
+            late=old,
+            rejected=skipped,
         )
         table.insert_ingest(cursor, row)
         table.insert_statistics(cursor, statistics.select_sql(feature_set, row.id, before.sequence))
-        return Ingested(added, removed, skipped, Reached(known, sequence, sequence if removed else before.removal))
+        return Ingested(added, removed, skipped, Reached(known, sequence, sequence if removed else before.removal), old)
+
+    def _insert(
+        self, cursor: DuckDBPyConnection, feature_set: FeatureSet, load: Load, before: Reached, ingest: str
+    ) -> tuple[list[Place], int]:
+        """Every piece, with sequences that go on; the places of the parts, and rows that a changed part had."""
+        if load.anew:
+            source_table.forget_positions(cursor, feature_set.id)
+        kept = {row.part: row for row in source_table.positions(cursor, feature_set.id)} if load.source else {}
+        names = ", ".join(quote(name) for name in feature_set.columns)
+        sequence, removed = before.sequence, 0
+        places: list[Place] = []
+        read: list[PositionRow] = []
+        for piece in load.pieces:
+            part, count = piece.part, 0
+            if part is not None and part.replaces:
+                removed += _remove(cursor, feature_set, kept.get(part.name))
+            if piece.sql:
+                with _naming(part), opened(cursor, piece.rows or Rows("")):
+                    count = _executed(
+                        cursor,
+                        f"INSERT INTO {feature_set.table} ({names}, {SEQUENCE}) "
+                        f"SELECT {names}, {sequence} + row_number() OVER () FROM ({piece.sql})",
+                        f"SELECT count(*) FROM {feature_set.table} WHERE {SEQUENCE} > {sequence}",
+                    )
+            if part is not None:
+                last = kept.get(part.name) if part.rows is None or part.again else None
+                first = last.first_sequence if last else sequence + 1 if count else None
+                upto = last.last_sequence if last else sequence + count if count else None
+                if not part.again:
+                    read.append(PositionRow(part.name, json.dumps(part.position), first, upto))
+                    places.append(Place(part.name, sequence + 1, sequence + count))
+            sequence += count
+        if load.source is not None and load.gone and not load.anew:
+            names_read = {row.part for row in read}
+            read += [replace(row, last_sequence=MIXED) for row in kept.values() if row.part not in names_read]
+        if load.source is not None:
+            source_table.put_positions(cursor, feature_set.project, feature_set.id, ingest, read, now())
+        return places, removed
 
     @contextmanager
     def _transaction(self, project: str) -> Iterator[DuckDBPyConnection]:
@@ -188,9 +228,41 @@ class Ingest:
                 raise
 
 
+def _executed(cursor: DuckDBPyConnection, insert: str, counting: str) -> int:
+    """How many rows an INSERT has made: DuckDB says it, but not of a PIVOT, which is several statements."""
+    rows = cursor.execute(insert).fetchall() or cursor.execute(counting).fetchall()
+    return int(rows[0][0])
+
+
 def _rollback(cursor: DuckDBPyConnection) -> None:
     with suppress(Exception):
         cursor.execute("ROLLBACK")
+
+
+def _remove(cursor: DuckDBPyConnection, feature_set: FeatureSet, known: PositionRow | None) -> int:
+    """The rows that a changed part gave before, by their sequences; ``Changed`` when these are not known any more."""
+    if known is None or known.first_sequence is None:
+        return 0
+    if known.last_sequence == MIXED:
+        raise Changed
+    deleted: int = cursor.execute(
+        f"DELETE FROM {feature_set.table} WHERE {SEQUENCE} BETWEEN {known.first_sequence} AND {known.last_sequence}"
+    ).fetchall()[0][0]
+    return deleted
+
+
+@contextmanager
+def _naming(part: Part | None) -> Iterator[None]:
+    """Errors of DuckDB say in which part they came."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        told: MlboxError = translate(error)
+        if part is None or not part.name or part.name in told.message:
+            raise told from None
+        raise type(told)(f"{part.name}: {told.message}", hint=told.hint) from None
 
 
 def _given(feature_set: FeatureSet, columns: Sequence[str], count: int, query: Query) -> list[str]:
@@ -212,34 +284,3 @@ def _given(feature_set: FeatureSet, columns: Sequence[str], count: int, query: Q
     if missing:
         raise Invalid(f"the rows have no {missing[0]!r}", hint=f"every row needs {', '.join(missing)}")
     return given
-
-
-def _validate(cursor: DuckDBPyConnection, feature_set: FeatureSet, new: str) -> int:
-    """Every rule at once; with rows that break one the transaction ends, unless the set skips them."""
-    rules = [(f"{quote(name)} IS NULL", f"entity {name} is missing") for name in feature_set.entity_names]
-    rules += [(f"{quote(name)} IS NULL", f"time {name} is missing") for name in feature_set.times]
-    for feature in feature_set.features:
-        if feature.not_null:
-            rules.append((f"{quote(feature.name)} IS NULL", f"{feature.name} is NOT NULL and missing"))
-        if feature.check:
-            rules.append((f"NOT ((\n{feature.check}\n)::BOOLEAN)", f"CHECK ({feature.check}) is false"))
-    counts = ", ".join(f"count(*) FILTER ({rule})" for rule, _ in rules)
-    found = cursor.execute(f"SELECT {counts} FROM {feature_set.table} WHERE {new}").fetchall()[0]
-    broken = [(count, rule, text) for count, (rule, text) in zip(found, rules, strict=True) if count]
-    if not broken:
-        return 0
-    if feature_set.skip_errors:
-        anything = " OR ".join(f"coalesce({rule}, FALSE)" for _, rule, _ in broken)
-        deleted: int = cursor.execute(f"DELETE FROM {feature_set.table} WHERE {new} AND ({anything})").fetchall()[0][0]
-        return deleted
-    count, rule, text = broken[0]
-    names = ", ".join(quote(name) for name in feature_set.columns)
-    example = cursor.execute(f"SELECT {names} FROM {feature_set.table} WHERE {new} AND {rule} LIMIT 1").fetchall()[0]
-    row = dict(zip(feature_set.columns, ("NULL" if value is None else str(value) for value in example), strict=True))
-    shown = ", ".join(f"{name} = {value}" for name, value in row.items())
-    raise Invalid(
-        f"{text} in {count:,} row{'s' if count > 1 else ''} of feature set {feature_set.name}, such as ({shown}); "
-        "nothing was stored",
-        hint="mend the query, or leave such rows out: WITH (on_error = 'skip')",
-        details={"count": count, "example": row},
-    )

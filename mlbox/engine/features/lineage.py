@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mlbox.base.clock import now
 from mlbox.engine.catalog.tables.lineage import Edge
 from mlbox.engine.features.definition import HIDDEN_SCHEMA, FeatureSet, FeatureVector
+from mlbox.engine.features.sources.base import Source
 
 if TYPE_CHECKING:
     from mlbox.engine.catalog.database import Catalog
@@ -16,8 +17,11 @@ if TYPE_CHECKING:
 _PART = re.compile(r'"(?:[^"]|"")*"|[^."]+')
 
 
-def of_set(catalog: Catalog, found: FeatureSet) -> list[Edge]:
-    """Edges from the tables that its query names; files and functions are not tables and are not seen here."""
+def of_set(catalog: Catalog, found: FeatureSet, origin: Source | None = None) -> list[Edge]:
+    """Edges from its source, or the tables that its query names; files and functions are not tables and are not seen
+    here."""
+    if origin is not None:
+        return [Edge(found.project, "source", str(origin.ref), "feature set", str(found.ref), now(), "FROM")]
     if found.body is None:
         return []
     sources = sources_of(catalog, found.project, found.body)

@@ -14,8 +14,10 @@ from mlbox.engine.features.directory import Directory
 from mlbox.engine.features.ingest import Ingest
 from mlbox.engine.features.online import Materializer
 from mlbox.engine.features.online_reader import OnlineReader
+from mlbox.engine.features.reading import SourceReader
 from mlbox.engine.features.retrieval import Retrieval
 from mlbox.engine.features.sets import FeatureSets
+from mlbox.engine.features.sourcing import Sources
 from mlbox.engine.features.stores.online.base import STORES, Place
 from mlbox.engine.features.vectors import FeatureVectors
 
@@ -30,10 +32,14 @@ class Features:
         self._catalog = catalog
         self._directory = Directory(catalog)
         self._store = STORES.get("lmdb")(Place(home.online))
-        ingest = Ingest(catalog)
+        self.sources = Sources(catalog, bus, self._readers_of_source)
+        self.sources.load()
+        self._directory.sources = self.sources.by_id
+        reader = SourceReader(catalog, self.sources)
+        ingest = Ingest(catalog, reader)
         self._online = Materializer(catalog, self._store, ingest.reached)
         self._retrieval = Retrieval(catalog, self._directory, self._store)
-        self._sets = FeatureSets(catalog, bus, self._directory, ingest, self._online)
+        self._sets = FeatureSets(catalog, bus, self._directory, ingest, self._online, reader)
         self._vectors = FeatureVectors(catalog, bus, self._directory, self._sets)
         self._directory.load(self._online.load)
         self._sets.catch_up(self._directory.sets())
@@ -44,7 +50,11 @@ class Features:
 
     def handlers(self) -> Iterable[Handler]:
         """The commands it answers."""
-        return (*self._sets.handlers(), *self._vectors.handlers())
+        return (*self.sources.handlers(), *self._sets.handlers(), *self._vectors.handlers())
+
+    def _readers_of_source(self, source_id: str) -> list[str]:
+        sets = self._directory.sets()
+        return sorted(f"{found.project}.{found.name}" for found in sets if found.source == source_id)
 
     def features_sql(self, project: str, vector: str, spine: str) -> str:
         """The SQL behind ``ml.features``."""
@@ -73,6 +83,7 @@ class Features:
         self._directory.forget(project)
         self._sets.settle(project)
         self._directory.forget(project)
+        self.sources.forget_project(project)
         with self._catalog.read() as cursor:
             known = table.ids_of(cursor, project)
         for set_id in known:
@@ -80,11 +91,16 @@ class Features:
 
     def adopt_project(self, project: str) -> None:
         """A project has come with all its rows: know its sets and vectors, and put online what is to be there."""
+        self.sources.load()
         self._directory.load(self._online.load)
         self._sets.catch_up(self._directory.sets_of(project))
 
-    def vectors_elsewhere(self, project: str) -> Iterable[str]:
-        """Feature vectors of other projects that read sets of ``project``."""
+    def readers_elsewhere(self, project: str) -> Iterable[str]:
+        """Feature sets and vectors of other projects that read sources and sets of ``project``."""
+        mine = {source.id for source in self.sources.of(project)}
+        for found in self._directory.sets():
+            if found.source in mine and found.project.lower() != project.lower():
+                yield f"feature set {found.project}.{found.name}"
         for found in self._directory.sets_of(project):
             for vector in self._directory.readers(found):
                 if vector.project.lower() != project.lower():

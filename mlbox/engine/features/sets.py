@@ -15,12 +15,14 @@ from mlbox.base.events import Bus, Event
 from mlbox.base.names import Ref
 from mlbox.engine.catalog.tables import feature_sets as table
 from mlbox.engine.catalog.tables import projects
-from mlbox.engine.features.building import build
+from mlbox.engine.features.building import FromSource, build, check
 from mlbox.engine.features.commands import CreateFeatureSet, DropFeatureSet, InsertFeatures, RefreshFeatureSet
 from mlbox.engine.features.definition import FeatureSet, table_of
 from mlbox.engine.features.directory import Directory, users_of
-from mlbox.engine.features.ingest import Ingest, Ingested, Range
+from mlbox.engine.features.ingest import Ingest, Ingested
+from mlbox.engine.features.loading import Range
 from mlbox.engine.features.online import Materializer
+from mlbox.engine.features.reading import SourceReader
 
 if TYPE_CHECKING:
     from mlbox.engine.catalog.database import Catalog
@@ -39,12 +41,21 @@ class Span:
 class FeatureSets:
     """CREATE, REFRESH, INSERT INTO and DROP of feature sets. One writer at a time for each set."""
 
-    def __init__(self, catalog: Catalog, bus: Bus, directory: Directory, ingest: Ingest, online: Materializer) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        bus: Bus,
+        directory: Directory,
+        ingest: Ingest,
+        online: Materializer,
+        reader: SourceReader,
+    ) -> None:
         self._catalog = catalog
         self._bus = bus
         self._directory = directory
         self._ingest = ingest
         self._online = online
+        self._reader = reader
         self._locks: dict[tuple[str, str], threading.RLock] = {}
 
     def handlers(self) -> Iterable[Handler]:
@@ -83,10 +94,15 @@ class FeatureSets:
             )
         else:  # in the spelling that it has
             command = replace(command, ref=Ref(present.project, present.name))
-        built = build(command, max(numbers, default=0) + 1, self._catalog.describe)
+        check(command)
+        given: FromSource | None = None
+        if command.source is not None:
+            source, columns = self._reader.columns(command.source)
+            given = FromSource(source.id, columns)
+        built = build(command, max(numbers, default=0) + 1, self._catalog.describe, given)
         if present is not None:
             self._refuse_loss(present, built)
-        return Plan(_steps_of_create(built, present), {"built": built, "present": present})
+        return Plan(_steps_of_create(command, built, present), {"built": built, "present": present})
 
     def _refuse_taken(self, ref: Ref) -> None:
         taken = self._catalog.row(
@@ -159,8 +175,12 @@ class FeatureSets:
             raise Conflict(
                 f"feature set {found.name} is kept offline only", hint="create it with STORE OFFLINE AND ONLINE"
             )
-        if not online and found.body is None:
-            raise Conflict(f"feature set {found.name} has no query to refresh from", hint="add rows with INSERT INTO")
+        if not online and not found.refreshable:
+            raise Conflict(
+                f"feature set {found.name} has no query and no source to refresh from", hint="add rows with INSERT INTO"
+            )
+        if not online and found.source is not None:
+            self._reader.source_of(found)
 
     def refresh(self, command: RefreshFeatureSet, plan: Plan, caller: Caller) -> Result:
         """Incrementally unless a range or FULL is asked for; the same refresh twice adds nothing."""
@@ -242,10 +262,11 @@ class FeatureSets:
         return Result(f"dropped feature set {found.project}.{found.name}{users}")
 
 
-def _steps_of_create(built: FeatureSet, present: FeatureSet | None) -> tuple[Step, ...]:
+def _steps_of_create(command: CreateFeatureSet, built: FeatureSet, present: FeatureSet | None) -> tuple[Step, ...]:
+    rows = "rows of the query" if built.body else f"rows of source {command.source}" if built.source else "empty"
     steps = [
         Step("replace" if present else "create", f"feature set {built.ref}", f"{len(built.features)} features"),
-        Step("write", f"{built.project}.{built.name}", "offline: " + ("rows of the query" if built.body else "empty")),
+        Step("write", f"{built.project}.{built.name}", f"offline: {rows}"),
     ]
     if built.store != "offline":
         steps.append(Step("write", "online store", "by REFRESH … ONLINE" if built.online_by_hand else "newest rows"))
@@ -256,6 +277,8 @@ def _count(done: Ingested) -> str:
     told = f"{done.added:,} rows"
     if done.removed:
         told += f" in place of {done.removed:,}"
+    if done.late:
+        told += f", {done.late:,} late"
     if done.skipped:
         told += f", {done.skipped:,} wrong ones left out"
     return told

@@ -72,10 +72,10 @@ class FeatureVectors:
         )
 
     def plan_refresh(self, command: RefreshFeatureVector, caller: Caller) -> Plan:
-        """Its sets that have a query, or with ONLINE those that are kept online."""
+        """Its sets that have a query or a source, or with ONLINE those that are kept online."""
         vector = self._directory.vector(command.ref)
         found = self._sets_of(vector)
-        able = [one for one in found if (one.store != "offline" if command.online else one.body is not None)]
+        able = [one for one in found if (one.store != "offline" if command.online else one.refreshable)]
         if not able:
             self._sets.check_refresh(found[0], online=command.online)
         steps = [Step("write", "online store" if command.online else f"{one.project}.{one.name}") for one in able]

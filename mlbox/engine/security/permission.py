@@ -98,6 +98,12 @@ class Permission:
                 f"the option {beyond[0]} reaches beyond the run and is for the owner of the server",
                 hint="leave it out, or ask the owner to make the function",
             )
+        uri = getattr(command, "uri", None)
+        if isinstance(uri, str) and "://" in uri and not uri.startswith("file://"):
+            raise Forbidden(
+                f"members may not make the server open {uri}",
+                hint="ask the owner to make the source; your feature sets may read it",
+            )
         for part in _parts(command):
             if isinstance(part.value, Ref):
                 if not access.sees(part.value.project):

@@ -54,7 +54,7 @@ statement(
         starts=lambda: tuple((verb, *noun.words) for verb in ("DESCRIBE", "DESC") for noun in NOUNS.values()),
         parse=_describe,
         prints={Describe: lambda command, write: f"DESCRIBE {print_described(command, write)}"},
-        later=("HUB FUNCTION", "SOURCE"),
+        later=("HUB FUNCTION",),
         claims=_claims,
     )
 )

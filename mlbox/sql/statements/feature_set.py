@@ -318,7 +318,7 @@ statement(
         parse=_create,
         prints={CreateFeatureSet: _print},
         later=(
-            *("FROM source", "TRANSFORM", "REFRESH EVERY", "REFRESH CRON", "REFRESH CONTINUOUS"),
+            *("TRANSFORM", "REFRESH EVERY", "REFRESH CRON", "REFRESH CONTINUOUS"),
             *("ENGINE spark", "PARTITION BY", "WITH (timezone)", "WITH (location)"),
         ),
     )

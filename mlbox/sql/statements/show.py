@@ -114,7 +114,7 @@ SHOW LINEAGE OF kind name[@version]""",
             Show: _print,
             ShowLineage: lambda command, write: f"SHOW LINEAGE OF {print_described(command, write)}",
         },
-        later=("HUB", "SOURCES"),
+        later=("HUB",),
         claims=_claims,
     )
 )

@@ -2,17 +2,42 @@
 
 from __future__ import annotations
 
-from mlbox.engine.features.commands import CreateSource, DropSource
+from collections.abc import Mapping
+from typing import Any
+
+from mlbox.engine.features.commands import AlterSource, CreateSource, DropSource
+from mlbox.engine.features.sources.base import SecretName
 from mlbox.sql import writing
 from mlbox.sql.bodies import query_rest
 from mlbox.sql.grammar import Noun, StatementSyntax, noun, statement
-from mlbox.sql.heads import alter, create_clauses, create_head, drop
-from mlbox.sql.parser import Cursor, Reader
-from mlbox.sql.references import reference
-from mlbox.sql.values import options, text, word
+from mlbox.sql.heads import alter_action, create_clauses, create_head, drop
+from mlbox.sql.parser import Cursor, Reader, finish
+from mlbox.sql.references import identifier, is_name, reference
+from mlbox.sql.values import pairs, text, value, word
 from mlbox.sql.writing import Writer
 
-_CLAUSES: dict[str, Reader] = {"TYPE": word, "FROM": text, "WITH": options}
+
+def _value(cursor: Cursor, what: str) -> Any:
+    """A value, or ``SECRET name``."""
+    if cursor.at("SECRET") and is_name(cursor.peek()):
+        cursor.advance()
+        return SecretName(identifier(cursor, "secret"))
+    return value(cursor, what)
+
+
+def _options(cursor: Cursor, clause: str) -> dict[str, Any]:
+    return pairs(cursor, clause, _value)
+
+
+def _print_options(words: str, given: Mapping[str, Any]) -> str:
+    printed = {
+        key: f"SECRET {writing.name(item.name)}" if isinstance(item, SecretName) else writing.value(item)
+        for key, item in given.items()
+    }
+    return writing.pairs(words, printed)
+
+
+_CLAUSES: dict[str, Reader] = {"TYPE": word, "FROM": text, "WITH": _options}
 
 
 def _create(cursor: Cursor) -> CreateSource:
@@ -44,7 +69,7 @@ def _print(command: CreateSource, write: Writer) -> str:
         command,
         writing.clause("TYPE", writing.word(command.type)),
         writing.clause("FROM", writing.text(command.uri)),
-        writing.options("WITH", command.options),
+        _print_options("WITH", command.options),
         writing.comment(command),
         writing.clause("AS", command.query.text if command.query else None),
     )
@@ -56,10 +81,11 @@ statement(
         summary="Name where rows come from: files, a stream, a database, a query.",
         syntax="""CREATE [OR REPLACE] SOURCE [IF NOT EXISTS] name
     [TYPE csv|parquet|delta|kafka|redis|nats|amqp|mqtt|http|postgres|..]
-    {FROM 'uri' | AS SELECT ..} [WITH (key = value, ..)] [COMMENT 'text']""",
+    [WITH (key = {value | SECRET name}, ..)] [COMMENT 'text'] {FROM 'uri' | AS SELECT ..}""",
         examples=(
+            "CREATE SOURCE flights FROM 'data/flights_*.csv' WITH (nullstr = 'NA')",
             "CREATE SOURCE tx TYPE kafka FROM 'kafka://broker:9092/tx' WITH (group_id = 'mlbox', format = json)",
-            "CREATE SOURCE big AS SELECT * FROM transactions WHERE amount > 1000",
+            "CREATE SOURCE big WITH (watermark = updated_at) AS SELECT * FROM transactions WHERE amount > 1000",
         ),
         starts=(("CREATE", "SOURCE"),),
         parse=_create,
@@ -67,5 +93,44 @@ statement(
     )
 )
 drop("source", DropSource)
-alter("source", "SUSPEND", "RESUME", "RENAME", "SET")
+
+
+def _alter(cursor: Cursor) -> AlterSource:
+    cursor.expect("ALTER", "SOURCE")
+    ref = reference(cursor, "source")
+    if cursor.at("SET"):
+        cursor.advance()
+        given = _options(cursor, "SET")
+        finish(cursor, "ALTER SOURCE")
+        return AlterSource(ref=ref, action="set", options=given)
+    found = alter_action(cursor, "source", ref, ("SUSPEND", "RESUME", "RENAME", "SET"))
+    action: Any = found.action
+    return AlterSource(ref=ref, action=action, new_name=found.new_name)
+
+
+def _print_alter(command: AlterSource, write: Writer) -> str:
+    action = command.action.upper()
+    if command.new_name is not None:
+        action = f"RENAME TO {writing.name(command.new_name)}"
+    elif command.action == "set":
+        action = _print_options("SET", command.options) or "SET ()"
+    return f"ALTER SOURCE {write.ref(command.ref)} {action}"
+
+
+statement(
+    StatementSyntax(
+        name="ALTER SOURCE",
+        summary="Change a source, or stop reading from it.",
+        syntax="ALTER SOURCE name {SUSPEND | RESUME | RENAME TO name | SET (key = {value | SECRET name}, ..)}",
+        examples=(
+            "ALTER SOURCE x SUSPEND",
+            "ALTER SOURCE x RESUME",
+            "ALTER SOURCE x RENAME TO y",
+            "ALTER SOURCE x SET (owner = 'ana', password = SECRET x_password)",
+        ),
+        starts=(("ALTER", "SOURCE"),),
+        parse=_alter,
+        prints={AlterSource: _print_alter},
+    )
+)
 noun(Noun("source", "sources"))

@@ -204,7 +204,16 @@ DROP SOURCE IF EXISTS s CASCADE
 -- => DropSource ref=p.s, if_exists=True, cascade=True
 
 ALTER SOURCE s SUSPEND
--- => AlterObject kind='source', ref=p.s, action='suspend'
+-- => AlterSource ref=p.s, action='suspend'
+
+ALTER SOURCE s RENAME TO t
+-- => AlterSource ref=p.s, action='rename', new_name='t'
+
+ALTER SOURCE s SET (password = SECRET other, "user" = 'ana', owner = NULL)
+-- => AlterSource ref=p.s, action='set', options={password: SecretName(name='other'), user: 'ana', owner: None}
+
+CREATE SOURCE s FROM 'postgres://ana@h/db' WITH (password = SECRET pw, table = orders)
+-- => CreateSource ref=p.s, uri='postgres://ana@h/db', options={password: SecretName(name='pw'), table: 'orders'}
 
 CREATE FEATURE SET IF NOT EXISTS f (ENTITY a, ENTITY b VARCHAR, TIMESTAMP ts TIMESTAMP WITH TIME ZONE, x DECIMAL(18, 3) DEFAULT 0 COMMENT 'money', y STRUCT(a INT, b VARCHAR[]) NOT NULL, z DOUBLE PRECISION CHECK (z BETWEEN 0 AND 1))
 -- => CreateFeatureSet ref=p.f, columns=(Column(name='a', role='entity'), Column(name='b', role='entity', type='VARCHAR'), Column(name='ts', role='timestamp', type='TIMESTAMP WITH TIME ZONE'), Column(name='x', type='DECIMAL(18, 3)', default=0, has_default=True, comment='money'), Column(name='y', type='STRUCT(a INT, b VARCHAR[])', not_null=True), Column(name='z', type='DOUBLE PRECISION', check=<z BETWEEN 0 AND 1>)), if_not_exists=True

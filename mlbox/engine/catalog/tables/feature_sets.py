@@ -27,6 +27,7 @@ class IngestRow:
     """One ingest: rows added and removed, event times of the added ones, and how far the set then reached.
 
     A sequence is given to every row, and one more to an ingest that removes rows, so that followers notice it.
+    ``late`` rows were known before the set's newest row was; ``rejected`` ones broke a rule and were left out.
     """
 
     id: str
@@ -42,6 +43,9 @@ class IngestRow:
     last_sequence: int
     started_at: datetime
     duration_ms: float
+    source: str | None = None
+    late: int = 0
+    rejected: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,7 @@ def delete_definitions(cursor: DuckDBPyConnection, project: str, name: str | Non
     ids = f"SELECT id FROM data._mlbox.feature_definitions WHERE {condition}"
     cursor.execute(f"DELETE FROM data._mlbox.feature_stats WHERE set_id IN ({ids})", values)
     cursor.execute(f"DELETE FROM data._mlbox.ingests WHERE set_id IN ({ids})", values)
+    cursor.execute(f"DELETE FROM data._mlbox.source_positions WHERE set_id IN ({ids})", values)
     cursor.execute(f"DELETE FROM data._mlbox.feature_definitions WHERE {condition}", values)
 
 
@@ -136,7 +141,7 @@ def delete(cursor: DuckDBPyConnection, project: str, name: str) -> None:
 
 def insert_ingest(cursor: DuckDBPyConnection, row: IngestRow) -> None:
     """Into the ledger."""
-    marks = ", ".join("?" * 13)
+    marks = ", ".join("?" * 16)
     cursor.execute(f"INSERT INTO data._mlbox.ingests VALUES ({marks})", list(astuple(row)))
 
 

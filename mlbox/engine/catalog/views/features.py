@@ -16,7 +16,9 @@ VIEWS = (
                s.definition::JSON->>'timestamp' AS "timestamp", s.definition::JSON->>'known_at' AS known_at,
                s.definition::JSON->>'store' AS store, (s.definition::JSON->>'ttl')::DOUBLE AS ttl_seconds,
                coalesce(i.rows, 0) AS rows, i.first_event, i.last_event, i.last_refresh, s.online_until,
-               s.definition::JSON->>'body' AS definition, s.created_at, s.definition::JSON->>'comment' AS comment
+               s.definition::JSON->>'body' AS definition, s.created_at, s.definition::JSON->>'comment' AS comment,
+               (SELECT o.project || '.' || o.name FROM catalog.main.sources o
+                WHERE o.id = s.definition::JSON->>'source') AS source
         FROM catalog.main.feature_sets s LEFT JOIN (
             SELECT set_id, (sum(added) - sum(removed))::BIGINT AS rows, min(first_event) AS first_event,
                    max(last_event) AS last_event, max(started_at) AS last_refresh
@@ -40,6 +42,7 @@ VIEWS = (
             ViewColumn("definition", "VARCHAR", "The query of the set"),
             ViewColumn("created_at", TIME, "When it was created"),
             ViewColumn("comment", "VARCHAR", "What it is for"),
+            ViewColumn("source", "VARCHAR", "The source that it reads, as project.name"),
         ),
     ),
     View(
@@ -133,7 +136,7 @@ VIEWS = (
         "One row an ingest into a feature set.",
         """
         SELECT project, feature_set, version, id, added AS rows, first_event AS from_time, last_event AS to_time,
-               started_at, duration_ms
+               started_at, duration_ms, source, removed, coalesce(late, 0) AS late, coalesce(rejected, 0) AS rejected
         FROM data._mlbox.ingests
         """,
         (
@@ -146,6 +149,10 @@ VIEWS = (
             ViewColumn("to_time", TIME, "Latest event time of the added rows"),
             ViewColumn("started_at", TIME, "Start"),
             ViewColumn("duration_ms", "DOUBLE", "Duration", "ms"),
+            ViewColumn("source", "VARCHAR", "The source that was read, as project.name"),
+            ViewColumn("removed", "BIGINT", "Rows that were taken away, for new ones in their place", "rows"),
+            ViewColumn("late", "BIGINT", "Added rows that are not newer than the newest one that was there", "rows"),
+            ViewColumn("rejected", "BIGINT", "Rows that broke a rule and were left out", "rows"),
         ),
     ),
 )

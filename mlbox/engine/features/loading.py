@@ -1,0 +1,156 @@
+"""What an ingest is to insert: a span of a set's query, or the parts of its source that were not read yet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from mlbox.base.errors import Invalid
+from mlbox.base.names import quote
+from mlbox.engine.catalog.tables import sources as source_table
+from mlbox.engine.features.aggregates import longest
+from mlbox.engine.features.definition import FeatureSet, interval, moment
+from mlbox.engine.features.frames import AXIS
+from mlbox.engine.features.offline import rows_sql
+from mlbox.engine.features.reading import SourceReader, opened
+from mlbox.engine.features.sources.base import Part, Rows, Source
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Times on the set's axis: after ``after`` (exclusive), from ``start`` (inclusive), before ``end`` (exclusive)."""
+
+    after: datetime | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+
+    def condition(self, axis: str) -> str:
+        """As SQL."""
+        parts = []
+        if self.after is not None:
+            parts.append(f"{axis} > {moment(self.after)}")
+        if self.start is not None:
+            parts.append(f"{axis} >= {moment(self.start)}")
+        if self.end is not None:
+            parts.append(f"{axis} < {moment(self.end)}")
+        return " AND ".join(parts) or "TRUE"
+
+    def reach(self, seconds: float) -> str:
+        """What windows of ``seconds`` must read for it."""
+        first = max((value for value in (self.after, self.start) if value is not None), default=None)
+        parts = [f"{AXIS} >= {moment(first)} - {interval(seconds)}"] if first is not None else []
+        if self.end is not None:
+            parts.append(f"{AXIS} < {moment(self.end)}")
+        return " AND ".join(parts) or "TRUE"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Rows of a set as ``rows_sql`` gives them, over what ``rows`` reads; of a part of a source, where it is one."""
+
+    sql: str
+    rows: Rows | None = None
+    part: Part | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What an ingest is to do: remove the rows that fit ``gone``, then add ``pieces``. ``anew`` forgets how far the
+    source was read."""
+
+    pieces: Iterable[Piece]
+    gone: str | None = None
+    source: Source | None = None
+    anew: bool = False
+
+
+class Changed(Exception):
+    """A part of a source has changed since it was read, and its rows cannot be told from others any more."""
+
+
+def spanned(feature_set: FeatureSet, span: Range) -> str:
+    """The rows of a span; rows without a time lie in none, and are errors."""
+    read, keep = span.reach(longest(feature_set.windows)), span.condition(AXIS)
+    if not feature_set.skip_errors and keep != "TRUE":
+        read, keep = (f"({condition} OR {AXIS} IS NULL)" for condition in (read, keep))
+    return rows_sql(feature_set, read, keep)
+
+
+def load_of_source(
+    reader: SourceReader, cursor: DuckDBPyConnection, feature_set: FeatureSet, span: Range, *, anew: bool
+) -> Load:
+    """What was not read yet, whatever its time; of what was read, only what ``span`` asks for. ``anew`` reads all."""
+    source = reader.source_of(feature_set)
+    positions = {} if anew else _positions(cursor, feature_set)
+    gone = "TRUE" if anew else span.condition(quote(feature_set.axis)) if span.start is not None else None
+    if feature_set.windows:
+        parts = list(reader.parts(cursor, source, positions, again=True))
+        return _windowed(cursor, feature_set, _Windowed(source, parts, bool(positions), anew), span)
+    parts_read = reader.parts(cursor, source, positions, again=span.start is not None)
+    return Load(_pieces(feature_set, source, parts_read, span), gone, source, anew)
+
+
+def _pieces(feature_set: FeatureSet, source: Source, parts: Iterable[Part], span: Range) -> Iterator[Piece]:
+    for part in parts:
+        if part.rows is None:
+            yield Piece("", None, part)
+            continue
+        if not part.again and span.end is not None and span.start is None:
+            raise Invalid(
+                f"source {source.ref} is read part by part, and {part.name or 'it'} is new",
+                hint="leave TO away, or give FROM too",
+            )
+        over = replace(feature_set, body=part.rows.sql)
+        yield Piece(spanned(over, span if part.again else Range()), part.rows, part)
+
+
+@dataclass(frozen=True, slots=True)
+class _Windowed:
+    """All parts of a source; ``before`` tells whether some were read before."""
+
+    source: Source
+    parts: list[Part]
+    before: bool
+    anew: bool
+
+
+def _windowed(cursor: DuckDBPyConnection, feature_set: FeatureSet, given: _Windowed, span: Range) -> Load:
+    """Windows see rows of all parts: from the first new row on, everything is computed anew."""
+    if given.before and any(part.replaces for part in given.parts):
+        raise Changed
+    texts = {n: _kept(cursor, part.rows, n) for n, part in enumerate(given.parts) if part.rows is not None}
+    fresh = [text for n, text in texts.items() if not given.parts[n].again]
+    over = replace(feature_set, body=_UNION.join(texts.values()))
+    if fresh and given.before and not given.anew:
+        first: datetime | None = cursor.execute(
+            f"SELECT min({quote(feature_set.axis)}::TIMESTAMPTZ) FROM ({_UNION.join(fresh)})"
+        ).fetchall()[0][0]
+        span = Range(start=min((value for value in (first, span.start) if value is not None), default=None))
+    gone = "TRUE" if given.anew else span.condition(quote(feature_set.axis)) if span.start is not None else None
+    positions = [Piece("", None, replace(part, rows=None)) for part in given.parts if not part.again]
+    untimed = not fresh and not gone and all(part.position for part in given.parts)  # nothing new, nothing asked for
+    pieces = [Piece(spanned(over, span))] if texts and not untimed else []
+    return Load([*pieces, *positions], gone, given.source, given.anew)
+
+
+_UNION = "\nUNION ALL BY NAME\n"
+
+
+def _positions(cursor: DuckDBPyConnection, feature_set: FeatureSet) -> dict[str, dict[str, object]]:
+    return {row.part: json.loads(row.position) for row in source_table.positions(cursor, feature_set.id)}
+
+
+def _kept(cursor: DuckDBPyConnection, rows: Rows, number: int) -> str:
+    """A SELECT that can be read several times."""
+    if rows.arrow is None:
+        return rows.sql
+    name = f"temp._part_{number}"
+    with opened(cursor, rows):
+        cursor.execute(f"CREATE OR REPLACE TEMP TABLE {name.partition('.')[2]} AS {rows.sql}")
+    return f"SELECT * FROM {name}"

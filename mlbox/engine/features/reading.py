@@ -1,0 +1,92 @@
+"""Reads sources for feature sets: their columns, and their parts as rows that can be inserted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from mlbox.base.errors import Conflict
+from mlbox.base.names import Ref
+from mlbox.engine.features.definition import FeatureSet
+from mlbox.engine.features.sources.base import ARROW, SOURCES, BatchSource, Part, Position, Request, Rows, Source
+from mlbox.engine.features.sourcing import Sources
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from duckdb import DuckDBPyConnection
+
+    from mlbox.engine.catalog.database import Catalog
+
+
+class SourceReader:
+    """Opens sources with their secrets; callers bring the cursor of the transaction in which rows are inserted."""
+
+    def __init__(self, catalog: Catalog, sources: Sources) -> None:
+        self._catalog = catalog
+        self._sources = sources
+
+    def columns(self, ref: Ref) -> tuple[Source, list[tuple[str, str]] | None]:
+        """The source and its columns as (name, DuckDB type): None for a stream, and while it has nothing."""
+        source = self._sources.source(ref)
+        plugin = SOURCES.get(source.type)
+        if not plugin.capabilities.batch:
+            return source, None
+        with self._catalog.session(source.project) as cursor:
+            rows = _batch(plugin).shape(self._sources.opened(source), self._request(cursor, {}, again=False))
+            if rows is None:
+                return source, None
+            with opened(cursor, rows):
+                return source, [(row[0], row[1]) for row in cursor.execute(f"DESCRIBE {rows.sql}").fetchall()]
+
+    def source_of(self, feature_set: FeatureSet) -> Source:
+        """The source of a set, ready to be read; ``Conflict`` when it was dropped or suspended."""
+        found = self._sources.by_id(feature_set.source or "")
+        if found is None:
+            raise Conflict(
+                f"the source of feature set {feature_set.name} was dropped",
+                hint="CREATE OR REPLACE FEATURE SET … FROM another source, or add rows with INSERT INTO",
+            )
+        if found.suspended:
+            raise Conflict(f"source {found.ref} is suspended", hint=f"ALTER SOURCE {found.ref} RESUME")
+        return found
+
+    def is_batch(self, source: Source) -> bool:
+        """Whether it has rows that can be read now."""
+        return SOURCES.get(source.type).capabilities.batch
+
+    def parts(
+        self, cursor: DuckDBPyConnection, source: Source, positions: Mapping[str, Position], *, again: bool
+    ) -> Iterable[Part]:
+        """What is to be read; see :class:`BatchSource`."""
+        request = self._request(cursor, positions, again=again)
+        return _batch(SOURCES.get(source.type)).read(self._sources.opened(source), request)
+
+    def _request(self, cursor: DuckDBPyConnection, positions: Mapping[str, Position], *, again: bool) -> Request:
+        return Request(
+            positions=positions,
+            again=again,
+            ask=lambda sql: cursor.execute(sql).fetchall(),
+            staging=self._catalog.home.cache / "sources",
+        )
+
+
+def _batch(plugin: object) -> BatchSource:
+    found: BatchSource = plugin  # type: ignore[assignment]  # its capabilities say so
+    return found
+
+
+@contextmanager
+def opened(cursor: DuckDBPyConnection, rows: Rows) -> Iterator[None]:
+    """The Arrow batches of ``rows``, if it has any, under the name by which its SQL reads them."""
+    if rows.arrow is None:
+        yield
+        return
+    reader = rows.arrow()
+    cursor.register(ARROW, reader)
+    try:
+        yield
+    finally:
+        cursor.unregister(ARROW)
+        reader.close()

@@ -1,0 +1,78 @@
+"""The rules of a set's rows, checked all at once where the rows stand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mlbox.base.errors import Invalid
+from mlbox.base.names import quote
+from mlbox.engine.features.definition import SEQUENCE, FeatureSet
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """``broken`` is SQL that is true for a row that breaks it, ``reason`` what is told then."""
+
+    broken: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Rows of one part of a source by their sequences, ``first`` to ``last``; row 1 of the part has ``first``."""
+
+    part: str
+    first: int
+    last: int
+
+
+def rules_of(feature_set: FeatureSet) -> list[Rule]:
+    """Keys and times must be there, and what NOT NULL and CHECK ask for."""
+    rules = [Rule(f"{quote(name)} IS NULL", f"entity {name} is missing") for name in feature_set.entity_names]
+    rules += [Rule(f"{quote(name)} IS NULL", f"time {name} is missing") for name in feature_set.times]
+    for feature in feature_set.features:
+        if feature.not_null:
+            rules.append(Rule(f"{quote(feature.name)} IS NULL", f"{feature.name} is NOT NULL and missing"))
+        if feature.check:
+            rules.append(Rule(f"NOT ((\n{feature.check}\n)::BOOLEAN)", f"CHECK ({feature.check}) is false"))
+    return rules
+
+
+def enforce(cursor: DuckDBPyConnection, feature_set: FeatureSet, new: str, places: Sequence[Place] = ()) -> int:
+    """Rows that were left out, where the set skips wrong ones; else ``Invalid`` tells the first and how many."""
+    rules = rules_of(feature_set)
+    counts = ", ".join(f"count(*) FILTER ({rule.broken})" for rule in rules)
+    found = cursor.execute(f"SELECT {counts} FROM {feature_set.table} WHERE {new}").fetchall()[0]
+    broken = [(count, rule) for count, rule in zip(found, rules, strict=True) if count]
+    if not broken:
+        return 0
+    if feature_set.skip_errors:
+        anything = " OR ".join(f"coalesce({rule.broken}, FALSE)" for _, rule in broken)
+        deleted: int = cursor.execute(f"DELETE FROM {feature_set.table} WHERE {new} AND ({anything})").fetchall()[0][0]
+        return deleted
+    count, rule = broken[0]
+    names = ", ".join(quote(name) for name in feature_set.columns)
+    sequence, *values = cursor.execute(
+        f"SELECT {SEQUENCE}, {names} FROM {feature_set.table} WHERE {new} AND {rule.broken} ORDER BY {SEQUENCE} LIMIT 1"
+    ).fetchall()[0]
+    row = dict(zip(feature_set.columns, ("NULL" if value is None else str(value) for value in values), strict=True))
+    shown = ", ".join(f"{name} = {value}" for name, value in row.items())
+    place = next((place for place in places if place.first <= sequence <= place.last), None)
+    where = told(place, sequence) if place is not None else ""
+    raise Invalid(
+        f"{rule.reason} in {count:,} row{'s' if count > 1 else ''} of feature set {feature_set.name}, "
+        f"{f'first in {where}' if where else 'such as'} ({shown}); nothing was stored",
+        hint="mend the rows, or leave such ones out: WITH (on_error = 'skip')",
+        details={"count": count, "example": row, "place": where},
+    )
+
+
+def told(place: Place, sequence: int) -> str:
+    """``row 7 of tx.csv``."""
+    number = f"row {sequence - place.first + 1:,}"
+    return f"{number} of {place.part}" if place.part else number

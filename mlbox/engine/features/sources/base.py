@@ -1,0 +1,178 @@
+"""What a source of rows is: where they come from, how they are read, and how far a feature set has read them.
+
+A source has *parts*: a file is one, a partition of a topic, a table as a whole. What has been read of a part is its
+*position*, which only the kind of source understands: of a file its size and hash, of a partition the next offset. The
+positions of a feature set are committed in one transaction with the rows that were read, so nothing is read twice.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mlbox.base.errors import Invalid
+from mlbox.base.names import Ref
+from mlbox.base.registry import Registry
+from mlbox.base.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    import pyarrow
+
+ARROW = "_arrow"
+"""The name by which the SQL of :class:`Rows` reads its Arrow batches."""
+
+Position = Mapping[str, Any]
+"""How far a part was read; what JSON can hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a kind of source gives: rows that stand somewhere (``batch``), rows that keep coming (``stream``)."""
+
+    batch: bool = False
+    stream: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SecretName:
+    """A secret of the source's project in place of an option's value: ``WITH (password = SECRET name)``."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A source as it is declared; either ``uri`` or ``query``. ``options`` may hold :class:`SecretName`."""
+
+    id: str
+    project: str
+    name: str
+    type: str
+    uri: str | None = None
+    query: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    suspended: bool = False
+    owner: str | None = None
+    comment: str | None = None
+    created_at: datetime | None = None
+
+    @property
+    def ref(self) -> Ref:
+        """Its reference."""
+        return Ref(self.project, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows as a SELECT of DuckDB, which may read the Arrow batches that ``arrow`` opens as the table ``_arrow``."""
+
+    sql: str
+    arrow: Callable[[], pyarrow.RecordBatchReader] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a source with what is to be read of it.
+
+    ``rows`` is None when there is nothing to read and the position alone is to be remembered. Rows of which some were
+    read before (``again``) are wanted for the span alone: those newer than what the set has, or those of a backfill's
+    range; the others are taken whole. With ``replaces`` the part has changed, so that what came from it before must go.
+    """
+
+    name: str
+    position: Position
+    rows: Rows | None
+    again: bool = False
+    replaces: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a reader is asked for: the parts' positions so far, whether what was read before is wanted too, and what a
+    reader may need: ``ask`` carries out SQL in the source's project, ``staging`` is a folder for files meanwhile."""
+
+    positions: Mapping[str, Position]
+    again: bool
+    ask: Callable[[str], list[tuple[Any, ...]]]
+    staging: Path
+
+
+class BatchSource(Protocol):
+    """Rows that stand somewhere and can be read anew. Options with secrets come with their values."""
+
+    capabilities: Capabilities
+
+    def claims(self, uri: str) -> bool:
+        """Whether a URI without a TYPE is of this kind."""
+        ...
+
+    def check(self, source: Source) -> None:
+        """Raise ``Invalid`` for a declaration that cannot work. Opens nothing."""
+        ...
+
+    def shape(self, source: Source, request: Request) -> Rows | None:
+        """Rows (none are needed) with the columns that the source has now; None while it has none."""
+        ...
+
+    def read(self, source: Source, request: Request) -> Iterable[Part]:
+        """What is there now and was not read before; with ``request.again`` the rest too."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StreamBatch:
+    """Rows that have come, and the positions of their parts behind them."""
+
+    rows: pyarrow.Table
+    positions: Mapping[str, Position]
+
+
+class StreamSource(Protocol):
+    """Rows that keep coming, each with a position in its part, so that they can be read again from there."""
+
+    capabilities: Capabilities
+
+    def claims(self, uri: str) -> bool:
+        """Whether a URI without a TYPE is of this kind."""
+        ...
+
+    def check(self, source: Source) -> None:
+        """Raise ``Invalid`` for a declaration that cannot work. Opens nothing."""
+        ...
+
+    def consume(self, source: Source, positions: Mapping[str, Position]) -> Iterator[StreamBatch]:
+        """Batches behind ``positions``, as they come; an empty one after some time without any. Ends when closed."""
+        ...
+
+
+AnySource = BatchSource | StreamSource
+SOURCES: Registry[AnySource] = Registry("source type", "mlbox.engine.features.sources")
+
+
+def check_options(source: Source, known: Sequence[str]) -> None:
+    """Raise ``Invalid`` with the nearest names for an option that the kind of source does not have."""
+    for name in source.options:
+        if name.lower() not in known:
+            raise Invalid(
+                f"a source of type {source.type} has no option {name!r}",
+                hint=did_you_mean(name, known) or f"options: {', '.join(known)}",
+            )
+
+
+def options_text(options: Mapping[str, Any]) -> str:
+    """Options as JSON; a secret by its name."""
+    shown = {name: {"$secret": v.name} if isinstance(v, SecretName) else v for name, v in options.items()}
+    return json.dumps(shown, default=str)
+
+
+def options_of(text: str) -> dict[str, Any]:
+    """Back from :func:`options_text`."""
+    found: dict[str, Any] = json.loads(text)
+    for name, value in found.items():
+        if isinstance(value, dict) and set(value) == {"$secret"}:
+            found[name] = SecretName(value["$secret"])
+    return found

@@ -1,0 +1,138 @@
+"""Files as parts of a source: found by a pattern, remembered by size, time and hash, so that none is read twice."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from mlbox.base.errors import Invalid
+from mlbox.base.names import literal, quote
+from mlbox.engine.features.sources.base import Capabilities, Part, Position, Request, Rows, Source, check_options
+
+CHUNK = 1 << 20
+PACKED = (".gz", ".zst", ".zstd")
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file as it was found: its path or URL, and what tells without reading it that it has changed."""
+
+    path: str
+    size: int
+    modified: str
+
+    def same(self, position: Position) -> bool:
+        """Whether it is as it was when it was read."""
+        return position.get("size") == self.size and position.get("modified") == self.modified
+
+
+class FileSource:
+    """Files that one of DuckDB's readers understands."""
+
+    capabilities = Capabilities(batch=True)
+
+    def __init__(self, reader: str, suffixes: tuple[str, ...], options: tuple[str, ...]) -> None:
+        self._reader = reader
+        self._suffixes = suffixes
+        self._options = options
+
+    def claims(self, uri: str) -> bool:
+        """By the ending of its name."""
+        path = uri.lower()
+        for packed in PACKED:
+            path = path.removesuffix(packed)
+        return path.endswith(self._suffixes)
+
+    def check(self, source: Source) -> None:
+        """A URI, and options of the reader."""
+        if source.uri is None:
+            raise Invalid(f"a source of type {source.type} reads files", hint="write FROM 'folder/*.csv'")
+        check_options(source, self._options)
+
+    def shape(self, source: Source, request: Request) -> Rows | None:
+        """The newest file's columns; all files' where their columns are united by name."""
+        found = find(source, self._suffixes)
+        if not found:
+            return None
+        united = source.options.get("union_by_name") is True
+        newest = max(found, key=lambda file: (file.modified, file.path))
+        return Rows(self._select(source, [file.path for file in (found if united else [newest])]))
+
+    def read(self, source: Source, request: Request) -> Iterator[Part]:
+        """Files not seen before; a file with the bytes of one that was read adds nothing."""
+        hashes = {position.get("hash") for position in request.positions.values()}
+        for file in find(source, self._suffixes):
+            rows = Rows(self._select(source, [file.path]))
+            known = request.positions.get(file.path)
+            if known is not None and file.same(known):
+                if request.again and not known.get("copy"):
+                    yield Part(file.path, known, rows, again=True)
+                continue
+            position: dict[str, Any] = {"size": file.size, "modified": file.modified, "hash": digest(file.path)}
+            if known is not None and known.get("hash") == position["hash"]:  # touched, not changed
+                kept = {**known, **position}
+                again = request.again and not known.get("copy")
+                yield Part(file.path, kept, rows if again else None, again=again)
+            elif position["hash"] in hashes:
+                yield Part(file.path, {**position, "copy": True}, None, replaces=known is not None)
+            else:
+                hashes.add(position["hash"])
+                yield Part(file.path, position, rows, replaces=known is not None)
+
+    def _select(self, source: Source, paths: list[str]) -> str:
+        given = "".join(f", {quote(name.lower())} = {sql_value(value)}" for name, value in source.options.items())
+        files = ", ".join(literal(path) for path in paths)
+        return f"SELECT * FROM {self._reader}([{files}]{given})"
+
+
+def find(source: Source, suffixes: Iterable[str]) -> list[File]:
+    """Files of the source's pattern, by path; of a folder all that end so, at any depth."""
+    pattern = local_path(source.uri or "")
+    if Path(pattern).is_dir():
+        endings = [ending + packed for ending in suffixes for packed in ("", *PACKED)]
+        paths = [str(path) for path in Path(pattern).rglob("*") if path.name.lower().endswith(tuple(endings))]
+    else:
+        paths = [pattern] if Path(pattern).is_file() else glob.glob(pattern, recursive=True)
+    found = []
+    for path in sorted(paths):
+        place = Path(path)
+        if place.is_file() and not place.name.startswith((".", "_")):
+            seen = place.stat()
+            found.append(File(path, seen.st_size, str(seen.st_mtime_ns)))
+    return found
+
+
+def local_path(uri: str) -> str:
+    """The path of a ``file:`` URI; a path as it is."""
+    return uri.removeprefix("file://")
+
+
+def digest(path: str) -> str:
+    """SHA-256 of a file."""
+    found = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(CHUNK):
+            found.update(chunk)
+    return found.hexdigest()
+
+
+def sql_value(value: Any) -> str:
+    """An option's value as SQL."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, (int, float)):
+        return repr(value)
+    if isinstance(value, timedelta):
+        return literal(str(value))
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{literal(str(key))}: {sql_value(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(sql_value, value)) + "]"
+    return literal(str(value))
