@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mlbox.client.result import Result
     from mlbox.client.returned import returns
     from mlbox.client.runs import Run, run
+    from mlbox.client.serving.errors import BadInput
     from mlbox.client.tracking import start_run
 
 _MODULES = {
@@ -36,6 +37,7 @@ _MODULES = {
     "result": ("Result",),
     "returned": ("returns",),
     "runs": ("Run", "run"),
+    "serving.errors": ("BadInput",),
     "tracking": ("start_run",),
     "current": (
         "current",
@@ -53,6 +55,7 @@ _MODULES = {
 }
 
 __all__ = [  # noqa: PLE0604 - the names of _MODULES, written out for tools that read and do not run
+    "BadInput",
     "Connection",
     "Context",
     "MlboxClientError",

@@ -22,6 +22,9 @@ from mlbox.engine.catalog.database import Catalog
 from mlbox.engine.features.service import Features
 from mlbox.engine.models.commands import CreateModel, SetModelAlias
 from mlbox.engine.models.service import Models
+from mlbox.engine.runs.commands import CreateFunction
+from mlbox.engine.runs.functions import Functions
+from mlbox.engine.security.secrets import Secrets
 from mlbox.engine.storage.artifacts import ArtifactStore
 from mlbox.serve.commands import CreateEndpoint, Share
 from mlbox.serve.service import Endpoints
@@ -94,6 +97,14 @@ class House:
         ref = more.pop("ref", Ref("default", name))
         return self.do(CreateModel(ref=ref, path=str(file), inputs=inputs, alias=alias, **more))
 
+    def function(self, name: str, source: str, handler: str | None = None, **more: Any) -> Result:
+        """CREATE FUNCTION name FROM a file with this source."""
+        file = self.folder / f"{name}.py"
+        file.write_text(source)
+        command = CreateFunction(ref=Ref("default", name), source=str(file), handler=handler, **more)
+        functions = Functions(self.catalog, self.models.artifacts, Secrets(self.catalog))
+        return functions.create(command, functions.plan_create(command, Caller()), Caller())
+
     def alias(self, name: str, alias: str, version: int) -> Result:
         """ALTER MODEL name SET ALIAS alias = version."""
         return self.do(SetModelAlias(ref=Ref("default", name), alias=alias, version=str(version)))
@@ -106,6 +117,8 @@ class House:
             model, _, version = text.partition("@")
             shares.append(Share(Ref("default", model, version or None), weight))
         project = more.pop("project", "default")
+        if "function" in more:
+            more.update(using="function", function=Ref("default", more["function"]))
         return self.do(CreateEndpoint(ref=Ref(project, name), shares=tuple(shares), **more))
 
     def predictions(self, where: str = "true") -> list[dict[str, Any]]:

@@ -134,7 +134,8 @@ def model(
         if feature_names is None and training_set is None:
             feature_names = conversion.names_in(value) or None
         if kept.framework != "onnx":
-            return _unconverted(name, kept, training_set, feature_names, metrics)
+            about = conversion.about(kept, value)
+            return _unconverted(name, kept, about, _Known(feature_names, training_set, metrics))
         data = kept.data
     signature = read_signature(data)
     names = list(feature_names) if feature_names is not None else _default_names(signature.inputs, training_set)
@@ -148,16 +149,17 @@ def model(
     return Payload("model", data, "application/onnx", _with_ending(name, ".onnx"), metadata)
 
 
-def _unconverted(
-    name: str,
-    kept: conversion.Kept,
-    training_set: Any,
-    feature_names: Optional[Sequence[str]],
-    metrics: Optional[Dict[str, float]],
-) -> Payload:
-    names = list(feature_names or ([] if training_set is None else frames.columns_of(training_set)))
+class _Known(NamedTuple):
+    feature_names: Optional[Sequence[str]]
+    training_set: Any
+    metrics: Optional[Dict[str, float]]
+
+
+def _unconverted(name: str, kept: conversion.Kept, about: Dict[str, Any], told: _Known) -> Payload:
+    frame = told.training_set
+    names = list(told.feature_names or ([] if frame is None else frames.columns_of(frame)))
     inputs = [{"name": entry, "type": "DOUBLE"} for entry in names]
-    metadata = {**conversion.about(kept), "inputs": inputs, "outputs": [], **_known(names, training_set, metrics)}
+    metadata = {**about, "inputs": inputs, "outputs": [], **_known(names, frame, told.metrics)}
     return Payload("model", kept.data, "application/octet-stream", _with_ending(name, ".pickle"), metadata)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from mlbox.client.failures import MlboxClientError
 from mlbox.client.frames import columns_of, importable
 
 FAMILIES = {"sklearn": "sklearn", "xgboost": "xgboost", "lightgbm": "lightgbm", "torch": "pytorch"}
 """Package that a model's class comes from, to the framework's name."""
+_USUAL = ("numpy", "pandas", "cloudpickle")
+"""What a model may need besides its own library, where it is installed."""
 _CONVERTERS = {"sklearn": "skl2onnx", "xgboost": "onnxmltools", "lightgbm": "onnxmltools"}
 
 
@@ -106,6 +108,38 @@ def _is_torch(value: Any) -> bool:
     return any(kind.__module__.startswith("torch.nn") for kind in type(value).__mro__)
 
 
-def about(kept: Kept) -> Dict[str, Any]:
-    """What the artifact's metadata say of it."""
-    return {"framework": kept.framework, **({"note": kept.note} if kept.note else {})}
+def about(kept: Kept, value: Any) -> Dict[str, Any]:
+    """What the artifact's metadata say of it: with what it can be loaded again, when it is no ONNX."""
+    body: Dict[str, Any] = {"framework": kept.framework, **({"note": kept.note} if kept.note else {})}
+    if kept.framework != "onnx":
+        import sys
+
+        body["requirements"] = requirements_of(value)
+        body["python"] = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    return body
+
+
+def requirements_of(value: Any) -> List[str]:
+    """Distributions with their versions that a pickle of the model needs: those of its classes, and of numpy."""
+    from importlib import metadata
+
+    found: Dict[str, str] = {}
+    owners = _distributions()
+    packages = {kind.__module__.partition(".")[0] for kind in type(value).__mro__}
+    for package in sorted({*packages, *_USUAL}):
+        for name in owners.get(package, ()):
+            try:
+                found[name.lower()] = metadata.version(name)
+            except metadata.PackageNotFoundError:
+                continue
+    return [f"{name}=={version}" for name, version in sorted(found.items())]
+
+
+def _distributions() -> Mapping[str, Sequence[str]]:
+    """Package → distributions that bring it. Python 3.9 does not know; there the usual names are taken."""
+    from importlib import metadata
+
+    known = getattr(metadata, "packages_distributions", None)
+    if known is not None:
+        return known()  # type: ignore[no-any-return]
+    return {"sklearn": ["scikit-learn"], **{name: [name] for name in ("xgboost", "lightgbm", "torch", *_USUAL)}}

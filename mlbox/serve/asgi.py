@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 INLINE_ROWS = 256
 """Requests up to this many rows are computed on the event loop: a thread costs more than they do."""
 
+_VERBS = {"infer": "predict", "explain": "explain"}
+
 INLINE_BYTES = 64 * 1024
 """Bodies up to this size are decoded on the event loop."""
 
@@ -81,7 +83,7 @@ class InferenceApp:
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         method: str = scope["method"]
         parts = _parts(scope["path"])
-        if method == "POST" and len(parts) >= 4 and parts[1] == "models" and parts[-1] == "infer":
+        if method == "POST" and len(parts) >= 4 and parts[1] == "models" and parts[-1] in ("infer", "explain"):
             await self._infer(parts, scope, receive, send)
             return
         body = await self._describe(parts)
@@ -129,15 +131,19 @@ class InferenceApp:
     async def _infer(self, parts: tuple[str, ...], scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         slot = self._directory.find(parts[2])
-        call = _Call(slot, parts[2])
+        call = _Call(slot, parts[2], _VERBS[parts[-1]])
         try:
             _check_state(slot)
             headers = headers_of(scope)
             body = await read_body(headers, receive, self._max_body)
             if slot.runtime is None or len(parts) > 4:
                 await self._runtime(slot, parts)
-            answered = call.at_once(body, headers, self._max_body)
-            status, head, content = answered or await self._beside(call, body, headers)
+            runtime = slot.runtime
+            if call.verb == "explain" or (runtime is not None and runtime.asynchronous):
+                status, head, content = await call.later(body, headers, self._max_body)
+            else:
+                answered = call.at_once(body, headers, self._max_body)
+                status, head, content = answered or await self._beside(call, body, headers)
         except MlboxError as error:
             self._note(call, started, error)
             raise
@@ -147,8 +153,8 @@ class InferenceApp:
             raise internal from None
         self._note(call, started, None)
         await reply(send, status, content, head)
-        if call.runtime is not None and call.runtime.shadow is not None and call.request is not None:
-            self._shadow(call)
+        if call.verb == "predict" and call.runtime is not None and call.runtime.shadow is not None and call.request:
+            await self._shadow(call)
 
     async def _beside(self, call: _Call, body: bytes, headers: dict[bytes, bytes]) -> tuple[int, Headers, bytes]:
         """Answer in a thread, within the endpoint's time limit."""
@@ -172,12 +178,12 @@ class InferenceApp:
         at_us = microseconds()
         took = (time.perf_counter() - started) * 1000
         self._recorder.count(row.project, row.name, at_us, error is not None)
-        call.keep = _keep(row.log_percent)
+        call.keep = call.verb == "predict" and _keep(row.log_percent)
         if call.keep:
             answer, told = (call.answer, None) if error is None else (None, error.message)
             self._recorder.keep(Entry(row.project, row.name, call.id, at_us, took, call.request, answer, told))
 
-    def _shadow(self, call: _Call) -> None:
+    async def _shadow(self, call: _Call) -> None:
         """Ask the shadow model after the caller has its answer; its failure is recorded and stops nobody."""
         assert call.runtime is not None and call.request is not None
         if not call.keep:
@@ -186,7 +192,10 @@ class InferenceApp:
         answer: Answer | None = None
         failed: str | None = None
         try:
-            answer = call.runtime.answer_shadow(call.request)
+            runtime, request = call.runtime, call.request
+            answer = (
+                await runtime.answer_shadow_later(request) if runtime.asynchronous else runtime.answer_shadow(request)
+            )
         except MlboxError as error:
             failed = error.message
         row = call.slot.row
@@ -198,10 +207,11 @@ class InferenceApp:
 class _Call:
     """One request on its way: decoded, answered, encoded."""
 
-    __slots__ = ("answer", "asked", "id", "keep", "request", "runtime", "slot")
+    __slots__ = ("answer", "asked", "id", "keep", "request", "runtime", "slot", "verb")
 
-    def __init__(self, slot: Slot, asked: str) -> None:
+    def __init__(self, slot: Slot, asked: str, verb: str) -> None:
         self.slot = slot
+        self.verb = verb
         self.asked = asked
         self.id = ""
         self.keep = False
@@ -230,15 +240,38 @@ class _Call:
         return request
 
     def finish(self) -> tuple[int, Headers, bytes]:
-        """Answer and encode. The runtime is taken once: one request never sees two generations."""
+        """Answer and encode."""
         assert self.request is not None
+        runtime = self.take()
+        return self.encode(runtime, runtime.answer(self.request))
+
+    async def later(self, body: bytes, headers: dict[bytes, bytes], limit: int) -> tuple[int, Headers, bytes]:
+        """The answer of a runtime that waits for others; large bodies are read by a thread."""
+        if len(body) > INLINE_BYTES:
+            request = await asyncio.to_thread(self.decode, body, headers, limit)
+        else:
+            request = self.decode(body, headers, limit)
+        runtime = self.take()
+        if not runtime.asynchronous:
+            raise Invalid(f"endpoint {self.slot.name} explains nothing", hint="serve a class with a method explain")
+        return self.encode(runtime, await runtime.answer_later(request, self.verb))
+
+    def take(self) -> Runtime:
+        """The runtime, once: one request never sees two generations."""
         runtime = self.slot.runtime
         if runtime is None:
             raise Unavailable(f"endpoint {self.slot.name} is changing", hint="try again")
         self.runtime = runtime
-        answer = self.answer = runtime.answer(self.request)
+        return runtime
+
+    def encode(self, runtime: Runtime, answer: Answer) -> tuple[int, Headers, bytes]:
+        """The response."""
+        assert self.request is not None
+        self.answer = answer
         version = runtime.version if answer.version is None else str(answer.version)
-        absent = {"features_missing": answer.seen.missing} if answer.seen.missing else None
+        absent: dict[str, object] | None = {"features_missing": answer.seen.missing} if answer.seen.missing else None
+        if answer.seen.failed:
+            absent = {**(absent or {}), "members_failed": list(answer.seen.failed)}
         response = codec.Reply(self.asked, version, self.id, answer.outputs, absent)
         content, json_length = codec.encode(response, self.request)
         if json_length is None:

@@ -1,52 +1,108 @@
-"""Builds the runtime of an endpoint from its row: resolves references, loads models, opens the reader."""
+"""Builds the runtime of an endpoint from its row: resolves references, loads models, starts processes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from mlbox.base.errors import Invalid
 from mlbox.base.names import Ref
 from mlbox.base.suggest import did_you_mean
+from mlbox.serve import ensemble
+from mlbox.serve.asynchronous import AsyncRuntime
 from mlbox.serve.endpoint import Arm, OnlineReader, Runtime
+from mlbox.serve.remote import RemotePredictor
+from mlbox.serve.runtimes.base import runtime_of, seconds_of
+from mlbox.serve.shop import handler_of
 
 if TYPE_CHECKING:
     from mlbox.engine.catalog.tables.endpoints import EndpointRow, ShareRow
     from mlbox.engine.catalog.tables.models import ModelVersion
-    from mlbox.engine.models.service import Models
+    from mlbox.serve.shop import Shop
 
 STATISTICS = ("mean", "min", "max", "median", "std")
 """What IMPUTE may take from the statistics of the training set, with ``$`` before it."""
 
 
-class FeatureReaders(Protocol):
-    """Who opens feature vectors."""
-
-    def reader(self, ref: Ref) -> OnlineReader:
-        """The online reader of a vector; raises ``NotFound``."""
-        ...
-
-
-def build(row: EndpointRow, models: Models, features: FeatureReaders | None) -> Runtime:
-    """A warm runtime. Raises ``NotFound`` or ``Invalid`` when something that it needs is not there."""
-    reader: OnlineReader | None = None
-    if row.vector is not None:
-        if features is None:
-            raise Invalid("there is no feature store in this home", hint="leave ENRICH WITH out")
-        reader = features.reader(Ref(*row.vector))
-    arms = [_arm(row, share, models) for share in row.shares]
-    shadow = _arm(row, row.shadow, models) if row.shadow else None
+def build(row: EndpointRow, shop: Shop) -> Runtime:
+    """A warm runtime. Raises ``NotFound`` or ``Invalid`` when something that it needs is not there, and what the
+    user's code raises when it is loaded."""
+    reader = _reader(row, shop)
+    arms = [_function_arm(row, shop)] if row.function else [_arm(row, share, shop) for share in row.shares]
+    shadow = _arm(row, row.shadow, shop) if row.shadow else None
+    meta = _arm(row, row.meta, shop) if row.meta else None
     _check_impute(row.impute, [*arms, *([shadow] if shadow else [])])
-    runtime = Runtime(row, arms, reader, shadow)
+    if meta is not None:
+        ensemble.check_stack(arms, meta)
+    waits = any(isinstance(arm.predictor, RemotePredictor) for arm in (*arms, shadow, meta) if arm)
+    runtime = (AsyncRuntime if waits else Runtime)(row, arms, reader, shadow, meta)
     runtime.warm()
     return runtime
 
 
-def _arm(row: EndpointRow, share: ShareRow, models: Models) -> Arm:
-    version = models.resolve(Ref(share.project, share.name, share.version))
-    predictor = models.predictor_of(version)
+def starts_processes(row: EndpointRow, shop: Shop) -> bool:
+    """Whether building it starts processes of user code, which a plan does not do."""
+    if row.function is not None:
+        return True
+    return any(not runtime_of(_version(share, shop)).capabilities.in_process for share in row.models)
+
+
+def foresee(row: EndpointRow, shop: Shop) -> list[tuple[str, str]]:
+    """What building it will load, and how, without starting anything; raises for what cannot be served."""
+    _reader(row, shop)
+    found = []
+    if row.function is not None:
+        function = shop.function(row)
+        handler = handler_of(function, None, verb="predict")
+        needs = f", with {', '.join(function.requirements)}" if function.requirements else ""
+        name = f"function {function.project}.{function.name}@{function.version}"
+        found.append((name, f"{handler} of {function.file} in a process of its own{needs}"))
+    for share in row.models:
+        version = _version(share, shop)
+        found.append((f"model {version}", runtime_of(version).foresee(version, shop)))
+    return found
+
+
+def _reader(row: EndpointRow, shop: Shop) -> OnlineReader | None:
+    if row.vector is None:
+        return None
+    if shop.features is None:
+        raise Invalid("there is no feature store in this home", hint="leave ENRICH WITH out")
+    return shop.features.reader(Ref(*row.vector))
+
+
+def _version(share: ShareRow, shop: Shop) -> ModelVersion:
+    return shop.models.resolve(Ref(share.project, share.name, share.version))
+
+
+def _arm(row: EndpointRow, share: ShareRow, shop: Shop) -> Arm:
+    version = _version(share, shop)
+    predictor = runtime_of(version).open(version, row, shop)
     name = version.name if version.project == row.project else f"{version.project}.{version.name}"
     return Arm(name, version.version, predictor, share.weight, _impute(row.impute, version, predictor.features))
+
+
+def _function_arm(row: EndpointRow, shop: Shop) -> Arm:
+    function = shop.function(row)
+    handler = handler_of(function, None, verb="predict")
+    launch = shop.launch(function, handler, row.options.get("parameters") or {})
+    predictor = RemotePredictor(shop.lease(launch, row), (), seconds_of(row))
+    name = function.name if function.project == row.project else f"{function.project}.{function.name}"
+    return Arm(name, function.version, predictor, 1.0, _numbers(row.impute, predictor.features))
+
+
+def _numbers(impute: Mapping[str, Any], features: tuple[str, ...]) -> tuple[tuple[int, float], ...]:
+    """IMPUTE for a function, which has no statistics."""
+    folded = {name.lower(): value for name, value in impute.items()}
+    found = []
+    for index, feature in enumerate(features):
+        value = folded.get(feature.lower(), folded.get("*"))
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise Invalid(f"IMPUTE {feature} = {value!r}: a number is needed, a function has no statistics")
+        found.append((index, float(value)))
+    return tuple(found)
 
 
 def _check_impute(impute: Mapping[str, Any], arms: list[Arm]) -> None:

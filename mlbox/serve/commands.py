@@ -27,6 +27,8 @@ class CreateEndpoint(Command):
     using: Literal["model", "ensemble", "function", "graph", "traffic"] = "model"
     shares: tuple[Share, ...] = ()
     ensemble: Literal["mean", "vote", "weighted", "stack"] | None = None
+    meta: Ref | None = None
+    """The model that a stack ends in."""
     function: Ref | None = None
     graph: str | None = None
     enrich: Ref | None = None

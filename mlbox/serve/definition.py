@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mlbox.base.clock import now
@@ -12,21 +12,23 @@ from mlbox.base.names import check_name
 from mlbox.base.suggest import did_you_mean
 from mlbox.engine.catalog.tables.endpoints import EndpointRow, ShareRow
 from mlbox.serve.commands import CreateEndpoint, Share
+from mlbox.serve.ensemble import POLICIES
 
 if TYPE_CHECKING:
     from mlbox.engine.models.service import Models
+    from mlbox.serve.shop import Shop
 
-OPTIONS = ("timeout_ms",)
+OPTIONS = (*("timeout_ms", "processes", "threads", "start_seconds", "parameters", "on_member_error", "sticky"),)
 """What WITH may hold."""
+
+_COUNTS = {"processes": 64, "threads": 256, "start_seconds": 3600}
 
 
 def check(command: CreateEndpoint) -> None:
     """Raise ``NotExecuted`` for what this version does not serve, ``Invalid`` for values that make no sense."""
     check_name(command.ref.name, "endpoint name")
     refused = {
-        "USING FUNCTION": command.using == "function",
         "USING GRAPH": command.using == "graph",
-        "USING ENSEMBLE STACK": command.ensemble == "stack",
         "PREPROCESS": command.preprocess is not None,
         "POSTPROCESS": command.postprocess is not None,
         "PATH": command.path is not None,
@@ -36,20 +38,45 @@ def check(command: CreateEndpoint) -> None:
     for clause, asked in refused.items():
         if asked:
             raise NotExecuted(f"CREATE ENDPOINT … {clause} is not run by this version", hint="leave the clause out")
-    if not command.shares:
+    if not command.shares and command.function is None:
         raise Invalid("an endpoint needs a model", hint="USING MODEL m@champion")
-    for name in command.options:
-        if name not in (*OPTIONS, "workers", "batch"):
-            raise Invalid(f"there is no option {name!r}", hint=did_you_mean(name, OPTIONS))
-    limit = command.options.get("timeout_ms")
-    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float) or limit <= 0):
-        raise Invalid(f"timeout_ms = {limit!r}: a positive number of milliseconds is needed")
+    if (command.ensemble == "stack") != (command.meta is not None):
+        raise Invalid("a stack needs the model that it ends in", hint="USING ENSEMBLE STACK (m@1, n@2) BY meta@1")
+    check_options(command)
     if not 0 <= command.log_percent <= 100:
         raise Invalid(f"LOG {command.log_percent:g}%: between 0 and 100")
 
 
-def row_of(command: CreateEndpoint, models: Models, existing: EndpointRow | None) -> EndpointRow:
-    """The row; raises ``NotFound`` for a model that is not there."""
+def check_options(command: CreateEndpoint) -> None:
+    """Raise ``Invalid`` for what WITH may not hold."""
+    options = command.options
+    for name in options:
+        if name not in (*OPTIONS, "workers", "batch"):
+            raise Invalid(f"there is no option {name!r}", hint=did_you_mean(name, OPTIONS))
+    limit = options.get("timeout_ms")
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float) or limit <= 0):
+        raise Invalid(f"timeout_ms = {limit!r}: a positive number of milliseconds is needed")
+    for name, most in _COUNTS.items():
+        value = options.get(name, 1)
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+            raise Invalid(f"{name} = {value!r}: a whole number from 1 to {most} is needed")
+    policy = options.get("on_member_error", POLICIES[0])
+    if policy not in POLICIES:
+        raise Invalid(f"on_member_error = {policy!r}", hint=f"one of {', '.join(POLICIES)}")
+    if "on_member_error" in options and command.using != "ensemble":
+        raise Invalid("on_member_error belongs to an ensemble", hint="leave it out")
+    if "sticky" in options and command.using != "traffic":
+        raise Invalid("sticky belongs to TRAFFIC: there is nothing to choose here", hint="leave it out")
+    if not isinstance(options.get("sticky", ""), str):
+        raise Invalid(f"sticky = {options['sticky']!r}: the name of an input, or request_id, is needed")
+    if not isinstance(options.get("parameters", {}), Mapping):
+        raise Invalid("parameters are a struct", hint="WITH (parameters = {'threshold': 0.5})")
+
+
+def row_of(command: CreateEndpoint, shop: Shop, existing: EndpointRow | None) -> EndpointRow:
+    """The row; raises ``NotFound`` for a model or function that is not there."""
+    models = shop.models
+    function = shop.functions.require(command.function) if command.function is not None else None
     ensemble = (command.ensemble or "mean") if command.using == "ensemble" else None
     return EndpointRow(
         id=new_id(),
@@ -64,6 +91,8 @@ def row_of(command: CreateEndpoint, models: Models, existing: EndpointRow | None
         log_percent=command.log_percent,
         options={name: value for name, value in command.options.items() if name in OPTIONS},
         comment=command.comment,
+        function=(function.project, function.name, function.version) if function else None,
+        meta=_share(Share(command.meta), models) if command.meta else None,
         created_at=existing.created_at if existing else now(),
         changed_at=now(),
     )

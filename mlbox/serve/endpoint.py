@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import msgspec
 
-from mlbox.base.errors import Invalid
+from mlbox.base.errors import Invalid, MlboxError
 from mlbox.base.suggest import nearest
+from mlbox.serve import ensemble
 from mlbox.serve.codec import Request
+from mlbox.serve.sticky import Sticky
 from mlbox.serve.tensors import Column, missing, of_sql
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from mlbox.engine.catalog.tables.endpoints import EndpointRow
-    from mlbox.engine.models.sessions import Output, Predictor
+    from mlbox.engine.models.sessions import Output
 
 
 class OnlineReader(Protocol):
@@ -62,7 +64,8 @@ class Arm:
 
     model: str
     version: int
-    predictor: Predictor
+    predictor: Any
+    """A ``Predictor``, or a ``RemotePredictor`` that is asked over a socket."""
     weight: float = 1.0
     impute: tuple[tuple[int, float], ...] = ()
     keys: tuple[str, ...] = field(init=False)
@@ -86,6 +89,8 @@ class Seen(msgspec.Struct, gc=False):
     names: tuple[str, ...]
     values: Any
     missing: list[str]
+    failed: tuple[str, ...] = ()
+    """Members of an ensemble that have not answered."""
 
 
 class Answer(msgspec.Struct, gc=False):
@@ -98,8 +103,19 @@ class Answer(msgspec.Struct, gc=False):
     seen: Seen
 
 
+@dataclass(frozen=True, slots=True)
+class Shaping:
+    """What is done to a request before its features are looked up, and to the answer."""
+
+    before: Callable[[Request], Request] | None = None
+    after: Callable[[Answer, Request], Answer] | None = None
+
+
 class Runtime:
     """One generation of an endpoint; a change builds another one beside it."""
+
+    asynchronous: ClassVar[bool] = False
+    """Whether it is asked with ``answer_later``, since it waits for others."""
 
     def __init__(
         self,
@@ -107,14 +123,21 @@ class Runtime:
         arms: Sequence[Arm],
         reader: OnlineReader | None = None,
         shadow: Arm | None = None,
+        meta: Arm | None = None,
+        shaping: Shaping | None = None,
     ) -> None:
         self.row = row
         self.arms = tuple(arms)
         self.shadow = shadow
+        self.meta = meta
+        shaping = shaping or Shaping()
+        self._before, self._after = shaping.before, shaping.after
+        self._sticky = Sticky.of(row, [arm.weight for arm in self.arms])
         self.reader = reader
         self.entities = tuple(reader.entities) if reader else ()
         types = reader.entity_types if reader else {}
         self._entities = tuple((name.lower(), name, of_sql(types.get(name, "VARCHAR"))) for name in self.entities)
+        self._entity_keys = frozenset(key for key, _, _ in self._entities)
         self._enriched = {name.lower(): name for name in reader.features} if reader else {}
         self._combine = row.ensemble
         self.needs = self._needs()
@@ -130,29 +153,51 @@ class Runtime:
             for index, name in enumerate(arm.predictor.features):
                 datatype = arm.predictor.input_of(index).datatype
                 required = name.lower() not in self._enriched and arm is not self.shadow
+                required = required and name not in arm.predictor.optional
                 needs.setdefault(name.lower(), Need(name, datatype, required))
         return tuple(sorted(needs.values(), key=lambda need: not need.required))
 
     def warm(self) -> None:
         """Run every model once, so that the first request does not pay for first allocations."""
-        for arm in (*self.arms, *([self.shadow] if self.shadow else [])):
-            predictor = arm.predictor
-            values = [[""] if predictor.input_of(index).element == "string" else [0] for index in range(len(arm.keys))]
-            predictor.run(values, 1)
+        for arm in (*self.arms, *(each for each in (self.shadow, self.meta) if each)):
+            self.warm_arm(arm)
+
+    @staticmethod
+    def warm_arm(arm: Arm) -> None:
+        """Run a model once."""
+        predictor = arm.predictor
+        values = [[""] if predictor.input_of(index).element == "string" else [0] for index in range(len(arm.keys))]
+        predictor.run(values, 1)
 
     def answer(self, request: Request) -> Answer:
         """Predict; raises ``Invalid`` that names what is missing or wrong."""
+        if self._before is not None:
+            request = self._before(request)
         enriched = self._enrich(request)
         if self._combine is not None:
-            return self._ensemble(request, enriched)
-        arm = self.arms[0] if len(self.arms) == 1 else self._draw()
-        return self._arm(arm, request, enriched)
+            answer = self._ensemble(request, enriched)
+        else:
+            arm = self.arms[0] if len(self.arms) == 1 else self._draw(request)
+            answer = self._arm(arm, request, enriched)
+        return answer if self._after is None else self._after(answer, request)
+
+    async def answer_later(self, request: Request, verb: str = "predict") -> Answer:
+        """The same for a runtime that waits for others; ``verb`` is predict or explain."""
+        raise NotImplementedError
 
     def answer_shadow(self, request: Request) -> Answer | None:
         """What the shadow model says to the same request."""
+        if self._before is not None:
+            request = self._before(request)
         return self._arm(self.shadow, request, self._enrich(request)) if self.shadow else None
 
-    def _draw(self) -> Arm:
+    async def answer_shadow_later(self, request: Request) -> Answer | None:
+        """The same for a runtime that waits for others."""
+        return self.answer_shadow(request)
+
+    def _draw(self, request: Request) -> Arm:
+        if self._sticky is not None:
+            return self.arms[self._sticky.choose(request)]
         return random.choices(self.arms, [arm.weight for arm in self.arms])[0]
 
     def _enrich(self, request: Request) -> Mapping[str, Sequence[Any]]:
@@ -190,7 +235,7 @@ class Runtime:
             columns = self._columns(arm, request, enriched)
             seen = _impute_columns(arm, columns)
             output = predictor.run(columns, rows)
-        return Answer(arm.model, arm.version, output.prediction, _named(output), seen)
+        return Answer(arm.model, arm.version, output.prediction, named(output), seen)
 
     def _sent_matrix(self, arm: Arm, request: Request) -> Any:
         """The one tensor of all features, when the request has that instead of a tensor for each."""
@@ -227,28 +272,32 @@ class Runtime:
         return columns
 
     def _ensemble(self, request: Request, enriched: Mapping[str, Sequence[Any]]) -> Answer:
-        import numpy as np
+        answers: list[Answer | MlboxError] = []
+        for arm in self.arms:
+            try:
+                answers.append(self._arm(arm, request, enriched))
+            except MlboxError as error:
+                answers.append(error)
+        arms, said, failed = ensemble.present(self.row, self.arms, answers)
+        if self.meta is None:
+            return self._joined(arms, said, failed, ensemble.combine(str(self._combine), arms, said))
+        predictor = self.meta.predictor
+        columns = ensemble.member_columns(arms, said, predictor.features)
+        output = predictor.run([columns[name] for name in predictor.features], request.rows)
+        return self._joined(arms, said, failed, output.prediction)
 
-        answers = [self._arm(arm, request, enriched) for arm in self.arms]
-        votes = np.stack([answer.prediction for answer in answers])
-        weights = np.array([arm.weight for arm in self.arms])
-        mean = votes.mean(axis=0)
-        if self._combine == "weighted":
-            prediction = weights @ votes / weights.sum()
-        elif self._combine == "vote" and all(arm.predictor.classifies for arm in self.arms):
-            share = (votes >= 0.5).mean(axis=0)
-            prediction = np.where(share == 0.5, mean >= 0.5, share > 0.5).astype(np.float64)
-        else:
-            prediction = mean
-        members = {arm.label: answer.prediction for arm, answer in zip(self.arms, answers, strict=True)}
-        absent = sorted({name for answer in answers for name in answer.seen.missing})
-        first = answers[0].seen
+    @staticmethod
+    def _joined(arms: Sequence[Arm], said: Sequence[Answer], failed: Sequence[str], prediction: Any) -> Answer:
+        """The answer of all members, with what each has said."""
+        members = {arm.label: answer.prediction for arm, answer in zip(arms, said, strict=True)}
+        absent = sorted({name for answer in said for name in answer.seen.missing})
+        first = said[0].seen
         return Answer(
             "+".join(members),
             None,
             prediction,
             {"prediction": prediction, **members},
-            Seen(first.names, first.values, absent),
+            Seen(first.names, first.values, absent, tuple(failed)),
         )
 
 
@@ -256,10 +305,11 @@ def _wrong_type(column: Column, wanted: str) -> Invalid:
     return Invalid(f"input {column.name!r} has datatype {column.datatype.name}, the endpoint takes {wanted}")
 
 
-def _named(output: Output) -> dict[str, Any]:
-    named = {"prediction": output.prediction, **output.outputs}
-    named["prediction"] = output.prediction
-    return named
+def named(output: Output) -> dict[str, Any]:
+    """Outputs by name, the prediction first."""
+    found = {"prediction": output.prediction, **output.outputs}
+    found["prediction"] = output.prediction
+    return found
 
 
 def _impute_matrix(arm: Arm, matrix: Any) -> Seen:
@@ -276,6 +326,23 @@ def _impute_matrix(arm: Arm, matrix: Any) -> Seen:
     for index, value in arm.impute:
         matrix[gaps[:, index], index] = value
     return Seen(names, matrix, absent)
+
+
+def columns_seen(arm: Arm, names: Sequence[str], columns: list[Any]) -> Seen:
+    """Fill gaps in place, as IMPUTE says; columns of numbers are what is recorded."""
+    fill = {arm.predictor.features[index]: value for index, value in arm.impute}
+    absent: list[str] = []
+    numeric: list[int] = []
+    for index, (name, values) in enumerate(zip(names, columns, strict=True)):
+        if getattr(values, "ndim", 1) != 1:
+            continue
+        if any(missing(value) for value in values):
+            absent.append(name)
+            if name in fill:
+                columns[index] = [fill[name] if missing(value) else value for value in values]
+        if not any(isinstance(value, str) for value in columns[index]):
+            numeric.append(index)
+    return Seen(tuple(names[index] for index in numeric), [columns[index] for index in numeric], absent)
 
 
 def _impute_columns(arm: Arm, columns: list[Any]) -> Seen:

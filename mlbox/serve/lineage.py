@@ -18,8 +18,12 @@ def edges(runtime: Runtime) -> list[Edge]:
     """From the model versions that answer and the vector that enriches; and to the log of its predictions."""
     row, moment = runtime.row, now()
     to = f"{row.project}.{row.name}"
-    arms = [(arm, "SHADOW" if arm is runtime.shadow else "USING") for arm in (*runtime.arms, runtime.shadow) if arm]
+    arms = [] if row.function or row.graph else [(arm, "USING") for arm in runtime.arms]
+    arms += [(arm, how) for arm, how in ((runtime.meta, "BY"), (runtime.shadow, "SHADOW")) if arm]
     sources = [("model", arm.label if "." in arm.model else f"{row.project}.{arm.label}", how) for arm, how in arms]
+    if row.function is not None:
+        project, name, version = row.function
+        sources.append(("function", f"{project}.{name}@{version}", "USING"))
     if row.vector is not None:
         sources.append(("feature vector", f"{row.vector[0]}.{row.vector[1]}", "ENRICH WITH"))
     found = [Edge(row.project, kind, ref, "endpoint", to, moment, how) for kind, ref, how in sources]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mlbox.serve.remote import RemotePredictor
 from mlbox.serve.tensors import DATATYPES
 
 if TYPE_CHECKING:
@@ -31,10 +32,16 @@ def model_metadata(slot: Slot, runtime: Runtime) -> dict[str, Any]:
     return {
         "name": slot.name,
         "versions": sorted({str(arm.version) for arm in runtime.arms}),
-        "platform": "onnx",
+        "platform": _platform(runtime),
         "inputs": inputs,
         "outputs": _outputs(runtime),
     }
+
+
+def _platform(runtime: Runtime) -> str:
+    if runtime.row.serving in ("function", "graph"):
+        return f"mlbox_{runtime.row.serving}"
+    return "python" if any(isinstance(arm.predictor, RemotePredictor) for arm in runtime.arms) else "onnx"
 
 
 def _outputs(runtime: Runtime) -> list[dict[str, Any]]:
@@ -42,6 +49,8 @@ def _outputs(runtime: Runtime) -> list[dict[str, Any]]:
     if runtime.row.ensemble is not None:
         return outputs + [{"name": arm.label, "datatype": "FP64", "shape": [-1]} for arm in runtime.arms]
     predictor = runtime.arms[0].predictor
+    if isinstance(predictor, RemotePredictor):
+        return outputs
     for name, tensor in zip(predictor.output_names, predictor.outputs, strict=True):
         if name != "prediction":
             outputs.append({"name": name, "datatype": _datatype(tensor), "shape": _shape(tensor)})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -18,12 +19,17 @@ from mlbox.base.suggest import did_you_mean
 from mlbox.engine.catalog import dependants
 from mlbox.engine.catalog.tables import endpoints, projects
 from mlbox.engine.catalog.tables.endpoints import EndpointRow
+from mlbox.engine.runs.functions import Functions
+from mlbox.engine.security.secrets import Secrets
 from mlbox.serve import definition, lineage
 from mlbox.serve.asgi import InferenceApp
-from mlbox.serve.assemble import FeatureReaders, build
+from mlbox.serve.assemble import build, foresee, starts_processes
 from mlbox.serve.commands import AlterEndpoint, CreateEndpoint, DropEndpoint
 from mlbox.serve.directory import Directory, Slot
+from mlbox.serve.python.launch import Places
+from mlbox.serve.python.leases import Pools
 from mlbox.serve.record import Recorder, Statistics
+from mlbox.serve.shop import FeatureReaders, Shop
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -31,6 +37,7 @@ if TYPE_CHECKING:
     from mlbox.engine.catalog.database import Catalog
     from mlbox.engine.models.service import Models
     from mlbox.serve.endpoint import Runtime
+    from mlbox.serve.python.launch import Launch
 
 
 class Endpoints:
@@ -52,8 +59,17 @@ class Endpoints:
     ) -> None:
         self._catalog = catalog
         self._models = models
-        self._features = features
         self._bus = bus
+        secrets = Secrets(catalog)
+        self.pools = Pools(Places(catalog.home, settings), self._tell_process)
+        self._shop = Shop(
+            catalog=catalog,
+            models=models,
+            features=features,
+            functions=Functions(catalog, models.artifacts, secrets),
+            secrets=secrets,
+            pools=self.pools,
+        )
         self._directory = Directory()
         self._recorder = Recorder(catalog, settings.log_flush_ms / 1000, settings.log_buffer_rows, self._tell_dropped)
         self.asgi = InferenceApp(self._directory, self._recorder, self.ensure, settings.max_request_mb << 20, version)
@@ -74,10 +90,22 @@ class Endpoints:
         for row in rows:
             self._directory.put(Slot(row))
         self._recorder.start()
+        threading.Thread(target=self._begin_processes, name="endpoints", daemon=True).start()
+
+    def _begin_processes(self) -> None:
+        """Endpoints whose code takes its time to load do not wait for the first request."""
+        for slot in self._directory.slots():
+            try:
+                if slot.row.state == "ready" and starts_processes(slot.row, self._shop):
+                    self.ensure(slot)
+            except MlboxError as error:
+                told = {"error": error.message}
+                self._bus.publish(Event("endpoint.failed", slot.row.project, slot.row.name, told))
 
     def stop(self) -> None:
-        """Finish what runs in threads and write the rest of the prediction log."""
+        """Finish what runs in threads, end the processes, and write the rest of the prediction log."""
         self.asgi.close()
+        self.pools.close()
         self._recorder.stop()
 
     def flush(self) -> None:
@@ -110,7 +138,7 @@ class Endpoints:
         """The runtime of a slot, built when there is none yet."""
         with slot.lock:
             if slot.runtime is None:
-                slot.runtime = build(slot.row, self._models, self._features)
+                slot.runtime = build(slot.row, self._shop)
             return slot.runtime
 
     def plan_create(self, command: CreateEndpoint, caller: Caller) -> Plan:
@@ -127,16 +155,24 @@ class Endpoints:
                 f"endpoint {ref} exists already",
                 hint="CREATE OR REPLACE ENDPOINT, ALTER ENDPOINT … USING MODEL, or IF NOT EXISTS",
             )
-        row = definition.row_of(command, self._models, existing)
-        runtime = build(row, self._models, self._features)
-        action = "replace" if existing else "create"
-        return Plan((Step(action, str(ref), _describe(runtime)),), {"row": row, "runtime": runtime})
+        row = definition.row_of(command, self._shop, existing)
+        return self._planned("replace" if existing else "create", ref, row)
+
+    def _planned(self, action: str, ref: Ref, row: EndpointRow) -> Plan:
+        """What is computed here is built, so that what would fail at the first request fails now; user code is only
+        looked for: its process starts when the plan is carried out, before anything is written."""
+        if not starts_processes(row, self._shop):
+            runtime = build(row, self._shop)
+            return Plan((Step(action, str(ref), _describe(runtime)),), {"row": row, "runtime": runtime})
+        steps = [Step("read", *what) for what in foresee(row, self._shop)]
+        return Plan((*steps, Step(action, str(ref))), {"row": row})
 
     def create(self, command: CreateEndpoint, plan: Plan, caller: Caller) -> Result:
         """Make it answer."""
         if plan.resolved.get("exists"):
             return Result(f"endpoint {command.ref} exists already")
         row: EndpointRow = plan.resolved["row"]
+        built = plan.resolved.get("runtime") or build(row, self._shop)
 
         def write(cursor: DuckDBPyConnection) -> None:
             existing = endpoints.get(cursor, row.project, row.name)
@@ -146,7 +182,7 @@ class Endpoints:
                 endpoints.replace(cursor, existing.id, row)
             else:
                 endpoints.insert(cursor, row)
-            lineage.record(cursor, plan.resolved["runtime"])
+            lineage.record(cursor, built)
 
         self._catalog.write(write)
         runtime = self._install(row)
@@ -163,7 +199,7 @@ class Endpoints:
             self._directory.put(slot)
             return runtime
         with slot.lock:
-            runtime = build(row, self._models, self._features)
+            runtime = build(row, self._shop)
             slot.row, slot.runtime = row, runtime
             slot.swaps += 1
         return runtime
@@ -178,13 +214,18 @@ class Endpoints:
             shares=definition.shares_of(command.shares, self._models, traffic=len(command.shares) > 1),
             serving="model" if len(command.shares) == 1 else "traffic",
             ensemble=None,
+            function=None,
+            graph=None,
+            meta=None,
         )
-        runtime = build(changed, self._models, self._features)
-        return Plan((Step("replace", str(command.ref), _describe(runtime)),), {"row": changed, "runtime": runtime})
+        return self._planned("replace", command.ref, changed)
 
     def alter(self, command: AlterEndpoint, plan: Plan, caller: Caller) -> Result:
         """Switch in one step; no request fails on it."""
         planned: EndpointRow = plan.resolved["row"]
+        built: Runtime | None = plan.resolved.get("runtime")
+        if command.state is None and built is None:
+            built = build(planned, self._shop)
 
         def write(cursor: DuckDBPyConnection) -> EndpointRow:
             current = endpoints.get(cursor, planned.project, planned.name)
@@ -194,8 +235,10 @@ class Endpoints:
             if command.state is not None:
                 changed = replace(changed, state="suspended" if command.state == "suspend" else "ready")
             else:
-                changed = replace(changed, shares=planned.shares, serving=planned.serving, ensemble=planned.ensemble)
-                lineage.record(cursor, plan.resolved["runtime"])
+                answers = ("shares", "serving", "ensemble", "function", "graph", "meta")
+                changed = replace(changed, **{name: getattr(planned, name) for name in answers})
+                assert built is not None
+                lineage.record(cursor, built)
             endpoints.replace(cursor, current.id, changed)
             return changed
 
@@ -275,7 +318,7 @@ class Endpoints:
                 continue
             try:
                 with slot.lock:
-                    slot.runtime = build(slot.row, self._models, self._features)
+                    slot.runtime = build(slot.row, self._shop)
                     slot.swaps += 1
                 runtime = slot.runtime
                 self._catalog.submit(partial(lineage.record, runtime=runtime))
@@ -284,6 +327,9 @@ class Endpoints:
             except MlboxError as error:
                 told = {"error": error.message}
                 self._bus.publish(Event("endpoint.failed", slot.row.project, slot.row.name, told))
+
+    def _tell_process(self, kind: str, launch: Launch, details: Mapping[str, Any]) -> None:
+        self._bus.publish(Event(kind, launch.project, launch.name, dict(details)))
 
     def _tell_dropped(self, project: str, endpoint: str, reason: str) -> None:
         self._bus.publish(Event("endpoint.dropping", project, endpoint, {"reason": reason}))

@@ -34,9 +34,7 @@ EXAMPLES = {
     "CREATE MODEL": {"OPTIONS (..) AS SELECT": "CREATE MODEL n OPTIONS (type = 'linear') AS SELECT 1"},
     "ALTER MODEL": {clause: f"ALTER MODEL m {text}" for clause, text in RENAMED.items()},
     "CREATE ENDPOINT": {
-        "USING FUNCTION": "CREATE ENDPOINT e USING FUNCTION f",
         "USING GRAPH": "CREATE ENDPOINT e USING GRAPH 'file'",
-        "USING ENSEMBLE STACK": "CREATE ENDPOINT e USING ENSEMBLE STACK (m, n)",
         "PREPROCESS": f"{ENDPOINT} PREPROCESS (x + 1)",
         "POSTPROCESS": f"{ENDPOINT} POSTPROCESS (x + 1)",
         "PATH": f"{ENDPOINT} PATH '/x'",

@@ -36,7 +36,7 @@ class Models:
 
     def __init__(self, *, catalog: Catalog, artifacts: ArtifactStore, bus: Bus) -> None:
         self._catalog = catalog
-        self._artifacts = artifacts
+        self.artifacts = artifacts
         self._bus = bus
         self.sessions = Sessions(artifacts)
         self._lock = threading.Lock()
@@ -96,7 +96,7 @@ class Models:
         with self._lock:
             if key in self._linear:
                 return self._linear[key]
-        found = linear_of(self._artifacts.read(version.digest), self.predictor_of(version))
+        found = linear_of(self.artifacts.read(version.digest), self.predictor_of(version))
         with self._lock:
             self._linear[key] = found
         return found
@@ -131,11 +131,11 @@ class Models:
         if command.path is not None:
             return sources.from_file(command.path, command.base_folder)
         if command.run is not None:
-            return sources.from_run(cursor, self._artifacts, command.ref.project, command.run, command.artifact)
+            return sources.from_run(cursor, self.artifacts, command.ref.project, command.run, command.artifact)
         if command.artifact_id is not None:
-            return sources.from_artifact(cursor, self._artifacts, command.artifact_id)
+            return sources.from_artifact(cursor, self.artifacts, command.artifact_id)
         assert command.model is not None
-        return sources.from_version(registry.resolve(cursor, command.model), self._artifacts)
+        return sources.from_version(registry.resolve(cursor, command.model), self.artifacts)
 
     def _draft(self, command: CreateModel, source: sources.Source) -> ModelVersion:
         """The version without its identity; raises ``Invalid`` when the model cannot be loaded or fed."""
@@ -180,7 +180,7 @@ class Models:
         if "exists" in plan.resolved:
             return Result(f"model {command.ref.at(None)} exists already")
         source: sources.Source = plan.resolved["source"]
-        blob = self._artifacts.put_bytes(source.content)
+        blob = self.artifacts.put_bytes(source.content)
         draft = replace(plan.resolved["draft"], digest=blob.digest)
         done = self._catalog.write(lambda cursor: registry.register(cursor, draft, source, command.alias, caller.user))
         self._forget()

@@ -115,6 +115,9 @@ class Sessions:
 class Predictor:
     """A session with the feature and output names of a model version."""
 
+    optional: frozenset[str] = frozenset()
+    """Features that need not be given: none."""
+
     def __init__(self, session: OnnxSession, features: Sequence[str] = (), outputs: Sequence[str] = ()) -> None:
         import numpy
 

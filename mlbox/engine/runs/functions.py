@@ -148,8 +148,14 @@ def handlers_of(row: FunctionRow) -> dict[str, HandlerInfo]:
     return found
 
 
+def classes_of(row: FunctionRow) -> dict[str, tuple[str, ...]]:
+    """Methods of the classes of a function's file, by the class's name."""
+    return {body["name"]: tuple(body["methods"]) for body in row.definition.get("classes", ())}
+
+
 def _row(command: CreateFunction, source: Source) -> FunctionRow:
-    handler = source.handler(command.handler)
+    served = next((entry for entry in source.classes if entry.name == command.handler), None)
+    handler = source.handler(command.handler) if served is None else None
     definition = {
         "image": command.image,
         "resources": plain(asdict(command.resources)),
@@ -162,6 +168,7 @@ def _row(command: CreateFunction, source: Source) -> FunctionRow:
         "python": source.python,
         **({"revision": source.revision} if source.revision else {}),
         "signatures": [plain(asdict(info)) for info in source.handlers],
+        **({"classes": [plain(asdict(info)) for info in source.classes]} if source.classes else {}),
     }
     return FunctionRow(
         project=command.ref.project,
@@ -169,7 +176,7 @@ def _row(command: CreateFunction, source: Source) -> FunctionRow:
         version=0,
         source=command.source,
         file=source.file,
-        handler=handler.name if handler else None,
+        handler=handler.name if handler else served.name if served else None,
         handlers=tuple(info.name for info in source.handlers),
         runtime=command.runtime.lower(),
         requirements=command.requirements or source.requirements,

@@ -19,7 +19,7 @@ from mlbox.engine.runs.commands import RunSource, StartRun
 from mlbox.engine.runs.engines import Engines
 from mlbox.engine.runs.executors.base import Foreseeing, Wish
 from mlbox.engine.runs.frames import Frames, FrameSource
-from mlbox.engine.runs.functions import Functions, handlers_of
+from mlbox.engine.runs.functions import Functions, classes_of, handlers_of
 from mlbox.engine.runs.lifecycle import PENDING
 from mlbox.engine.runs.requests import dump_source, dump_sweep, load_resources, plain
 from mlbox.engine.runs.search import check_stop
@@ -190,6 +190,11 @@ def _handler(function: FunctionRow, wanted: str | None) -> HandlerInfo | None:
     name = wanted or function.handler
     if name is None:
         return None
+    if name in classes_of(function):
+        raise Invalid(
+            f"{name} of function {function.name!r} is a class: it answers requests and is not run",
+            hint=f"CREATE ENDPOINT e USING FUNCTION {function.name}",
+        )
     if name not in known:
         hint = did_you_mean(name, known) or f"{function.file} has no functions: it runs as a script"
         raise NotFound(f"function {function.name!r} has no handler {name!r}", hint=hint)

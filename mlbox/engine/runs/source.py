@@ -77,6 +77,15 @@ class HandlerInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class ClassInfo:
+    """A public class of the file, with its public methods."""
+
+    name: str
+    line: int
+    methods: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """What was found at a path: ``root`` is a file or a folder, ``file`` the name of the file with the handlers."""
 
@@ -93,6 +102,8 @@ class Source:
     """The commit, where it comes from a repository."""
     scratch: Any = field(default=None, compare=False, repr=False)
     """What keeps fetched files until they are stored."""
+    classes: tuple[ClassInfo, ...] = ()
+    """Public classes of the file: they serve, they are not run."""
 
     def handler(self, name: str | None) -> HandlerInfo | None:
         """The handler called ``name``, or the default one; None when the file is a script without functions.
@@ -101,7 +112,8 @@ class Source:
         if name:
             if name in by_name:
                 return by_name[name]
-            raise NotFound(f"{self.file} has no handler {name!r}", hint=did_you_mean(name, by_name, kind="handler"))
+            named = {*by_name, *(entry.name for entry in self.classes)}
+            raise NotFound(f"{self.file} has no handler {name!r}", hint=did_you_mean(name, named, kind="handler"))
         if not by_name:
             return None
         chosen = default_handler(list(by_name))
@@ -162,7 +174,8 @@ def read_source(path: Path, main_file: str | None = None) -> Source:
     if path.is_dir():
         requirements = requirements or _of_folder(path)
     name = main.relative_to(path).as_posix() if path.is_dir() else main.name
-    return Source(path, name, tuple(_handlers(tree)), requirements, python_version, _digest(path))
+    found = tuple(_handlers(tree))
+    return Source(path, name, found, requirements, python_version, _digest(path), classes=tuple(_classes(tree)))
 
 
 def _of_folder(folder: Path) -> tuple[str, ...]:
@@ -225,6 +238,14 @@ def _handlers(tree: ast.Module) -> Iterator[HandlerInfo]:
                 doc=ast.get_docstring(node),
                 accepts_any=node.args.kwarg is not None,
             )
+
+
+def _classes(tree: ast.Module) -> Iterator[ClassInfo]:
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+            methods = [entry.name for entry in node.body if isinstance(entry, kinds)]
+            yield ClassInfo(node.name, node.lineno, tuple(name for name in methods if not name.startswith("_")))
 
 
 def _parameters(arguments: ast.arguments) -> Iterator[Parameter]:

@@ -31,7 +31,12 @@ def _using(cursor: Cursor, clause: str) -> Mapping[str, Any]:
         return {"using": "graph", "graph": text(cursor, "USING GRAPH")}
     hint = "for example USING ENSEMBLE MEAN (m@1, n@champion)"
     ensemble = one_of(cursor, "USING ENSEMBLE", ("MEAN", "VOTE", "WEIGHTED", "STACK"), hint).lower()
-    return {"using": "ensemble", "ensemble": ensemble, "shares": _ensemble(cursor, ensemble)}
+    shares = _ensemble(cursor, ensemble)
+    meta = None
+    if ensemble == "stack":
+        cursor.expect("BY", hint="name the model that the stack ends in: STACK (m@1, n@2) BY meta@1")
+        meta = reference(cursor, "model", version=True)
+    return {"using": "ensemble", "ensemble": ensemble, "shares": shares, "meta": meta}
 
 
 def _ensemble(cursor: Cursor, ensemble: str) -> tuple[Share, ...]:
@@ -180,7 +185,8 @@ def _print_serving(command: CreateEndpoint, write: Writer) -> str:
         models = [
             write.ref(share.model) + (f" WEIGHT {share.weight!r}" if weighted else "") for share in command.shares
         ]
-        return f"USING ENSEMBLE {command.ensemble.upper()} ({', '.join(models)})"
+        last = f" BY {write.ref(command.meta)}" if command.meta else ""
+        return f"USING ENSEMBLE {command.ensemble.upper()} ({', '.join(models)}){last}"
     if command.using == "model":
         return f"USING MODEL {write.ref(command.shares[0].model)}"
     return _print_traffic(command.shares, write)
@@ -205,21 +211,26 @@ statement(
         name="CREATE ENDPOINT",
         summary="Serve a model, an ensemble, a function or a graph over HTTP.",
         syntax="""CREATE [OR REPLACE] ENDPOINT [IF NOT EXISTS] name
-    {USING MODEL model[@version] | USING ENSEMBLE {MEAN | VOTE | WEIGHTED | STACK} (model[@version] [WEIGHT number], ..)
+    {USING MODEL model[@version] | USING ENSEMBLE {MEAN | VOTE | WEIGHTED} (model[@version] [WEIGHT number], ..)
+     | USING ENSEMBLE STACK (model[@version], ..) BY model[@version]
      | USING FUNCTION function[@version] | USING GRAPH 'file' | TRAFFIC (model[@version] n%, ..)}
     [ENRICH WITH [FEATURE VECTOR] vector [IMPUTE (feature = value, ..)]] [SHADOW model[@version]]
     [PREPROCESS (expression)] [POSTPROCESS (expression)] [PATH '/path'] [LOG {ALL | NONE | n%}]
-    [WITH ({workers = n | timeout_ms = n | batch = n}, ..)] [COMMENT 'text']""",
+    [WITH ({timeout_ms = n | processes = n | threads = n | start_seconds = n | parameters = {'name': value, ..}
+     | sticky = 'input' | on_member_error = fail | on_member_error = skip | workers = n | batch = n}, ..)]
+    [COMMENT 'text']""",
         examples=(
             "CREATE ENDPOINT score USING MODEL m@champion ENRICH WITH FEATURE VECTOR v SHADOW m@challenger LOG 10%",
             "CREATE ENDPOINT both USING ENSEMBLE WEIGHTED (m@1 WEIGHT 0.7, n@champion WEIGHT 0.3) WITH (workers = 4)",
-            "CREATE ENDPOINT ab TRAFFIC (m@1 90%, m@2 10%)",
+            "CREATE ENDPOINT ab TRAFFIC (m@1 90%, m@2 10%) WITH (sticky = 'customer')",
+            "CREATE ENDPOINT rules USING FUNCTION score WITH (processes = 2, timeout_ms = 500)",
+            "CREATE ENDPOINT stacked USING ENSEMBLE STACK (m@1, n@2) BY meta@1 WITH (on_member_error = fail)",
         ),
         starts=(("CREATE", "ENDPOINT"),),
         parse=_create,
         prints={CreateEndpoint: _print},
         later=(
-            *("USING FUNCTION", "USING GRAPH", "USING ENSEMBLE STACK", "PREPROCESS", "POSTPROCESS", "PATH"),
+            *("USING GRAPH", "PREPROCESS", "POSTPROCESS", "PATH"),
             *("WITH (workers) above 1", "WITH (batch)"),
         ),
     )

@@ -508,6 +508,9 @@ CREATE ENDPOINT e USING m@champion
 CREATE ENDPOINT e USING ENSEMBLE (m@1, m@2)
 -- error 1:34 USING ENSEMBLE: expected MEAN, VOTE, WEIGHTED or STACK, found ( | for example USING ENSEMBLE MEAN (m@1, n@champion)
 
+CREATE ENDPOINT e USING ENSEMBLE STACK (m@1, n)
+-- error 1:48 expected BY, found the end | name the model that the stack ends in: STACK (m@1, n@2) BY meta@1
+
 CREATE ENDPOINT e USING ENSEMBLE MEAN (m@1 WEIGHT 2, n)
 -- error 1:44 an ensemble of kind MEAN has no weights | write ENSEMBLE WEIGHTED
 

@@ -347,6 +347,12 @@ CREATE ENDPOINT e ENRICH WITH v IMPUTE (age = 40, city = 'x') USING MODEL m@3 LO
 CREATE ENDPOINT e USING ENSEMBLE MEAN (m@1, n) PATH '/x'
 -- => CreateEndpoint ref=p.e, using='ensemble', shares=(Share(model=p.m@1), Share(model=p.n)), ensemble='mean', path='/x'
 
+CREATE ENDPOINT e USING ENSEMBLE STACK (m@1, n@champion) BY last@2 WITH (on_member_error = skip)
+-- => CreateEndpoint ref=p.e, using='ensemble', shares=(Share(model=p.m@1), Share(model=p.n@champion)), ensemble='stack', meta=p.last@2, options={on_member_error: 'skip'}
+
+CREATE ENDPOINT e USING FUNCTION scorer@2 WITH (processes = 2, parameters = {'limit': 3})
+-- => CreateEndpoint ref=p.e, using='function', function=p.scorer@2, options={processes: 2, parameters: {limit: 3}}
+
 CREATE ENDPOINT e USING FUNCTION scorer@2
 -- => CreateEndpoint ref=p.e, using='function', function=p.scorer@2
 

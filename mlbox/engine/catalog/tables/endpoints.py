@@ -27,7 +27,8 @@ class ShareRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointRow:
-    """What an endpoint is. ``serving`` is model, traffic or ensemble; ``state`` is ready or suspended."""
+    """What an endpoint is. ``serving`` is model, traffic, ensemble, function or graph; ``state`` is ready or
+    suspended."""
 
     id: str
     project: str
@@ -43,18 +44,27 @@ class EndpointRow:
     log_percent: float = 100.0
     options: Mapping[str, Any] = field(default_factory=dict)
     comment: str | None = None
+    function: tuple[str, str, int] | None = None
+    """Project, name and version of the function that answers."""
+    graph: Mapping[str, Any] | None = None
+    """The graph that answers, as its file says it."""
+    meta: ShareRow | None = None
+    """The model that a stacked ensemble ends in."""
+    preprocess: str | None = None
+    postprocess: str | None = None
+    path: str | None = None
     created_at: datetime
     changed_at: datetime
 
     @property
     def models(self) -> tuple[ShareRow, ...]:
         """Every model that it uses, the shadow last."""
-        return (*self.shares, self.shadow) if self.shadow else self.shares
+        return (*self.shares, *(share for share in (self.meta, self.shadow) if share))
 
 
 _COLUMNS = (
     "id, project, name, state, serving, shares, ensemble, shadow, vector_project, vector_name, impute, log_percent, "
-    "options, comment, created_at, changed_at"
+    "options, comment, created_at, changed_at, parts"
 )
 
 
@@ -84,12 +94,12 @@ def insert(cursor: DuckDBPyConnection, row: EndpointRow) -> None:
     """Add an endpoint that does not exist."""
     vector_project, vector_name = row.vector or (None, None)
     cursor.execute(
-        "INSERT INTO catalog.main.endpoints VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO catalog.main.endpoints ({_COLUMNS}) VALUES ({', '.join('?' * 17)})",
         [
             *(row.id, row.project, row.name, row.state, row.serving, [_share(share) for share in row.shares]),
             *(row.ensemble, _share(row.shadow) if row.shadow else None, vector_project, vector_name),
             *(json.dumps(dict(row.impute)), row.log_percent, json.dumps(dict(row.options), default=str)),
-            *(row.comment, row.created_at, row.changed_at),
+            *(row.comment, row.created_at, row.changed_at, json.dumps(_parts(row))),
         ],
     )
 
@@ -127,7 +137,22 @@ def _share(share: ShareRow) -> dict[str, Any]:
     return {"project": share.project, "name": share.name, "version": share.version, "weight": share.weight}
 
 
+def _parts(row: EndpointRow) -> dict[str, Any]:
+    """What few endpoints have, and nobody filters on."""
+    parts = {
+        "function": row.function,
+        "graph": dict(row.graph) if row.graph is not None else None,
+        "meta": _share(row.meta) if row.meta else None,
+        "preprocess": row.preprocess,
+        "postprocess": row.postprocess,
+        "path": row.path,
+    }
+    return {name: value for name, value in parts.items() if value is not None}
+
+
 def _row(row: tuple[Any, ...]) -> EndpointRow:
+    parts = json.loads(row[16] or "{}")
+    function = parts.get("function")
     return EndpointRow(
         id=row[0],
         project=row[1],
@@ -144,4 +169,10 @@ def _row(row: tuple[Any, ...]) -> EndpointRow:
         comment=row[13],
         created_at=row[14],
         changed_at=row[15],
+        function=(function[0], function[1], function[2]) if function else None,
+        graph=parts.get("graph"),
+        meta=ShareRow(**parts["meta"]) if parts.get("meta") else None,
+        preprocess=parts.get("preprocess"),
+        postprocess=parts.get("postprocess"),
+        path=parts.get("path"),
     )

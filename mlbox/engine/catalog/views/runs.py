@@ -15,8 +15,13 @@ FROM catalog.main.runs WHERE deleted_at IS NULL
 _CAST = "cast what you compare or compute with: "
 
 _LOGS = """
-SELECT project, run_id, unnest(range(1, len(lines) + 1)) AS line, unnest(lines) AS text
-FROM (SELECT project, id AS run_id, _ml_log_lines(id) AS lines FROM catalog.main.runs)
+SELECT project, run_id, unnest(range(1, len(lines) + 1)) AS line, unnest(lines) AS text, endpoint
+FROM (
+    SELECT project, id AS run_id, _ml_log_lines(id) AS lines, NULL AS endpoint FROM catalog.main.runs
+    UNION ALL
+    SELECT project, NULL, _ml_log_lines(md5('endpoint ' || lower(project || '.' || name))), name
+    FROM catalog.main.endpoints
+)
 """
 
 VIEWS = (
@@ -78,13 +83,15 @@ VIEWS = (
     ),
     View(
         "logs",
-        "One row a line of the log of a run; name the run, each log is a file that is read when it is asked for.",
+        "One row a line of the log of a run, or of user code behind an endpoint; name it, each log is a file that is "
+        "read when it is asked for.",
         _LOGS,
         (
             ViewColumn("project", "VARCHAR", "Project"),
-            ViewColumn("run_id", "VARCHAR", "Run"),
+            ViewColumn("run_id", "VARCHAR", "Run; NULL for an endpoint's log"),
             ViewColumn("line", "BIGINT", "Number of the line, from 1"),
             ViewColumn("text", "VARCHAR", "The line as it was written"),
+            ViewColumn("endpoint", "VARCHAR", "Endpoint whose code wrote it; NULL for the log of a run"),
         ),
     ),
 )

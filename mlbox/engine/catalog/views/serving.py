@@ -45,7 +45,10 @@ VIEWS = (
             e.log_percent, coalesce(t.requests, 0) AS requests, coalesce(t.errors, 0) AS errors,
             coalesce(t.unrecorded, 0) AS unrecorded,
             l.quantiles[1]::DOUBLE AS p50_ms, l.quantiles[2]::DOUBLE AS p99_ms, t.last_request,
-            e.created_at, e.comment
+            e.created_at, e.comment, e.serving AS kind,
+            CASE WHEN (e.parts->>'$.function[0]') = e.project THEN '' ELSE (e.parts->>'$.function[0]') || '.' END
+                || (e.parts->>'$.function[1]') || '@' || (e.parts->>'$.function[2]') AS "function",
+            (e.parts->>'$.path') AS path
         FROM catalog.main.endpoints e
         LEFT JOIN traffic t ON t.id = e.id
         LEFT JOIN latency l ON l.id = e.id
@@ -73,6 +76,9 @@ VIEWS = (
             ViewColumn("last_request", _TIME, "When the last request came"),
             ViewColumn("created_at", _TIME, "When it was made"),
             ViewColumn("comment", "VARCHAR", "What it is for"),
+            ViewColumn("kind", "VARCHAR", "What answers: model, traffic, ensemble, function or graph"),
+            ViewColumn("function", "VARCHAR", "The function that answers, with its version"),
+            ViewColumn("path", "VARCHAR", "A path of its own, which takes any JSON"),
         ),
     ),
     View(

@@ -1,0 +1,231 @@
+"""The user's class or function, loaded once, as something that answers requests."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+from typing import Any, Callable, Dict, List, Mapping, Optional
+
+from mlbox.client.binding import find_handler
+from mlbox.client.bootstrap import load_module
+from mlbox.client.failures import WrongCall
+from mlbox.client.frames import importable
+from mlbox.client.serving.errors import BadInput
+
+WHOLE = ("inputs", "columns")
+"""A parameter of this name is given all inputs at once, as columns; any other is one value of a row."""
+
+
+class ServingContext:
+    """What ``load(context)`` is given."""
+
+    def __init__(self, spec: Mapping[str, Any]) -> None:
+        self.parameters: Dict[str, Any] = dict(spec.get("parameters") or {})
+        self.endpoint: Optional[str] = spec.get("endpoint")
+        self.models: Dict[str, str] = dict(spec.get("models") or {})
+
+    def secret(self, name: str) -> str:
+        """The value of a secret that SECRETS of the function names."""
+        if name not in os.environ.get("MLBOX_SECRETS", "").split(","):
+            raise WrongCall(f"the function was not given a secret {name!r}", f"name it: SECRETS ({name})")
+        return os.environ[name]
+
+
+class Answering:
+    """What a process answers with. ``verbs`` are of predict, explain and do; ``features`` what it takes, in order,
+    empty where it takes anything."""
+
+    verbs: List[str]
+    asynchronous = False
+    features: List[str] = []
+    optional: List[str] = []
+
+    def predict(self, columns: Dict[str, Any], rows: int) -> Any:
+        """Predictions for columns of ``rows`` values; may be awaitable."""
+        raise NotImplementedError
+
+    def explain(self, columns: Dict[str, Any], rows: int) -> Any:
+        """An explanation for each row."""
+        raise NotImplementedError
+
+    def do(self, event: Any) -> Any:
+        """What becomes of one event."""
+        raise NotImplementedError
+
+
+class OfClass(Answering):
+    """``load``, ``preprocess``, ``predict``, ``postprocess``, ``explain`` and ``do`` of a class, made once."""
+
+    def __init__(self, instance: Any) -> None:
+        self._instance = instance
+        self.verbs = [verb for verb in ("predict", "explain", "do") if callable(getattr(instance, verb, None))]
+        self.features = [str(name) for name in getattr(instance, "features", ())]
+        steps = (getattr(instance, name, None) for name in ("preprocess", "predict", "postprocess", "explain", "do"))
+        self.asynchronous = any(inspect.iscoroutinefunction(step) for step in steps)
+
+    def predict(self, columns: Dict[str, Any], rows: int) -> Any:
+        """Through preprocess and postprocess, where there are such."""
+        return self._through(self._instance.predict, columns)
+
+    def explain(self, columns: Dict[str, Any], rows: int) -> Any:
+        """Through preprocess, where there is one."""
+        return self._through(self._instance.explain, columns, last=False)
+
+    def do(self, event: Any) -> Any:
+        """The event goes to ``do``."""
+        return self._instance.do(event)
+
+    def _through(self, step: Callable[[Any], Any], value: Any, last: bool = True) -> Any:
+        names = ("preprocess", None, "postprocess") if last else ("preprocess", None)
+        steps = [step if name is None else getattr(self._instance, name, None) for name in names]
+        found = [each for each in steps if each is not None]
+        if self.asynchronous:
+            return _awaited(found, value)
+        for each in found:
+            value = each(value)
+        return value
+
+
+class OfFunction(Answering):
+    """A plain function: called once for each row with the values that it names, or once with all columns."""
+
+    def __init__(self, function: Callable[..., Any], parameters: Mapping[str, Any]) -> None:
+        self._function = function
+        self._given = dict(parameters)
+        self.verbs = ["predict", "do"]
+        self.asynchronous = inspect.iscoroutinefunction(function)
+        entries = [
+            entry
+            for entry in inspect.signature(function).parameters.values()
+            if entry.kind not in (entry.VAR_POSITIONAL, entry.VAR_KEYWORD) and entry.name not in self._given
+        ]
+        self._whole = len(entries) == 1 and entries[0].name in WHOLE
+        if not self._whole:
+            self.features = [entry.name for entry in entries]
+            self.optional = [entry.name for entry in entries if entry.default is not entry.empty]
+
+    def predict(self, columns: Dict[str, Any], rows: int) -> Any:
+        """All rows."""
+        if self._whole:
+            return self._function(columns, **self._given)
+        plain = {name: values if isinstance(values, list) else values.tolist() for name, values in columns.items()}
+        calls = [{name: values[row] for name, values in plain.items()} for row in range(rows)]
+        if self.asynchronous:
+            return self._each(calls)
+        return joined([self._function(**call, **self._given) for call in calls])
+
+    async def _each(self, calls: List[Dict[str, Any]]) -> Any:
+        import asyncio
+
+        return joined(await asyncio.gather(*(self._function(**call, **self._given) for call in calls)))
+
+    def do(self, event: Any) -> Any:
+        """The function is given the event."""
+        return self._function(event, **self._given)
+
+
+def joined(results: List[Any]) -> Any:
+    """What was returned for each row, as columns where it is dictionaries."""
+    if results and all(isinstance(result, dict) for result in results):
+        names = list(results[0])
+        if all(list(result) == names for result in results):
+            return {name: [result[name] for result in results] for name in names}
+    return results
+
+
+async def _awaited(steps: List[Callable[[Any], Any]], value: Any) -> Any:
+    for step in steps:
+        value = step(value)
+        if hasattr(value, "__await__"):
+            value = await value
+    return value
+
+
+def load(spec: Mapping[str, Any]) -> Answering:
+    """What ``spec`` names: ``file`` and ``handler`` in ``folder``, or ``model`` of a ``framework``. ``load`` of a
+    class is called. Raises what the user's code raises, and ``WrongCall``."""
+    if spec["kind"] == "model":
+        from mlbox.client.serving.frameworks import load_model
+
+        return load_model(spec)
+    folder, file = spec["folder"], spec["file"]
+    path = os.path.join(folder, file)
+    sys.path[0] = os.path.dirname(path)
+    if os.path.dirname(path) != folder:
+        sys.path.insert(1, folder)
+    name = os.path.splitext(os.path.basename(file))[0]
+    module = load_module(path, f"mlbox_user_{name}" if name in sys.modules else name)
+    found = find_handler(module, spec.get("handler"), file)
+    context = ServingContext(spec)
+    if not inspect.isclass(found):
+        return OfFunction(found, context.parameters)
+    instance = _made(found, context)
+    prepare = getattr(instance, "load", None)
+    if callable(prepare):
+        result = prepare(context) if inspect.signature(prepare).parameters else prepare()
+        if hasattr(result, "__await__"):
+            import asyncio
+
+            asyncio.run(_awaited([lambda _: result], None))
+    answering = OfClass(instance)
+    if not answering.verbs:
+        raise WrongCall(f"class {found.__name__} has no method predict or do", "write def predict(self, inputs)")
+    return answering
+
+
+def _made(kind: Any, context: ServingContext) -> Any:
+    """An instance; parameters go to ``__init__`` by name, those that it does not take reach ``load``."""
+    known = inspect.signature(kind).parameters
+    anything = any(entry.kind is entry.VAR_KEYWORD for entry in known.values())
+    return kind(**{name: value for name, value in context.parameters.items() if anything or name in known})
+
+
+def as_columns(result: Any, rows: int) -> Dict[str, Any]:
+    """What a predict returned, as columns of ``rows`` values each. Raises ``WrongCall`` for what cannot be that."""
+    columns = result if isinstance(result, dict) else {"prediction": result}
+    if not columns:
+        raise WrongCall("it returned an empty dictionary", "return a value for each row, or a dictionary of columns")
+    return {str(name): _column(str(name), values, rows) for name, values in columns.items()}
+
+
+def _column(name: str, values: Any, rows: int) -> Any:
+    if hasattr(values, "to_numpy"):
+        values = values.to_numpy()
+    elif hasattr(values, "detach"):
+        values = values.detach().cpu().numpy()
+    if rows == 1 and (isinstance(values, (int, float, str, bool)) or getattr(values, "shape", None) == ()):
+        values = [values.item() if hasattr(values, "item") else values]
+    numpy = importable("numpy")
+    if isinstance(values, tuple):
+        values = list(values)
+    if isinstance(values, list) and numpy is not None and any(hasattr(value, "shape") for value in values):
+        values = numpy.asarray(values)
+    if not isinstance(values, list) and not hasattr(values, "dtype"):
+        kind = type(values).__name__
+        raise WrongCall(f"output {name!r} is of type {kind}", f"return {rows} values: a list, an array or a Series")
+    if len(values) != rows:
+        raise WrongCall(f"output {name!r} has {len(values)} values for {rows} rows", "return one value for each row")
+    if isinstance(values, list):
+        return _plain(name, values, numpy)
+    if values.ndim > 2:
+        raise WrongCall(f"output {name!r} has the shape {tuple(values.shape)}", "return [rows] or [rows, columns]")
+    return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
+
+
+def _plain(name: str, values: List[Any], numpy: Any) -> Any:
+    simple = (bool, int, float, str, type(None))
+    if values and all(isinstance(value, (list, tuple)) for value in values):
+        if numpy is not None and len({len(value) for value in values}) == 1:
+            return numpy.asarray(values)
+        raise WrongCall(f"output {name!r} has lists of different lengths", "return one value for each row")
+    wrong = next((value for value in values if not isinstance(value, simple)), None)
+    if wrong is not None:
+        kind = type(wrong).__name__
+        raise WrongCall(
+            f"output {name!r} holds a value of type {kind}", "return numbers, texts, true or false for each row"
+        )
+    return values
+
+
+__all__ = ["Answering", "BadInput", "OfClass", "OfFunction", "ServingContext", "as_columns", "load"]

@@ -1,0 +1,188 @@
+"""The process of an endpoint's function or model (``python -m mlbox.client.serving.process``): loads it once, then
+answers messages of the server over the socket that it was given, until the socket is closed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+from contextlib import suppress
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+from mlbox.client import masking
+from mlbox.client.bootstrap import limit_memory
+from mlbox.client.failures import WrongCall, describe
+from mlbox.client.serving import wire
+from mlbox.client.serving.answering import Answering, as_columns, load
+from mlbox.client.serving.errors import BadInput
+
+Reply = Tuple[Dict[str, Any], List[Any]]
+
+
+class Process:
+    """Reads messages, calls the user's code, sends the answers."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._sending = threading.Lock()
+        self._folder = ""
+        self._answering: Optional[Answering] = None
+
+    def run(self) -> None:
+        """Until the server closes the socket."""
+        spec, _ = wire.receive(self._connection)
+        self._folder = str(spec.get("folder") or "")
+        try:
+            answering = self._answering = load(spec)
+        except BaseException as error:
+            _show(error, self._folder)
+            self._send(({"id": 0, "error": self._described(error)}, []))
+            return
+        about = {
+            "verbs": answering.verbs,
+            "features": answering.features,
+            "optional": answering.optional,
+            "asynchronous": answering.asynchronous,
+        }
+        self._send(({"id": 0, "ready": about}, []))
+        if answering.asynchronous:
+            self._on_loop()
+        elif int(spec.get("threads") or 1) > 1:
+            self._on_threads(int(spec["threads"]))
+        else:
+            while True:
+                self._send(self._answer(*wire.receive(self._connection)))
+
+    def _on_threads(self, number: int) -> None:
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(number) as threads:
+            while True:
+                threads.submit(self._respond, *wire.receive(self._connection))
+
+    def _respond(self, head: Mapping[str, Any], body: memoryview) -> None:
+        self._send(self._answer(head, body))
+
+    def _on_loop(self) -> None:
+        import asyncio
+
+        loop = asyncio.new_event_loop()
+        tasks: Dict[int, Any] = {}
+
+        def read() -> None:
+            try:
+                while True:
+                    head, body = wire.receive(self._connection)
+                    if "cancel" in head:
+                        under_way = tasks.get(head["cancel"])
+                        if under_way is not None:
+                            under_way.cancel()
+                        continue
+                    number = head["id"]
+                    tasks[number] = asyncio.run_coroutine_threadsafe(self._answer_later(head, body), loop)
+                    tasks[number].add_done_callback(lambda _, number=number: tasks.pop(number, None))
+            except wire.Closed:
+                loop.call_soon_threadsafe(loop.stop)
+
+        threading.Thread(target=read, daemon=True).start()
+        loop.run_forever()
+
+    def _answer(self, head: Mapping[str, Any], body: memoryview) -> Reply:
+        try:
+            return self._finish(head, self._call(head, body))
+        except Exception as error:
+            return self._failed(head, error)
+
+    async def _answer_later(self, head: Mapping[str, Any], body: memoryview) -> None:
+        try:
+            result = self._call(head, body)
+            if hasattr(result, "__await__"):
+                result = await result
+            reply = self._finish(head, result)
+        except Exception as error:
+            reply = self._failed(head, error)
+        except BaseException:  # cancelled: nobody waits for it any more
+            reply = {"id": head["id"], "error": {"type": "Cancelled", "message": "it took too long"}}, []
+        self._send(reply)
+
+    def _call(self, head: Mapping[str, Any], body: memoryview) -> Any:
+        answering = self._answering
+        assert answering is not None
+        verb = str(head["verb"])
+        if verb not in answering.verbs:
+            raise WrongCall(f"it has no {verb}", f"it has: {', '.join(answering.verbs)}")
+        if verb == "do":
+            return answering.do(head["event"])
+        columns = wire.unpack(head["columns"], body)
+        return (answering.predict if verb == "predict" else answering.explain)(columns, int(head["rows"]))
+
+    @staticmethod
+    def _finish(head: Mapping[str, Any], result: Any) -> Reply:
+        if head["verb"] == "do":
+            return {"id": head["id"], "value": _jsonable(result)}, []
+        entries, buffers = wire.pack(as_columns(result, int(head["rows"])))
+        return {"id": head["id"], "columns": entries}, buffers
+
+    def _failed(self, head: Mapping[str, Any], error: BaseException) -> Reply:
+        if not isinstance(error, BadInput):
+            _show(error, self._folder)
+        return {"id": head["id"], "error": self._described(error)}, []
+
+    def _described(self, error: BaseException) -> Dict[str, Any]:
+        body: Dict[str, Any] = masking.mask(describe(error, self._folder), masking.values())
+        body.pop("traceback", None)
+        if isinstance(error, (BadInput, WrongCall)):
+            body.update(message=error.message, hint=error.hint, refused=isinstance(error, BadInput))
+        return body
+
+    def _send(self, reply: Reply) -> None:
+        head, buffers = reply
+        try:
+            with self._sending:
+                wire.send(self._connection, head, buffers)
+        except (TypeError, ValueError) as error:  # nothing of it was sent: a value is no JSON
+            told = {"type": "WrongCall", "message": f"what it returned cannot be sent: {error}", "hint": None}
+            with self._sending:
+                wire.send(self._connection, {"id": head["id"], "error": told})
+
+
+def _jsonable(value: Any) -> Any:
+    """``value`` with arrays, scalars of numpy and tuples as JSON has them."""
+    if isinstance(value, dict):
+        return {str(key): _jsonable(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_jsonable(entry) for entry in value]
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    return value
+
+
+def _show(error: BaseException, folder: str) -> None:
+    with suppress(OSError, ValueError):
+        told = describe(error, folder)
+        print(told["traceback"] or f"{told['type']}: {told['message']}", file=sys.stderr, flush=True)
+
+
+def die_with_parent() -> None:
+    """Linux: the system kills this process when the thread that started it ends, however busy it is."""
+    with suppress(OSError, AttributeError):
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
+
+
+if __name__ == "__main__":
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal is the server's to handle
+    limit_memory(os.environ.get("MLBOX_MEMORY_LIMIT"))
+    masking.mask_streams()
+    with suppress(wire.Closed):
+        Process(socket.socket(fileno=int(os.environ.pop("MLBOX_SOCKET")))).run()
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    sys.exit(0)

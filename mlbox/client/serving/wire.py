@@ -1,0 +1,121 @@
+"""Messages between the server and a process that answers for it: a JSON head and the raw bytes of its columns.
+
+A message is two unsigned 32-bit lengths, little endian, the head (JSON), and the bytes. A column in the head is
+``{name, dtype, shape}`` with ``at`` (first and last byte, little endian, row by row) or ``values`` (a JSON list).
+"""
+
+from __future__ import annotations
+
+import array
+import json
+import socket
+import struct
+import sys
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
+
+from mlbox.client.frames import importable
+
+_LENGTHS = struct.Struct("<II")
+_CODES = {
+    "float64": "d", "float32": "f", "int8": "b", "int16": "h", "int32": "i", "int64": "q",
+    "uint8": "B", "uint16": "H", "uint32": "I", "uint64": "Q", "bool": "B",
+}  # fmt: skip
+_DTYPES = {bool: "bool", int: "int64", float: "float64"}
+LARGEST = 1 << 30
+"""Bytes of a message's head or body."""
+
+
+class Closed(Exception):
+    """The other side has gone."""
+
+
+def send(connection: socket.socket, head: Mapping[str, Any], buffers: Iterable[Any] = ()) -> None:
+    """One message; the caller sees to it that two are not sent at the same time."""
+    text = json.dumps(head, separators=(",", ":")).encode()
+    parts = [bytes(part) for part in buffers]
+    body = b"".join(parts)
+    try:
+        connection.sendall(_LENGTHS.pack(len(text), len(body)) + text + body)
+    except OSError:
+        raise Closed from None
+
+
+def receive(connection: socket.socket) -> Tuple[Dict[str, Any], memoryview]:
+    """The next message. Raises ``Closed``."""
+    text_size, body_size = _LENGTHS.unpack(_exactly(connection, _LENGTHS.size))
+    if max(text_size, body_size) > LARGEST:
+        raise Closed
+    text = _exactly(connection, text_size)
+    return json.loads(bytes(text)), _exactly(connection, body_size)
+
+
+def _exactly(connection: socket.socket, size: int) -> memoryview:
+    data = bytearray(size)
+    view, got = memoryview(data), 0
+    while got < size:
+        try:
+            count = connection.recv_into(view[got:])
+        except OSError:
+            raise Closed from None
+        if count == 0:
+            raise Closed
+        got += count
+    return view
+
+
+def pack(columns: Mapping[str, Any]) -> Tuple[List[Dict[str, Any]], List[Any]]:
+    """Columns (arrays ``[n]`` or ``[n, k]``, or lists) as entries of a head, and the bytes that they speak of."""
+    entries: List[Dict[str, Any]] = []
+    buffers: List[Any] = []
+    place = 0
+    for name, values in columns.items():
+        dtype = getattr(values, "dtype", None)
+        if dtype is None:
+            entries.append({"name": name, "dtype": _dtype(values), "shape": [len(values)], "values": list(values)})
+            continue
+        if dtype.kind not in "fiub":
+            entries.append({"name": name, "dtype": "object", "shape": list(values.shape)})
+            entries[-1]["values"] = [None if value is None else str(value) for value in values.ravel().tolist()]
+            continue
+        if str(dtype) not in _CODES or dtype.byteorder == ">":
+            values = values.astype("float64")
+        data = values.tobytes()
+        entries.append({"name": name, "dtype": str(values.dtype), "shape": list(values.shape)})
+        entries[-1]["at"] = [place, place + len(data)]
+        buffers.append(data)
+        place += len(data)
+    return entries, buffers
+
+
+def _dtype(values: Any) -> str:
+    kinds = {type(value) for value in values if value is not None}
+    if len(kinds) == 1:
+        found = _DTYPES.get(kinds.pop(), "object")
+        return "float64" if found == "int64" and None in values else found
+    return "float64" if kinds == {int, float} or not kinds else "object"
+
+
+def unpack(entries: Iterable[Mapping[str, Any]], body: memoryview) -> Dict[str, Any]:
+    """The columns: arrays where numpy can be imported, else lists; of a matrix a list of rows."""
+    numpy = importable("numpy")
+    return {str(entry["name"]): _column(numpy, entry, body) for entry in entries}
+
+
+def _column(numpy: Optional[Any], entry: Mapping[str, Any], body: memoryview) -> Any:
+    shape, dtype = entry["shape"], entry["dtype"]
+    if "at" in entry:
+        data = body[entry["at"][0] : entry["at"][1]]
+        if numpy is not None:
+            return numpy.frombuffer(data, dtype=dtype).reshape(shape)
+        flat = array.array(_CODES[dtype], bytes(data))
+        if sys.byteorder == "big":
+            flat.byteswap()
+        values: List[Any] = [bool(value) for value in flat] if dtype == "bool" else flat.tolist()
+    else:
+        values = entry["values"]
+        if numpy is not None:
+            known = [float("nan") if value is None else value for value in values] if dtype == "float64" else values
+            return numpy.array(known, dtype=dtype).reshape(shape)
+    if len(shape) == 2:
+        return [values[start : start + shape[1]] for start in range(0, len(values), shape[1])]
+    return values

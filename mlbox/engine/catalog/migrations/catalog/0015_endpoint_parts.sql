@@ -1,0 +1,1 @@
+ALTER TABLE catalog.main.endpoints ADD COLUMN parts VARCHAR DEFAULT '{}';

@@ -1,0 +1,143 @@
+"""Endpoints that wait for others: for user code in processes of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from mlbox.base.errors import Invalid, MlboxError
+from mlbox.serve import ensemble
+from mlbox.serve.endpoint import Answer, Arm, Runtime, Seen, columns_seen, named
+from mlbox.serve.remote import RemotePredictor
+
+if TYPE_CHECKING:
+    from mlbox.serve.codec import Request
+    from mlbox.serve.tensors import Column
+
+Enriched = Mapping[str, Sequence[Any]]
+
+
+class AsyncRuntime(Runtime):
+    """Some of its models are asked over a socket; those that are computed here are computed here."""
+
+    asynchronous: ClassVar[bool] = True
+
+    def warm(self) -> None:
+        """Processes are ready when they are started; what is computed here is run once."""
+        for arm in (*self.arms, *(each for each in (self.shadow, self.meta) if each)):
+            if not isinstance(arm.predictor, RemotePredictor):
+                self.warm_arm(arm)
+
+    async def answer_later(self, request: Request, verb: str = "predict") -> Answer:
+        """Predict, or explain; members of an ensemble are asked at the same time."""
+        if self._before is not None:
+            request = self._before(request)
+        enriched = self._enrich(request)
+        if self._combine is not None and verb == "predict":
+            answer = await self._together(request, enriched)
+        else:
+            arm = self.arms[0] if len(self.arms) == 1 else self._draw(request)
+            answer = await self._one(arm, request, enriched, verb)
+        return answer if self._after is None or verb != "predict" else self._after(answer, request)
+
+    async def answer_shadow_later(self, request: Request) -> Answer | None:
+        """What the shadow model says."""
+        if self.shadow is None:
+            return None
+        if self._before is not None:
+            request = self._before(request)
+        return await self._one(self.shadow, request, self._enrich(request))
+
+    async def _together(self, request: Request, enriched: Enriched) -> Answer:
+        async def ask(arm: Arm) -> Answer | MlboxError:
+            try:
+                return await self._one(arm, request, enriched)
+            except MlboxError as error:
+                return error
+
+        answers = await asyncio.gather(*map(ask, self.arms))
+        arms, said, failed = ensemble.present(self.row, self.arms, answers)
+        if self.meta is None:
+            return self._joined(arms, said, failed, ensemble.combine(str(self._combine), arms, said))
+        predictor = self.meta.predictor
+        columns = ensemble.member_columns(arms, said, predictor.features)
+        if isinstance(predictor, RemotePredictor):
+            prediction = (await predictor.ask("predict", columns, request.rows)).prediction
+        else:
+            prediction = predictor.run([columns[name] for name in predictor.features], request.rows).prediction
+        return self._joined(arms, said, failed, prediction)
+
+    async def _one(self, arm: Arm, request: Request, enriched: Enriched, verb: str = "predict") -> Answer:
+        predictor = arm.predictor
+        if not isinstance(predictor, RemotePredictor):
+            if verb != "predict":
+                raise Invalid(f"{arm.label} explains nothing", hint="serve a class with a method explain")
+            return self._arm(arm, request, enriched)
+        if verb not in predictor.verbs:
+            raise Invalid(f"{predictor.name} has no {verb}", hint=f"it has {', '.join(sorted(predictor.verbs))}")
+        columns, seen = self._remote(arm, predictor, request, enriched)
+        output = await predictor.ask(verb, columns, request.rows)
+        return Answer(arm.model, arm.version, output.prediction, named(output), seen)
+
+    def _remote(
+        self, arm: Arm, predictor: RemotePredictor, request: Request, enriched: Enriched
+    ) -> tuple[Mapping[str, Any], Seen]:
+        """Columns by name for a process, and what is recorded of them."""
+        rows = request.rows
+        if predictor.features:
+            matrix = self._whole_matrix(arm, request)
+            if matrix is not None:
+                names = predictor.features
+                return {name: matrix[:, index] for index, name in enumerate(names)}, Seen(names, matrix, [])
+            absent = [name for name in arm.keys if name not in request.columns and name not in self._enriched]
+            optional = {name.lower() for name in predictor.optional}
+            if any(name not in optional for name in absent):
+                self._columns(arm, request, enriched)  # it raises
+            names = tuple(name for name in predictor.features if name.lower() not in absent)
+            values: list[Any] = [
+                _typed(request.columns[name.lower()])
+                if name.lower() in request.columns
+                else enriched[self._enriched[name.lower()]]
+                for name in names
+            ]
+        else:
+            sent = {key: column for key, column in request.columns.items() if key not in self._entity_keys}
+            names = (*(column.name for column in sent.values()), *self._enriched.values())
+            values = [_shaped(_typed(column), rows, column.width) for column in sent.values()]
+            values += [enriched[name] for name in self._enriched.values()]
+            names += tuple(name for name in self.entities if name.lower() in request.columns)
+            values += [_typed(request.columns[n.lower()]) for n in self.entities if n.lower() in request.columns]
+        return dict(zip(names, values, strict=True)), columns_seen(arm, names, values)
+
+    def _whole_matrix(self, arm: Arm, request: Request) -> Any:
+        """The one tensor of all features, when the request has that."""
+        if len(request.columns) != 1:
+            return None
+        column = next(iter(request.columns.values()))
+        if column.width == 1 and (column.name.lower() in arm.keys or len(arm.keys) != 1):
+            return None
+        if column.width != len(arm.keys) or not column.datatype.number:
+            raise Invalid(
+                f"input {column.name!r} has {column.width} columns, {arm.label} takes {len(arm.keys)}",
+                hint=f"in this order: {', '.join(arm.predictor.features)}",
+            )
+        import numpy as np
+
+        return np.asarray(column.values, dtype=np.float64).reshape(request.rows, column.width)
+
+
+def _typed(column: Column) -> Any:
+    """The values as their datatype says, where JSON has whole numbers for floats."""
+    values = column.values
+    if values.__class__ is list and column.datatype.numpy.startswith("float"):
+        return [value if value is None else float(value) for value in values]
+    return values
+
+
+def _shaped(values: Any, rows: int, width: int) -> Any:
+    if width == 1:
+        return values
+    import numpy as np
+
+    return np.asarray(values).reshape(rows, width)

@@ -1,0 +1,235 @@
+"""One process of user code, and the requests that are under way in it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlbox.base.errors import MlboxError, Unavailable
+from mlbox.client.serving import wire
+from mlbox.engine.runs.executors.processes import kill_group, signal_name
+from mlbox.serve.python.errors import CodeFailed, of_reply
+
+if TYPE_CHECKING:
+    from mlbox.serve.python.launch import Launch, Places
+
+Reply = tuple[Mapping[str, Any], memoryview]
+
+STOP_SECONDS = 3.0
+"""Time that a process has to end when its socket is closed."""
+
+
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """A request on its way; ``deadline`` by the monotonic clock, ``sent`` when a process has it."""
+
+    head: dict[str, Any]
+    buffers: Iterable[Any]
+    limit: float
+    future: Future[Reply] = field(default_factory=Future)
+    sent: float | None = None
+
+
+class Process:
+    """Started with ``start``; ``on_end`` is called once, from its own thread, when it has ended.
+
+    The thread that starts it reads its answers until it ends: the system ends the process when that thread goes.
+    """
+
+    def __init__(self, launch: Launch, places: Places, on_end: Callable[[Process], None]) -> None:
+        self.launch = launch
+        self.about: Mapping[str, Any] = {}
+        self.busy: dict[int, Ticket] = {}
+        self.ended = False
+        self.why: str | None = None
+        """Why we have ended it."""
+        self._places = places
+        self._on_end = on_end
+        self._lock = threading.Lock()
+        self._sending = threading.Lock()
+        self._next = 1
+        self._child: subprocess.Popen[bytes] | None = None
+        self._ready: Future[Mapping[str, Any]] = Future()
+        self._ours, self._theirs = socket.socketpair()
+        self._thread = threading.Thread(target=self._live, name=f"serving {launch.name}", daemon=True)
+
+    def start(self, seconds: float) -> Mapping[str, Any]:
+        """Start, and wait until the code is loaded; what it says about itself. Raises an ``MlboxError``."""
+        self._thread.start()
+        try:
+            self.about = self._ready.result(seconds)
+        except TimeoutError:
+            self.end(f"it was not ready after {seconds:g} s")
+            raise Unavailable(
+                f"{self.launch.name} was not ready after {seconds:g} s", hint="raise start_seconds of the endpoint"
+            ) from None
+        return self.about
+
+    def take(self, ticket: Ticket) -> Callable[[], None]:
+        """Note that it has the request, and give what sends it. Its future is answered, or fails when the process
+        ends before. ``Unavailable`` when the process has ended."""
+        with self._lock:
+            if self.ended:
+                raise Unavailable(f"the process of {self.launch.name} has ended", hint="try again")
+            number, self._next = self._next, self._next + 1
+            self.busy[number] = ticket
+            ticket.sent = time.monotonic()
+        return lambda: self._send(number, ticket)
+
+    def _send(self, number: int, ticket: Ticket) -> None:
+        try:
+            with self._sending:
+                wire.send(self._ours, {**ticket.head, "id": number}, ticket.buffers)
+        except wire.Closed:
+            return  # who reads finds the end and tells all that are under way
+        except (TypeError, ValueError) as error:
+            with self._lock:
+                self.busy.pop(number, None)
+            raise CodeFailed(f"{self.launch.name} cannot be sent this: {error}") from None
+
+    def overdue(self) -> bool:
+        """Whether it has had a request for longer than that one's limit."""
+        now = time.monotonic()
+        with self._lock:
+            return any(ticket.sent is not None and now - ticket.sent > ticket.limit for ticket in self.busy.values())
+
+    def cancel(self, ticket: Ticket) -> None:
+        """Ask for the end of a request that is in it, where its code is asynchronous."""
+        with self._lock:
+            number = next((number for number, each in self.busy.items() if each is ticket), None)
+        if number is not None:
+            with suppress(wire.Closed), self._sending:
+                wire.send(self._ours, {"cancel": number})
+
+    def has(self, ticket: Ticket) -> bool:
+        """Whether the request is under way in it."""
+        with self._lock:
+            return any(each is ticket for each in self.busy.values())
+
+    def end(self, why: str) -> None:
+        """Kill it; what is under way fails."""
+        self.why = self.why or why
+        child = self._child
+        if child is not None and child.poll() is None:
+            kill_group(child.pid, grace=0.0)
+        with suppress(OSError):
+            self._ours.shutdown(socket.SHUT_RDWR)
+
+    def hang_up(self) -> None:
+        """Tell it that nothing more comes."""
+        self.why = self.why or "it was stopped"
+        with suppress(OSError):
+            self._ours.shutdown(socket.SHUT_RDWR)
+
+    def stop(self) -> None:
+        """Let it end by itself; killed when it does not."""
+        self.hang_up()
+        if self._thread.ident is not None:
+            self._thread.join(STOP_SECONDS + 2)
+
+    def _live(self) -> None:
+        """The life of the process."""
+        try:
+            self._child = self._spawn()
+        except (OSError, MlboxError) as error:
+            told = error if isinstance(error, MlboxError) else Unavailable(f"its process cannot be started: {error}")
+            self._ready.set_exception(told)
+        else:
+            self._talk()
+        finally:
+            self._bury()
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        launch, log = self.launch, self._places.log(self.launch.log)
+        python = self._places.interpreter(launch)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(launch.spec.get("folder") or self._places.home.cache)
+        with log.open("ab") as output:
+            child = subprocess.Popen(
+                [str(python), "-m", "mlbox.client.serving.process"],
+                cwd=folder,
+                env={**self._places.variables(launch), "MLBOX_SOCKET": str(self._theirs.fileno())},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                pass_fds=[self._theirs.fileno()],
+                start_new_session=True,
+            )
+        self._theirs.close()
+        return child
+
+    def _talk(self) -> None:
+        with suppress(wire.Closed):
+            wire.send(self._ours, self.launch.spec)
+            while True:
+                head, body = wire.receive(self._ours)
+                if head["id"] == 0:
+                    if "error" in head:
+                        self._ready.set_exception(of_reply(self.launch.name, head["error"]))
+                        return
+                    self._ready.set_result(head["ready"])
+                    continue
+                with self._lock:
+                    ticket = self.busy.pop(head["id"], None)
+                if ticket is None or not ticket.future.set_running_or_notify_cancel():
+                    continue
+                if "error" in head:
+                    ticket.future.set_exception(of_reply(self.launch.name, head["error"]))
+                else:
+                    ticket.future.set_result((head, body))
+
+    def _bury(self) -> None:
+        """Reap it, and tell all that wait for it."""
+        with self._lock:
+            self.ended = True
+            left, self.busy = list(self.busy.values()), {}
+        self._ours.close()
+        with suppress(OSError):
+            self._theirs.close()
+        told = self._how_it_ended()
+        error = Unavailable(
+            f"the process of {self.launch.name} ended while the request was in it: {told}",
+            hint="another one takes its place; what it wrote is in the endpoint's log: ml.logs",
+        )
+        if not self._ready.done():
+            self._ready.set_exception(
+                CodeFailed(f"the process of {self.launch.name} ended while it loaded: {told}", hint="see ml.logs")
+            )
+        for ticket in left:
+            if ticket.future.set_running_or_notify_cancel():
+                ticket.future.set_exception(error)
+        self._on_end(self)
+
+    def _how_it_ended(self) -> str:
+        child = self._child
+        if child is None:
+            return "it was never started"
+        until = time.monotonic() + STOP_SECONDS
+        # look without reaping: while it is not reaped, its number cannot be given to another group
+        while os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            if time.monotonic() > until:
+                break
+            time.sleep(0.005)
+        kill_group(child.pid, grace=0.0)  # with what it has started itself
+        code = child.wait()
+        if self.why is not None:
+            return self.why
+        if code < 0:
+            more = ", perhaps for want of memory" if code == -signal.SIGKILL else ""
+            return f"killed by {signal_name(-code)}{more}"
+        return f"exit status {code}"
+
+    @property
+    def pid(self) -> int | None:
+        """Its number, once it is there."""
+        return self._child.pid if self._child is not None else None

@@ -1,0 +1,76 @@
+"""Models and functions that answer in a process of their own, with the face of a predictor."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mlbox.client.serving import wire
+from mlbox.engine.models.sessions import Output
+from mlbox.engine.models.signature import Tensor
+from mlbox.serve.python.errors import CodeFailed
+
+if TYPE_CHECKING:
+    from mlbox.serve.python.leases import Lease
+    from mlbox.serve.python.process import Reply
+
+INLINE_BYTES = 256 * 1024
+"""Larger messages are sent by a thread: the process may take its time to read them."""
+
+
+class RemotePredictor:
+    """Asked with columns by name, it answers with columns; ``features`` is empty where the code takes anything."""
+
+    matrix = False
+    classifies = False
+    output_names: Sequence[str] = ()
+    outputs: Sequence[Tensor] = ()
+
+    def __init__(self, lease: Lease, features: Sequence[str], seconds: float) -> None:
+        self._lease = lease
+        self._seconds = seconds
+        told = tuple(map(str, lease.about.get("features") or ()))
+        self.features = tuple(features) or told
+        self.optional = frozenset(map(str, lease.about.get("optional") or ()))
+        self.verbs = frozenset(map(str, lease.about["verbs"]))
+        self.name = lease.pool.launch.name
+        self.tensors = tuple(Tensor(name, "double", (None,)) for name in self.features) or (
+            Tensor("inputs", "double", (None, None)),
+        )
+
+    def input_of(self, feature: int) -> Tensor:
+        """The tensor of a feature: numbers, unless the caller sends something else."""
+        return self.tensors[feature]
+
+    async def ask(self, verb: str, columns: Mapping[str, Any], rows: int) -> Output:
+        """``predict`` or ``explain`` of the code; raises ``CodeFailed``, ``TimedOut``, ``Unavailable``, ``Invalid``."""
+        entries, buffers = wire.pack(columns)
+        head = {"verb": verb, "columns": entries, "rows": rows}
+        if sum(map(len, buffers)) > INLINE_BYTES:
+            reply = await asyncio.to_thread(self._lease.pool.wait, head, buffers, self._seconds)
+        else:
+            reply = await self._lease.pool.ask(head, buffers, self._seconds)
+        return self._output(reply, rows)
+
+    async def do(self, event: Any) -> Any:
+        """What the code makes of one event."""
+        reply, _ = await self._lease.pool.ask({"verb": "do", "event": event}, (), self._seconds)
+        return reply["value"]
+
+    def _output(self, reply: Reply, rows: int) -> Output:
+        import numpy as np
+
+        head, body = reply
+        outputs: dict[str, Any] = {}
+        for name, values in wire.unpack(head["columns"], body).items():
+            if len(values) != rows:
+                raise CodeFailed(f"{self.name} gave {len(values)} values of {name!r} for {rows} rows")
+            outputs[name] = values
+        name = "prediction" if "prediction" in outputs else next(iter(outputs))
+        chosen = outputs[name]
+        if chosen.ndim == 1 and chosen.dtype.kind in "fiub":
+            return Output(chosen.astype(np.float64), outputs)
+        if name == "prediction":  # that name is for numbers
+            outputs = {"output" if key == name else key: values for key, values in outputs.items()}
+        return Output(np.full(rows, np.nan), outputs)

@@ -1,0 +1,1 @@
+"""How models of each framework are computed: one file a framework."""

@@ -1,0 +1,7 @@
+"""Models of PyTorch that were not converted to ONNX."""
+
+from __future__ import annotations
+
+from mlbox.serve.runtimes.base import RUNTIMES, Kept
+
+RUNTIMES.add("pytorch", Kept("pytorch", ("torch", "numpy")))
