@@ -36,9 +36,16 @@ test: $(DEV) $(DASHBOARD) ## The fast tests
 test-browser: $(DEV) $(DASHBOARD) ## The dashboard in a real Chromium (MLBOX_CHROMIUM=/path, else the one on PATH)
 	$(BIN)/python -m pytest tests/browser $(ARGS)
 
-test-engine: $(DEV) ## One scenario on an engine that is started for it (ENGINE=docker|kubernetes|dask|spark; see tests/engines)
+# What is no executor has its own files, which run without an engine's mark where the engine is there.
+SCENARIOS_redis := tests/conformance/test_online_stores.py tests/unit/features/test_features_redis.py
+
+test-engine: $(DEV) ## One scenario on an engine that is started for it (ENGINE=docker|kubernetes|dask|spark|redis; see tests/engines)
+ifdef SCENARIOS_$(ENGINE)
+	$(BIN)/python -m pytest $(SCENARIOS_$(ENGINE)) -k "$(ENGINE)" $(ARGS)
+else
 	$(BIN)/python -m pytest -m "engine and not nightly" tests/conformance/test_executors.py tests/unit/runs/test_executor_$(ENGINE).py \
 		-k "scenario and $(ENGINE)" $(ARGS)
+endif
 
 test-clients: $(DEV) $(DASHBOARD) ## Scripts of other tools' users, unchanged: MLflow
 	$(BIN)/python -m pytest tests/clients $(ARGS)

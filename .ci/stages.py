@@ -29,6 +29,7 @@ DEBIAN = {
     "psql": "postgresql-client",
     "zsh": "zsh",
     "fish": "fish",
+    "redis-server": "redis-server",
     "java": "default-jdk-headless",
     "/usr/share/java/postgresql.jar": "libpostgresql-jdbc-java",
 }
@@ -56,6 +57,7 @@ STAGES = (
     Stage("engine: kubernetes", ("make", "test-engine", "ENGINE=kubernetes"), skip=lambda: why_no_engine("kubernetes")),
     Stage("engine: dask", ("make", "test-engine", "ENGINE=dask"), skip=lambda: why_no_engine("dask")),
     Stage("engine: spark", ("make", "test-engine", "ENGINE=spark"), skip=lambda: why_no_engine("spark")),
+    Stage("engine: redis", ("make", "test-engine", "ENGINE=redis"), skip=lambda: why_no_engine("redis")),
     Stage("demo", ("make", "ci-demo")),
     Stage("executable: build", ("make", "build")),
     Stage("executable: smoke", ("make", "smoke")),

@@ -12,6 +12,7 @@ from fresh_home import fresh_home
 from mlbox.base.command import Caller, Command, Query, Result
 from mlbox.base.events import Bus, Event
 from mlbox.base.names import Ref
+from mlbox.base.settings import Settings
 from mlbox.engine.catalog.database import Catalog
 from mlbox.engine.catalog.projects import Projects
 from mlbox.engine.features.commands import (
@@ -35,8 +36,9 @@ def minute(number: float) -> datetime:
 class FeatureHouse:
     """Catalog and feature store over one home; ``reopen`` is what a restart does."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: Settings | None = None) -> None:
         self.home = fresh_home(folder)
+        self.settings = settings or Settings()
         self.events: list[Event] = []
         self.open()
 
@@ -44,7 +46,7 @@ class FeatureHouse:
         self.catalog = Catalog.open(self.home)
         bus = Bus()
         bus.listen(self.events.append)
-        self.features = Features(catalog=self.catalog, bus=bus, home=self.home)
+        self.features = Features(catalog=self.catalog, bus=bus, home=self.home, settings=self.settings)
         self.projects = Projects(self.catalog, bus)
         self.projects.removal.ending.append(self.features.forget_project)
 

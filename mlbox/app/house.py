@@ -72,7 +72,7 @@ class House:
         self.listener = Listener(self)
         self.doors = Doors(self)
         self.wire: WireServer | None = None
-        self.features = Features(catalog=self.catalog, bus=self.bus, home=home)
+        self.features = Features(catalog=self.catalog, bus=self.bus, home=home, settings=settings)
         self.models = Models(catalog=self.catalog, artifacts=self.artifacts, bus=self.bus)
         self.runs = Runs(
             catalog=self.catalog,

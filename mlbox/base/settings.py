@@ -90,6 +90,10 @@ class Settings:
     artifact_store_options: str = _setting(
         "", 'What its library is told, as JSON ({"profile": "team"}); secrets are better in its own environment'
     )
+    online_store: str = _setting(
+        "", "Online store of features: redis://host:6379/0, rediss:// or unix://; empty: in the home (LMDB)"
+    )
+    online_store_password: str = _setting("", "Its password, when the address does not hold it")
     log_flush_ms: int = _setting(200, "Longest time a prediction waits before it is written", "ms")
     log_buffer_rows: int = _setting(100_000, "Predictions kept in memory before they are dropped and counted", "rows")
     max_request_mb: int = _setting(64, "Largest body of a request", "MB")
@@ -99,6 +103,10 @@ class Settings:
     memory_limit: str = _setting("", "Memory that DuckDB may use (8GB); empty leaves DuckDB's default of 80 %")
     threads: int = _setting(0, "Threads of DuckDB; 0 is one a core")
     commit_batch: int = _setting(512, "Writes that are committed together at most", "writes")
+
+
+SECRET = ("token", "online_store_password")
+"""Settings whose values are not shown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from mlbox.base.errors import NotFound
 from mlbox.base.home import find_home
-from mlbox.base.settings import Provenance, load
+from mlbox.base.settings import SECRET, Provenance, load
 from mlbox.base.suggest import did_you_mean
 
 HELP = "show settings and where each value comes from"
@@ -22,13 +24,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """A table, or JSON; the token's value is not shown."""
+    """A table, or JSON; secrets are not shown."""
     home = find_home(arguments.home)
     _, provenance = load(home.path / "mlbox.toml")
     rows = [
         {
             "name": entry.name,
-            "value": ("set" if entry.value else "") if entry.name == "token" else entry.value,
+            "value": _value(entry),
             "unit": entry.unit,
             "source": entry.source,
             "doc": entry.doc,
@@ -43,6 +45,12 @@ def run(arguments: argparse.Namespace) -> int:
         value = f"{row['value']} {row['unit']}".strip() or "(empty)"
         print(f"{row['name']:<{width}}  {value:<16} {row['source']:<12} {row['doc']}")
     return 0
+
+
+def _value(entry: Provenance) -> Any:
+    if entry.name in SECRET:
+        return "set" if entry.value else ""
+    return re.sub(r"//[^@/]*@", "//…@", entry.value) if isinstance(entry.value, str) else entry.value
 
 
 def _chosen(names: Sequence[str], known: Mapping[str, Provenance]) -> list[Provenance]:

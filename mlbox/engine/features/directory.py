@@ -57,14 +57,13 @@ class Directory:
         """Changes with every definition that comes, changes or goes."""
         return self._generation
 
-    def load(self, online: Callable[[str, Online], None]) -> None:
+    def load(self) -> None:
         """At open: repair what a crash between the two files left, then read all."""
         self._repair()
         with self._catalog.read() as cursor:
-            for text, until, sequence in table.every(cursor):
+            for text, _, _ in table.every(cursor):
                 found = FeatureSet.from_text(text)
                 self._sets[_key(found.project, found.name)] = found
-                online(found.id, Online(until, sequence or 0))
             for text in feature_vectors.every(cursor):
                 vector = FeatureVector.from_text(text)
                 self._vectors[_key(vector.project, vector.name)] = vector

@@ -6,12 +6,14 @@ forward; late rows, and rows taken away by a FULL or ranged refresh, are followe
 
 from __future__ import annotations
 
-import threading
+import json
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.clock import now
+from mlbox.base.errors import Unavailable
 from mlbox.base.names import quote
 from mlbox.engine.catalog.tables import feature_sets as table
 from mlbox.engine.features.asof import newest
@@ -25,25 +27,36 @@ if TYPE_CHECKING:
 
     from mlbox.engine.catalog.database import Catalog
 
+_log = logging.getLogger("mlbox")
+
 
 class Materializer:
-    """Moves the newest rows of sets into the online store, from where it stopped last time; callers hold the lock."""
+    """Moves the newest rows of sets into the online store, from where it stopped last time; callers hold the lock.
+
+    How far a set is online stands in the store, beside the rows: a store that has lost them, or another one, says so
+    and is filled anew.
+    """
 
     def __init__(self, catalog: Catalog, store: OnlineStore, reached: Callable[[FeatureSet], table.Reached]) -> None:
         self._catalog = catalog
         self._store = store
         self._reached = reached
-        self._online: dict[str, Online] = {}
-        self._lock = threading.Lock()
-
-    def load(self, set_id: str, online: Online) -> None:
-        """Where a set stands, as the catalog knows it."""
-        with self._lock:
-            self._online[set_id] = online
 
     def state(self, set_id: str) -> Online:
-        """Where a set stands."""
-        return self._online.get(set_id, Online())
+        """Where a set stands; raises ``Unavailable`` while the store cannot be asked."""
+        mark = self._store.mark(set_id)
+        return Online() if mark is None else _read_mark(mark)
+
+    def known_state(self, set_id: str) -> Online:
+        """Where a set stands; not online at all while the store cannot be asked."""
+        try:
+            return self.state(set_id)
+        except Unavailable:
+            return Online()
+
+    def behind(self, feature_set: FeatureSet) -> bool:
+        """Whether something is offline that was not moved yet."""
+        return self._reached(feature_set).sequence > self.state(feature_set.id).sequence
 
     def run(self, feature_set: FeatureSet, end: datetime | None = None) -> int:
         """Rows known before ``end`` (now, without it) that came since the last time; returns how many were written.
@@ -58,14 +71,13 @@ class Materializer:
         if after.until is not None:
             until, sequence = after.until, after.sequence
             self._catalog.write(lambda cursor: table.set_online(cursor, feature_set.id, until, sequence))
-        self.load(feature_set.id, after)
         return written
 
     def _move(self, feature_set: FeatureSet, before: Online, end: datetime) -> tuple[Online, int]:
         reached = self._reached(feature_set)  # before the rows are read: what comes meanwhile is looked at again
         until = max(end, before.until) if before.until is not None else end
         axis, limit = quote(feature_set.axis), moment(until)
-        replace = before.until is not None and reached.removal > before.sequence
+        replace = before.until is None or reached.removal > before.sequence
         condition = f"{axis} < {limit}"
         if before.until is not None and not replace:
             fresh = f"{axis} >= {moment(before.until)}"
@@ -74,15 +86,28 @@ class Materializer:
             elif until == before.until:
                 return before, 0
             condition = f"{fresh} AND {condition}"
+        after = Online(until, reached.sequence)
         with self._catalog.read() as cursor:
-            written = self._store.put(feature_set.id, _packed(cursor, feature_set, condition), replace=replace)
-        return Online(until, reached.sequence), written
+            batches = _packed(cursor, feature_set, condition)
+            written = self._store.put(feature_set.id, batches, replace=replace, mark=_mark(after))
+        return after, written
 
     def forget(self, set_id: str) -> None:
-        """The set was dropped."""
-        self._store.drop(set_id)
-        with self._lock:
-            self._online.pop(set_id, None)
+        """The set was dropped; a store that is away keeps rows that nobody asks for."""
+        try:
+            self._store.drop(set_id)
+        except Unavailable as error:
+            _log.warning("online rows of the dropped version %s stay: %s", set_id, error.message)
+
+
+def _mark(online: Online) -> bytes:
+    until = online.until.isoformat() if online.until else None
+    return json.dumps([until, online.sequence]).encode()
+
+
+def _read_mark(raw: bytes) -> Online:
+    until, sequence = json.loads(raw)
+    return Online(datetime.fromisoformat(until) if until else None, sequence)
 
 
 def _packed(cursor: DuckDBPyConnection, feature_set: FeatureSet, condition: str) -> Iterator[Sequence[Item]]:

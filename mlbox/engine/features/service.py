@@ -9,6 +9,7 @@ from mlbox.base.command import Handler, Query
 from mlbox.base.events import Bus
 from mlbox.base.home import Home
 from mlbox.base.names import Ref
+from mlbox.base.settings import Settings
 from mlbox.engine.catalog.tables import feature_sets as table
 from mlbox.engine.features.directory import Directory
 from mlbox.engine.features.ingest import Ingest
@@ -18,7 +19,7 @@ from mlbox.engine.features.reading import SourceReader
 from mlbox.engine.features.retrieval import Retrieval
 from mlbox.engine.features.sets import FeatureSets
 from mlbox.engine.features.sourcing import Sources
-from mlbox.engine.features.stores.online.base import STORES, Place
+from mlbox.engine.features.stores.online.base import Place, open_store
 from mlbox.engine.features.vectors import FeatureVectors
 
 if TYPE_CHECKING:
@@ -28,10 +29,11 @@ if TYPE_CHECKING:
 class Features:
     """Feature sets and vectors: definition, ingest, retrieval offline and online."""
 
-    def __init__(self, *, catalog: Catalog, bus: Bus, home: Home) -> None:
+    def __init__(self, *, catalog: Catalog, bus: Bus, home: Home, settings: Settings | None = None) -> None:
+        settings = settings or Settings()
         self._catalog = catalog
         self._directory = Directory(catalog)
-        self._store = STORES.get("lmdb")(Place(home.online))
+        self._store = open_store(Place(home.online, settings.online_store, settings.online_store_password))
         self.sources = Sources(catalog, bus, self._readers_of_source)
         self.sources.load()
         self._directory.sources = self.sources.by_id
@@ -41,7 +43,7 @@ class Features:
         self._retrieval = Retrieval(catalog, self._directory, self._store)
         self._sets = FeatureSets(catalog, bus, self._directory, ingest, self._online, reader)
         self._vectors = FeatureVectors(catalog, bus, self._directory, self._sets)
-        self._directory.load(self._online.load)
+        self._directory.load()
         self._sets.catch_up(self._directory.sets())
 
     def close(self) -> None:
@@ -92,7 +94,7 @@ class Features:
     def adopt_project(self, project: str) -> None:
         """A project has come with all its rows: know its sets and vectors, and put online what is to be there."""
         self.sources.load()
-        self._directory.load(self._online.load)
+        self._directory.load()
         self._sets.catch_up(self._directory.sets_of(project))
 
     def readers_elsewhere(self, project: str) -> Iterable[str]:

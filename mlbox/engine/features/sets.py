@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
@@ -10,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from mlbox.base.command import Caller, Handler, Plan, Result, Step
-from mlbox.base.errors import AlreadyExists, Conflict
+from mlbox.base.errors import AlreadyExists, Conflict, Unavailable
 from mlbox.base.events import Bus, Event
 from mlbox.base.names import Ref
 from mlbox.engine.catalog.tables import feature_sets as table
@@ -26,6 +27,8 @@ from mlbox.engine.features.reading import SourceReader
 
 if TYPE_CHECKING:
     from mlbox.engine.catalog.database import Catalog
+
+_log = logging.getLogger("mlbox")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,19 +135,28 @@ class FeatureSets:
             return Result(f"feature set {command.ref} exists already")
         with self._locked(command.ref):
             done = self._ingest.create(built, fill=not command.options.get("defer", False))
-            written = self._follow(built)
-            self._directory.put_set(built, self._online.state(built.id))
+            told = self._follow(built)
+            self._directory.put_set(built, self._online.known_state(built.id))
             self._forget_older(built)
         self._bus.publish(Event("feature_set.created", built.project, built.name, {"rows": done.added}))
-        online = f", {written:,} entities online" if written is not None else ""
         return Result(
-            f"created feature set {built.project}.{built.name}: {_count(done)}, {len(built.features)} features{online}",
+            f"created feature set {built.project}.{built.name}: {_count(done)}, {len(built.features)} features{told}",
             facts={"rows": done.added, "version": built.version},
         )
 
-    def _follow(self, found: FeatureSet) -> int | None:
-        """Bring the online store after the offline one, where the set wants it."""
-        return None if found.store == "offline" or found.online_by_hand else self._online.run(found)
+    def _follow(self, found: FeatureSet) -> str:
+        """Bring the online store after the offline one, where the set wants it; what to say about it.
+
+        What is offline is committed already: a store that is away is told of, and made up for later.
+        """
+        if found.store == "offline" or found.online_by_hand:
+            return ""
+        try:
+            return f", {self._online.run(found):,} entities online"
+        except Unavailable as error:
+            _log.warning("%s is not moved online: %s", found.ref, error.message)
+            self._bus.publish(Event("feature_set.behind", found.project, found.name, {"error": error.message}))
+            return f"; not online yet: {error.message}"
 
     def _forget_older(self, built: FeatureSet) -> None:
         """Online rows of versions before the previous one, which requests under way may still read."""
@@ -155,11 +167,22 @@ class FeatureSets:
                 self._online.forget(set_id)
 
     def catch_up(self, sets: Iterable[FeatureSet]) -> None:
-        """At open: what was committed offline, and not moved to the online store before a crash."""
+        """At open: what was committed offline, and is not in the online store: after a crash, or in another store."""
         for found in sets:
-            if found.store != "offline" and not found.online_by_hand:
-                if self._ingest.reached(found).sequence > self._online.state(found.id).sequence:
-                    self._follow(found)
+            if found.store == "offline":
+                continue
+            try:
+                if not found.online_by_hand:
+                    if self._online.behind(found):
+                        self._online.run(found)
+                elif (until := self._until(found)) and self._online.state(found.id).until is None:
+                    self._online.run(found, until)
+            except Unavailable as error:  # the next refresh finds it behind
+                _log.warning("%s is not moved online: %s", found.ref, error.message)
+
+    def _until(self, found: FeatureSet) -> datetime | None:
+        with self._catalog.read() as cursor:
+            return table.online_until(cursor, found.id)
 
     def plan_refresh(self, command: RefreshFeatureSet, caller: Caller) -> Plan:
         """What will be read."""
@@ -198,10 +221,10 @@ class FeatureSets:
             replacing = span.full or span.start is not None
             after = None if replacing else self._ingest.reached(found).known
             done = self._ingest.refresh(found, Range(after, span.start, span.end), replacing=replacing)
-            self._follow(found)
+            told = self._follow(found)
         if done.added or done.removed:
             self._bus.publish(Event("feature_set.refreshed", found.project, found.name, {"rows": done.added}))
-        return f"refreshed feature set {found.project}.{found.name}: {_count(done)}", done.added
+        return f"refreshed feature set {found.project}.{found.name}: {_count(done)}{told}", done.added
 
     def plan_insert(self, command: InsertFeatures, caller: Caller) -> Plan:
         """The rows must bind."""
@@ -219,8 +242,8 @@ class FeatureSets:
         with self._locked(command.ref):
             found = self._directory.set(command.ref)
             done = self._ingest.insert(found, command.query, command.columns, caller.project)
-            self._follow(found)
-        return Result(f"inserted into {found.project}.{found.name}: {_count(done)}", facts={"rows": done.added})
+            told = self._follow(found)
+        return Result(f"inserted into {found.project}.{found.name}: {_count(done)}{told}", facts={"rows": done.added})
 
     def plan_drop(self, command: DropFeatureSet, caller: Caller) -> Plan:
         """Refused while vectors read it, unless CASCADE, which drops them and what uses them."""

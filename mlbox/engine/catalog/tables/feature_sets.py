@@ -132,6 +132,12 @@ def set_online(cursor: DuckDBPyConnection, set_id: str, until: datetime, sequenc
     )
 
 
+def online_until(cursor: DuckDBPyConnection, set_id: str) -> datetime | None:
+    """How far the online store of a set had got; None before it is online."""
+    rows = cursor.execute("SELECT online_until FROM catalog.main.feature_sets WHERE id = ?", [set_id]).fetchall()
+    return rows[0][0] if rows else None
+
+
 def delete(cursor: DuckDBPyConnection, project: str, name: str) -> None:
     """From the catalog."""
     cursor.execute(

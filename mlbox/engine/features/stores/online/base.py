@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from mlbox.base.errors import Invalid
 from mlbox.base.registry import Registry
 
 
@@ -46,14 +47,15 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a store is: ``folder`` of the home, ``url`` and ``password`` of the settings; ``home`` names the home."""
+    """Where a store is: ``folder`` of the home, or ``url`` and ``password`` of the settings."""
 
     folder: Path
     url: str = ""
     password: str = ""
-    home: str = ""
 
 
+SET_BYTES = 16
+"""Bytes of a key that name its set."""
 Item = tuple[bytes, bytes]
 """Key and value as :class:`~.codec.Layout` packs them: a key begins with its set, a value with its order."""
 
@@ -66,11 +68,11 @@ class OnlineStore(Protocol):
 
     capabilities: Capabilities
 
-    def put(self, set_id: str, batches: Iterable[Sequence[Item]], *, replace: bool = False) -> int:
+    def put(self, set_id: str, batches: Iterable[Sequence[Item]], *, replace: bool = False, mark: bytes = b"") -> int:
         """Write values of one set, all or none (what ``batches`` raises too); how many were written.
 
         A value replaces one of lower order only (``codec.order_of``). With ``replace`` the values are all that the set
-        has from then on; readers see the old or the new state.
+        has from then on; readers see the old or the new state. A ``mark`` is kept with them, in place of the last one.
         """
         ...
 
@@ -82,8 +84,8 @@ class OnlineStore(Protocol):
         """Forget values; how many there were."""
         ...
 
-    def holds(self, set_id: str) -> bool:
-        """Whether it has a value of the set."""
+    def mark(self, set_id: str) -> bytes | None:
+        """The last mark of the set; None where there is none, or the store has lost it."""
         ...
 
     def drop(self, set_id: str) -> None:
@@ -104,3 +106,16 @@ class StoreFactory(Protocol):
 
 
 STORES: Registry[StoreFactory] = Registry("online store", "mlbox.engine.features.stores.online")
+
+_SCHEMES = {"": "lmdb", "rediss": "redis", "unix": "redis"}
+
+
+def open_store(place: Place) -> OnlineStore:
+    """The store at an address, by its scheme; in the home without one."""
+    scheme = place.url.partition("://")[0].lower()
+    name = _SCHEMES.get(scheme, scheme)
+    if name not in STORES.names():
+        raise Invalid(
+            f"the setting online_store names no online store: {scheme}", hint=f"known: {', '.join(STORES.names())}"
+        )
+    return STORES.get(name)(place)

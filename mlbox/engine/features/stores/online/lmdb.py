@@ -28,7 +28,7 @@ class LmdbStore:
         if not read_only:
             self._environment.reader_check()  # slots of readers that died
 
-    def put(self, set_id: str, batches: Iterable[Sequence[Item]], *, replace: bool = False) -> int:
+    def put(self, set_id: str, batches: Iterable[Sequence[Item]], *, replace: bool = False, mark: bytes = b"") -> int:
         """One transaction; values in the order of their keys go in three times as fast."""
         import lmdb
 
@@ -39,12 +39,14 @@ class LmdbStore:
                 if replace:
                     _delete(transaction, prefix)
                 with transaction.cursor() as cursor:
-                    empty = not _starts(cursor, prefix)
+                    empty = not _holds(cursor, prefix)
                     for batch in batches:
                         newer = _newer(transaction.get, batch, empty=empty)
                         empty = empty and not newer
                         cursor.putmulti(newer.items())
                         written += len(newer)
+                if mark:
+                    transaction.put(prefix, mark)
         except (lmdb.MapFullError, lmdb.DiskError, OSError) as error:
             raise Unavailable(f"the online store is full: {error}", hint="free space on the disk of the home") from None
         return written
@@ -66,10 +68,9 @@ class LmdbStore:
         with self._environment.begin(write=True) as transaction:
             return sum(map(transaction.delete, keys))
 
-    def holds(self, set_id: str) -> bool:
-        """One look."""
-        with self._environment.begin() as transaction, transaction.cursor() as cursor:
-            return _starts(cursor, bytes.fromhex(set_id))
+    def mark(self, set_id: str) -> bytes | None:
+        """The value of the key that is the set's id and no more."""
+        return self.fetch([bytes.fromhex(set_id)])[0]
 
     def drop(self, set_id: str) -> None:
         """Delete all keys of the set."""
@@ -94,9 +95,9 @@ def _open(folder: Path, read_only: bool) -> Any:
     raise Unavailable(f"the online store {folder} cannot be opened: the system grants no address space")
 
 
-def _starts(cursor: Any, prefix: bytes) -> bool:
-    """Move to the first key with the prefix; whether there is one."""
-    return bool(cursor.set_range(prefix)) and bytes(cursor.key()[: len(prefix)]) == prefix
+def _holds(cursor: Any, prefix: bytes) -> bool:
+    """Whether there is a key with the prefix that is longer."""
+    return bool(cursor.set_range(prefix + b"\x00")) and bytes(cursor.key()[: len(prefix)]) == prefix
 
 
 def _newer(get: Callable[[bytes], Any], batch: Sequence[Item], *, empty: bool) -> dict[bytes, bytes]:
@@ -114,7 +115,7 @@ def _newer(get: Callable[[bytes], Any], batch: Sequence[Item], *, empty: bool) -
 
 def _delete(transaction: Any, prefix: bytes) -> None:
     with transaction.cursor() as cursor:
-        found = _starts(cursor, prefix)
+        found = cursor.set_range(prefix)
         while found and bytes(cursor.key()[: len(prefix)]) == prefix:
             found = cursor.delete()
 
