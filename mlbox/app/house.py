@@ -19,6 +19,7 @@ from mlbox.engine.archives.service import Archives
 from mlbox.engine.catalog import public_views
 from mlbox.engine.catalog.database import Catalog
 from mlbox.engine.catalog.projects import Projects
+from mlbox.engine.catalog.restoring import Restoring
 from mlbox.engine.catalog.sessions import relative_to
 from mlbox.engine.catalog.tables import audit
 from mlbox.engine.features.service import Features
@@ -107,6 +108,7 @@ class House:
         for service in (
             self.projects,
             self.archives,
+            Restoring(self.catalog, self.bus),
             self.features,
             self.models,
             self.runs,

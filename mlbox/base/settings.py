@@ -80,6 +80,7 @@ class Settings:
     )
     gc_runs_keep: int = _setting(0, "Runs beyond so many of a project are garbage, the oldest first; 0 never", "runs")
     gc_trash_days: int = _setting(7, "Collected folders and logs lie so long in <home>/trash", "days")
+    gc_dropped_days: int = _setting(7, "What was dropped can be restored so long; then it is garbage", "days")
     gc_artifact_days: int = _setting(
         1, "Bytes of artifacts that nothing points at are garbage when they are so old; an hour at least", "days"
     )

@@ -280,7 +280,7 @@ class Endpoints:
             if not command.cascade:
                 watched.refuse(f"endpoint {command.ref}")
             gone = replace(watched, endpoints=(row,) if row else ())
-            gone.delete(cursor)
+            gone.delete(cursor, caller.user)
             return gone
 
         gone = self._catalog.write(write)
@@ -310,6 +310,11 @@ class Endpoints:
             self._follow(lambda row: row.vector is not None)
         elif event.kind == "endpoint.dropped":
             self._directory.remove(event.project, event.object)
+        elif event.kind == "endpoint.restored":
+            with self._catalog.read() as cursor:
+                row = endpoints.get(cursor, event.project, event.object)
+            if row is not None:
+                self._directory.put(Slot(row))
 
     def _follow(self, concerned: Callable[[EndpointRow], bool]) -> None:
         """Rebuild the endpoints that something has changed under; what cannot be rebuilt goes on as it was."""

@@ -43,6 +43,8 @@ PLANS = {
     "RERUN fit": (None, "shop.train"),
     "LOG METRIC auc = 1 RUN fit": (None, "fit"),
     "DROP RUN fit": None,  # a model is made from it
+    "DROP ARTIFACT model": None,  # as well
+    "RESTORE MODEL m": None,  # it is there
     "CREATE MODEL n FROM 'model.onnx'": ("create", "shop.n"),
     "CREATE MODEL m FROM RUN fit ARTIFACT 'model'": ("create", "shop.m@3"),
     "ALTER MODEL m SET ALIAS champion = 2": ("move", "shop.m"),

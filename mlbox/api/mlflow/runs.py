@@ -25,6 +25,8 @@ from mlbox.api.mlflow.door import (
 )
 from mlbox.base.clock import now
 from mlbox.base.errors import Invalid
+from mlbox.base.names import Ref
+from mlbox.engine.catalog.commands import RestoreObject
 from mlbox.engine.catalog.tables import metrics, tracking
 from mlbox.engine.catalog.tables.run_search import RunSearch
 from mlbox.engine.catalog.tables.runs import RunRow
@@ -157,14 +159,16 @@ def update(door: Door, data: Data) -> Data:
 @call("POST", "runs/delete")
 def delete(door: Door, data: Data) -> Data:
     """Hide a run."""
-    door.tracking.change(door.project, text(data, "run_id"), {"deleted_at": now()})
+    door.tracking.hide(door.project, text(data, "run_id"), door.caller.user)
     return {}
 
 
 @call("POST", "runs/restore")
 def restore(door: Door, data: Data) -> Data:
     """Show a run again."""
-    door.tracking.change(door.project, text(data, "run_id"), {"deleted_at": None})
+    row = door.tracking.run(door.project, text(data, "run_id"))
+    if row.deleted_at is not None:
+        door.dispatch(RestoreObject(kind="run", ref=Ref(door.project, row.id)))
     return {}
 
 

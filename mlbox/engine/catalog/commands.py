@@ -94,6 +94,16 @@ class ShowLineage(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RestoreObject(Command):
+    """Bring back what was dropped: the newest drop of that name, and of that version when one is named."""
+
+    statement: ClassVar[str] = "RESTORE"
+    kind: str
+    """In lower case: ``model``, ``run``."""
+    ref: Ref
+
+
+@dataclass(frozen=True, kw_only=True)
 class CollectGarbage(Command):
     """Remove what the settings call old and nothing points at; the owner of the server may."""
 

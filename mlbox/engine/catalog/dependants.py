@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from mlbox.base.command import Step
 from mlbox.base.errors import Conflict
 from mlbox.base.events import Event
-from mlbox.engine.catalog.tables import alerts, endpoints, monitors
+from mlbox.engine.catalog.tables import alerts, dropped, endpoints, monitors
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -45,13 +45,16 @@ class Dependants:
             *(Step("drop", f"alert {row.project}.{row.name}", "its activations stay") for row in self.alerts),
         )
 
-    def delete(self, cursor: DuckDBPyConnection) -> None:
-        """All of it, inside the transaction of the DROP."""
+    def delete(self, cursor: DuckDBPyConnection, by: str) -> None:
+        """All of it, inside the transaction of the DROP; RESTORE brings each back."""
         for alert in self.alerts:
+            dropped.bury_named(cursor, "alert", alert.project, alert.name, by)
             alerts.delete(cursor, alert.project, alert.name)
         for monitor in self.monitors:
+            dropped.bury_named(cursor, "monitor", monitor.project, monitor.name, by)
             monitors.delete(cursor, monitor.project, monitor.name)
         for endpoint in self.endpoints:
+            dropped.bury_named(cursor, "endpoint", endpoint.project, endpoint.name, by)
             endpoints.delete(cursor, endpoint.id)
 
     def events(self) -> list[Event]:

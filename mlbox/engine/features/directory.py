@@ -177,7 +177,7 @@ class Directory:
             self._sets.pop(_key(found.project, found.name), None)
             self._generation += 1
 
-    def remove_vectors(self, vectors: Iterable[FeatureVector], *, cascade: bool) -> Dependants:
+    def remove_vectors(self, vectors: Iterable[FeatureVector], *, cascade: bool, by: str) -> Dependants:
         """From the catalog, and from here, with all that uses them; ``Conflict`` for that without ``cascade``."""
         gone = list(vectors)
 
@@ -185,7 +185,7 @@ class Directory:
             users = dependants.of_vectors(cursor, [(vector.project, vector.name) for vector in gone])
             if not cascade:
                 users.refuse(_named(gone))
-            users.delete(cursor)
+            users.delete(cursor, by)
             for vector in gone:
                 feature_vectors.delete(cursor, vector.project, vector.name)
             return users

@@ -268,7 +268,7 @@ class FeatureSets:
         with self._locked(command.ref):
             found = self._directory.set(command.ref)
             readers = self._directory.readers(found)
-            users = self._directory.remove_vectors(readers, cascade=command.cascade)
+            users = self._directory.remove_vectors(readers, cascade=command.cascade, by=caller.user)
             gone = (Event("feature_vector.dropped", vector.project, vector.name) for vector in readers)
             for event in (*users.events(), *gone):
                 self._bus.publish(event)

@@ -104,7 +104,7 @@ class FeatureVectors:
         vector: FeatureVector | None = plan.resolved["vector"]
         if vector is None:
             return Result(f"there is no feature vector {command.ref}")
-        users = self._directory.remove_vectors([vector], cascade=command.cascade)
+        users = self._directory.remove_vectors([vector], cascade=command.cascade, by=caller.user)
         for event in (*users.events(), Event("feature_vector.dropped", vector.project, vector.name)):
             self._bus.publish(event)
         return Result(f"dropped feature vector {vector.project}.{vector.name}{users}")

@@ -12,7 +12,8 @@ from mlbox.base.ids import new_id
 from mlbox.base.names import Ref, check_name
 from mlbox.base.suggest import did_you_mean
 from mlbox.engine.catalog.dependants import Dependants, of_endpoints, refuse_used
-from mlbox.engine.catalog.tables import endpoints, lineage, models, projects
+from mlbox.engine.catalog.tables import dropped, endpoints, lineage, models, projects
+from mlbox.engine.catalog.tables.dropped import Part, Tombstone
 from mlbox.engine.catalog.tables.models import AliasMove, ModelRow, ModelVersion
 
 if TYPE_CHECKING:
@@ -200,9 +201,10 @@ def drop(cursor: DuckDBPyConnection, ref: Ref, cascade: bool, user: str) -> Depe
     using = users(cursor, ref)
     if not cascade:
         using.refuse(f"model {ref}")
-    using.delete(cursor)
+    using.delete(cursor, user)
     pointing = models.aliases(cursor, model)
     gone = None if ref.version is None else resolve(cursor, ref).version
+    _bury(cursor, model, gone, user)
     for alias, version in pointing.items():
         if gone is None or version == gone:
             models.move_alias(cursor, AliasMove(model, alias, version, None, now(), user))
@@ -211,3 +213,20 @@ def drop(cursor: DuckDBPyConnection, ref: Ref, cascade: bool, user: str) -> Depe
     if gone is None or not models.versions(cursor, model):
         models.delete(cursor, model)
     return using
+
+
+def _bury(cursor: DuckDBPyConnection, model: ModelRow, version: int | None, user: str) -> None:
+    """Keep what goes: all of the model, or a version with its tags and aliases, and the model too if it is the last."""
+    tombstone = Tombstone(
+        project=model.project,
+        kind="model",
+        name=model.name,
+        version=None if version is None else str(version),
+        object=model.id,
+        dropped_by=user,
+    )
+    condition, given = "model_id = ? AND (?::INTEGER IS NULL OR version = ?)", [model.id, version, version]
+    parts = [Part(table, condition, given) for table in ("model_versions", "model_aliases", "model_tags")]
+    if version is None or models.versions(cursor, model) == [version]:
+        parts.append(Part("models", "id = ?", [model.id]))
+    dropped.bury(cursor, tombstone, parts)

@@ -14,7 +14,7 @@ from mlbox.base.events import Bus, Event
 from mlbox.base.ids import new_id
 from mlbox.base.names import check_name
 from mlbox.engine.catalog import conditions
-from mlbox.engine.catalog.tables import alerts, monitors, projects
+from mlbox.engine.catalog.tables import alerts, dropped, monitors, projects
 from mlbox.engine.catalog.tables.lineage import record_all
 from mlbox.engine.monitor import actions, definitions, lineage
 from mlbox.engine.monitor.actions import Actions, Raised
@@ -266,7 +266,12 @@ class Alerts:
         ref = command.ref
         if plan.resolved.get("missing"):
             return Result(f"there is no alert {ref}")
-        self._catalog.write(lambda cursor: alerts.delete(cursor, ref.project, ref.name))
+
+        def write(cursor: DuckDBPyConnection) -> None:
+            dropped.bury_named(cursor, "alert", ref.project, ref.name, caller.user)
+            alerts.delete(cursor, ref.project, ref.name)
+
+        self._catalog.write(write)
         self._bus.publish(Event("alert.dropped", ref.project, ref.name, {}))
         return Result(f"dropped alert {ref}")
 

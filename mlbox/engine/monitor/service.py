@@ -11,7 +11,7 @@ from mlbox.base.command import Caller, Dispatcher, Handler, Parser, Plan, Result
 from mlbox.base.errors import AlreadyExists, Conflict, Invalid
 from mlbox.base.events import Bus, Event
 from mlbox.base.names import Ref, check_name
-from mlbox.engine.catalog.tables import alerts, endpoints, monitors, projects
+from mlbox.engine.catalog.tables import alerts, dropped, endpoints, monitors, projects
 from mlbox.engine.catalog.tables.lineage import record_all
 from mlbox.engine.monitor import baseline, definitions, draft, labels, lineage, watch
 from mlbox.engine.monitor.alert_service import Alerts
@@ -236,7 +236,9 @@ class Monitors:
 
         def delete(cursor: Any) -> None:
             for row in plan.resolved["alerts"]:
+                dropped.bury_named(cursor, "alert", row.project, row.name, caller.user)
                 alerts.delete(cursor, row.project, row.name)
+            dropped.bury_named(cursor, "monitor", ref.project, ref.name, caller.user)
             monitors.delete(cursor, ref.project, ref.name)
 
         self._catalog.write(delete)

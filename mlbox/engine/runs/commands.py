@@ -157,6 +157,16 @@ class LogToRun(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DropArtifact(Command):
+    """Of all runs that logged it, or of ``run`` alone; refused while a version of a model is made from it."""
+
+    statement: ClassVar[str] = "DROP ARTIFACT"
+    ref: Ref
+    run: str | None = None
+    if_exists: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class DropRun(Command):
     """Forget a finished run, its logs and artifacts; refused while a version of a model is made from it."""
 

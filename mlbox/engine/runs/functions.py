@@ -12,7 +12,8 @@ from mlbox.base.command import Caller, Plan, Result, Step
 from mlbox.base.errors import Invalid, NotExecuted, NotFound
 from mlbox.base.names import Ref, check_name
 from mlbox.base.suggest import did_you_mean
-from mlbox.engine.catalog.tables import functions, projects
+from mlbox.engine.catalog.tables import dropped, functions, projects
+from mlbox.engine.catalog.tables.dropped import Tombstone
 from mlbox.engine.catalog.tables.functions import FunctionRow
 from mlbox.engine.catalog.tables.runs import RunRow
 from mlbox.engine.runs import code
@@ -134,8 +135,20 @@ class Functions:
         if row is None:
             return Result(f"function {command.ref} does not exist")
         version = _version(command.ref)
-        moment = now()
-        count = self._catalog.write(lambda cursor: functions.drop(cursor, row.project, row.name, version, moment))
+        tombstone = Tombstone(
+            project=row.project,
+            kind="function",
+            name=row.name,
+            version=None if version is None else str(version),
+            object=row.name,
+            dropped_by=caller.user,
+        )
+
+        def write(cursor: DuckDBPyConnection) -> int:
+            dropped.bury(cursor, tombstone)
+            return functions.drop(cursor, row.project, row.name, version, tombstone.dropped_at)
+
+        count = self._catalog.write(write)
         return Result(f"dropped function {command.ref}: {count} version{'' if count == 1 else 's'}; its runs stay")
 
 

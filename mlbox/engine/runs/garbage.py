@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING, Any
 from mlbox.base.clock import now
 from mlbox.base.command import Caller, Plan, Result, Step
 from mlbox.base.errors import MlboxError
+from mlbox.base.names import Ref
 from mlbox.engine.catalog.commands import CollectGarbage
-from mlbox.engine.catalog.tables import runs
+from mlbox.engine.catalog.tables import dropped, functions, runs
+from mlbox.engine.catalog.tables.dropped import Tombstone
 from mlbox.engine.catalog.tables.runs import RunRow
 from mlbox.engine.runs.attempts import Workshop
 from mlbox.engine.runs.client_zip import is_current
@@ -32,6 +34,8 @@ from mlbox.engine.runs.garbage_bytes import GarbageBytes
 from mlbox.engine.runs.removal import Removal
 
 if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
     from mlbox.engine.catalog.database import Catalog
 
 
@@ -107,6 +111,7 @@ class Garbage:
             if isinstance(engine, Collecting):
                 with suppress(MlboxError):  # an engine that is away keeps what it has
                     yield from engine.waste(self._is_over, before)
+        yield from self._dropped()
         yield from self._trash()
         yield from self._bytes.waste(active.values())
 
@@ -153,6 +158,29 @@ class Garbage:
         for path in _entries(self._home.cache):
             if path.name.startswith("client-") and not is_current(path):
                 yield Waste("client", path.name, "of another version of mlbox", _size(path), partial(_delete, path))
+
+    def _dropped(self) -> Iterator[Waste]:
+        """What can be restored no more. Runs with what is theirs; of other kinds the rows that were kept."""
+        days = self._settings.gc_dropped_days
+        before = now() - timedelta(days=days)
+        why = f"dropped more than {days} days ago"
+        with self._catalog.read() as cursor:
+            old, rows = dropped.expired(cursor, before), runs.deleted(cursor, None, before)
+        for row in rows:
+            size = _size(self._home.runs / row.id) + _size(self._home.logs / f"{row.id}.log")
+            yield Waste("dropped run", row.id, why, size, partial(self._removal.purge, row))
+        for tombstone in old:
+            if tombstone.kind != "run":
+                name = str(Ref(tombstone.project, tombstone.name, tombstone.version))
+                yield Waste(f"dropped {tombstone.kind}", name, why, 0, self._for_good(tombstone))
+
+    def _for_good(self, tombstone: Tombstone) -> Callable[[], None]:
+        def write(cursor: DuckDBPyConnection) -> None:
+            if tombstone.kind == "function":
+                functions.purge(cursor, tombstone.project, tombstone.name, tombstone.dropped_at)
+            dropped.forget(cursor, tombstone)
+
+        return lambda: self._catalog.write(write)
 
     def _trash(self) -> Iterator[Waste]:
         before = (now() - timedelta(days=self._settings.gc_trash_days)).timestamp()

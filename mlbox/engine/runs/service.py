@@ -25,7 +25,6 @@ from mlbox.engine.runs.commands import (
     CancelRun,
     CreateFunction,
     DropFunction,
-    DropRun,
     LogToRun,
     Rerun,
     StartRun,
@@ -114,7 +113,7 @@ class Runs:
             Handler(CancelRun, self.plan_cancel, self.cancel),
             Handler(Rerun, self.plan_rerun, self.rerun),
             Handler(LogToRun, self.plan_log, self.log),
-            Handler(DropRun, self._removal.plan, self._removal.drop),
+            *self._removal.handlers(),
             Handler(CollectGarbage, self._garbage.plan, self._garbage.collect),
             *self.tracking.handlers(),
         )

@@ -15,7 +15,8 @@ from mlbox.base.command import Caller, Handler, Plan, Result, Step
 from mlbox.base.errors import Conflict, Invalid, NotFound
 from mlbox.base.ids import new_id
 from mlbox.base.names import check_name
-from mlbox.engine.catalog.tables import metrics, projects, runs, tracking
+from mlbox.engine.catalog.tables import dropped, metrics, projects, runs, tracking
+from mlbox.engine.catalog.tables.dropped import Tombstone
 from mlbox.engine.catalog.tables.lineage import Edge
 from mlbox.engine.catalog.tables.run_search import RunSearch, search
 from mlbox.engine.catalog.tables.runs import EXTERNAL, RunRow
@@ -130,6 +131,19 @@ class Tracking:
         self.run(project, run_id)
         self._ledger.note(run_id, changes)
         return self._ledger.get(run_id)
+
+    def hide(self, project: str, run_id: str, user: str) -> None:
+        """Drop a run alone, ended or not, as MLflow's clients do; RESTORE brings it back."""
+        row = self.run(project, run_id)
+        if row.deleted_at is not None:
+            return
+        tombstone = Tombstone(project=row.project, kind="run", name=row.name or row.id, object=row.id, dropped_by=user)
+
+        def write(cursor: DuckDBPyConnection) -> None:
+            dropped.bury(cursor, tombstone)
+            runs.hide(cursor, [row.id], tombstone.dropped_at)
+
+        self._catalog.write(write)
 
     def set_state(self, project: str, run_id: str, state: str, at: datetime | None = None) -> RunRow:
         """End a run, or go on with an ended one, which clients do. ``Conflict`` where an executor looks after it."""

@@ -13,13 +13,15 @@ from mlbox.base.cron import Cron
 from mlbox.base.errors import AlreadyExists, Invalid, MlboxError, NotExecuted
 from mlbox.base.events import Bus, Event
 from mlbox.base.names import check_name
-from mlbox.engine.catalog.tables import projects, schedules
+from mlbox.engine.catalog.tables import dropped, projects, schedules
 from mlbox.engine.workflows.bodies import Bodies
 from mlbox.engine.workflows.commands import AlterObject, CreateSchedule, DropSchedule
 from mlbox.engine.workflows.scheduler import Job
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
+
+    from duckdb import DuckDBPyConnection
 
     from mlbox.engine.catalog.database import Catalog
 
@@ -166,7 +168,12 @@ class Schedules:
         ref = command.ref
         if plan.resolved.get("missing"):
             return Result(f"there is no schedule {ref}")
-        self._catalog.write(lambda cursor: schedules.delete(cursor, ref.project, ref.name))
+
+        def write(cursor: DuckDBPyConnection) -> None:
+            dropped.bury_named(cursor, "schedule", ref.project, ref.name, caller.user)
+            schedules.delete(cursor, ref.project, ref.name)
+
+        self._catalog.write(write)
         self._bus.publish(Event("schedule.dropped", ref.project, ref.name, {}))
         return Result(f"dropped schedule {ref}")
 

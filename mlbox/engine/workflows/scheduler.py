@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mlbox.base.events import Bus, Event
 
 log = logging.getLogger("mlbox")
-_CHANGES = frozenset({"created", "altered", "dropped"})
+_CHANGES = frozenset({"created", "altered", "dropped", "restored"})
 
 
 @dataclass(frozen=True, slots=True)

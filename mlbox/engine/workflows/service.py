@@ -14,7 +14,7 @@ from mlbox.base.errors import AlreadyExists, Invalid, MlboxError, NotFound, Unav
 from mlbox.base.events import Bus, Event
 from mlbox.base.ids import new_id
 from mlbox.base.names import check_name
-from mlbox.engine.catalog.tables import projects, workflows
+from mlbox.engine.catalog.tables import dropped, projects, workflows
 from mlbox.engine.workflows import definition
 from mlbox.engine.workflows.alterations import Alterations
 from mlbox.engine.workflows.bodies import MADE, Bodies, parameters_in
@@ -24,6 +24,8 @@ from mlbox.engine.workflows.execution import Execution, Script
 from mlbox.engine.workflows.schedule import Schedules
 
 if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
     from mlbox.engine.catalog.database import Catalog
 
 T = TypeVar("T")
@@ -159,7 +161,12 @@ class Workflows:
         ref = command.ref
         if plan.resolved.get("missing"):
             return Result(f"there is no workflow {ref}")
-        self._catalog.write(lambda cursor: workflows.delete(cursor, ref.project, ref.name))
+
+        def write(cursor: DuckDBPyConnection) -> None:
+            dropped.bury_named(cursor, "workflow", ref.project, ref.name, caller.user)
+            workflows.delete(cursor, ref.project, ref.name)
+
+        self._catalog.write(write)
         self._bus.publish(Event("workflow.dropped", ref.project, ref.name, {}))
         return Result(f"dropped workflow {ref}")
 

@@ -198,6 +198,6 @@ statement(
         claims=_claims,
     )
 )
-drop("function", DropFunction)
+drop("function", DropFunction, version=True)
 alter("function", "RENAME", "SET", later=("RENAME TO", "SET other than comment"))
 noun(Noun("function", "functions"))

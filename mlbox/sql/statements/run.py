@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlbox.engine.runs.commands import CancelRun, DropRun, LogToRun, Rerun, RunSource, StartRun
+from mlbox.base.names import Ref
+from mlbox.engine.runs.commands import CancelRun, DropArtifact, DropRun, LogToRun, Rerun, RunSource, StartRun
 from mlbox.sql import writing
 from mlbox.sql.bodies import condition, parenthesized, refuse_bare_query
 from mlbox.sql.grammar import Noun, StatementSyntax, noun, run_ref, statement
 from mlbox.sql.heads import drop_if_exists, flag
 from mlbox.sql.parser import Clauses, Cursor, Reader, clauses, finish, one_of
-from mlbox.sql.references import identifier, reference, run_id
+from mlbox.sql.references import identifier, reference, run_id, version_text
 from mlbox.sql.sweeps import SWEEP_CLAUSES, print_sweep, sweep, sweep_of
 from mlbox.sql.times import interval
 from mlbox.sql.values import count, number, options, pairs, positive, strings, text, value, word
@@ -260,6 +261,56 @@ LOG ARTIFACT 'name' FROM 'path' [RUN 'id']""",
 )
 
 
+def artifact_reference(cursor: Cursor) -> Ref:
+    """``'name'``, whatever is in it, or a bare name; with ``@version``, a number."""
+    token = cursor.token
+    name = word(cursor, "the artifact") if token.kind in ("string", "parameter") else identifier(cursor, "artifact")
+    if not cursor.accept("@"):
+        return Ref(cursor.scope.project, name)
+    place = cursor.token
+    version = version_text(cursor)
+    if not version.isdigit():
+        cursor.fail(f"{version} is not a version of an artifact", "versions of artifacts are numbers", place)
+    return Ref(cursor.scope.project, name, version)
+
+
+def print_artifact(ref: Ref) -> str:
+    """As :func:`artifact_reference` reads it."""
+    return f"{writing.text(ref.name)}{'@' + ref.version if ref.version else ''}"
+
+
+def _drop_artifact(cursor: Cursor) -> DropArtifact:
+    cursor.expect("DROP", "ARTIFACT")
+    if_exists = drop_if_exists(cursor, "DROP ARTIFACT")
+    ref = artifact_reference(cursor)
+    run = None
+    if cursor.accept("OF"):
+        cursor.accept("RUN")
+        run = run_id(cursor, "OF")
+    finish(cursor, "DROP ARTIFACT")
+    return DropArtifact(ref=ref, run=run, if_exists=if_exists)
+
+
+statement(
+    StatementSyntax(
+        name="DROP ARTIFACT",
+        summary="Forget an artifact or one version of it, as all runs logged it or one of them.",
+        syntax="DROP ARTIFACT [IF EXISTS] 'name'[@version] [OF 'run']",
+        examples=("DROP ARTIFACT 'confusion'@2", "DROP ARTIFACT IF EXISTS 'plots/roc.png' OF 'a1b2c3d4'"),
+        starts=(("DROP", "ARTIFACT"),),
+        parse=_drop_artifact,
+        prints={
+            DropArtifact: lambda command, write: writing.line(
+                "DROP ARTIFACT",
+                "IF EXISTS" if command.if_exists else "",
+                print_artifact(command.ref),
+                writing.clause("OF", writing.text(command.run) if command.run else None),
+            )
+        },
+    )
+)
+
+
 def _drop(cursor: Cursor) -> DropRun:
     cursor.expect("DROP", "RUN")
     if_exists = drop_if_exists(cursor, "DROP RUN")
@@ -271,7 +322,7 @@ def _drop(cursor: Cursor) -> DropRun:
 statement(
     StatementSyntax(
         name="DROP RUN",
-        summary="Forget a finished run with its logs and artifacts.",
+        summary="Forget a finished run with its logs and artifacts; RESTORE brings it back for some days.",
         syntax="DROP RUN [IF EXISTS] 'id'",
         examples=("DROP RUN IF EXISTS 'a1b2c3d4'",),
         starts=(("DROP", "RUN"),),

@@ -15,7 +15,7 @@ from mlbox.sql.writing import Writer
 
 VIEWS = (
     "params metrics logs model_versions model_alias_moves features feature_stats ingests predictions workflow_runs "
-    "steps drift alert_activations notifications lineage events audit task_history"
+    "steps dropped drift alert_activations notifications lineage events audit task_history"
 ).split()
 """Public views that are not those of a noun."""
 

@@ -892,3 +892,12 @@ USE PROJEKT shop
 
 EXPORT PROJECT shop 'shop.zip'
 -- error 1:21 expected TO, found 'shop.zip' | write TO here
+
+DROP ARTIFACT a@champion
+-- error 1:17 champion is not a version of an artifact | versions of artifacts are numbers
+
+RESTORE TABLE t
+-- error 1:9 RESTORE does not know TABLE here | RESTORE RUN 'id', RESTORE MODEL m, RESTORE FUNCTION f ..
+
+RESTORE WORKFLOW w@2
+-- error 1:19 a version is not possible here: the workflow is meant as a whole | leave @2 away

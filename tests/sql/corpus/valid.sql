@@ -606,3 +606,24 @@ EXPORT PROJECT shop TO 'shop.zip'
 
 EXPORT PROJECT shop TO '/backup/shop.zip' WITHOUT RUNS
 -- => ExportProject name='shop', path='/backup/shop.zip', runs=False
+
+DROP ARTIFACT 'plots/roc.png'
+-- => DropArtifact ref=p.plots/roc.png
+
+DROP ARTIFACT IF EXISTS confusion@2 OF RUN 'a1b2c3d4'
+-- => DropArtifact ref=p.confusion@2, run='a1b2c3d4', if_exists=True
+
+RESTORE RUN 'a1b2c3d4'
+-- => RestoreObject kind='run', ref=p.a1b2c3d4
+
+RESTORE MODEL fraud.m@3
+-- => RestoreObject kind='model', ref=fraud.m@3
+
+RESTORE ARTIFACT 'plots/roc.png'@2
+-- => RestoreObject kind='artifact', ref=p.plots/roc.png@2
+
+RESTORE FEATURE SET f
+-- => RestoreObject kind='feature set', ref=p.f
+
+DROP FUNCTION fraud.f@2
+-- => DropFunction ref=fraud.f@2

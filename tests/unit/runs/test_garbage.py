@@ -78,14 +78,18 @@ def test_folders_and_logs_go_to_the_trash_and_then_away(make_bench: Callable[...
 
 
 def test_old_runs_go_by_age_and_by_number(make_bench: Callable[..., Any]) -> None:
-    bench = make_bench(gc_runs_days=5, gc_runs_keep=2)
+    bench = make_bench(gc_runs_days=5, gc_runs_keep=2, gc_dropped_days=0)
     bench.function("work", CODE)
     ids = [bench.run("work").facts["run"] for _ in range(4)]
     age(bench, ids[3], 6)
     assert [name for _, name in steps(bench)][:3] == [f"run {ids[0]}", f"run {ids[1]}", f"run {ids[3]}"]
     bench.do(CollectGarbage())
     assert [row["id"] for row in bench.rows("SELECT id FROM catalog.ml.runs")] == [ids[2]]
-    assert not bench.runs.log_path(ids[0]).exists()
+    assert bench.runs.log_path(ids[0]).exists()  # they could be restored until now
+    assert sorted(steps(bench)) == [("drop", f"dropped run {ids[number]}") for number in (0, 1, 3)]
+    bench.do(CollectGarbage())
+    assert not bench.runs.log_path(ids[0]).exists() and steps(bench) == [("reuse", "everything")]
+    assert [path.name for path in bench.home.runs.iterdir()] == [ids[2]]
 
 
 def test_what_is_in_use_stays(make_bench: Callable[..., Any]) -> None:

@@ -82,7 +82,8 @@ def test_every_column_with_digests_is_known_to_the_mark(bench: Any) -> None:
     assert found == {*references.POINTING, *NOT_BYTES}
 
 
-def test_only_what_nothing_points_at_goes(bench: Any) -> None:
+def test_only_what_nothing_points_at_goes(make_bench: Callable[..., Any]) -> None:
+    bench = make_bench(gc_dropped_days=0)
     bench.function("work", CODE)
     kept = bench.run("work").facts["run"]
     gone = bench.run("work", parameters={"text": "gone" * 1000}).facts["run"]
@@ -91,8 +92,11 @@ def test_only_what_nothing_points_at_goes(bench: Any) -> None:
     digests = {row["run_id"]: row["digest"] for row in bench.rows("SELECT run_id, digest FROM catalog.ml.artifacts")}
     for run in (gone, twice[0]):
         bench.do(DropRun(project="default", run=run))
+    age_all(bench)
+    assert set(plan(bench)) == {f"dropped run {run}" for run in (gone, twice[0])}  # their artifacts can be restored
+    bench.do(CollectGarbage())
     stray = bench.artifacts.put_bytes(b"of nobody")
-    assert plan(bench) == {"everything": "there is no garbage"}  # all of it is young
+    assert list(plan(bench)) == ["artifact bytes 1 of 5 objects"]  # the stray one is young
     age_all(bench)
     told = plan(bench)
     assert list(told) == ["artifact bytes 2 of 5 objects"] and "nothing points at them" in next(iter(told.values()))
@@ -103,7 +107,12 @@ def test_only_what_nothing_points_at_goes(bench: Any) -> None:
     assert bench.artifacts.read(digests[kept]) == b"x" and bench.artifacts.read(shared) == b"of two runs"
     bench.do(DropFunction(ref=Ref("default", "work")))  # its code stays for the runs that it made
     age_all(bench)
+    assert list(plan(bench)) == ["dropped function default.work"]
+    bench.do(CollectGarbage())
     assert plan(bench) == {"everything": "there is no garbage"}
+    bench.do(DropRun(project="default", run=kept))
+    bench.do(CollectGarbage())
+    assert list(plan(bench)) == ["artifact bytes 1 of 3 objects"]
 
 
 def test_bytes_of_a_run_that_goes_on_stay(bench: Any) -> None:

@@ -13,6 +13,7 @@ from mlbox.base.command import Caller, Query
 from mlbox.base.errors import Conflict, Invalid, MlboxError, NotFound, RunFailed, StatementError
 from mlbox.base.ids import new_id
 from mlbox.base.names import Ref
+from mlbox.engine.catalog.commands import CollectGarbage
 from mlbox.engine.catalog.tables import models
 from mlbox.engine.runs.commands import (
     CancelRun,
@@ -283,13 +284,16 @@ def test_prefixes_of_ids(bench: Any) -> None:
     assert bench.runs.find("default", one[:8]).id == named  # a name wins over a prefix
 
 
-def test_a_dropped_run_leaves_nothing_but_bytes(bench: Any) -> None:
+def test_a_dropped_run_leaves_nothing_but_bytes(make_bench: Callable[..., Any]) -> None:
+    bench = make_bench(gc_dropped_days=0)
     bench.function("train", "def train(ctx, frame): ctx.log_artifact('note', b'hello'); return {'auc': 1}")
     kept, dropped = (bench.run("train", "SELECT 1 AS x").facts["run"] for _ in range(2))
     assert bench.do(DropRun(project="default", run=dropped)).message == f"dropped run {dropped[:16]}"
     for view in ("metrics", "artifacts"):
         assert {row["run_id"] for row in bench.rows(f"FROM catalog.ml.{view}")} == {kept}
     assert [row["id"] for row in bench.rows("FROM catalog.ml.runs")] == [kept]
+    assert (bench.home.runs / dropped).exists() and bench.runs.log_path(dropped).exists()  # for RESTORE
+    bench.do(CollectGarbage())
     assert not (bench.home.runs / dropped).exists() and not bench.runs.log_path(dropped).exists()
     assert (bench.home.runs / kept).exists() and bench.runs.log_path(kept).exists()
     with pytest.raises(NotFound):

@@ -99,6 +99,29 @@ def delete(cursor: DuckDBPyConnection, ids: Sequence[str]) -> None:
     cursor.execute("DELETE FROM catalog.main.artifacts WHERE list_contains(?::VARCHAR[], id)", [list(ids)])
 
 
+def named(
+    cursor: DuckDBPyConnection, project: str, name: str, version: int | None, run_id: str | None
+) -> list[ArtifactRow]:
+    """All rows of a name; of one version, or one run, when it is given. Not of dropped runs."""
+    rows = cursor.execute(
+        f"{_SELECT} a WHERE project = ? AND lower(name) = lower(?) AND (?::INTEGER IS NULL OR version = ?) "
+        "AND (?::VARCHAR IS NULL OR run_id = ?) "
+        "AND NOT EXISTS (SELECT 1 FROM catalog.main.runs r WHERE r.id = a.run_id AND r.deleted_at IS NOT NULL) "
+        "ORDER BY id DESC",
+        [project, name, version, version, run_id, run_id],
+    ).fetchall()
+    return [_row(values) for values in rows]
+
+
+def names(cursor: DuckDBPyConnection, project: str, run_id: str | None) -> list[str]:
+    """Names of a project's artifacts, or of a run's."""
+    rows = cursor.execute(
+        "SELECT DISTINCT name FROM catalog.main.artifacts WHERE project = ? AND (?::VARCHAR IS NULL OR run_id = ?)",
+        [project, run_id, run_id],
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
 def find(cursor: DuckDBPyConnection, project: str, name: str, version: int | None = None) -> ArtifactRow | None:
     """The latest row of a name, or of one version of it."""
     rows = cursor.execute(

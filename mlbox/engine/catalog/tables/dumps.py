@@ -16,8 +16,9 @@ from mlbox.base.names import literal, quote
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-SECRET = frozenset({"audit", "events", "members", "secrets", "run_tokens", "run_batches"})
-"""Tables of which nothing leaves the home: what was done here, who may do what, what must not be read."""
+DROPPED = ("dropped", "dropped_rows")
+SECRET = frozenset({"audit", "events", "members", "secrets", "run_tokens", "run_batches", *DROPPED})
+"""Tables of which nothing leaves the home: what was done or dropped here, who may do what, what must not be read."""
 OF_RUNS = frozenset(
     "runs run_attempts params metrics artifacts run_inputs experiments logged_models workflow_runs steps".split()
 )

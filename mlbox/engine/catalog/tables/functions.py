@@ -104,6 +104,26 @@ def names(cursor: DuckDBPyConnection, project: str) -> list[str]:
     return [row[0] for row in rows]
 
 
+def restore(cursor: DuckDBPyConnection, project: str, name: str, dropped_at: datetime) -> int:
+    """Show the versions again that were hidden at that moment; how many."""
+    done = cursor.execute(
+        "UPDATE catalog.main.functions SET dropped_at = NULL "
+        "WHERE project = ? AND lower(name) = lower(?) AND dropped_at = ?",
+        [project, name, dropped_at],
+    ).fetchall()
+    return int(done[0][0])
+
+
+def purge(cursor: DuckDBPyConnection, project: str, name: str, dropped_at: datetime) -> None:
+    """Delete the versions that were hidden at that moment, unless a run was made of them."""
+    cursor.execute(
+        "DELETE FROM catalog.main.functions f WHERE project = ? AND lower(name) = lower(?) AND dropped_at = ? "
+        "AND NOT EXISTS (SELECT 1 FROM catalog.main.runs r WHERE r.project = f.project "
+        "AND lower(r.function) = lower(f.name) AND r.function_version = f.version)",
+        [project, name, dropped_at],
+    )
+
+
 def drop(cursor: DuckDBPyConnection, project: str, name: str, version: int | None, dropped_at: datetime) -> int:
     """Hide one version or all; how many."""
     done = cursor.execute(

@@ -131,6 +131,16 @@ def made_from(cursor: DuckDBPyConnection, run_ids: Sequence[str]) -> list[str]:
     return [row[0] for row in rows]
 
 
+def made_of(cursor: DuckDBPyConnection, artifact_ids: Sequence[str]) -> list[str]:
+    """``project.model@version`` of the versions that are one of these artifacts."""
+    rows = cursor.execute(
+        "SELECT m.project || '.' || m.name || '@' || v.version FROM catalog.main.model_versions v "
+        "JOIN catalog.main.models m ON m.id = v.model_id WHERE list_contains(?::VARCHAR[], v.artifact_id) ORDER BY ALL",
+        [list(artifact_ids)],
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
 def get_version(cursor: DuckDBPyConnection, model: ModelRow, version: int | None = None) -> ModelVersion | None:
     """A version by number; the latest without one."""
     rows = cursor.execute(

@@ -21,6 +21,8 @@ CONTENTS = (
     *("workflows", "schedules", "monitors", "alerts", "secrets"),
 )
 """Tables of the catalog that tell whether a project holds something."""
+_ALIVE = {"functions": " AND dropped_at IS NULL", "runs": " AND deleted_at IS NULL"}
+"""What is dropped is nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,10 @@ def _tables_of_projects(cursor: DuckDBPyConnection, database: str, schema: str) 
 
 def contents(cursor: DuckDBPyConnection, name: str) -> dict[str, int]:
     """How many objects of each kind a project holds; kinds without any are left out."""
-    parts = [f"SELECT '{table}', count(*) FROM catalog.main.{table} WHERE project = $name" for table in CONTENTS]
+    parts = [
+        f"SELECT '{table}', count(*) FROM catalog.main.{table} WHERE project = $name{_ALIVE.get(table, '')}"
+        for table in CONTENTS
+    ]
     parts.append(
         "SELECT 'tables_and_views', count(*) FROM information_schema.tables "
         "WHERE table_catalog = 'data' AND table_schema = $name AND table_name NOT IN "

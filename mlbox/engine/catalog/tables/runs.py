@@ -251,11 +251,38 @@ def old(cursor: DuckDBPyConnection, before: datetime | None, keep: int | None) -
         return []
     marks = ", ".join("?" for _ in FINAL)
     return cursor.execute(
-        f"SELECT project, id FROM catalog.main.runs WHERE parent_id IS NULL AND state IN ({marks}) "
+        "SELECT project, id FROM catalog.main.runs "
+        f"WHERE parent_id IS NULL AND deleted_at IS NULL AND state IN ({marks}) "
         "QUALIFY coalesce(finished_at, created_at) < ? "
         "OR row_number() OVER (PARTITION BY project ORDER BY id DESC) > ? ORDER BY id",
         [*FINAL, before, keep],
     ).fetchall()
+
+
+def hide(cursor: DuckDBPyConnection, run_ids: Sequence[str], at: datetime) -> None:
+    """They are dropped: no view shows them, and nobody finds them."""
+    cursor.execute(
+        "UPDATE catalog.main.runs SET deleted_at = ? WHERE list_contains(?::VARCHAR[], id)", [at, list(run_ids)]
+    )
+
+
+def show(cursor: DuckDBPyConnection, run_id: str) -> None:
+    """A dropped run is there again, with the trials that went with it."""
+    cursor.execute(
+        "UPDATE catalog.main.runs SET deleted_at = NULL WHERE id = ? OR (parent_id = ? AND deleted_at = "
+        "(SELECT deleted_at FROM catalog.main.runs WHERE id = ?))",
+        [run_id, run_id, run_id],
+    )
+
+
+def deleted(cursor: DuckDBPyConnection, project: str | None, before: datetime | None = None) -> list[RunRow]:
+    """Dropped runs of a project or of all, the newest first; those that were dropped before then."""
+    return select(
+        cursor,
+        "deleted_at IS NOT NULL AND (?::VARCHAR IS NULL OR project = ?) AND (?::TIMESTAMPTZ IS NULL OR deleted_at < ?) "
+        "ORDER BY deleted_at DESC, id DESC",
+        [project, project, before, before],
+    )
 
 
 def children(cursor: DuckDBPyConnection, parent_id: str) -> list[RunRow]:

@@ -9,7 +9,8 @@ VIEWS = (
         "artifacts",
         "One row an artifact of a run.",
         "SELECT project, id, run_id, name, kind, version, digest, size, media_type, file_name, metadata, created_at "
-        "FROM catalog.main.artifacts",
+        "FROM catalog.main.artifacts "
+        "WHERE NOT EXISTS (SELECT 1 FROM catalog.main.runs r WHERE r.id = run_id AND r.deleted_at IS NOT NULL)",
         (
             ViewColumn("project", "VARCHAR", "Project"),
             ViewColumn("id", "VARCHAR", "Identifier; its bytes are at /artifacts/<id>/content"),

@@ -18,11 +18,15 @@ _LOGS = """
 SELECT project, run_id, unnest(range(1, len(lines) + 1)) AS line, unnest(lines) AS text, endpoint
 FROM (
     SELECT project, id AS run_id, _ml_log_lines(id) AS lines, NULL AS endpoint FROM catalog.main.runs
+    WHERE deleted_at IS NULL
     UNION ALL
     SELECT project, NULL, _ml_log_lines(md5('endpoint ' || lower(project || '.' || name))), name
     FROM catalog.main.endpoints
 )
 """
+
+_SHOWN = "WHERE NOT EXISTS (SELECT 1 FROM catalog.main.runs r WHERE r.id = run_id AND r.deleted_at IS NOT NULL)"
+"""Not of dropped runs, which are few: a search that begins with them costs nothing."""
 
 VIEWS = (
     View(
@@ -59,7 +63,7 @@ VIEWS = (
     View(
         "params",
         "One row a parameter of a run.",
-        "SELECT project, run_id, name, value, number FROM catalog.main.params",
+        f"SELECT project, run_id, name, value, number FROM catalog.main.params {_SHOWN}",
         (
             ViewColumn("project", "VARCHAR", "Project"),
             ViewColumn("run_id", "VARCHAR", "Run"),
@@ -71,7 +75,7 @@ VIEWS = (
     View(
         "metrics",
         "One row a logged point of a metric.",
-        "SELECT project, run_id, name, step, value, logged_at FROM catalog.main.metrics",
+        f"SELECT project, run_id, name, step, value, logged_at FROM catalog.main.metrics {_SHOWN}",
         (
             ViewColumn("project", "VARCHAR", "Project"),
             ViewColumn("run_id", "VARCHAR", "Run"),
