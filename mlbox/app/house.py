@@ -241,6 +241,6 @@ class House:
             audit.insert_event(cursor, event)
 
         try:
-            self.catalog.submit(insert)
+            self.catalog.submit(insert, patient=True)
         except MlboxError:
             return  # the house is closing

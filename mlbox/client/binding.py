@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import types
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
-
 from mlbox.client.clusters import is_at_hand, session, session_asked_for
 from mlbox.client.failures import WrongCall, nearest
-from mlbox.client.frames import as_declared
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import types
+    from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 CONTEXT_NAMES = ("ctx", "context")
 _DEFAULT_NAMES = ("handler", "main")
@@ -50,55 +51,126 @@ def find_handler(module: types.ModuleType, wanted: Optional[str], file: str) -> 
     return functions[name]
 
 
+class _Missing:
+    """No annotation, no default."""
+
+
+_POSITIONAL, _KEYWORD, _ANY_POSITIONAL, _ANY_KEYWORD = range(4)
+
+
+class Parameter:
+    """What a handler takes."""
+
+    __slots__ = ("annotation", "default", "kind", "name")
+
+    def __init__(self, name: str, kind: int, annotation: Any, default: Any) -> None:
+        self.name = name
+        self.kind = kind
+        self.annotation = annotation
+        self.default = default
+
+
+def parameters_of(handler: Callable[..., Any]) -> Optional[List[Parameter]]:
+    """In their order; None where they cannot be known (a function in C). Of a plain function they are read off its
+    code: ``inspect`` takes as long to load as an interpreter to start."""
+    disguised = hasattr(handler, "__wrapped__") or hasattr(handler, "__signature__")
+    if type(handler) is type(parameters_of) and not disguised:
+        return _read_off(handler, handler.__code__)
+    import inspect
+
+    try:
+        signature = inspect.signature(handler)
+    except (TypeError, ValueError):
+        return None
+    kinds: Dict[Any, int] = {
+        inspect.Parameter.POSITIONAL_ONLY: _POSITIONAL,
+        inspect.Parameter.VAR_POSITIONAL: _ANY_POSITIONAL,
+        inspect.Parameter.VAR_KEYWORD: _ANY_KEYWORD,
+    }
+
+    def known(value: Any) -> Any:
+        return _Missing if value is inspect.Parameter.empty else value
+
+    return [
+        Parameter(name, kinds.get(entry.kind, _KEYWORD), known(entry.annotation), known(entry.default))
+        for name, entry in signature.parameters.items()
+    ]
+
+
+def _read_off(handler: Any, code: types.CodeType) -> List[Parameter]:
+    count, keywords = code.co_argcount, code.co_kwonlyargcount
+    names = list(code.co_varnames)
+    annotations = getattr(handler, "__annotations__", None) or {}
+    last = handler.__defaults__ or ()
+    defaults = {**dict(zip(names[count - len(last) : count], last)), **(handler.__kwdefaults__ or {})}
+    kinds = {name: _POSITIONAL for name in names[: code.co_posonlyargcount]}
+    order = names[:count]
+    rest = names[count + keywords :]
+    if code.co_flags & 0x04:  # *args
+        order.append(rest.pop(0))
+        kinds[order[-1]] = _ANY_POSITIONAL
+    order += names[count : count + keywords]
+    if code.co_flags & 0x08:  # **kwargs
+        order.append(rest.pop(0))
+        kinds[order[-1]] = _ANY_KEYWORD
+    return [
+        Parameter(name, kinds.get(name, _KEYWORD), annotations.get(name, _Missing), defaults.get(name, _Missing))
+        for name in order
+    ]
+
+
 def bind(
     handler: Callable[..., Any], context: Any, inputs: Mapping[str, Any], parameters: Mapping[str, Any]
 ) -> Tuple[List[Any], Dict[str, Any]]:
     """Arguments of the call: the context, inputs and parameters by name. ``inputs`` maps names to functions that load
     them. Raises ``WrongCall`` that shows the signature."""
-    import inspect
-
     name = getattr(handler, "__name__", "handler")
-    try:
-        signature = inspect.signature(handler)
-    except (TypeError, ValueError):
+    taken = parameters_of(handler)
+    if taken is None:
         return [context], dict(parameters)
-    shown = f"the signature is {name}{signature}"
     positional: List[Any] = []
     named: Dict[str, Any] = {}
-    accepts_any = False
     missing = []
-    for index, (key, entry) in enumerate(signature.parameters.items()):
-        if entry.kind is entry.VAR_KEYWORD:
-            accepts_any = True
-            continue
-        if entry.kind is entry.VAR_POSITIONAL:
+    for index, entry in enumerate(taken):
+        key = entry.name
+        if entry.kind in (_ANY_KEYWORD, _ANY_POSITIONAL):
             continue
         if key in CONTEXT_NAMES or (index == 0 and _is_context(entry.annotation)):
             value = context
         elif key in parameters:
-            value = _converted(name, key, entry.annotation, parameters[key], shown)
+            value = _converted(handler, key, entry.annotation, parameters[key])
         elif key in inputs:
+            from mlbox.client.frames import as_declared
+
             value = as_declared(inputs[key](), entry.annotation)
         elif _session(entry) is not None:
             value = session(_session(entry))
-        elif entry.default is entry.empty:
+        elif entry.default is _Missing:
             missing.append(key)
             continue
         else:
             value = entry.default
-        if entry.kind is entry.POSITIONAL_ONLY:
+        if entry.kind == _POSITIONAL:
             positional.append(value)
         else:
             named[key] = value
-    extra = [key for key in parameters if key not in signature.parameters]
-    if extra and not accepts_any:
-        takes = [key for key in signature.parameters if key not in CONTEXT_NAMES and key not in inputs]
-        raise WrongCall(f"{name} has no parameter {extra[0]!r}", f"{nearest(extra[0], takes)} {shown}")
+    known = [entry.name for entry in taken]
+    extra = [key for key in parameters if key not in known]
+    if extra and not any(entry.kind == _ANY_KEYWORD for entry in taken):
+        takes = [key for key in known if key not in CONTEXT_NAMES and key not in inputs]
+        raise WrongCall(f"{name} has no parameter {extra[0]!r}", f"{nearest(extra[0], takes)} {_shown(handler)}")
     if missing:
         what = "an input or parameter" if "frame" not in missing else "rows (RUN ... FROM)"
-        raise WrongCall(f"{name} needs {what} {', '.join(map(repr, missing))}, which this run was not given", shown)
+        told = f"{name} needs {what} {', '.join(map(repr, missing))}, which this run was not given"
+        raise WrongCall(told, _shown(handler))
     named.update((key, parameters[key]) for key in extra)
     return positional, named
+
+
+def _shown(handler: Callable[..., Any]) -> str:
+    import inspect
+
+    return f"the signature is {getattr(handler, '__name__', 'handler')}{inspect.signature(handler)}"
 
 
 def call_imported(handler: Callable[..., Any], context: Any, parameters: Mapping[str, Any]) -> Any:
@@ -108,10 +180,10 @@ def call_imported(handler: Callable[..., Any], context: Any, parameters: Mapping
     return handler(*positional, **named)
 
 
-def _session(entry: Any) -> Any:
+def _session(entry: Parameter) -> Any:
     """The session of an engine that a parameter is given; one with a default only on that engine."""
-    kind = session_asked_for(entry.name, None if entry.annotation is entry.empty else entry.annotation)
-    return kind if kind is not None and (entry.default is entry.empty or is_at_hand(kind)) else None
+    kind = session_asked_for(entry.name, None if entry.annotation is _Missing else entry.annotation)
+    return kind if kind is not None and (entry.default is _Missing or is_at_hand(kind)) else None
 
 
 def _is_context(annotation: Any) -> bool:
@@ -119,7 +191,7 @@ def _is_context(annotation: Any) -> bool:
     return text.split(".")[-1] == "Context"
 
 
-def _converted(name: str, key: str, annotation: Any, value: Any, shown: str) -> Any:
+def _converted(handler: Callable[..., Any], key: str, annotation: Any, value: Any) -> Any:
     """``value`` as the plain type that the handler declares, where nothing is lost by it."""
     declared = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
     if declared not in ("int", "float", "str", "bool") or value is None:
@@ -136,4 +208,5 @@ def _converted(name: str, key: str, annotation: Any, value: Any, shown: str) -> 
             raise ValueError
         return kind(value)
     except (ValueError, KeyError, TypeError):
-        raise WrongCall(f"{name}: parameter {key!r} is {value!r}, not {declared}", shown) from None
+        name = getattr(handler, "__name__", "handler")
+        raise WrongCall(f"{name}: parameter {key!r} is {value!r}, not {declared}", _shown(handler)) from None

@@ -1,26 +1,31 @@
-"""The first code in the process of a run (``python -m mlbox.client.bootstrap``): reads what to do, imports the user's
-file, calls the handler, reports how it ended. Its last act is ``exit.json`` in the run's folder."""
+"""The first code in the process of a run (:func:`main`): reads what to do, imports the user's file, calls the handler,
+reports how it ended. Its last act is ``exit.json`` in the run's folder.
+
+What it imports every run pays for, so that it is little."""
 
 from __future__ import annotations
 
 import atexit
-import json
 import os
-import signal
 import sys
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Dict, Mapping, NoReturn, Optional
+from _signal import SIG_IGN, SIGTERM, signal  # type: ignore[import-not-found]  # signal loads enum
 
 from mlbox.client import masking
-from mlbox.client.current import delivery_seconds, open_context, set_current
+from mlbox.client.current import open_context, set_current
 from mlbox.client.failures import WrongCall, describe
+from mlbox.client.quick_json import dumps
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, Dict, Mapping, NoReturn, Optional
+
     from mlbox.client.context import Context
     from mlbox.client.outbox import Outbox
     from mlbox.client.transport import Transport
 
 _STOPPED_STATUS = 143
+_ONLY_SYNTAX = 0x400
+"""``ast.PyCF_ONLY_AST``, without the module."""
 _STOPPED_DELIVERY_SECONDS = 2.0
 
 
@@ -46,7 +51,6 @@ class _Process:
             opened = open_context(main=True)
             self.outbox = opened.outbox
             set_current(opened.context)
-            self.outbox.add({"kind": "state", "state": "running"})
             if not self.code_folder:
                 self.code_folder = fetch_code(opened.transport, opened.context.run_id, self.folder)
                 os.environ["MLBOX_CODE_FOLDER"] = self.code_folder
@@ -62,7 +66,7 @@ class _Process:
 
     def stop(self, number: int, frame: Any) -> NoReturn:
         """Signal handler, works once: the killing of the group follows anyway."""
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal(SIGTERM, SIG_IGN)
         self.report = {
             "state": "interrupted", "exit_code": _STOPPED_STATUS, "error": None, "reason": "stopped by SIGTERM"
         }  # fmt: skip
@@ -71,25 +75,26 @@ class _Process:
     def finish(self) -> None:
         """Deliver what is in line and leave word. Runs when the threads of the user's code have ended, after all
         exit handlers that the code registered."""
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError, ValueError, AttributeError):
-                stream.flush()
+        signal(SIGTERM, SIG_IGN)
+        _flush_streams()
         if self.outbox is not None:
-            stopped = self.report["state"] == "interrupted"
-            if not stopped:
-                self.outbox.add({"kind": "finished", "state": self.report["state"], "error": self.report["error"]})
-            left = self.outbox.close(_STOPPED_DELIVERY_SECONDS if stopped else delivery_seconds())
+            state = self.report["state"]
+            if state == "interrupted":
+                left = self.outbox.close(_STOPPED_DELIVERY_SECONDS)
+            elif state == "completed" and self.outbox.has_nothing_to_tell:
+                left = 0
+            else:
+                left = self.outbox.end({"kind": "finished", "state": state, "error": self.report["error"]})
             if left:
                 self.report["undelivered"] = left
-                _say(f"the server could not be reached; {left} batches wait in {os.path.join(self.folder, 'spool')}")
+                spool = os.path.join(self.folder, "spool")
+                _say(f"mlbox: the server could not be reached; {left} batches wait in {spool}")
         _write_exit(self.folder, self.report)
 
     def _failed(self, error: BaseException) -> None:
         described = masking.mask(describe(error, self.code_folder), masking.values())
         self.report = {"state": "error", "exit_code": 1, "error": described}
-        with suppress(OSError, ValueError):
-            print(described["traceback"] or f"{described['type']}: {described['message']}", file=sys.stderr)
+        _say(described["traceback"] or f"{described['type']}: {described['message']}")
 
     def _exited(self, end: SystemExit) -> None:
         if end.code is None or end.code == 0:
@@ -112,7 +117,7 @@ def limit_memory(limit: Optional[str]) -> None:
         # not the address space: numerical libraries reserve far more of it than they use
         resource.setrlimit(resource.RLIMIT_DATA, (int(limit), int(limit)))
     except (ImportError, ValueError, OSError) as error:
-        _say(f"the memory limit of {limit} bytes cannot be set here: {error}")
+        _say(f"mlbox: the memory limit of {limit} bytes cannot be set here: {error}")
 
 
 def join_group(folders: Optional[str]) -> None:
@@ -140,12 +145,16 @@ def fetch_code(transport: Transport, run_id: str, folder: str) -> str:
 
 def load_module(path: str, name: str) -> Any:
     """Import the user's file under its own name, or as ``__main__``."""
-    import importlib.util
+    try:  # where importlib.util has them from, which loads a quarter of the library besides
+        from importlib._bootstrap import module_from_spec
+        from importlib._bootstrap_external import spec_from_file_location
+    except ImportError:
+        from importlib.util import module_from_spec, spec_from_file_location
 
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise WrongCall(f"{os.path.basename(path)} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
+    module = module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
@@ -154,7 +163,6 @@ def load_module(path: str, name: str) -> Any:
 def call(context: Context, code_folder: str, spec: Mapping[str, Any]) -> None:
     """Import the file that ``spec`` names and call its handler; a file without functions is run as a script."""
     from mlbox.client.binding import bind, find_handler
-    from mlbox.client.returned import ATTRIBUTE, keep
 
     file = str(spec["file"])
     path = os.path.join(code_folder, file)
@@ -179,8 +187,11 @@ def call(context: Context, code_folder: str, spec: Mapping[str, Any]) -> None:
         import asyncio
 
         result = asyncio.run(_awaited(result))
-    hints = spec.get("returns") or getattr(handler, ATTRIBUTE, None) or ()
-    keep(context, getattr(handler, "__name__", "handler"), result, hints)
+    hints = spec.get("returns") or getattr(handler, "__mlbox_returns__", None) or ()
+    if result is not None or hints:
+        from mlbox.client.returned import keep
+
+        keep(context, getattr(handler, "__name__", "handler"), result, hints)
 
 
 def _log_defaults(context: Any, named: Any) -> None:
@@ -196,40 +207,43 @@ async def _awaited(result: Any) -> Any:
 
 def _has_functions(path: str) -> bool:
     """Whether the file defines a public function; a file without is a script."""
-    import ast
-
     with open(path, "rb") as file:
-        tree = ast.parse(file.read(), path)
-    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
-    return any(isinstance(node, kinds) and not node.name.startswith("_") for node in tree.body)
+        tree: Any = compile(file.read(), path, "exec", _ONLY_SYNTAX)
+    kinds = ("FunctionDef", "AsyncFunctionDef")
+    return any(type(node).__name__ in kinds and not node.name.startswith("_") for node in tree.body)
 
 
 def _say(text: str) -> None:
-    with suppress(OSError, ValueError):
-        print(f"mlbox: {text}", file=sys.stderr)
+    try:
+        print(text, file=sys.stderr)
+    except (OSError, ValueError):
+        pass  # nobody reads it
 
 
 def _flush_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError, AttributeError):
+        try:
             stream.flush()
+        except (OSError, ValueError, AttributeError):
+            pass
 
 
 def _write_exit(folder: str, report: Dict[str, Any]) -> None:
-    file = os.path.join(folder, "exit.json")
+    file, text = os.path.join(folder, "exit.json"), dumps(report)
     try:
         with open(file + ".new", "w", encoding="utf-8") as out:
-            json.dump(report, out)
+            out.write(text)
         os.replace(file + ".new", file)
         if os.environ.get("MLBOX_TERMINATION_FILE"):  # a cluster keeps what is in it
             with open(os.environ["MLBOX_TERMINATION_FILE"], "w", encoding="utf-8") as out:
-                json.dump(report, out)
+                out.write(text)
     except OSError as error:
-        _say(f"how the run ended cannot be written: {error}")
+        _say(f"mlbox: how the run ended cannot be written: {error}")
 
 
-if __name__ == "__main__":
+def main() -> NoReturn:
+    """Be the run that the environment names."""
     process = _Process()
     atexit.register(process.finish)  # the first to be registered is the last to run
-    signal.signal(signal.SIGTERM, process.stop)
+    signal(SIGTERM, process.stop)
     sys.exit(process.run())

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any, Callable, Dict, List, Optional
 
 from mlbox.client.failures import MlboxClientError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Dict, List, Optional
 
 DASK_SCHEDULER = "MLBOX_DASK_SCHEDULER"
 """Variable with the address of the scheduler; ``local``: one for this run alone."""

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import datetime
 import math
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Sequence
 
 from mlbox.client.clusters import Session
 from mlbox.client.failures import MlboxClientError, nearest
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import logging
+    from typing import Any, Dict, Mapping, Optional, Sequence, Set
 
     from mlbox.client.artifacts import Payload
     from mlbox.client.outbox import Outbox
@@ -45,13 +45,15 @@ class Context:
         self._transport = transport
         self._logger: Optional[logging.Logger] = None
         self._progressed = 0.0
+        self._names: Set[str] = set()
+        """Names of metrics that have been looked at: training loops log the same ones over and over."""
 
     def log_metric(self, name: str, value: float, step: Optional[int] = None) -> None:
         """A number, once or along steps (epochs, rounds); the latest is the run's result."""
-        event: Dict[str, Any] = {"kind": "metric", "name": _name(name), "value": _number(name, value), "at": _now()}
-        if step is not None:
-            event["step"] = int(step)
-        self._outbox.add(event)
+        if name.__class__ is not str or name not in self._names:
+            self._names.add(_name(name))
+        number = value if value.__class__ is float else _number(name, value)
+        self._outbox.add((name, number, None if step is None else int(step), time.time()))
 
     def log_metrics(self, metrics: Mapping[str, float], step: Optional[int] = None) -> None:
         """Several numbers of one step."""
@@ -196,19 +198,16 @@ def _name(name: str) -> str:
     return name
 
 
-def _number(name: str, value: Any) -> Any:
-    """A float; NaN and infinity, which JSON lacks, as ``"NaN"``, ``"Infinity"``, ``"-Infinity"``."""
+def _number(name: str, value: Any) -> float:
+    """What a framework calls a number, as a float."""
     try:
         if isinstance(value, str):
             raise TypeError
-        number = float(value)
+        return float(value)
     except (TypeError, ValueError):
         raise MlboxClientError(
             f"metric {name!r}: {value!r} is a {type(value).__name__}, not a number", "log_param and log_tag take text"
         ) from None
-    if math.isfinite(number):
-        return number
-    return "NaN" if math.isnan(number) else ("Infinity" if number > 0 else "-Infinity")
 
 
 def _jsonable(value: Any) -> Any:
@@ -217,6 +216,8 @@ def _jsonable(value: Any) -> Any:
         return value
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
+    from collections.abc import Mapping
+
     if isinstance(value, Mapping):
         return {str(key): _jsonable(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
@@ -224,7 +225,3 @@ def _jsonable(value: Any) -> Any:
     if hasattr(value, "item") and getattr(value, "shape", None) == ():
         return _jsonable(value.item())
     return str(value)
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")

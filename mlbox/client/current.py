@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import atexit
-import json
 import os
-from typing import Any, Dict, Mapping, NamedTuple, Optional, Sequence
 
 from mlbox.client.context import Context
 from mlbox.client.failures import MlboxClientError
-from mlbox.client.outbox import Outbox
+from mlbox.client.outbox import Outbox, delivery_seconds
+from mlbox.client.quick_json import loads
 from mlbox.client.transport import Transport
 
-_DELIVERY_SECONDS = 30.0
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Mapping, Optional, Sequence
 
 _current: Optional[Context] = None
 
@@ -46,18 +47,16 @@ def forget(context: Context) -> None:
         _current = None
 
 
-def delivery_seconds() -> float:
-    """How long the end of a run waits for a server that is away; what is left then stays in the spool."""
-    return float(os.environ.get("MLBOX_DELIVERY_SECONDS") or _DELIVERY_SECONDS)
-
-
-class Opened(NamedTuple):
+class Opened:
     """A run that was opened: its context, what it sends through, and what it is to do."""
 
-    context: Context
-    outbox: Outbox
-    transport: Transport
-    spec: Dict[str, Any]
+    __slots__ = ("context", "outbox", "spec", "transport")
+
+    def __init__(self, context: Context, outbox: Outbox, transport: Transport, spec: Dict[str, Any]) -> None:
+        self.context = context
+        self.outbox = outbox
+        self.transport = transport
+        self.spec = spec
 
 
 def open_context(main: bool = False) -> Opened:
@@ -69,7 +68,7 @@ def open_context(main: bool = False) -> Opened:
     transport = Transport(url, os.environ.get("MLBOX_TOKEN"), os.environ.get("MLBOX_SERVER_FILE"))
     spec = read_spec(transport, run_id, folder)
     inputs: Dict[str, Any] = dict(spec.get("inputs") or {})
-    for name, place in json.loads(os.environ.get("MLBOX_INPUTS") or "{}").items():
+    for name, place in loads(os.environ.get("MLBOX_INPUTS") or "{}").items():
         inputs[name] = {**inputs.get(name, {}), **place}
     collected = main and os.environ.get("MLBOX_SPOOL") == "collected"
     outbox = Outbox(transport, run_id, os.path.join(folder, "spool"), collected)
@@ -81,7 +80,7 @@ def read_spec(transport: Transport, run_id: str, folder: str) -> Dict[str, Any]:
     """``GET /run-api/{id}``; a local executor has put the same into the run's folder."""
     try:
         with open(os.path.join(folder, "spec.json"), encoding="utf-8") as file:
-            spec = json.load(file)
+            spec = loads(file.read())
         if spec.get("run_id") == run_id:
             return dict(spec)
     except (OSError, ValueError):

@@ -3,25 +3,30 @@ that a server that is away neither stops the user's code nor loses what it logs.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-import threading
 import time
-import weakref
-from collections import deque
-from contextlib import suppress
-from typing import Any, Deque, Dict, List, Optional
+from _thread import RLock
+from _weakref import ref
 
 from mlbox.client.failures import MlboxClientError, Undelivered
+from mlbox.client.points import as_events
+from mlbox.client.quick_json import dumps
 from mlbox.client.spool import Spool, discard
 from mlbox.client.transport import Refused, Transport
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import threading
+    from typing import Any, List, Optional, Union
+
+    from mlbox.client.points import Event, Point
+
 FLUSH_SECONDS = 0.2
-FLUSH_EVENTS = 500
-_BATCH_EVENTS = 10_000
+_BATCH_EVENTS = 20_000
 _BUFFER_EVENTS = 200_000
 _ATTEMPT_SECONDS = 5.0
+_DELIVERY_SECONDS = 30.0
 _NOT_FOR_US = frozenset({401, 403, 404, 409, 429})
 """Another server has our address for the moment, or ours is not ready: wait rather than give the batch up."""
 
@@ -47,6 +52,7 @@ class _Entry:
 
 class Outbox:
     """Events and blobs of one process of one run. ``add`` takes about a microsecond and never waits for the server.
+    There are no threads before the first event, and what they need is not loaded.
 
     ``collected``: whoever waits for the end of the process reads the spool then, so that what is on disk at the end
     need not be sent: a short run opens no connection at all.
@@ -59,34 +65,43 @@ class Outbox:
         self._spool = Spool(folder)
         self._reset()
         if hasattr(os, "register_at_fork"):
-            ours = weakref.ref(self)
+            ours = ref(self)
             os.register_at_fork(after_in_child=lambda: _after_fork(ours()))
 
     def _reset(self) -> None:
-        self._changed = threading.Condition()
-        self._buffer: List[Dict[str, Any]] = []
+        self._lock = RLock()
+        self._changed: threading.Condition
+        """Of the lock; there as soon as there are threads."""
+        self._buffer: List[Union[Event, Point]] = []
         self._cutting = 0
-        self._pending: Deque[_Entry] = deque()
+        self._pending: List[_Entry] = []
         self._hurry = False
         self._closing = False
         self._threads: List[threading.Thread] = []
 
-    def add(self, event: Dict[str, Any]) -> None:
-        """Put an event in line; waits only when 200,000 are not on disk yet."""
-        with self._changed:
+    def add(self, event: Union[Event, Point]) -> None:
+        """Put an event or a point of a metric in line; waits only when 200,000 are not on disk yet."""
+        with self._lock:
             if self._closing:
                 raise MlboxClientError("the run has ended, nothing can be logged to it any more")
-            while len(self._buffer) >= _BUFFER_EVENTS and self._threads:
+            if not self._threads and not self._start():
+                self._buffer.append(event)  # the interpreter is ending: the close delivers it
+                return
+            while len(self._buffer) >= _BUFFER_EVENTS:
                 self._changed.wait(0.1)
             self._buffer.append(event)
-            if len(self._buffer) in (1, FLUSH_EVENTS):
-                self._start()
+            if len(self._buffer) in (1, _BATCH_EVENTS):
                 self._changed.notify_all()
+
+    @property
+    def has_nothing_to_tell(self) -> bool:
+        """Nothing was logged, and whoever collects the spool learns of the end without it."""
+        return self._collected and not self._threads
 
     def put_blob(self, digest: str, source: Any) -> None:
         """Deliver bytes (or the file named ``source``) now; a server that is away gets them later, from a copy."""
         body = source if isinstance(source, bytes) else (lambda: open(source, "rb"))
-        with self._changed:
+        with self._lock:
             clear = not any(entry.kind == "blob" for entry in self._pending)
         if self._transport.reachable and clear:
             try:
@@ -98,16 +113,17 @@ class Outbox:
                 if refusal.status not in _NOT_FOR_US and refusal.status < 500:
                     raise
         entry = _Entry("blob", digest, self._spool.keep_blob(digest, source))
-        with self._changed:
+        with self._lock:
             self._pending.append(entry)
-            self._start()
-            self._changed.notify_all()
+            if self._threads or self._start():
+                self._changed.notify_all()
 
     def flush(self, seconds: float) -> bool:
         """Wait until the server has acknowledged all that was added before; False when it took too long."""
         deadline = time.monotonic() + seconds
-        with self._changed:
-            self._start()
+        with self._lock:
+            if not self._threads:
+                return not self._deliver_alone(seconds)
             while self._buffer or self._cutting or self._pending:
                 left = deadline - time.monotonic()
                 if left <= 0:
@@ -117,8 +133,19 @@ class Outbox:
                 self._changed.wait(min(left, 0.5))
         return True
 
+    def end(self, event: Event) -> int:
+        """Add the last event and close."""
+        with self._lock:
+            if not self._closing:
+                self._buffer.append(event)
+        return self.close(delivery_seconds())
+
     def close(self, seconds: float) -> int:
         """Flush and stop; the number of batches and blobs that nobody has: they stay in the spool."""
+        with self._lock:
+            self._closing = self._closing or not self._threads
+            if not self._threads:
+                return self._deliver_alone(seconds)
         if not self._collected:
             self.flush(seconds)
         with self._changed:
@@ -129,7 +156,24 @@ class Outbox:
         for thread in self._threads:
             thread.join(0.0 if self._collected else 1.0)
         with self._changed:
-            return sum(self._unsafe(entry) for entry in self._pending) + (1 if self._buffer else 0)
+            return sum(map(self._unsafe, self._pending)) + (1 if self._buffer else 0)
+
+    def _deliver_alone(self, seconds: float) -> int:
+        """Without threads: bring what there is to disk and to the server; the number of what it has not got."""
+        if self._buffer:
+            events, self._buffer = self._buffer, []
+            self._pending.append(self._keep(events))
+        deadline = time.monotonic() + seconds
+        while self._pending and self._unsafe(self._pending[0]):
+            if self._send(self._pending[0]):
+                entry = self._pending.pop(0)
+                if entry.path is not None:
+                    discard(entry.path)
+            elif time.monotonic() > deadline:
+                break
+            else:
+                time.sleep(0.05)
+        return sum(map(self._unsafe, self._pending))
 
     def _settle(self, seconds: float) -> None:
         """Wait until all is on disk, and what the disk refused is sent."""
@@ -145,13 +189,19 @@ class Outbox:
         """Whether it is lost to the server when it is not sent."""
         return not self._collected or entry.path is None
 
-    def _start(self) -> None:
-        if self._threads:
-            return
-        for work in (self._cut, self._deliver):
-            thread = threading.Thread(target=work, name=f"mlbox{work.__name__}", daemon=True)
-            self._threads.append(thread)
-            thread.start()
+    def _start(self) -> bool:
+        """Whether the threads run; not when the interpreter is ending."""
+        import threading
+
+        self._changed = threading.Condition(self._lock)
+        try:
+            for work in (self._cut, self._deliver):
+                thread = threading.Thread(target=work, name=f"mlbox{work.__name__}", daemon=True)
+                thread.start()
+                self._threads.append(thread)
+        except RuntimeError:
+            return bool(self._threads)
+        return True
 
     def _cut(self) -> None:
         """First thread: buffer to batch to disk."""
@@ -162,7 +212,7 @@ class Outbox:
                         return
                     self._changed.wait()
                 deadline = time.monotonic() + FLUSH_SECONDS
-                while len(self._buffer) < FLUSH_EVENTS and not self._hurry and not self._closing:
+                while len(self._buffer) < _BATCH_EVENTS and not self._hurry and not self._closing:
                     left = deadline - time.monotonic()
                     if left <= 0:
                         break
@@ -176,9 +226,9 @@ class Outbox:
                 self._cutting = 0
                 self._changed.notify_all()
 
-    def _keep(self, events: List[Dict[str, Any]]) -> _Entry:
-        batch = os.urandom(16).hex()
-        payload = json.dumps({"batch": batch, "events": events}, separators=(",", ":"), default=str).encode()
+    def _keep(self, items: List[Union[Event, Point]]) -> _Entry:
+        batch, events = os.urandom(16).hex(), as_events(items)
+        payload = dumps({"batch": batch, "events": events}).encode()
         try:
             return _Entry("batch", batch, self._spool.write(batch, payload))
         except OSError as error:
@@ -206,7 +256,7 @@ class Outbox:
             if entry.path is not None:
                 discard(entry.path)
             with self._changed:
-                self._pending.popleft()
+                self._pending.pop(0)
                 self._changed.notify_all()
 
     def _send(self, entry: _Entry) -> bool:
@@ -222,8 +272,10 @@ class Outbox:
                 return False
             _say(f"the server refused what was logged: {refusal}")
             if entry.path is not None:  # kept for a look, out of the way of what follows
-                with suppress(OSError):
+                try:
                     os.replace(entry.path, entry.path + ".refused")
+                except OSError:
+                    pass  # it has gone
             return True
         except (MlboxClientError, OSError):
             return False
@@ -239,6 +291,11 @@ class Outbox:
     def _send_blob(self, digest: str, body: Any, patience: float) -> None:
         headers = {"Content-Type": "application/octet-stream"}
         self._transport.request("PUT", f"{self._base}/blobs/{digest}", body, headers, patience=patience)
+
+
+def delivery_seconds() -> float:
+    """How long the end of a run waits for a server that is away; what is left then stays in the spool."""
+    return float(os.environ.get("MLBOX_DELIVERY_SECONDS") or _DELIVERY_SECONDS)
 
 
 def _after_fork(outbox: Optional[Outbox]) -> None:

@@ -6,31 +6,38 @@ server reads with :func:`read_batches` and :func:`read_blobs`. Repeating a batch
 
 from __future__ import annotations
 
-import json
 import os
 import time
-from contextlib import suppress
-from typing import Any, Dict, Iterator, List, NamedTuple, Union
 
-Folder = Union[str, "os.PathLike[str]"]
-Event = Dict[str, Any]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Iterator, List, Union
+
+    Folder = Union[str, os.PathLike[str]]
+    Event = Dict[str, Any]
 
 _BATCH = ".batch.json"
 
 
-class Batch(NamedTuple):
+class Batch:
     """A batch as it lies in the spool."""
 
-    batch: str
-    events: List[Event]
-    path: str
+    __slots__ = ("batch", "events", "path")
+
+    def __init__(self, batch: str, events: List[Event], path: str) -> None:
+        self.batch = batch
+        self.events = events
+        self.path = path
 
 
-class Blob(NamedTuple):
+class Blob:
     """Bytes whose SHA-256 is ``digest``."""
 
-    digest: str
-    path: str
+    __slots__ = ("digest", "path")
+
+    def __init__(self, digest: str, path: str) -> None:
+        self.digest = digest
+        self.path = path
 
 
 class Spool:
@@ -65,6 +72,8 @@ class Spool:
 def read_batches(folder: Folder) -> Iterator[Batch]:
     """Leftover batches, oldest first. ``folder`` is the spool, or the run folder that holds it. Deliver the blobs
     of :func:`read_blobs` first, then accept each batch under its own id, then remove its ``path``."""
+    import json
+
     place = _spool_of(folder)
     for name in sorted(_names(place)):
         if not name.endswith(_BATCH):
@@ -88,8 +97,10 @@ def read_blobs(folder: Folder) -> Iterator[Blob]:
 
 def discard(path: str) -> None:
     """Take a delivered file away; harmless when it has gone."""
-    with suppress(FileNotFoundError):
+    try:
         os.remove(path)
+    except FileNotFoundError:
+        pass
 
 
 def _spool_of(folder: Folder) -> str:

@@ -36,8 +36,7 @@ class ScriptRun(Context):
         self._ended = True
         state = "completed" if error is None else "error"
         told = None if error is None else describe(error, os.getcwd())
-        self._outbox.add({"kind": "finished", "state": state, "error": told})
-        left = self._outbox.close(current.delivery_seconds())
+        left = self._outbox.end({"kind": "finished", "state": state, "error": told})
         if not left:
             with suppress(OSError):
                 os.rmdir(os.path.join(self.folder, "spool"))

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-import json
 import os
-import threading
 import time
-from typing import Any, BinaryIO, Callable, Dict, NamedTuple, Optional, Union
+from _thread import _local
 
 from mlbox.client.failures import MlboxClientError, Undelivered
+from mlbox.client.quick_json import loads
 
-Body = Union[bytes, Callable[[], BinaryIO], None]
-"""Bytes, or a function that opens them anew for each attempt."""
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, BinaryIO, Callable, Dict, Optional, Union
+
+    Body = Union[bytes, Callable[[], BinaryIO], None]
+    """Bytes, or a function that opens them anew for each attempt."""
 
 TIMEOUT_SECONDS = 60.0
 _AWAY = frozenset({502, 503, 504})
 
 
-class Response(NamedTuple):
+class Response:
     """A complete answer; ``headers`` by lower-case name."""
 
-    status: int
-    headers: Dict[str, str]
-    body: bytes
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: Dict[str, str], body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
 
     def json(self) -> Any:
         """The body as JSON; None when it is empty."""
-        return json.loads(self.body) if self.body else None
+        return loads(self.body.decode()) if self.body else None
 
 
 class Refused(MlboxClientError):
@@ -37,7 +43,7 @@ class Refused(MlboxClientError):
         self.body = body
         said: Dict[str, Any] = {}
         try:
-            parsed = json.loads(body)
+            parsed = loads(body.decode())
             said = parsed["error"] if isinstance(parsed.get("error"), dict) else {"message": parsed.get("detail")}
         except (ValueError, AttributeError, KeyError):
             pass
@@ -61,7 +67,7 @@ class Transport:
         self._timeout = timeout
         self._token = token
         self._server_file = server_file
-        self._local = threading.local()
+        self._local: Any = _local()
         self.reachable = True
         """Whether the last attempt of any thread got an answer."""
 
@@ -113,7 +119,7 @@ class Transport:
 
     def forget(self) -> None:
         """Leave connections to the parent after a fork."""
-        self._local = threading.local()
+        self._local = _local()
 
     def _attempt(self, method: str, path: str, body: Body, headers: Dict[str, str]) -> Response:
         from http.client import HTTPException
@@ -180,7 +186,7 @@ def url_of(server_file: str) -> Optional[str]:
     """The address in a ``server.json``; None when there is none that can be read."""
     try:
         with open(server_file, encoding="utf-8") as file:
-            url = json.load(file)["url"]
+            url = loads(file.read())["url"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return str(url).rstrip("/")

@@ -7,6 +7,8 @@ import json
 import re
 import socket
 import threading
+from array import array
+from binascii import a2b_base64
 from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +16,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+
+def unpacked(event: dict[str, Any]) -> list[dict[str, Any]]:
+    """Packed points as an event each, others as they are."""
+    if event["kind"] != "points":
+        return [event]
+    kinds = {"values": "d", "at": "d", "steps": "q"}
+    columns = {key: array(kind, a2b_base64(event[key])) for key, kind in kinds.items() if key in event}
+    names = {"values": "value", "at": "at", "steps": "step"}
+    return [
+        {"kind": "metric", "name": event["name"], **{names[key]: column[number] for key, column in columns.items()}}
+        for number in range(len(columns["values"]))
+    ]
 
 
 class Receiver:
@@ -43,7 +58,8 @@ class Receiver:
             return [event for batch in self.batches.values() for event in batch]
 
     def of_kind(self, kind: str) -> list[dict[str, Any]]:
-        return [event for event in self.events if event["kind"] == kind]
+        """Those of one kind; packed points of metrics are metrics."""
+        return [event for each in self.events for event in unpacked(each) if event["kind"] == kind]
 
     def start(self) -> None:
         """On a free port, which the server file names."""

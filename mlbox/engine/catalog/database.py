@@ -106,9 +106,9 @@ class Catalog:
         """Run ``operation`` in a transaction on ``catalog.duckdb``; returns when it is durable."""
         return self._metadata.write(operation)
 
-    def submit(self, operation: Callable[[DuckDBPyConnection], T]) -> Future[T]:
-        """As :meth:`write`, without waiting."""
-        return self._metadata.submit(operation)
+    def submit(self, operation: Callable[[DuckDBPyConnection], T], *, patient: bool = False) -> Future[T]:
+        """As :meth:`write`, without waiting; a ``patient`` operation lets others go first."""
+        return self._metadata.submit(operation, patient=patient)
 
     def write_data(self, operation: Callable[[DuckDBPyConnection], T]) -> T:
         """Run a short ``operation`` in a transaction on ``features.duckdb``."""

@@ -106,7 +106,7 @@ class ProjectRemoval:
             projects.delete_rows(cursor, name)
             dropped_projects.delete(cursor, name)
 
-        self._catalog.write(forget)
+        self._catalog.submit(forget, patient=True).result()  # behind the events of the project, which are patient too
         self._bus.publish(Event("project.dropped", name, name))
 
     def complete(self) -> None:

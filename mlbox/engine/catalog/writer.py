@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Operation = Callable[["DuckDBPyConnection"], Any]
 _STOP: Any = None
+IDLE_SECONDS = 0.1
+LONGEST_SECONDS = 1.0
+"""How long an operation that nobody waits for lets others go first: until nothing has come for so long, and at most."""
 
 
 class Writer:
@@ -29,7 +33,9 @@ class Writer:
     def __init__(self, cursor: DuckDBPyConnection, name: str, batch: int = 512) -> None:
         self._cursor = cursor
         self._batch = batch
-        self._queue: queue.SimpleQueue[tuple[Operation, Future[Any]] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[Operation, Future[Any], bool] | None] = queue.SimpleQueue()
+        self._patient: list[tuple[Operation, Future[Any]]] = []
+        self._oldest = 0.0
         self._open = True
         self._guard = threading.Lock()
         self.commits = 0
@@ -37,13 +43,14 @@ class Writer:
         self._thread = threading.Thread(target=self._work, name=f"writer-{name}", daemon=True)
         self._thread.start()
 
-    def submit(self, operation: Callable[[DuckDBPyConnection], T]) -> Future[T]:
-        """Queue ``operation``; the future is done when its transaction is durable."""
+    def submit(self, operation: Callable[[DuckDBPyConnection], T], *, patient: bool = False) -> Future[T]:
+        """Queue ``operation``; the future is done when its transaction is durable. A ``patient`` one lets those that
+        come after it go first, so that nobody waits for what nobody waits for."""
         future: Future[T] = Future()
         with self._guard:
             if not self._open:
                 raise Unavailable("the catalog is closing", hint="try again when the server is up")
-            self._queue.put((operation, future))
+            self._queue.put((operation, future, patient))
         return future
 
     def write(self, operation: Callable[[DuckDBPyConnection], T]) -> T:
@@ -63,22 +70,38 @@ class Writer:
 
     def _work(self) -> None:
         while True:
-            first = self._queue.get()
-            if first is None:
-                return
-            batch, stop = [first], False
-            while len(batch) < self._batch:
-                try:
-                    item = self._queue.get_nowait()
-                except queue.Empty:
-                    break
-                if item is None:
-                    stop = True
-                    break
-                batch.append(item)
-            self._commit(batch)
+            batch, stop = self._gather()
+            if stop or time.monotonic() - self._oldest > LONGEST_SECONDS or not batch:
+                batch, self._patient = batch + self._patient, []
+            if batch:
+                self._commit(batch)
             if stop:
                 return
+
+    def _gather(self) -> tuple[list[tuple[Operation, Future[Any]]], bool]:
+        """What is to be committed now (nothing: those that are patient have been so for long enough), and whether it
+        is the last."""
+        batch: list[tuple[Operation, Future[Any]]] = []
+        while len(batch) < self._batch:
+            try:
+                item = self._wait() if not batch else self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if item is None:
+                return batch, True
+            operation, future, patient = item
+            if not patient:
+                batch.append((operation, future))
+                continue
+            if not self._patient:
+                self._oldest = time.monotonic()
+            self._patient.append((operation, future))
+            if len(self._patient) >= self._batch:
+                break
+        return batch, False
+
+    def _wait(self) -> tuple[Operation, Future[Any], bool] | None:
+        return self._queue.get(timeout=IDLE_SECONDS) if self._patient else self._queue.get()
 
     def _commit(self, batch: list[tuple[Operation, Future[Any]]]) -> None:
         try:

@@ -19,7 +19,10 @@ from mlbox.engine.runs.watches import Watch
 if TYPE_CHECKING:
     from mlbox.base.settings import Settings
 
-_LOOK_SECONDS = 0.1
+_LOOK_SECONDS = 1.0
+"""How often a run that waits looks whether the reason has changed; its turn it is told of at once."""
+_NEAR = 10
+"""From so few before it on each is told; of more, when they have become half as many: a queue of n costs n log n."""
 _USUAL_CPU = 1.0
 """What a run takes that does not say."""
 
@@ -53,8 +56,8 @@ class Slots:
     def __init__(self, capacity: Capacity) -> None:
         self._capacity = capacity
         self._holders: dict[str, _Share] = {}
-        self._queue: deque[str] = deque()
-        self._changed = threading.Condition()
+        self._queue: deque[Watch] = deque()
+        self._lock = threading.Lock()
 
     def enter(
         self, watch: Watch, resources: Resources, tell: Callable[[str], None], seconds: float | None = None
@@ -64,50 +67,55 @@ class Slots:
         Raises ``Cancelled`` of the watch or ``Leaving``, or the error ``Cancelled`` when it waited longer than
         ``seconds``; nothing is taken then.
         """
-        share, said = self._share(resources), ""
+        share, said, told = self._share(resources), "", 0
         stop_by = None if seconds is None else time.monotonic() + seconds
-        with self._changed:
-            self._queue.append(watch.run_id)
+        with self._lock:
+            self._queue.append(watch)
         try:
             while True:
-                with self._changed:
+                with self._lock:
                     lack = self._lack(share)
-                    ahead = self._queue.index(watch.run_id)
+                    ahead = next(place for place, other in enumerate(self._queue) if other is watch)
                     if not lack and not ahead:
                         self._holders[watch.run_id] = share
                         return
                 watch.check()
                 reason = _reason(lack, ahead)
-                if reason != said:
+                if not said or (reason != said and (ahead <= _NEAR or ahead <= told // 2)):
                     tell(reason)
-                    said = reason
-                if stop_by is not None and time.monotonic() > stop_by:
+                    said, told = reason, ahead
+                left = _LOOK_SECONDS if stop_by is None else stop_by - time.monotonic()
+                if left <= 0:
                     message = f"it waited longer than {seconds:g} s: {reason}"
                     hint = "the setting run_wait_seconds allows more"
                     raise Cancelled(message, hint=hint, details={"type": "Timeout"})
-                with self._changed:
-                    self._changed.wait(_LOOK_SECONDS)
+                watch.pause(min(left, _LOOK_SECONDS))
         finally:
-            with self._changed:
-                self._queue.remove(watch.run_id)
-                self._changed.notify_all()
+            with self._lock:
+                self._queue = deque(other for other in self._queue if other is not watch)
+                self._wake_first()
 
     def take(self, run_id: str, resources: Resources) -> None:
         """What a run takes that runs already, even beyond the capacity."""
-        with self._changed:
+        with self._lock:
             self._holders[run_id] = self._share(resources)
 
     def leave(self, run_id: str) -> None:
         """Give it back; harmless without."""
-        with self._changed:
+        with self._lock:
             self._holders.pop(run_id, None)
-            self._changed.notify_all()
+            self._wake_first()
 
     @property
     def used(self) -> int:
         """Slots in use."""
-        with self._changed:
+        with self._lock:
             return len(self._holders)
+
+    def _wake_first(self) -> None:
+        """Nobody overtakes, so that nobody else can go in now."""
+        if self._queue:
+            self._queue[0].wake.set()
 
     def _share(self, resources: Resources) -> _Share:
         cpu = min(resources.cpu or _USUAL_CPU, self._capacity.cpu)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,6 +20,7 @@ from mlbox.engine.runs.frames import Frames, FrameSource
 from mlbox.engine.runs.functions import Functions
 from mlbox.engine.runs.ledger import Ending, Ledger
 from mlbox.engine.runs.output import Output, masked
+from mlbox.engine.runs.patience import UNANSWERED_SECONDS, answered
 from mlbox.engine.runs.requests import load_resources, load_source
 from mlbox.engine.runs.watches import Leaving, Watch
 from mlbox.engine.security.secrets import Secrets
@@ -105,18 +107,20 @@ class Attempts:
         """Inputs, code and working folders of a run."""
         return self._shop.home.runs / run_id
 
-    def begin(self, watch: Watch, sources: Mapping[str, FrameSource] | None) -> Mapping[str, Any]:
-        """Prepare and start the next attempt; the handle of its process.
+    def begin(
+        self, watch: Watch, function: FunctionRow, sources: Mapping[str, FrameSource] | None
+    ) -> tuple[RunRow, Mapping[str, Any]]:
+        """Prepare and start the next attempt; the run as it is then, and the handle of its process.
 
         ``sources`` are the inputs as they were asked for; None after a restart, when the kept text is what there is.
         """
-        row = self._shop.ledger.move(watch.run_id, lifecycle.PREPARING)
+        token, keep_token = self._shop.calls.issue_token(function.project, watch.run_id)
+        row = self._shop.ledger.move(watch.run_id, lifecycle.PREPARING, also=keep_token)
         row = self.write_frames(row, sources)
         watch.check()
         log = RunLog(self._shop.output, watch, self._shop.settings.run_prepare_seconds or None)
-        function = self._shop.functions.of_run(row.project, row.function, row.function_version)
         engine = self._shop.engines.get(row.runtime)
-        spec = self._spec(row, function, self.open_door(engine))
+        spec = self._spec(row, function, self.open_door(engine), token)
         if row.attempt > 1:
             log.write(f"mlbox: attempt {row.attempt}\n")
         if engine.capabilities.remote:
@@ -124,8 +128,7 @@ class Attempts:
         else:
             code.unpack(function.code, self._shop.artifacts, spec.code_folder)
         handle = engine.submit(spec, log)
-        self._shop.ledger.move(row.id, lifecycle.RUNNING, {"handle": handle})
-        return handle
+        return self._shop.ledger.move(row.id, lifecycle.RUNNING, {"handle": handle}), handle
 
     def open_door(self, engine: Executor) -> str:
         """The address at which runs of ``engine`` call home; somebody listens there when this returns."""
@@ -135,27 +138,31 @@ class Attempts:
             raise Internal(f"executor {engine.name!r} is remote and does not say where its runs call home")
         return self._shop.doors.remote_url(engine.call_home_host())
 
-    def follow(self, watch: Watch, handle: Mapping[str, Any]) -> Ending:
+    def follow(self, watch: Watch, row: RunRow, handle: Mapping[str, Any]) -> Ending:
         """Wait for the end of a process, take in what it left, and say how it ended. Raises ``Leaving``."""
-        row = self._shop.ledger.get(watch.run_id)
         engine = self._shop.engines.get(row.runtime)
+        watch.elsewhere = engine.capabilities.remote
         pause, told, reason = FIRST_POLL_SECONDS, False, row.reason
+        stop_by = _last_moment(engine, handle)
         if isinstance(engine, Telling):
             engine.on_end(dict(handle), watch.wake.set)
         while True:
-            if watch.cancelled.is_set() and not told:
-                told = _cancelled(engine, dict(handle))
-            status = self._look(row.id, engine, dict(handle))
-            if status.ended:
-                break
-            if engine.capabilities.remote and status.reason != reason:
+            status = None
+            with suppress(TimeoutError):
+                if watch.cancelled.is_set() and not told:
+                    told = answered(lambda: _cancelled(engine, dict(handle)), stop_by)
+                status = answered(lambda: self._look(row.id, engine, dict(handle)), stop_by)
+            if status is None and stop_by is not None and time.time() > stop_by:
+                status = _unanswered(row, handle)
+            if status is not None and status.ended:
+                return self._ending(row, status)
+            if engine.capabilities.remote and status is not None and status.reason != reason:
                 reason = status.reason
                 self._tell(row.id, reason)
             if watch.leaving.is_set():
                 raise Leaving
             woken = watch.pause(pause)  # a process that says that it has finished ends within milliseconds
             pause = WOKEN_POLL_SECONDS if woken else min(pause * 1.5, LAST_POLL_SECONDS)
-        return self._ending(row, status)
 
     def _tell(self, run_id: str, reason: str | None) -> None:
         """Why a run that was started does not run yet, for its row and its log."""
@@ -163,8 +170,8 @@ class Attempts:
         if reason is not None:
             self._shop.output.say(run_id, f"mlbox: {reason}\n")
 
-    def _look(self, run_id: str, engine: Executor, handle: dict[str, Any]) -> Status:
-        """How the run is, its output copied up to there. An engine that is away says nothing about the run."""
+    def _look(self, run_id: str, engine: Executor, handle: dict[str, Any]) -> Status | None:
+        """How the run is, its output copied up to there; None while the engine is away: that says nothing of it."""
         try:
             status = engine.poll(handle)
             if engine.capabilities.remote:
@@ -172,7 +179,7 @@ class Attempts:
         except MlboxError as error:
             if not error.transient:
                 raise
-            return Status("running")
+            return None
         return status
 
     def let_go(self, run_id: str, *, ended: bool) -> None:
@@ -211,7 +218,7 @@ class Attempts:
         shop.ledger.note(row.id, {"request": {**row.request, "frames": frames}})
         return shop.ledger.get(row.id)
 
-    def _spec(self, row: RunRow, function: FunctionRow, url: str) -> RunSpec:
+    def _spec(self, row: RunRow, function: FunctionRow, url: str, token: str) -> RunSpec:
         shop, folder, definition = self._shop, self.folder(row.id), function.definition
         return RunSpec(
             run_id=row.id,
@@ -222,14 +229,14 @@ class Attempts:
             run_folder=folder / f"attempt-{row.attempt}",
             log_path=shop.output.path(row.id),
             url=url,
-            token=shop.calls.issue_token(row),
+            token=token,
             handler=row.handler,
             parameters=row.request.get("parameters", {}),
             returns=tuple(row.request.get("returns", ())),
             inputs={name: shop.home.path / frame["path"] for name, frame in row.request.get("frames", {}).items()},
             requirements=function.requirements,
             resources=load_resources(definition),
-            environment={**definition.get("environment", {}), **self._secrets(row)},
+            environment={**definition.get("environment", {}), **self._secrets(row, function)},
             timeout_seconds=row.request.get("timeout_seconds"),
             server_file=shop.home.server_file,
             python=definition.get("python"),
@@ -238,19 +245,19 @@ class Attempts:
             attempt=row.attempt,
         )
 
-    def _secrets(self, row: RunRow) -> dict[str, str]:
+    def _secrets(self, row: RunRow, function: FunctionRow) -> dict[str, str]:
         """What SECRETS of the function names, and the names themselves for ``ctx.secret`` and for masking."""
-        function = self._shop.functions.of_run(row.project, row.function, row.function_version)
         names = function.definition.get("secrets", ())
+        values = self._shop.secrets.values(row.project, names) if names else {}
+        self._given[row.id] = tuple(values.values())
         if not names:
             return {}
-        values = self._shop.secrets.values(row.project, names)
-        self._given[row.id] = tuple(values.values())
         return {**values, SECRET_NAMES: ",".join(names)}
 
     def _mask(self, row: RunRow, error: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
         """Take the values of secrets out of the log and of the error, whoever wrote them there."""
-        values = {*self._given.pop(row.id, ()), *self._kept_secrets(row)}
+        given = self._given.pop(row.id, None)
+        values = set(self._kept_secrets(row) if given is None else given)
         if not values:
             return error
         self._shop.output.mask(row.id, values)
@@ -287,6 +294,19 @@ def _cancelled(engine: Executor, handle: dict[str, Any]) -> bool:
             raise
         return False
     return True
+
+
+def _last_moment(engine: Executor, handle: Mapping[str, Any]) -> float | None:
+    """Until when (seconds since 1970) an engine has ended a run that has a TIMEOUT; an engine of this machine does."""
+    deadline = handle.get("deadline")
+    return None if deadline is None or not engine.capabilities.remote else float(deadline) + UNANSWERED_SECONDS
+
+
+def _unanswered(row: RunRow, handle: Mapping[str, Any]) -> Status:
+    """The end of a run that is past its time and of which its engine says nothing."""
+    seconds = float(handle.get("timeout_seconds") or 0)
+    reason = f"timed out after {seconds:g} s; {row.runtime} does not answer, so it may go on there"
+    return Status("error", None, reason, {"type": "Timeout", "message": reason})
 
 
 def failure(error: MlboxError) -> Ending:

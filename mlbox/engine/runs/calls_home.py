@@ -49,14 +49,14 @@ class CallsHome:
         self._told: dict[str, float] = {}
         self._lock = threading.Lock()
 
-    def issue_token(self, row: RunRow) -> str:
-        """A new token of this run, the only one that is good from now on; only its hash is kept."""
+    def issue_token(self, project: str, run_id: str) -> tuple[str, Callable[[DuckDBPyConnection], None]]:
+        """A new token of this run, the only one that is good from now on, and how it becomes durable: only its hash
+        is kept."""
         token = secrets.token_urlsafe(32)
-        digest = _hash(token)
-        self._catalog.write(lambda cursor: runs.set_token(cursor, row.project, row.id, digest, now()))
+        digest, moment = _hash(token), now()
         with self._lock:
-            self._tokens[row.id] = digest
-        return token
+            self._tokens[run_id] = digest
+        return token, lambda cursor: runs.set_token(cursor, project, run_id, digest, moment)
 
     def check_token(self, run_id: str, token: str | None) -> None:
         """Raise ``Unauthorized`` unless ``token`` is the one of this run."""
@@ -233,6 +233,7 @@ def _enter(cursor: DuckDBPyConnection, run_id: str, batch: str, digested: Digest
             digested.steps,
             digested.values,
             digested.times,
+            digested.packed,
         ),
     )
     for artifact in digested.artifacts:

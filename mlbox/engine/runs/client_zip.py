@@ -18,6 +18,9 @@ from pathlib import Path
 
 from mlbox.base.errors import Internal
 
+START = ("-c", "from mlbox.client.bootstrap import main; main()")
+"""What an interpreter is told that has the client on its path: ``-m`` would load a third more of the library."""
+
 
 def client_zip(cache_folder: Path) -> Path:
     """``<cache>/client-<hash>.zip`` with ``mlbox/__init__.py`` and ``mlbox/client/**``; built when it is not there.

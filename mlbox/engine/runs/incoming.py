@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import math
+from binascii import a2b_base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlbox.base.clock import as_utc, now
 from mlbox.base.ids import new_id
 from mlbox.engine.catalog.tables.artifacts import KINDS, ArtifactRow
+from mlbox.engine.catalog.tables.metrics import Packed
+
+if TYPE_CHECKING:
+    import numpy
 
 MAX_NAME = 250
 """Characters of the name of a metric, parameter or artifact."""
 
 _BIGGEST_STEP = 1 << 63
+_LAST_SECOND = 253402300800
+"""The year 10000."""
 
 
 @dataclass
@@ -30,6 +37,7 @@ class Digested:
     latest: dict[str, float] = field(default_factory=dict)
     params: dict[str, Any] = field(default_factory=dict)
     tags: dict[str, Any] = field(default_factory=dict)
+    packed: list[Packed] = field(default_factory=list)
     artifacts: list[ArtifactRow] = field(default_factory=list)
     progress: float | None = None
     progress_text: str | None = None
@@ -76,6 +84,28 @@ def _metric(result: Digested, event: Mapping[str, Any], ordinal: int, context: C
     result.values.append(number)
     result.times.append(time)
     result.latest[name] = number
+
+
+def _points(result: Digested, event: Mapping[str, Any], ordinal: int, context: Context) -> None:
+    """Many points of one metric; see ``mlbox.client.points``. All are taken or none."""
+    name = _text(event, "name")
+    values, seconds = _column(event, "values", "<f8"), _column(event, "at", "<f8")
+    steps = None if event.get("steps") is None else _column(event, "steps", "<i8")
+    if not len(values) or len(values) != len(seconds) or (steps is not None and len(steps) != len(values)):
+        raise ValueError(f"the columns of metric {name!r} are empty or of different lengths")
+    if not (seconds > 0).all() or not (seconds < _LAST_SECOND).all():
+        raise ValueError(f"the times of metric {name!r} are no seconds since 1970")
+    result.packed.append(Packed(name, steps, values, (seconds * 1e6).round().astype("<i8")))
+    result.latest[name] = float(values[-1])
+
+
+def _column(event: Mapping[str, Any], key: str, kind: str) -> numpy.ndarray:
+    import numpy
+
+    value = event.get(key)
+    if not isinstance(value, str):
+        raise ValueError(f"{key!r} is the base64 of a column")
+    return numpy.frombuffer(a2b_base64(value, strict_mode=True), kind)
 
 
 def _param(result: Digested, event: Mapping[str, Any], ordinal: int, context: Context) -> None:
@@ -144,6 +174,7 @@ def _finished(result: Digested, event: Mapping[str, Any], ordinal: int, context:
 
 _TAKE = {
     "metric": _metric,
+    "points": _points,
     "param": _param,
     "tag": _tag,
     "artifact": _artifact,

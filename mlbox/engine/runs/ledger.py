@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from mlbox.engine.catalog.database import Catalog
+
+
+Operation = Callable[["DuckDBPyConnection"], None] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +61,17 @@ class Ledger:
         self._catalog = catalog
         self._bus = bus
 
-    def create(self, row: RunRow) -> None:
-        """Add a run, and which version of which function it is made of."""
+    def create(self, row: RunRow, also: Operation = None) -> None:
+        """Add a run, and which version of which function it is made of; ``also`` in the same transaction."""
         function = f"{row.project}.{row.function}@{row.function_version}"
         edge = Edge(row.project, "function", function, "run", row.id, row.created_at, row.handler)
 
         def insert(cursor: DuckDBPyConnection) -> None:
             runs.insert(cursor, row)
             if row.function:
-                lineage.record(cursor, edge)
+                lineage.record(cursor, edge, new=True)
+            if also is not None:
+                also(cursor)
 
         self._catalog.write(insert)
         self._tell("run.created", row)
@@ -117,8 +122,9 @@ class Ledger:
         with self._catalog.read() as cursor:
             return metrics.reported(cursor, run_ids, metric)
 
-    def move(self, run_id: str, state: str, changes: Mapping[str, Any] | None = None) -> RunRow:
-        """Put a run into ``state``, with other columns; ``Conflict`` when it may not follow. The row as it is then."""
+    def move(self, run_id: str, state: str, changes: Mapping[str, Any] | None = None, also: Operation = None) -> RunRow:
+        """Put a run into ``state``, with other columns; ``Conflict`` when it may not follow. The row as it is then.
+        ``also`` in the same transaction."""
 
         def operation(cursor: DuckDBPyConnection) -> tuple[RunRow, RunRow]:
             before = _require(cursor, run_id)
@@ -127,6 +133,8 @@ class Ledger:
             if state == lifecycle.RUNNING:
                 settings.setdefault("started_at", before.started_at or now())
             runs.change(cursor, run_id, settings)
+            if also is not None:
+                also(cursor)
             return before, replace(before, **settings)
 
         before, after = self._catalog.write(operation)

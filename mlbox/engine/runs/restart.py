@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from mlbox.base.errors import MlboxError
 from mlbox.engine.catalog.tables.runs import RunRow
@@ -12,6 +14,7 @@ from mlbox.engine.runs import lifecycle
 from mlbox.engine.runs.attempts import Attempts, Workshop
 from mlbox.engine.runs.executors.base import Collecting
 from mlbox.engine.runs.ledger import Ending
+from mlbox.engine.runs.patience import answered
 from mlbox.engine.runs.supervise import Supervisor
 from mlbox.engine.runs.sweeps import Sweeps
 from mlbox.engine.runs.watches import Watches
@@ -43,9 +46,12 @@ class Restart:
         self._supervisor = supervisor
         self._watches = watches
         self._sweeps = sweeps
+        self._away: set[str] = set()
+        """Engines that have not answered: they are not waited for again."""
 
     def reattach(self) -> Found:
         """Look at every run that has not ended and that nobody looks after."""
+        self._away.clear()
         running = interrupted = 0
         # sweeps last: they look for the watches of their trials
         active = sorted(self._shop.ledger.active(), key=lambda row: (bool(row.request.get("sweep")), row.id))
@@ -86,15 +92,15 @@ class Restart:
 
     def _let_go(self) -> None:
         """What engines keep of runs whose end was the last thing that the last server recorded."""
-        away: set[str] = set()
         for row in self._shop.ledger.ended_with_handle(self._shop.engines.remote_names()):
-            if row.runtime in away:
+            if row.runtime in self._away:
                 continue
             try:
-                self._attempts.let_go(row.id, ended=True)
-            except MlboxError as error:
-                away.add(row.runtime)
-                _log.warning("what %s keeps of ended runs cannot be removed: %s", row.runtime, error.message)
+                answered(partial(self._attempts.let_go, row.id, ended=True), time.time())
+            except (MlboxError, TimeoutError) as error:
+                self._away.add(row.runtime)
+                told = getattr(error, "message", "it does not answer")
+                _log.warning("what %s keeps of ended runs cannot be removed: %s", row.runtime, told)
 
     def _resume(self, row: RunRow) -> bool:
         if row.request.get("sweep"):
@@ -105,14 +111,18 @@ class Restart:
         handle = row.handle
         if handle is None:
             return False
-        try:
-            known = self._shop.engines.get(row.runtime).reattach(dict(handle))
-        except MlboxError as error:
-            if not error.transient:
-                return False
-            known = True  # the engine is away for the moment: its run is asked for until it answers
+        known = True  # while the engine is away: its run is asked for until it answers
+        if row.runtime not in self._away:
+            try:
+                engine = self._shop.engines.get(row.runtime)
+                known = answered(lambda: engine.reattach(dict(handle)), time.time())
+            except MlboxError as error:
+                if not error.transient:
+                    return False
+            except TimeoutError:
+                self._away.add(row.runtime)
         if known:
-            self._watches.start(row.id, lambda watch: self._supervisor.resume(watch, handle))
+            self._watches.start(row.id, lambda watch: self._supervisor.resume(watch, row, handle))
         return known
 
     def _interrupt(self, row: RunRow) -> None:

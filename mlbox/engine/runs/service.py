@@ -232,11 +232,11 @@ class Runs:
     def _go(self, row: RunRow, sources: Sources | None, asynchronous: bool) -> Result:
         self._ledger.create(row)
         carry = self._sweeps.carry if row.request.get("sweep") else self._supervisor.carry
-        watch = self._watches.start(row.id, lambda watch: carry(watch, sources))
+        watch = self._watches.start(row.id, lambda watch: carry(watch, row, sources))
         if asynchronous:
             return results.started(row)
         self._wait(watch)
-        return results.finished(self._ledger.get(row.id), watch.failure)
+        return results.finished(watch.ended or self._ledger.get(row.id), watch.failure)
 
     def _woken(self, run_id: str) -> None:
         """A process has said how it ended: who looks after it looks; for a script nobody does."""

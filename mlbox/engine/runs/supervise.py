@@ -15,6 +15,8 @@ from mlbox.engine.runs.admission import Slots
 from mlbox.engine.runs.attempts import Attempts, Workshop, failure
 from mlbox.engine.runs.frames import FrameSource
 from mlbox.engine.runs.ledger import Ending
+from mlbox.engine.runs.patience import answered
+from mlbox.engine.runs.requests import load_resources
 from mlbox.engine.runs.watches import Cancelled, Leaving, Watch
 
 _DEFAULT_BACKOFF_SECONDS = 1.0
@@ -33,18 +35,18 @@ class Supervisor:
         self._attempts = attempts
         self._slots = slots
 
-    def carry(self, watch: Watch, sources: Sources | None = None) -> None:
+    def carry(self, watch: Watch, row: RunRow, sources: Sources | None = None) -> None:
         """A run from its making to its end."""
-        self.guard(watch, lambda: self._all_attempts(watch, sources, None))
+        self.guard(watch, lambda: self._all_attempts(watch, row, sources, None))
 
-    def resume(self, watch: Watch, handle: Mapping[str, Any]) -> None:
+    def resume(self, watch: Watch, row: RunRow, handle: Mapping[str, Any]) -> None:
         """A run whose process was found again."""
-        self.guard(watch, lambda: self._all_attempts(watch, None, handle))
+        self.guard(watch, lambda: self._all_attempts(watch, row, None, handle))
 
     def guard(self, watch: Watch, work: Callable[[], RunRow]) -> None:
         """Do ``work``; whatever it raises becomes the end of the run."""
         try:
-            work()
+            watch.ended = work()
         except Leaving:
             pass
         except Cancelled:
@@ -63,23 +65,26 @@ class Supervisor:
     def _finish(self, watch: Watch, ending: Ending, error: MlboxError | None = None) -> None:
         watch.failure = error
         try:
-            self._shop.ledger.finish(watch.run_id, ending)
+            watch.ended = self._shop.ledger.finish(watch.run_id, ending)
         except MlboxError:  # the catalog is closing: the next start finds the run and tells
             _log.warning("the end of run %s could not be recorded", watch.run_id)
 
     def _let_go(self, watch: Watch, *, ended: bool) -> None:
         """What an engine keeps of an attempt that has ended; what it cannot give up now, the next start asks for."""
-        if watch.leaving.is_set():
+        if watch.leaving.is_set() or not watch.elsewhere:
             return
         try:
-            self._attempts.let_go(watch.run_id, ended=ended)
+            answered(lambda: self._attempts.let_go(watch.run_id, ended=ended), time.time())
         except MlboxError as error:
             _log.warning("what the engine keeps of run %s could not be removed: %s", watch.run_id, error.message)
+        except TimeoutError:
+            _log.warning("what the engine keeps of run %s is still to be removed: it does not answer", watch.run_id)
 
-    def _all_attempts(self, watch: Watch, sources: Sources | None, handle: Mapping[str, Any] | None) -> RunRow:
+    def _all_attempts(
+        self, watch: Watch, row: RunRow, sources: Sources | None, handle: Mapping[str, Any] | None
+    ) -> RunRow:
         ledger = self._shop.ledger
         while True:
-            row = ledger.get(watch.run_id)
             try:
                 ending = self._attempt(watch, row, sources, handle)
             except MlboxError as error:
@@ -93,22 +98,24 @@ class Supervisor:
             if ending.state != lifecycle.ERROR or watch.cancelled.is_set() or row.attempt > self._retries(row):
                 return ledger.finish(row.id, ending)
             self._back_off(watch, row, ending)
+            row = ledger.get(watch.run_id)
 
     def _attempt(self, watch: Watch, row: RunRow, sources: Sources | None, handle: Mapping[str, Any] | None) -> Ending:
         local = not self._shop.engines.get(row.runtime).capabilities.remote
         if handle is not None:
             if local:
                 self._slots.take(row.id, self._shop.functions.resources_of(row))
-            return self._attempts.follow(watch, handle)
+            return self._attempts.follow(watch, row, handle)
+        function = self._shop.functions.of_run(row.project, row.function, row.function_version)
         if local:
             self._slots.enter(
                 watch,
-                self._shop.functions.resources_of(row),
+                load_resources(function.definition),
                 lambda reason: self._shop.ledger.note(row.id, {"reason": reason}),
                 self._shop.settings.run_wait_seconds or None,
             )
         watch.check()
-        return self._attempts.follow(watch, self._attempts.begin(watch, sources))
+        return self._attempts.follow(watch, *self._attempts.begin(watch, function, sources))
 
     def _back_off(self, watch: Watch, row: RunRow, ending: Ending) -> None:
         """Wait before the next attempt: twice as long each time."""

@@ -75,11 +75,11 @@ class Sweeps:
         self._watches = watches
         self._importance = importance
 
-    def carry(self, watch: Watch, sources: Sources | None = None) -> None:
+    def carry(self, watch: Watch, row: RunRow, sources: Sources | None = None) -> None:
         """A sweep from its making to its end."""
 
         def begin() -> RunRow:
-            parent = self._ledger.move(watch.run_id, lifecycle.PREPARING)
+            parent = self._ledger.move(row.id, lifecycle.PREPARING)
             parent = self._attempts.write_frames(parent, sources)
             watch.check()
             return self._go_on(self._state(self._ledger.move(parent.id, lifecycle.RUNNING), watch))
@@ -160,7 +160,8 @@ class Sweeps:
             started_at=None,
         )
         self._ledger.create(child)
-        state.open[child.id] = _Open(self._watches.start(child.id, self._supervisor.carry, parent=state.watch), trial)
+        watch = self._watches.start(child.id, lambda watch: self._supervisor.carry(watch, child), parent=state.watch)
+        state.open[child.id] = _Open(watch, trial)
 
     def _prune(self, state: _State) -> None:
         """End the trials that what they have reported says to end."""

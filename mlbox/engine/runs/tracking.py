@@ -25,7 +25,7 @@ from mlbox.engine.runs import lifecycle
 from mlbox.engine.runs.calls_home import CallsHome
 from mlbox.engine.runs.commands import TrackRun
 from mlbox.engine.runs.experiments import Experiments
-from mlbox.engine.runs.ledger import Ending, Ledger
+from mlbox.engine.runs.ledger import Ending, Ledger, Operation
 from mlbox.engine.runs.requests import plain
 
 if TYPE_CHECKING:
@@ -74,26 +74,30 @@ class Tracking:
         """Record that it runs; ``facts`` hold its id, and the token that it logs with."""
         if command.experiment is not None:
             self.experiments.ensure(command.project, command.experiment)
-        row = self.begin(
-            Beginning(
-                project=command.project,
-                experiment=command.experiment,
-                name=command.name,
-                parameters=plain(command.parameters),
-                labels=plain(command.labels),
-            )
+        beginning = Beginning(
+            project=command.project,
+            experiment=command.experiment,
+            name=command.name,
+            parameters=plain(command.parameters),
+            labels=plain(command.labels),
         )
-        return Result(f"run {row.label} began", facts={"run": row.id, "token": self._calls.issue_token(row)})
+        run_id = new_id()
+        token, keep = self._calls.issue_token(command.project, run_id)
+        row = self._begin(run_id, beginning, keep)
+        return Result(f"run {row.label} began", facts={"run": row.id, "token": token})
 
     def begin(self, beginning: Beginning) -> RunRow:
         """Record a run that has begun."""
+        return self._begin(new_id(), beginning, None)
+
+    def _begin(self, run_id: str, beginning: Beginning, also: Operation) -> RunRow:
         with self._catalog.read() as cursor:
             projects.require(cursor, beginning.project)
         if beginning.parent_id is not None:
             self.run(beginning.project, beginning.parent_id)
         started = beginning.started_at or now()
         row = RunRow(
-            id=new_id(),
+            id=run_id,
             project=beginning.project,
             name=beginning.name,
             function="",
@@ -108,7 +112,7 @@ class Tracking:
             labels=beginning.labels,
             experiment=beginning.experiment,
         )
-        self._ledger.create(row)
+        self._ledger.create(row, also)
         return row
 
     def run(self, project: str, run_id: str) -> RunRow:

@@ -6,8 +6,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from mlbox.base.errors import MlboxError, Unavailable
+
+if TYPE_CHECKING:
+    from mlbox.engine.catalog.tables.runs import RunRow
 
 
 class Cancelled(Exception):
@@ -33,6 +37,10 @@ class Watch:
     """Woken at the end."""
     why: str | None = None
     """Why it was cancelled."""
+    elsewhere: bool = False
+    """Its engine may keep something of it."""
+    ended: RunRow | None = None
+    """The run at its end, where that is known."""
 
     def check(self) -> None:
         """Raise ``Leaving`` or ``Cancelled``."""

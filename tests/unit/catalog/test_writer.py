@@ -127,3 +127,32 @@ def test_what_was_acknowledged_survives_a_kill(home: Home) -> None:
         catalog.close()
         assert found["last"] >= acknowledged
         assert found["n"] == found["last"] + 1
+
+
+def test_who_waits_goes_before_who_does_not(catalog: Catalog) -> None:
+    """Patient writes keep their own order, are carried out when it is quiet, and at the latest at the close."""
+    done: list[str] = []
+    gate = threading.Event()
+    catalog.submit(lambda cursor: gate.wait(10) and None)
+    for name in ("first", "second"):
+        catalog.submit(lambda cursor, name=name: done.append(name), patient=True)
+    urgent = catalog.submit(lambda cursor: done.append("urgent"))
+    gate.set()
+    urgent.result(10)
+    assert done == ["urgent"]
+    catalog.submit(lambda cursor: done.append("third"), patient=True).result(10)
+    assert done == ["urgent", "first", "second", "third"]
+    catalog.submit(insert(7), patient=True)
+    catalog.close()
+    again = Catalog.open(catalog.home)
+    assert again.rows("SELECT id FROM catalog.main.t") == [{"id": 7}]
+    again.close()
+
+
+def test_who_does_not_wait_is_not_put_off_for_ever(catalog: Catalog) -> None:
+    patient = catalog.submit(insert(1), patient=True)
+    number = 2
+    while not patient.done() and number < 100_000:
+        catalog.write(insert(number))
+        number += 1
+    assert patient.done()

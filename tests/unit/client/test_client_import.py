@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import mlbox
-from mlbox.engine.runs.client_zip import client_folder, client_zip
+from mlbox.engine.runs.client_zip import START, client_folder, client_zip
 
 
 def run(python: Path | str, code: str, path: Path) -> str:
@@ -36,8 +37,31 @@ def test_the_start_of_a_run_loads_no_library_of_frames_and_no_inspection(tmp_pat
     path = client_folder(tmp_path)
     loaded = imported("import mlbox.client.bootstrap", path)
     assert "mlbox.client.outbox" in loaded
-    heavy = {"numpy", "pandas", "pyarrow", "asyncio", "logging", "inspect", "zipfile", "urllib.request"}
-    assert not heavy & loaded
+    assert not {"numpy", "pandas", "pyarrow", "asyncio", "logging", "inspect", "zipfile", "urllib.request"} & loaded
+
+
+def test_a_run_that_logs_nothing_loads_next_to_nothing_of_the_standard_library(tmp_path: Path) -> None:
+    path = client_folder(tmp_path)
+    (tmp_path / "job.py").write_text("def job(ctx, depth: int = 3):\n    pass\n")
+    spec = {"run_id": "r1", "file": "job.py", "handler": "job", "parameters": {"depth": 4}}
+    (tmp_path / "spec.json").write_text(json.dumps(spec))
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(path),
+        "MLBOX_RUN_ID": "r1",
+        "MLBOX_RUN_FOLDER": str(tmp_path),
+        "MLBOX_CODE_FOLDER": str(tmp_path),
+        "MLBOX_SPOOL": "collected",
+    }
+    told = "import atexit, sys; atexit.register(lambda: print(*sys.modules)); "
+    command = [sys.executable, START[0], told + START[1]]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, check=True)
+    assert json.loads((tmp_path / "exit.json").read_text())["state"] == "completed", done.stderr
+    bare = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, env=environment, check=True)
+    loaded = set(done.stdout.split()) - set(bare.stdout.split())
+    assert "job" in loaded
+    assert not loaded & {"typing", "json", "re", "enum", "functools", "collections", "threading", "signal", "inspect"}
+    assert not (tmp_path / "spool").exists()
 
 
 def test_every_public_name_is_there_and_listed() -> None:

@@ -130,6 +130,57 @@ def test_nobody_answering_is_said_with_the_address(receiver: Any) -> None:
     receiver.start()
 
 
+AT_THE_END = """
+import atexit, mlbox, threading
+def late():
+    if KIND == "late":
+        mlbox.log_metric("late", 1)
+atexit.register(late)
+if KIND == "never":
+    mlbox.current()
+"""
+
+
+@pytest.mark.parametrize("kind", ["late", "never"])
+def test_what_is_logged_first_when_the_interpreter_ends_arrives(
+    receiver: Any, tmp_path: Path, other_python: Path, kind: str
+) -> None:
+    """From Python 3.12 on no thread can be started any more then."""
+    script = tmp_path / "work.py"
+    script.write_text(f"import mlbox\nmlbox.current()\nKIND = {kind!r}\n{AT_THE_END}")
+    receiver.spec = {"run_id": "r1"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).parents[3]),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "MLBOX_RUN_ID": "r1",
+        "MLBOX_URL": receiver.url,
+        "MLBOX_TOKEN": receiver.token,
+        "MLBOX_RUN_FOLDER": str(tmp_path),
+    }
+    done = subprocess.run([other_python, script], env=environment, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [event["name"] for event in receiver.of_kind("metric")] == (["late"] if kind == "late" else [])
+
+
+def test_points_of_a_metric_travel_packed(receiver: Any, outbox: Outbox, tmp_path: Path) -> None:
+    points = [("loss", number / 7, number, 1700000000.25 + number) for number in range(1000)]
+    odd = [("odd", float(number), 1 if number % 2 else None, 1700000000.0) for number in range(20)]
+    huge = [("huge", float("nan"), 1 << 70, 1700000000.0)] * 20
+    few = [("few", float("-inf"), None, 1700000000.0)]
+    for point in [*points, *odd, *huge, *few]:
+        outbox.add(point)
+    outbox.add({"kind": "tag", "name": "team", "value": "blue"})
+    assert outbox.close(30) == 0
+    sent = [event["kind"] for event in receiver.events]
+    assert sent == ["points", *["metric"] * 41, "tag"]
+    found = receiver.of_kind("metric")
+    assert [(e["name"], e["value"], e["step"], e["at"]) for e in found[:1000]] == points
+    assert [e.get("step") for e in found[1000:1020]] == [step for _, _, step, _ in odd]
+    assert [(e["value"], e["step"]) for e in found[1020:1040]] == [("NaN", 1 << 70)] * 20
+    assert found[1040]["value"] == "-Infinity" and "step" not in found[1040]
+
+
 CHILDREN = """
 import multiprocessing, sys
 import mlbox

@@ -4,6 +4,8 @@ import hashlib
 import io
 import json
 import math
+from array import array
+from binascii import b2a_base64
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -36,21 +38,86 @@ def metric(name: str, value: Any, **more: Any) -> dict[str, Any]:
     return {"kind": "metric", "name": name, "value": value, **more}
 
 
+def issued(bench: Any, run: str) -> str:
+    token, keep = bench.runs.calls_home.issue_token("default", run)
+    bench.catalog.write(keep)
+    return str(token)
+
+
 def test_a_token_opens_one_run_and_is_kept_as_a_hash(bench: Any, run: str) -> None:
     calls = bench.runs.calls_home
     with bench.catalog.read() as cursor:
-        token = calls.issue_token(runs.get(cursor, run))
+        token = issued(bench, run)
         calls.check_token(run, token)
         assert runs.token(cursor, run) == hashlib.sha256(token.encode()).hexdigest()
     other = make_run(bench)
     for run_id, wrong in ((run, token + "x"), (run, ""), (run, None), (other, token), ("nothing", token)):
         with pytest.raises(Unauthorized):
             calls.check_token(run_id, wrong)
-    with bench.catalog.read() as cursor:
-        second = calls.issue_token(runs.get(cursor, run))
+    second = issued(bench, run)
     with pytest.raises(Unauthorized):
         calls.check_token(run, token)
     calls.check_token(run, second)
+
+
+def packed(kind: str, values: list[Any]) -> str:
+    return b2a_base64(array(kind, values), newline=False).decode()
+
+
+def test_packed_points_are_points(bench: Any, run: str) -> None:
+    """As the client sends many of one metric; a few of another beside them."""
+    count = 2000
+    points = {
+        "kind": "points",
+        "name": "loss",
+        "values": packed("d", [math.nan, *[step / 7 for step in range(1, count)]]),
+        "steps": packed("q", list(range(count))),
+        "at": packed("d", [1767225600.0 + step for step in range(count)]),
+    }
+    without = {**points, "name": "auc", "values": packed("d", [0.5] * count)}
+    del without["steps"]
+    events = [metric("few", 1.0, step=1), points, metric("few", 2.0, step=2), without]
+    calls = bench.runs.calls_home
+    assert calls.accept(run, "b1", events) == 4
+    assert calls.accept(run, "b1", events) == 4
+    rows = bench.rows(
+        "SELECT step, value::VARCHAR AS value, epoch(logged_at) - 1767225600 AS at FROM catalog.ml.metrics "
+        "WHERE name = 'loss' ORDER BY step"
+    )
+    assert [row["step"] for row in rows] == [row["at"] for row in rows] == list(range(count))
+    assert [row["value"] for row in rows[:3]] == ["nan", str(1 / 7), str(2 / 7)]
+    assert bench.rows(
+        "SELECT name, count(*) AS n, count(step) AS steps, count(DISTINCT ordinal) AS ordinals "
+        "FROM catalog.main.metrics GROUP BY name ORDER BY name"
+    ) == [
+        {"name": "auc", "n": count, "steps": 0, "ordinals": count},
+        {"name": "few", "n": 2, "steps": 2, "ordinals": 2},
+        {"name": "loss", "n": count, "steps": count, "ordinals": count},
+    ]
+    assert bench.rows("SELECT count(DISTINCT ordinal) AS n FROM catalog.main.metrics") == [{"n": 2 * count + 2}]
+    assert bench.row(run)["metrics"] == {"few": 2.0, "auc": 0.5, "loss": (count - 1) / 7}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"values": "####"}, "base64"),
+        ({"values": packed("d", [])}, "empty or of different lengths"),
+        ({"at": packed("d", [1.0])}, "empty or of different lengths"),
+        ({"steps": packed("q", [1])}, "empty or of different lengths"),
+        ({"values": [1.0, 2.0]}, "is the base64 of a column"),
+        ({"at": packed("d", [math.nan, 1.0])}, "no seconds since 1970"),
+        ({"at": packed("d", [1.0, 1e18])}, "no seconds since 1970"),
+        ({"values": packed("f", [1.0, 2.0, 3.0])}, "buffer size"),
+        ({"name": ""}, "not empty"),
+    ],
+)
+def test_packed_points_that_are_none_are_left_out(bench: Any, run: str, wrong: dict[str, Any], told: str) -> None:
+    points = {"kind": "points", "name": "loss", "values": packed("d", [1, 2]), "at": packed("d", [1, 2]), **wrong}
+    found = bench.runs.calls_home.take(run, "b1", [points, metric("auc", 1.0)])
+    assert found.accepted == 1
+    assert told in found.refused[0]
+    assert bench.rows("SELECT name FROM catalog.ml.metrics") == [{"name": "auc"}]
 
 
 def test_metrics_keep_their_history_and_the_latest(bench: Any, run: str) -> None:

@@ -24,10 +24,11 @@ class Edge:
     detail: str | None = None
 
 
-def record(cursor: DuckDBPyConnection, edge: Edge) -> None:
-    """Add an edge; the same edge again changes nothing."""
+def record(cursor: DuckDBPyConnection, edge: Edge, *, new: bool = False) -> None:
+    """Add an edge; the same edge again changes nothing. ``new``: there cannot be such an edge yet, which need not be
+    looked for then."""
     cursor.execute(
-        "INSERT OR IGNORE INTO catalog.main.lineage VALUES (?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT {'' if new else 'OR IGNORE'} INTO catalog.main.lineage VALUES (?, ?, ?, ?, ?, ?, ?)",
         [edge.project, edge.from_kind, edge.from_ref, edge.to_kind, edge.to_ref, edge.recorded_at, edge.detail],
     )
 

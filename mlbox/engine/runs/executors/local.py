@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mlbox.base.errors import Invalid, Unavailable
-from mlbox.engine.runs.client_zip import client_folder
+from mlbox.engine.runs.client_zip import START, client_folder
 from mlbox.engine.runs.csv_inputs import as_csv
 from mlbox.engine.runs.environments import Environment, Environments, requirement_name
 from mlbox.engine.runs.executors.base import EXECUTORS, Capabilities, Handle, LogSink, RunSpec, Status
@@ -88,7 +88,7 @@ class LocalExecutor:
         with spec.log_path.open("ab") as log:
             try:
                 child = subprocess.Popen(
-                    [str(environment.python), "-m", "mlbox.client.bootstrap"],
+                    [str(environment.python), *START],
                     cwd=folder,
                     env=variables,
                     stdin=subprocess.DEVNULL,

@@ -7,6 +7,7 @@ import os
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from mlbox.engine.runs.client_zip import START
 from mlbox.engine.runs.executors.base import RunSpec
 from mlbox.engine.runs.executors.processes import thread_variables
 from mlbox.engine.runs.package_sources import PackageSources
@@ -44,8 +45,8 @@ if requirements != [""]:
         sys.exit("mlbox: the requirements cannot be installed here: " + ", ".join(requirements))
 os.makedirs(os.environ["MLBOX_RUN_FOLDER"], exist_ok=True)
 os.chdir(os.environ["MLBOX_RUN_FOLDER"])
-os.execv(sys.executable, [sys.executable, "-m", "mlbox.client.bootstrap"])
-""".strip()
+os.execv(sys.executable, [sys.executable, *START])
+""".strip().replace("*START", ", ".join(map(repr, START)))
 """Python 3.9 without anything installed; no proxy, since the server is ours."""
 
 COMMAND = ("python3", "-c", LAUNCHER)
