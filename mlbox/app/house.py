@@ -174,6 +174,7 @@ class House:
         self.workflows.recover()
         self.monitors.recover()
         self.runs.reattach()
+        self.features.start()
         self.endpoints.start()
         self.scheduler.start()
 

@@ -22,7 +22,6 @@ EXAMPLES = {
         "TRANSFORM": f"{SET} FROM s TRANSFORM f",
         "REFRESH EVERY": f"{SET} REFRESH EVERY 1 HOUR {ROWS}",
         "REFRESH CRON": f"{SET} REFRESH CRON '@daily' {ROWS}",
-        "REFRESH CONTINUOUS": f"{SET} REFRESH CONTINUOUS {ROWS}",
         "ENGINE spark": f"{SET} ENGINE spark {ROWS}",
         "PARTITION BY": f"{SET} PARTITION BY (k) {ROWS}",
         "WITH (timezone)": f"{SET} WITH (timezone = 'UTC') {ROWS}",

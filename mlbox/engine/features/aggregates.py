@@ -109,11 +109,15 @@ def check_columns(windows: Sequence[WindowColumn], produced: Collection[str]) ->
             )
 
 
-def call(window: WindowColumn, timestamp: str) -> str:
-    """The aggregate as a SQL call, over rows that have :data:`AXIS`."""
+def call(window: WindowColumn, timestamp: str, *, where: str | None = None) -> str:
+    """The aggregate as a SQL call, over rows that have :data:`AXIS`; of those alone where a column is true."""
     column = "*" if window.column == "*" else quote(window.column)
     order = f"{AXIS}, {quote(timestamp)}, {column}"
-    return FUNCTIONS[window.function].sql.format(column=column, order=order, argument=window.argument)
+    function = FUNCTIONS[window.function]
+    if where is None:
+        return function.sql.format(column=column, order=order, argument=window.argument)
+    text = function.filtered or function.sql
+    return f"{text.format(column=column, order=order, argument=window.argument)} FILTER (WHERE {where})"
 
 
 def expression(window: WindowColumn, entities: Sequence[str], timestamp: str) -> str:

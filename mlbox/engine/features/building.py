@@ -16,10 +16,16 @@ from mlbox.engine.features.commands import Column, CreateFeatureSet
 from mlbox.engine.features.definition import SEQUENCE, Feature, FeatureSet
 from mlbox.engine.features.frames import AXIS
 from mlbox.engine.features.offline import TIME, rows_sql
+from mlbox.engine.features.stream_options import LATENESS, with_stream
 
 Describe = Callable[[str, Query], list[tuple[str, str]]]
 
-OPTIONS = {"online": ("auto", "manual"), "on_error": ("fail", "skip"), "defer": (True, False)}
+OPTIONS = {
+    "online": ("auto", "manual"),
+    "on_error": ("fail", "skip"),
+    "defer": (True, False),
+    "time_unit": ("s", "ms", "us"),
+}
 """Options of the WITH clause that mean something here; others are kept as notes of the owner."""
 LATER = {
     "timezone": "write timezone('Europe/Berlin', column) in the query",
@@ -40,6 +46,7 @@ class FromSource:
 
     id: str
     columns: Sequence[tuple[str, str]] | None
+    stream: bool = False
 
 
 def build(command: CreateFeatureSet, version: int, describe: Describe, source: FromSource | None = None) -> FeatureSet:
@@ -67,7 +74,7 @@ def build(command: CreateFeatureSet, version: int, describe: Describe, source: F
         store=command.store,
         online_by_hand=command.options.get("online") == "manual",
         skip_errors=command.options.get("on_error") == "skip",
-        body=command.query.text if command.query else _nulls(produced.items()) if source else None,
+        body=command.query.text if command.query else _nulls(produced.items()) if produced else None,
         comment=command.comment,
         created_at=now(),
     )
@@ -75,21 +82,24 @@ def build(command: CreateFeatureSet, version: int, describe: Describe, source: F
     built = replace(draft, features=(*draft.features, *_window_features(draft, describe)))
     _check_names(built)
     _bind(command, built, describe)
-    return replace(built, body=None, source=source.id) if source else built
+    if command.query is None:
+        built = replace(built, body=None, source=source.id if source else None)
+    return with_stream(built, command, from_stream=source is not None and source.stream)
 
 
 def _produced(command: CreateFeatureSet, describe: Describe, source: FromSource | None) -> dict[str, str]:
     """Columns of the query or the source; of a source that has nothing yet those that are declared."""
     if command.query is not None:
         return dict(describe(command.ref.project, command.query))
-    if source is None:
+    if source is None and not command.aggregates:
         return {}
-    if source.columns is not None:
+    if source is not None and source.columns is not None:
         return dict(source.columns)
     untyped = [c.name for c in command.columns if c.type is None and c.role not in ("timestamp", "known_at")]
-    if untyped or not any(column.role == "feature" for column in command.columns):
+    if untyped or (source and not any(column.role == "feature" for column in command.columns)):
+        giver = f"source {command.source} has nothing yet" if source else "there is no query or source"
         raise Invalid(
-            f"source {command.source} has nothing yet that tells its columns",
+            f"{giver} that tells the columns of feature set {command.ref.name}",
             hint=f"declare all columns with their types{': ' + ', '.join(untyped) if untyped else ''}",
         )
     return {column.name: column.type or TIME for column in command.columns}
@@ -105,7 +115,7 @@ def _refuse_later(command: CreateFeatureSet) -> None:
         "TRANSFORM": command.transform is not None,
         "PARTITION BY": bool(command.partition_by),
         f"ENGINE {command.engine}": command.engine != "duckdb",
-        f"REFRESH {command.refresh.mode.upper()}": command.refresh.mode != "manual",
+        f"REFRESH {command.refresh.mode.upper()}": command.refresh.mode in ("every", "cron"),
     }
     for clause, given in later.items():
         if given:
@@ -115,8 +125,6 @@ def _refuse_later(command: CreateFeatureSet) -> None:
                 if clause.startswith("REFRESH")
                 else "AS SELECT … reads tables and files",
             )
-    if command.query is None and command.source is None and command.aggregates:
-        raise Invalid("AGGREGATE needs the rows of a query or a source", hint="add AS SELECT … or FROM source")
 
 
 def _check_options(options: Mapping[str, object]) -> None:
@@ -128,8 +136,9 @@ def _check_options(options: Mapping[str, object]) -> None:
                 f"option {name} = {value!r} is not known",
                 hint="allowed: " + ", ".join(str(choice).lower() for choice in OPTIONS[name]),
             )
-        if name not in OPTIONS and nearest(name, OPTIONS):
-            raise Invalid(f"there is no option {name}", hint=did_you_mean(name, OPTIONS))
+        known = [*OPTIONS, LATENESS]
+        if name not in known and nearest(name, known):
+            raise Invalid(f"there is no option {name}", hint=did_you_mean(name, known))
 
 
 def _single(columns: Sequence[Column], role: str) -> Column | None:

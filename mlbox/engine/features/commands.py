@@ -50,9 +50,9 @@ class Aggregate:
 
 @dataclass(frozen=True, slots=True)
 class Refresh:
-    """When a set renews itself."""
+    """When a set renews itself; ``auto``: continuously where it reads a stream, else when it is told."""
 
-    mode: Literal["manual", "every", "cron", "continuous"] = "manual"
+    mode: Literal["auto", "manual", "every", "cron", "continuous"] = "auto"
     every: timedelta | None = None
     cron: str | None = None
 

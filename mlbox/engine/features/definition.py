@@ -78,6 +78,14 @@ class FeatureSet:
     source: str | None = None
     comment: str | None = None
     created_at: datetime | None = None
+    fed: bool = False
+    """Whether rows keep coming, from a stream, by push or by INSERT, and windows are kept up with them."""
+    continuous: bool = False
+    """Whether its stream is read as it comes."""
+    lateness: float | None = None
+    """Seconds by which a row may come after a later one; None: any row is taken."""
+    time_unit: str | None = None
+    """The unit of times that come as numbers: s, ms or us since 1970."""
 
     @property
     def entity_names(self) -> list[str]:
@@ -146,6 +154,10 @@ class FeatureSet:
                 "source": self.source,
                 "comment": self.comment,
                 "created_at": self.created_at.isoformat() if self.created_at else None,
+                "fed": self.fed,
+                "continuous": self.continuous,
+                "lateness": self.lateness,
+                "time_unit": self.time_unit,
             }
         )
 

@@ -113,7 +113,7 @@ class Ingest:
 
     def insert(self, feature_set: FeatureSet, query: Query, columns: Sequence[str], project: str) -> Ingested:
         """Rows of the user's query, as seen in ``project``, by position; ``columns`` gives another order."""
-        given = _given(feature_set, columns, len(self._catalog.describe(project, query)), query)
+        given = given_columns(feature_set, columns, len(self._catalog.describe(project, query)), query)
         renamed = f"SELECT * FROM (\n{query.text}\n) AS _rows({', '.join(quote(name) for name in given)})"
         named = {name.lower() for name in given}
         missing = [feature.name for feature in feature_set.features if feature.name.lower() not in named]
@@ -122,6 +122,10 @@ class Ingest:
         with self._transaction(project) as cursor:
             done = self._add(cursor, feature_set, Load([Piece(rows_sql(over, "TRUE", "TRUE"))]))
         return self._remember(feature_set, done)
+
+    def remember(self, feature_set: FeatureSet, reached: Reached) -> None:
+        """A stream's micro-batch was committed."""
+        self._reached[feature_set.id] = reached
 
     def _remember(self, feature_set: FeatureSet, done: Ingested) -> Ingested:
         self._reached[feature_set.id] = done.reached
@@ -265,7 +269,7 @@ def _naming(part: Part | None) -> Iterator[None]:
         raise type(told)(f"{part.name}: {told.message}", hint=told.hint) from None
 
 
-def _given(feature_set: FeatureSet, columns: Sequence[str], count: int, query: Query) -> list[str]:
+def given_columns(feature_set: FeatureSet, columns: Sequence[str], count: int, query: Query) -> list[str]:
     """The columns that an INSERT gives, checked."""
     known = {name.lower(): name for name in feature_set.columns}
     for name in columns:

@@ -89,7 +89,7 @@ class Materializer:
         after = Online(until, reached.sequence)
         with self._catalog.read() as cursor:
             batches = _packed(cursor, feature_set, condition)
-            written = self._store.put(feature_set.id, batches, replace=replace, mark=_mark(after))
+            written = self._store.put(feature_set.id, batches, replace=replace, mark=mark_of(after))
         return after, written
 
     def forget(self, set_id: str) -> None:
@@ -100,7 +100,8 @@ class Materializer:
             _log.warning("online rows of the dropped version %s stay: %s", set_id, error.message)
 
 
-def _mark(online: Online) -> bytes:
+def mark_of(online: Online) -> bytes:
+    """How far a set is online, as a store keeps it."""
     until = online.until.isoformat() if online.until else None
     return json.dumps([until, online.sequence]).encode()
 

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mlbox.base.errors import Conflict
 from mlbox.base.names import Ref
 from mlbox.engine.features.definition import FeatureSet
-from mlbox.engine.features.sources.base import ARROW, SOURCES, BatchSource, Part, Position, Request, Rows, Source
+from mlbox.engine.features.sources.base import (
+    ARROW,
+    SOURCES,
+    BatchSource,
+    Part,
+    Position,
+    Request,
+    Rows,
+    Source,
+    StreamBatch,
+    StreamSource,
+)
 from mlbox.engine.features.sourcing import Sources
 
 if TYPE_CHECKING:
@@ -55,6 +66,21 @@ class SourceReader:
     def is_batch(self, source: Source) -> bool:
         """Whether it has rows that can be read now."""
         return SOURCES.get(source.type).capabilities.batch
+
+    def pulls(self, feature_set: FeatureSet) -> bool:
+        """Whether the set has a source that is read, and not one that is pushed into."""
+        found = self._sources.by_id(feature_set.source or "")
+        return found is not None and not SOURCES.get(found.type).capabilities.push
+
+    def is_active(self, feature_set: FeatureSet) -> bool:
+        """Whether the set's source is there to be read continuously."""
+        found = self._sources.by_id(feature_set.source or "")
+        return found is not None and not found.suspended and self.pulls(feature_set)
+
+    def stream(self, source: Source, positions: Mapping[str, Position]) -> Generator[StreamBatch]:
+        """Rows behind the positions as they come; see :class:`StreamSource`."""
+        plugin: StreamSource = SOURCES.get(source.type)  # type: ignore[assignment]  # its capabilities say so
+        return plugin.consume(self._sources.opened(source), positions)
 
     def parts(
         self, cursor: DuckDBPyConnection, source: Source, positions: Mapping[str, Position], *, again: bool

@@ -20,6 +20,7 @@ from mlbox.engine.features.retrieval import Retrieval
 from mlbox.engine.features.sets import FeatureSets
 from mlbox.engine.features.sourcing import Sources
 from mlbox.engine.features.stores.online.base import Place, open_store
+from mlbox.engine.features.streaming.service import Streams
 from mlbox.engine.features.vectors import FeatureVectors
 
 if TYPE_CHECKING:
@@ -41,13 +42,19 @@ class Features:
         ingest = Ingest(catalog, reader)
         self._online = Materializer(catalog, self._store, ingest.reached)
         self._retrieval = Retrieval(catalog, self._directory, self._store)
-        self._sets = FeatureSets(catalog, bus, self._directory, ingest, self._online, reader)
+        self.streams = Streams(catalog, bus, self._directory, ingest, reader, self._store)
+        self._sets = FeatureSets(catalog, bus, self._directory, ingest, self._online, self.streams)
         self._vectors = FeatureVectors(catalog, bus, self._directory, self._sets)
         self._directory.load()
         self._sets.catch_up(self._directory.sets())
 
+    def start(self) -> None:
+        """What only a server does: read streams, keep windows up with time."""
+        self.streams.start()
+
     def close(self) -> None:
-        """Close the online store."""
+        """Let what is being written be written, then close the online store."""
+        self.streams.stop()
         self._store.close()
 
     def handlers(self) -> Iterable[Handler]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -23,7 +21,7 @@ from mlbox.engine.features.directory import Directory, users_of
 from mlbox.engine.features.ingest import Ingest, Ingested
 from mlbox.engine.features.loading import Range
 from mlbox.engine.features.online import Materializer
-from mlbox.engine.features.reading import SourceReader
+from mlbox.engine.features.streaming.service import Streams
 
 if TYPE_CHECKING:
     from mlbox.engine.catalog.database import Catalog
@@ -51,15 +49,19 @@ class FeatureSets:
         directory: Directory,
         ingest: Ingest,
         online: Materializer,
-        reader: SourceReader,
+        streams: Streams,
     ) -> None:
         self._catalog = catalog
         self._bus = bus
         self._directory = directory
         self._ingest = ingest
         self._online = online
-        self._reader = reader
-        self._locks: dict[tuple[str, str], threading.RLock] = {}
+        self._streams = streams
+        self._reader = streams.reader
+        self._locked = streams.locks.of
+        self.settle = streams.locks.settle
+        """Wait for those who write into sets of a project now."""
+        streams.after = self._follow
 
     def handlers(self) -> Iterable[Handler]:
         """The commands it answers."""
@@ -69,16 +71,6 @@ class FeatureSets:
             Handler(InsertFeatures, self.plan_insert, self.insert),
             Handler(DropFeatureSet, self.plan_drop, self.drop),
         )
-
-    def _locked(self, ref: Ref) -> AbstractContextManager[object]:
-        return self._locks.setdefault((ref.project.lower(), ref.name.lower()), threading.RLock())
-
-    def settle(self, project: str) -> None:
-        """Wait for those who write into sets of a project now."""
-        for (owner, _), lock in list(self._locks.items()):
-            if owner == project.lower():
-                with lock:
-                    pass
 
     def plan_create(self, command: CreateFeatureSet, caller: Caller) -> Plan:
         """Bind the query, find and type the columns."""
@@ -101,7 +93,7 @@ class FeatureSets:
         given: FromSource | None = None
         if command.source is not None:
             source, columns = self._reader.columns(command.source)
-            given = FromSource(source.id, columns)
+            given = FromSource(source.id, columns, stream=not self._reader.is_batch(source))
         built = build(command, max(numbers, default=0) + 1, self._catalog.describe, given)
         if present is not None:
             self._refuse_loss(present, built)
@@ -152,11 +144,14 @@ class FeatureSets:
         if found.store == "offline" or found.online_by_hand:
             return ""
         try:
-            return f", {self._online.run(found):,} entities online"
+            return f", {self._materialize(found, None):,} entities online"
         except Unavailable as error:
             _log.warning("%s is not moved online: %s", found.ref, error.message)
             self._bus.publish(Event("feature_set.behind", found.project, found.name, {"error": error.message}))
             return f"; not online yet: {error.message}"
+
+    def _materialize(self, found: FeatureSet, end: datetime | None) -> int:
+        return self._streams.rebuild(found) if found.fed and found.windows else self._online.run(found, end)
 
     def _forget_older(self, built: FeatureSet) -> None:
         """Online rows of versions before the previous one, which requests under way may still read."""
@@ -165,6 +160,8 @@ class FeatureSets:
         for version, set_id in known:
             if version < built.version - 1:
                 self._online.forget(set_id)
+            if version < built.version:
+                self._streams.forget(set_id)
 
     def catch_up(self, sets: Iterable[FeatureSet]) -> None:
         """At open: what was committed offline, and is not in the online store: after a crash, or in another store."""
@@ -174,9 +171,9 @@ class FeatureSets:
             try:
                 if not found.online_by_hand:
                     if self._online.behind(found):
-                        self._online.run(found)
+                        self._materialize(found, None)
                 elif (until := self._until(found)) and self._online.state(found.id).until is None:
-                    self._online.run(found, until)
+                    self._materialize(found, until)
             except Unavailable as error:  # the next refresh finds it behind
                 _log.warning("%s is not moved online: %s", found.ref, error.message)
 
@@ -188,6 +185,11 @@ class FeatureSets:
         """What will be read."""
         found = self._directory.set(command.ref)
         self.check_refresh(found, online=command.online)
+        if found.fed and not command.online and (command.full or command.start or command.end):
+            raise Conflict(
+                f"feature set {found.name} reads a stream, of which rows are read once",
+                hint="REFRESH FEATURE SET without FULL, FROM and TO reads what has come",
+            )
         target = "online store" if command.online else f"{found.project}.{found.name}"
         until = f"known before {command.end.isoformat()}" if command.end else "all that is known"
         return Plan((Step("write", target, until),))
@@ -216,12 +218,15 @@ class FeatureSets:
         with self._locked(ref):
             found = self._directory.set(ref)
             if span.online:
-                written = self._online.run(found, span.end)
+                written = self._materialize(found, span.end)
                 return f"{written:,} entities of {found.project}.{found.name} online", written
             replacing = span.full or span.start is not None
-            after = None if replacing else self._ingest.reached(found).known
-            done = self._ingest.refresh(found, Range(after, span.start, span.end), replacing=replacing)
-            told = self._follow(found)
+            if found.fed:
+                done, told = self._streams.drain(found), ""
+            else:
+                after = None if replacing else self._ingest.reached(found).known
+                done = self._ingest.refresh(found, Range(after, span.start, span.end), replacing=replacing)
+                told = self._follow(found)
         if done.added or done.removed:
             self._bus.publish(Event("feature_set.refreshed", found.project, found.name, {"rows": done.added}))
         return f"refreshed feature set {found.project}.{found.name}: {_count(done)}{told}", done.added
@@ -229,7 +234,7 @@ class FeatureSets:
     def plan_insert(self, command: InsertFeatures, caller: Caller) -> Plan:
         """The rows must bind."""
         found = self._directory.set(command.ref)
-        if found.windows:
+        if found.windows and not found.fed:
             raise Conflict(
                 f"feature set {found.name} has window aggregates over its query and takes no rows by INSERT",
                 hint="insert into the table that it reads, then REFRESH FEATURE SET",
@@ -241,8 +246,11 @@ class FeatureSets:
         """Through the same checks as an ingest."""
         with self._locked(command.ref):
             found = self._directory.set(command.ref)
-            done = self._ingest.insert(found, command.query, command.columns, caller.project)
-            told = self._follow(found)
+            if found.fed and found.windows:
+                done, told = self._streams.insert(found, command.query, command.columns, caller.project), ""
+            else:
+                done = self._ingest.insert(found, command.query, command.columns, caller.project)
+                told = self._follow(found)
         return Result(f"inserted into {found.project}.{found.name}: {_count(done)}{told}", facts={"rows": done.added})
 
     def plan_drop(self, command: DropFeatureSet, caller: Caller) -> Plan:
@@ -280,6 +288,7 @@ class FeatureSets:
                     cursor.execute(f"DROP TABLE IF EXISTS {table_of(found.project, found.name, version)}")
             self._directory.remove_set(found)
             for _, set_id in known:
+                self._streams.forget(set_id)
                 self._online.forget(set_id)
         self._bus.publish(Event("feature_set.dropped", found.project, found.name))
         return Result(f"dropped feature set {found.project}.{found.name}{users}")

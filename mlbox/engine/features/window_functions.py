@@ -20,6 +20,8 @@ class WindowFunction:
     """Whether it takes a number between 0 and 1 after the column."""
     numbers: bool = True
     """Whether it takes numbers only."""
+    filtered: str | None = None
+    """The same as a call that can take a FILTER, where ``sql`` cannot."""
     error: float | None = None
     """For a sketch: its stated error, relative (of a count) or in rank (of a quantile)."""
 
@@ -32,8 +34,18 @@ FUNCTIONS: Mapping[str, WindowFunction] = {
     "avg": WindowFunction("avg({column})", "Mean"),
     "min": WindowFunction("min({column})", "Smallest value", numbers=False),
     "max": WindowFunction("max({column})", "Largest value", numbers=False),
-    "first": WindowFunction("first_value({column} ORDER BY {order})", "Value of the earliest row", numbers=False),
-    "last": WindowFunction("last_value({column} ORDER BY {order})", "Value of the latest row", numbers=False),
+    "first": WindowFunction(
+        "first_value({column} ORDER BY {order})",
+        "Value of the earliest row",
+        numbers=False,
+        filtered="arg_min_null({column}, row({order}))",
+    ),
+    "last": WindowFunction(
+        "last_value({column} ORDER BY {order})",
+        "Value of the latest row",
+        numbers=False,
+        filtered="arg_max_null({column}, row({order}))",
+    ),
     "stddev": WindowFunction("stddev_samp({column})", "Sample standard deviation"),
     "var": WindowFunction("var_samp({column})", "Sample variance"),
     "approx_distinct": WindowFunction(

@@ -272,7 +272,7 @@ def _print_refresh(refresh: Refresh) -> str:
         return f"REFRESH EVERY {writing.interval(refresh.every)}"
     if refresh.cron is not None:
         return f"REFRESH CRON {writing.text(refresh.cron)}"
-    return "" if refresh.mode == "manual" else "REFRESH CONTINUOUS"
+    return {"manual": "REFRESH MANUAL", "continuous": "REFRESH CONTINUOUS"}.get(refresh.mode, "")
 
 
 def _print_aggregate(aggregate: Aggregate) -> str:
@@ -318,7 +318,7 @@ statement(
         parse=_create,
         prints={CreateFeatureSet: _print},
         later=(
-            *("TRANSFORM", "REFRESH EVERY", "REFRESH CRON", "REFRESH CONTINUOUS"),
+            *("TRANSFORM", "REFRESH EVERY", "REFRESH CRON"),
             *("ENGINE spark", "PARTITION BY", "WITH (timezone)", "WITH (location)"),
         ),
     )

@@ -231,7 +231,7 @@ CREATE FEATURE SET f (ENTITY k) REFRESH CONTINUOUS STORE ONLINE
 -- => CreateFeatureSet ref=p.f, columns=(Column(name='k', role='entity')), store='online', refresh=Refresh(mode='continuous')
 
 CREATE FEATURE SET f (ENTITY k) TTL 36h REFRESH MANUAL AS FROM t
--- => CreateFeatureSet ref=p.f, columns=(Column(name='k', role='entity')), ttl=1 day, 12:00:00, query=<FROM t>
+-- => CreateFeatureSet ref=p.f, columns=(Column(name='k', role='entity')), ttl=1 day, 12:00:00, refresh=Refresh(mode='manual'), query=<FROM t>
 
 REFRESH FEATURE SET fraud.f ONLINE TO '2026-02-01T00:00:00+01:00'
 -- => RefreshFeatureSet ref=fraud.f, end=2026-01-31 23:00:00+00:00, online=True

@@ -433,10 +433,12 @@ def test_lineage_leads_from_table_to_vector(sets: FeatureHouse) -> None:
     assert [event.kind for event in sets.events] == ["feature_set.created"] * 2 + ["feature_vector.created"]
 
 
-def test_aggregates_need_a_query_and_refuse_inserts(sets: FeatureHouse) -> None:
+def test_aggregates_over_a_query_refuse_inserts_and_others_need_types(sets: FeatureHouse) -> None:
     counted = Aggregate("count", "*", (timedelta(minutes=5),))
-    with pytest.raises(Invalid, match="needs the rows of a query"):
-        sets.create("f", None, entity("k", "INTEGER"), timestamp("ts"), aggregates=(counted,))
+    with pytest.raises(Invalid, match="no query or source that tells the columns of feature set f"):
+        sets.create("f", None, entity("k"), timestamp("ts"), aggregates=(counted,))
+    sets.create("g", None, entity("k", "INTEGER"), timestamp("ts"), aggregates=(counted,))
+    sets.insert("g", "SELECT 1, now()")
     visits(sets, (1, minute(0), 1.0, "Rome"))
     sets.create("f", "FROM visits", entity("k"), timestamp("ts"), aggregates=(counted,))
     with pytest.raises(Conflict, match="takes no rows by INSERT"):

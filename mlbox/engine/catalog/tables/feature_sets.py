@@ -100,7 +100,8 @@ def delete_definitions(cursor: DuckDBPyConnection, project: str, name: str | Non
     ids = f"SELECT id FROM data._mlbox.feature_definitions WHERE {condition}"
     cursor.execute(f"DELETE FROM data._mlbox.feature_stats WHERE set_id IN ({ids})", values)
     cursor.execute(f"DELETE FROM data._mlbox.ingests WHERE set_id IN ({ids})", values)
-    cursor.execute(f"DELETE FROM data._mlbox.source_positions WHERE set_id IN ({ids})", values)
+    for other in ("source_positions", "dead_letters", "push_keys", "stream_progress"):
+        cursor.execute(f"DELETE FROM data._mlbox.{other} WHERE set_id IN ({ids})", values)
     cursor.execute(f"DELETE FROM data._mlbox.feature_definitions WHERE {condition}", values)
 
 
@@ -149,6 +150,18 @@ def insert_ingest(cursor: DuckDBPyConnection, row: IngestRow) -> None:
     """Into the ledger."""
     marks = ", ".join("?" * 16)
     cursor.execute(f"INSERT INTO data._mlbox.ingests VALUES ({marks})", list(astuple(row)))
+
+
+def extend_ingest(cursor: DuckDBPyConnection, row: IngestRow) -> None:
+    """More of an ingest that goes on."""
+    cursor.execute(
+        "UPDATE data._mlbox.ingests SET added = ?, first_event = ?, last_event = ?, last_known = ?, last_sequence = ?, "
+        "duration_ms = ?, late = ?, rejected = ? WHERE id = ?",
+        [
+            *(row.added, row.first_event, row.last_event, row.last_known, row.last_sequence),
+            *(row.duration_ms, row.late, row.rejected, row.id),
+        ],
+    )
 
 
 def insert_statistics(cursor: DuckDBPyConnection, select: str) -> None:

@@ -16,8 +16,11 @@ VIEWS = (
                coalesce((SELECT list(f.project || '.' || f.name ORDER BY f.project, f.name)
                          FROM catalog.main.feature_sets f WHERE f.definition::JSON->>'source' = s.id), [])
                    AS feature_sets,
-               owner, created_at, comment
-        FROM catalog.main.sources s
+               w.lag, w.error, owner, created_at, comment
+        FROM catalog.main.sources s LEFT JOIN (
+            SELECT f.definition::JSON->>'source' AS source, max(p.lag) AS lag, max(p.error) AS error
+            FROM data._mlbox.stream_progress p JOIN catalog.main.feature_sets f ON f.id = p.set_id GROUP BY ALL
+        ) w ON w.source = s.id
         """,
         (
             ViewColumn("project", "VARCHAR", "Project"),
@@ -29,6 +32,8 @@ VIEWS = (
             ViewColumn("options", "VARCHAR", "Options, as JSON; secrets by their names"),
             ViewColumn("state", "VARCHAR", "active or suspended"),
             ViewColumn("feature_sets", "VARCHAR[]", "Feature sets that read it"),
+            ViewColumn("lag", "BIGINT", "Of a stream: rows that the set furthest behind has not read yet", "rows"),
+            ViewColumn("error", "VARCHAR", "Why its stream is not read just now"),
             ViewColumn("owner", "VARCHAR", "Who answers for it"),
             ViewColumn("created_at", TIME, "When it was created"),
             ViewColumn("comment", "VARCHAR", "What it is for"),
@@ -54,6 +59,21 @@ VIEWS = (
             ViewColumn("rows", "BIGINT", "Rows that it gave, bad ones included; NULL when it gave none", "rows"),
             ViewColumn("ingest_id", "VARCHAR", "The ingest that read it last"),
             ViewColumn("read_at", TIME, "When it was read last"),
+        ),
+    ),
+    View(
+        "dead_letters",
+        "One row a row that came by a stream or a push and was refused; the newest 100,000 of each set.",
+        """
+        SELECT project, feature_set, source, reason, "row", refused_at FROM data._mlbox.dead_letters
+        """,
+        (
+            ViewColumn("project", "VARCHAR", "Project"),
+            ViewColumn("feature_set", "VARCHAR", "Feature set that refused it"),
+            ViewColumn("source", "VARCHAR", "The source that it came from, as project.name; NULL for a push"),
+            ViewColumn("reason", "VARCHAR", "What is wrong with it"),
+            ViewColumn("row", "VARCHAR", "The row as it came, as JSON"),
+            ViewColumn("refused_at", TIME, "When it was refused"),
         ),
     ),
 )

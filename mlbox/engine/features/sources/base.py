@@ -8,7 +8,7 @@ positions of a feature set are committed in one transaction with the rows that w
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -31,10 +31,14 @@ Position = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a kind of source gives: rows that stand somewhere (``batch``), rows that keep coming (``stream``)."""
+    """What a kind of source gives: rows that stand somewhere (``batch``), rows that keep coming (``stream``).
+
+    Those of a stream are read, or with ``push`` brought by whoever has them.
+    """
 
     batch: bool = False
     stream: bool = False
+    push: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +129,15 @@ class BatchSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StreamBatch:
-    """Rows that have come, and the positions of their parts behind them."""
+    """Rows that have come, and the positions of their parts behind them.
+
+    Columns by name, or one column ``_json`` (VARCHAR) with an object a row, which the set reads by its types. ``lag``
+    is how many rows were there behind these, where it is known.
+    """
 
     rows: pyarrow.Table
     positions: Mapping[str, Position]
+    lag: int | None = None
 
 
 class StreamSource(Protocol):
@@ -144,8 +153,11 @@ class StreamSource(Protocol):
         """Raise ``Invalid`` for a declaration that cannot work. Opens nothing."""
         ...
 
-    def consume(self, source: Source, positions: Mapping[str, Position]) -> Iterator[StreamBatch]:
-        """Batches behind ``positions``, as they come; an empty one after some time without any. Ends when closed."""
+    def consume(self, source: Source, positions: Mapping[str, Position]) -> Generator[StreamBatch]:
+        """Batches behind ``positions``, as they come; an empty one after some time without any. Ends when closed.
+
+        Raises ``Unavailable`` while the other side cannot be reached; it is then asked again.
+        """
         ...
 
 
