@@ -228,6 +228,14 @@ def prediction(smoke: Smoke) -> None:
     wait_for(lambda: smoke.rows(query)[0]["n"] == 2, 20, "the predictions were not logged")
 
 
+def search(smoke: Smoke) -> None:
+    """A collection, which brings LanceDB in."""
+    texts = "FROM (VALUES (1, 'a red boat'), (2, 'a green tree')) AS x(id, body)"
+    smoke.cli("sql", "-c", f"CREATE COLLECTION smoke.notes KEY (id) TEXT body AS {texts}")
+    found = smoke.rows("SELECT id FROM ml.search('smoke.notes', 'trees')")
+    expect(found, [{"id": 2}], "the text that was looked for")
+
+
 def dashboard(smoke: Smoke) -> None:
     """Its page and a script of it."""
     status, page = smoke.request("/ui/")
@@ -278,6 +286,7 @@ def drive(executable: Path, folder: Path) -> None:
         step("function in the host's Python", plain_function, smoke)
         step("function with a requirement", needy_function, smoke)
         step("prediction", prediction, smoke)
+        step("search", search, smoke)
         step("dashboard", dashboard, smoke)
         step("down", down, smoke, process)
     step("query with the server stopped", stopped_home, smoke)

@@ -23,6 +23,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("engine.models",),
     ("engine.runs",),
     ("engine.features",),
+    ("engine.search",),
     ("engine.workflows",),
     ("engine.monitor",),
     ("engine.hub",),
@@ -43,7 +44,7 @@ AT_TOP_LEVEL = frozenset({"msgspec"})
 
 HEAVY = frozenset(
     "anyio apscheduler dask docker duckdb faker granian httpx kubernetes lancedb litestar lmdb numpy onnx onnxruntime "
-    "pandas polyfactory prompt_toolkit pyarrow pygments pyspark pytz redis rich sklearn sqlglot uv".split()
+    "pandas polyfactory prompt_toolkit pyarrow pygments pyspark pytz redis rich sklearn sqlglot tokenizers uv".split()
 )
 
 CATALOG_SQL = re.compile(r"\bcatalog\.main\.|\bdata\._mlbox\.|\b_mlbox\.")

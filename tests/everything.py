@@ -23,6 +23,7 @@ CREATE FEATURE SET labels (ENTITY client, TIMESTAMP ts) AS SELECT client, ts, (a
 CREATE SOURCE raw COMMENT 'all of tx' AS SELECT * FROM tx;
 CREATE FEATURE SET copied (ENTITY client, TIMESTAMP ts) FROM raw;
 CREATE FEATURE VECTOR v AS FEATURES (spending.spent) LABEL labels.late;
+CREATE COLLECTION notes KEY (client) TEXT note AS SELECT DISTINCT client, 'client ' || client AS note FROM tx;
 CREATE FUNCTION train FROM 'train.py';
 RUN train FROM v WITH (lr = 0.1) AS fit;
 CREATE MODEL m FROM RUN fit ARTIFACT 'model' FEATURES v ALIAS champion;

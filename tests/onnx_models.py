@@ -142,3 +142,17 @@ def gemm(weights: Any, bias: Any, last: str | None = "Sigmoid", element: int = T
     source = helper.make_tensor_value_info("X", element, [None, numbers.shape[1]])
     result = helper.make_tensor_value_info("value", element, [None, len(numbers)])
     return _model(nodes, [source], [result], constants)
+
+
+def text_embedding(texts: list[str], width: int = 4) -> bytes:
+    """A text as one string in, a vector out: term frequencies in ``texts``, their first components."""
+    from skl2onnx import to_onnx
+    from skl2onnx.common.data_types import StringTensorType
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.pipeline import make_pipeline
+
+    fitted = make_pipeline(TfidfVectorizer(lowercase=False), TruncatedSVD(width, random_state=0)).fit(texts)
+    made = to_onnx(fitted, initial_types=[("text", StringTensorType([None, 1]))], target_opset=17)
+    found: bytes = made.SerializeToString()
+    return found

@@ -27,6 +27,7 @@ from mlbox.engine.models.service import Models
 from mlbox.engine.monitor.service import Monitors
 from mlbox.engine.runs.mlflow_import.origin import MlflowOrigin
 from mlbox.engine.runs.service import Runs
+from mlbox.engine.search.service import Collections
 from mlbox.engine.security import instance
 from mlbox.engine.security.fence import Fence
 from mlbox.engine.security.members import Members
@@ -35,6 +36,7 @@ from mlbox.engine.storage.remote import store_at
 from mlbox.engine.workflows.scheduler import Scheduler
 from mlbox.engine.workflows.service import Workflows
 from mlbox.serve.service import Endpoints
+from mlbox.sql.functions.base import Asked
 from mlbox.sql.functions.install import Functions
 from mlbox.sql.plain import PlainSql
 from mlbox.sql.project_script import project_script
@@ -75,6 +77,7 @@ class House:
         self.wire: WireServer | None = None
         self.features = Features(catalog=self.catalog, bus=self.bus, home=home, settings=settings)
         self.models = Models(catalog=self.catalog, artifacts=self.artifacts, bus=self.bus)
+        self.collections = Collections(catalog=self.catalog, models=self.models, bus=self.bus, home=home)
         self.runs = Runs(
             catalog=self.catalog,
             artifacts=self.artifacts,
@@ -99,7 +102,7 @@ class House:
         self.projects = self._make_projects()
         self.archives = self._make_archives()
         self._register(PlainSql(self.catalog, fence, settings))
-        Functions(self.catalog, self.features, self.models, fence).install()
+        Functions(Asked(self.catalog, self.features, self.models, self.collections, fence)).install()
         instance.lock(self.catalog, settings)
         self.bus.listen(self._keep_event)
         self.projects.removal.complete()
@@ -110,6 +113,7 @@ class House:
             self.archives,
             Restoring(self.catalog, self.bus),
             self.features,
+            self.collections,
             self.models,
             self.runs,
             self.workflows,
@@ -131,6 +135,7 @@ class House:
             self.runs.forget_project,
             self.workflows.forget_project,
             self.features.forget_project,
+            self.collections.forget_project,
             self.members.forget_project,
         )
         made.origins.append(
@@ -145,7 +150,11 @@ class House:
 
     def _make_archives(self) -> Archives:
         made = Archives(self.catalog, self.artifacts, self.projects, self._script_of, self._carry_script)
-        made.restorer.arrived += (self.features.adopt_project, self.endpoints.adopt_project)
+        made.restorer.arrived += (
+            self.features.adopt_project,
+            self.collections.adopt_project,
+            self.endpoints.adopt_project,
+        )
         return made
 
     def _script_of(self, project: str, paths: dict[str, str] | None) -> str:

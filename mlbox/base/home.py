@@ -13,7 +13,7 @@ from typing import Any
 
 from mlbox.base.errors import HomeError
 
-FOLDERS = ("artifacts", "environments", "logs", "online", "runs", "cache", "plugins", "uploads")
+FOLDERS = ("artifacts", "environments", "logs", "online", "vectors", "runs", "cache", "plugins", "uploads")
 
 
 @dataclass(frozen=True, slots=True)

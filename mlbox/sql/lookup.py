@@ -79,6 +79,7 @@ OBJECTS = {
     "source": "SELECT project, name, type FROM ml.sources",
     "feature set": "SELECT project, name, comment FROM ml.feature_sets",
     "feature vector": "SELECT project, name, label FROM ml.feature_vectors",
+    "collection": "SELECT project, name, comment FROM ml.collections",
     "endpoint": "SELECT project, name, state FROM ml.endpoints",
     "workflow": "SELECT project, name, NULL FROM ml.workflows",
     "schedule": "SELECT project, name, state FROM ml.schedules",

@@ -12,6 +12,7 @@ from mlbox.base.command import Command, Query
 from mlbox.base.names import Ref, literal, quote
 from mlbox.engine.catalog.tables import (
     alerts,
+    collections,
     dumps,
     endpoints,
     feature_sets,
@@ -36,6 +37,7 @@ from mlbox.engine.features.sources.base import options_of
 from mlbox.engine.models.commands import CreateModel, SetModelAlias
 from mlbox.engine.runs.commands import CreateFunction
 from mlbox.engine.runs.requests import load_resources
+from mlbox.engine.search.definition import Collection
 from mlbox.engine.workflows.commands import CreateSchedule
 from mlbox.serve.commands import CreateEndpoint, Share
 from mlbox.sql.printing import printed
@@ -63,6 +65,7 @@ def project_script(cursor: DuckDBPyConnection, project: str, paths: Paths) -> st
         ("Sources", _commands(project, _sources(cursor, project))),
         ("Feature sets and vectors", _commands(project, _features(cursor, project))),
         ("Models", _commands(project, _models(cursor, project, paths))),
+        ("Collections", _commands(project, _collections(cursor, project))),
         ("Endpoints", _commands(project, _endpoints(cursor, project))),
         ("Monitors and alerts", _kept(cursor, project)),
         ("Workflows and schedules", _work(cursor, project)),
@@ -225,6 +228,12 @@ def _versions(cursor: DuckDBPyConnection, project: str) -> Iterator[ModelVersion
             version = models.get_version(cursor, model, number) if model else None
             if version is not None:
                 yield version
+
+
+def _collections(cursor: DuckDBPyConnection, project: str) -> Iterator[Command]:
+    for row in collections.every(cursor):
+        if row.project == project:
+            yield Collection.from_text(row.definition).to_command()
 
 
 def _endpoints(cursor: DuckDBPyConnection, project: str) -> Iterator[Command]:

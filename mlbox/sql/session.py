@@ -14,6 +14,7 @@ from mlbox.engine.catalog.commands import CreateProject, Explain, ExportProject,
 from mlbox.engine.features.commands import CreateSource
 from mlbox.engine.models.commands import CreateModel
 from mlbox.engine.runs.commands import CreateFunction
+from mlbox.engine.search.commands import CreateCollection
 from mlbox.sql.capture import executed, feature_set_insert
 from mlbox.sql.parameters import refuse_unused
 from mlbox.sql.script import Statement, parse, split
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from mlbox.engine.catalog.database import Catalog
 
 Parameters = Sequence[Any] | Mapping[str, Any] | None
+
+
+RELATIVE = (CreateCollection, CreateFunction, CreateModel, CreateProject, CreateSource, ExportProject)
+"""Commands with paths that start at the session's folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +96,7 @@ class Session:
             return captured or replace(command, row_limit=self._row_limit)
         if isinstance(command, Show):
             return replace(command, row_limit=self._row_limit)
-        if isinstance(command, (CreateFunction, CreateModel, CreateProject, CreateSource, ExportProject)):
+        if isinstance(command, RELATIVE):
             return replace(command, base_folder=self._base_folder)
         return command
 

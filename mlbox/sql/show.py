@@ -52,6 +52,7 @@ KINDS = {
     "source": Kind("sources"),
     "feature set": Kind("feature_sets"),
     "feature vector": Kind("feature_vectors"),
+    "collection": Kind("collections"),
     "endpoint": Kind("endpoints"),
     "workflow": Kind("workflows"),
     "schedule": Kind("schedules"),

@@ -72,17 +72,26 @@ class Models:
         """The predictor of a reference; both its version and its session are cached."""
         return self.predictor_of(self.resolve(ref))
 
-    def predictor_of(self, version: ModelVersion) -> Predictor:
-        """The predictor of a version; ``NotExecuted`` for one that is not ONNX."""
+    def session_of(self, version: ModelVersion) -> OnnxSession:
+        """The session of a version; ``NotExecuted`` for one that is not ONNX."""
         if version.framework != sources.ONNX:
             raise NotExecuted(
                 f"model {version} is kept as {version.framework}, and this version computes ONNX models only",
                 hint="convert it where it is trained (skl2onnx, onnxmltools) and log the result as the model",
             )
+        return self.sessions.get(version.digest)
+
+    def predictor_of(self, version: ModelVersion) -> Predictor:
+        """The predictor of a version; ``NotExecuted`` for one that is not ONNX, ``Invalid`` when it takes tokens."""
         key = f"{version.model_id}@{version.version}"
         found = self._predictors.get(key)
         if found is None:
-            session = self.sessions.get(version.digest)
+            session = self.session_of(version)
+            if session.signature.layout == "tokens":
+                raise Invalid(
+                    f"model {version} takes tokens of texts, not rows",
+                    hint=f"search with it: CREATE COLLECTION … EMBED WITH MODEL {version.name} TOKENIZER 'file'",
+                )
             found = Predictor(session, version.features, [name for name, _ in version.outputs])
             with self._lock:
                 if len(self._predictors) >= 64:

@@ -1,7 +1,8 @@
 """What a model takes and gives, read from its ONNX inputs and outputs.
 
 mlbox feeds a model in one of two ways: one matrix ``[N, k]`` whose columns are the features in order, or one input
-per feature, each ``[N]`` or ``[N, 1]``. N, the number of rows, must be dynamic.
+per feature, each ``[N]`` or ``[N, 1]``. N, the number of rows, must be dynamic. A third kind takes the tokens of texts
+(``input_ids`` and what belongs to them, each ``[N, L]``); it makes the vectors of collections.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ _PROTOCOL = {
 }
 _NUMPY = {"float": "float32", "double": "float64", "string": "object"}
 _FLOATING = frozenset({"float", "double", "float16"})
+TOKENS = frozenset({"input_ids", "attention_mask", "token_type_ids", "position_ids"})
+"""Inputs of models that take tokens, as the exporters of transformers name them."""
 _TENSOR = re.compile(r"tensor\((\w+)\)\Z")
 _MAPS = re.compile(r"seq\(map\((\w+),\s*tensor\((\w+)\)\)\)\Z")
 
@@ -109,7 +112,7 @@ class Signature:
 
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
-    layout: Literal["matrix", "columns"]
+    layout: Literal["matrix", "columns", "tokens"]
     width: int | None
     """Number of features, when the model fixes it."""
 
@@ -126,6 +129,8 @@ class Signature:
                     "or [N] or [N, 1] for each feature",
                     hint="export the model with a dynamic first axis (its rows)",
                 )
+        if {tensor.name for tensor in inputs} <= TOKENS and "input_ids" in {tensor.name for tensor in inputs}:
+            return cls(inputs, outputs, "tokens", len(inputs))
         if len(inputs) == 1 and len(inputs[0].shape) == 2 and inputs[0].element not in ("string", "bool"):
             return cls(inputs, outputs, "matrix", inputs[0].width)
         wide = [tensor for tensor in inputs if tensor.width != 1]
@@ -145,7 +150,7 @@ class Signature:
                     f"the model takes {self.width} features, {len(declared)} are named: {', '.join(declared)}"
                 )
             return tuple(declared)
-        if self.layout == "columns":
+        if self.layout != "matrix":
             return tuple(tensor.name for tensor in self.inputs)
         if self.width is None:
             raise Invalid(

@@ -37,7 +37,7 @@ REACHES = frozenset(
 )
 """Options of functions by which an engine gives a run what is not its project's: folders of the host, secrets of the
 cluster."""
-PATHS = frozenset({"path", "source", "uri", "inputs"})
+PATHS = frozenset({"path", "source", "uri", "inputs", "tokenizer"})
 """Fields that hold paths of files on the server."""
 
 

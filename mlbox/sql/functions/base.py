@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mlbox.engine.catalog.database import Catalog
     from mlbox.engine.features.service import Features
     from mlbox.engine.models.service import Models
+    from mlbox.engine.search.service import Collections
     from mlbox.engine.security.fence import Fence
 
 _KEPT = 256
@@ -60,6 +61,7 @@ class Asked:
     catalog: Catalog
     features: Features
     models: Models
+    collections: Collections
     fence: Fence
     _kept: OrderedDict[int, Any] = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)

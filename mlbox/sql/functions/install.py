@@ -13,18 +13,13 @@ from mlbox.sql.functions.base import FUNCTIONS, Asked, RowFunction, TableFunctio
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from mlbox.engine.catalog.database import Catalog
-    from mlbox.engine.features.service import Features
-    from mlbox.engine.models.service import Models
-    from mlbox.engine.security.fence import Fence
-
 
 class Functions:
     """Registers the functions on the catalog's connection and makes their macros."""
 
-    def __init__(self, catalog: Catalog, features: Features, models: Models, fence: Fence) -> None:
-        self._connection = catalog.connection
-        self._asked = Asked(catalog, features, models, fence)
+    def __init__(self, asked: Asked) -> None:
+        self._connection = asked.catalog.connection
+        self._asked = asked
 
     def install(self) -> None:
         """At each start."""

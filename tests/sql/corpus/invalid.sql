@@ -77,7 +77,7 @@ CREATE TABEL t AS SELECT 1
 -- error 1:8 there is no statement CREATE TABEL | did you mean CREATE TABLE?
 
 CREATE
--- error 1:7 CREATE is not complete | CREATE is followed by ALERT, ENDPOINT, FEATURE, FUNCTION, INDEX, MACRO, MODEL, MONITOR, PERSISTENT, PROJECT, RECURSIVE, SCHEDULE, SCHEMA, SECRET, SEQUENCE, SOURCE, TABLE, TEMP, TEMPORARY, TOKEN, TRIGGER, TYPE, UNIQUE, VIEW, WORKFLOW
+-- error 1:7 CREATE is not complete | CREATE is followed by ALERT, COLLECTION, ENDPOINT, FEATURE, FUNCTION, INDEX, MACRO, MODEL, MONITOR, PERSISTENT, PROJECT, RECURSIVE, SCHEDULE, SCHEMA, SECRET, SEQUENCE, SOURCE, TABLE, TEMP, TEMPORARY, TOKEN, TRIGGER, TYPE, UNIQUE, VIEW, WORKFLOW
 
 CREATE FEATURE a
 -- error 1:16 there is no statement CREATE FEATURE a | CREATE FEATURE is followed by SET, VECTOR
@@ -698,7 +698,7 @@ PUBLISH FUNCTION train
 -- error 1:23 expected TO, found the end | write PUBLISH FUNCTION train TO 'hub'
 
 REFRESH tx_1h
--- error 1:9 there is no statement REFRESH tx_1h | REFRESH is followed by FEATURE, MODEL, MONITOR
+-- error 1:9 there is no statement REFRESH tx_1h | REFRESH is followed by COLLECTION, FEATURE, MODEL, MONITOR
 
 REFRESH FEATURE SET tx FROM 'yesterday'
 -- error 1:29 FROM: 'yesterday' is not a time | write TIMESTAMP '2026-01-31 12:00:00'
@@ -828,7 +828,7 @@ SHOW LINEAGE OF MODLE m
 -- error 1:17 SHOW LINEAGE OF needs a kind of object, found MODLE | did you mean MODEL?
 
 SHOW LINEAGE OF m
--- error 1:17 SHOW LINEAGE OF needs a kind of object, found m | kinds: ALERT, ARTIFACT, ENDPOINT, FEATURE SET, FEATURE VECTOR, FUNCTION, HUB FUNCTION, MEMBER, MODEL, MONITOR, PROJECT, RUN, SCHEDULE, SECRET, SOURCE, TOKEN, WORKFLOW
+-- error 1:17 SHOW LINEAGE OF needs a kind of object, found m | kinds: ALERT, ARTIFACT, COLLECTION, ENDPOINT, FEATURE SET, FEATURE VECTOR, FUNCTION, HUB FUNCTION, MEMBER, MODEL, MONITOR, PROJECT, RUN, SCHEDULE, SECRET, SOURCE, TOKEN, WORKFLOW
 
 DESCRIBE MODEL FROM x
 -- error 1:16 DESCRIBE MODEL needs a name, found FROM | write DESCRIBE MODEL name
@@ -901,3 +901,36 @@ RESTORE TABLE t
 
 RESTORE WORKFLOW w@2
 -- error 1:19 a version is not possible here: the workflow is meant as a whole | leave @2 away
+
+CREATE COLLECTION notes TEXT body AS SELECT 1
+-- error 1:46 CREATE COLLECTION needs the key of its rows | add KEY (column, ..) before AS
+
+CREATE COLLECTION notes KEY (id) TEXT body
+-- error 1:43 CREATE COLLECTION needs its query | end it with AS SELECT ..
+
+CREATE COLLECTION notes KEY id TEXT body AS SELECT 1
+-- error 1:29 KEY needs parentheses, found id | write KEY (column, ..)
+
+CREATE COLLECTION notes KEY (id) TEXT body SPLIT (size = 10, overlap = 10) AS SELECT 1
+-- error 1:50 pieces of 10 characters cannot repeat 10 | the overlap is smaller than the size
+
+CREATE COLLECTION notes KEY (id) TEXT body SPLIT (sice = 10) AS SELECT 1
+-- error 1:51 SPLIT: expected SIZE or OVERLAP, found sice | did you mean SIZE?
+
+CREATE COLLECTION notes KEY (id) TEXT body METRIC cosin AS SELECT 1
+-- error 1:51 METRIC: expected COSINE, L2 or DOT, found cosin | did you mean COSINE?
+
+CREATE COLLECTION notes KEY (id) TEXT body EMBED WITH f AS SELECT 1
+-- error 1:55 expected MODEL, found f | write EMBED WITH MODEL m[@version]
+
+CREATE COLLECTION notes KEY (id) TEXT body TOKENIZER 't.json' AS SELECT 1
+-- error 1:44 TOKENIZER belongs to a model | add EMBED WITH MODEL m
+
+CREATE COLLECTION notes KEY (id) AS SELECT id, body FROM t METRIC l2
+-- error 1:60 METRIC stands behind the query | put all clauses before AS; the query is the last
+
+CREATE COLECTION notes KEY (id) TEXT body AS SELECT 1
+-- error 1:8 there is no statement CREATE COLECTION | did you mean CREATE COLLECTION?
+
+REFRESH COLLECTION notes ONLINE
+-- error 1:26 REFRESH COLLECTION has no clause ONLINE | here may follow: FULL

@@ -627,3 +627,24 @@ RESTORE FEATURE SET f
 
 DROP FUNCTION fraud.f@2
 -- => DropFunction ref=fraud.f@2
+
+CREATE COLLECTION notes KEY (id) TEXT body AS SELECT id, body, author FROM tickets
+-- => CreateCollection ref=p.notes, query=<SELECT id, body, author FROM tickets>, key=('id')
+
+CREATE OR REPLACE COLLECTION manual SPLIT (overlap = 50) TEXT content KEY (filename) EMBED WITH MODEL minilm@champion TOKENIZER 'minilm/tokenizer.json' COMMENT 'the manual' AS SELECT filename, content FROM read_text('manual/*.md')
+-- => CreateCollection ref=p.manual, query=<SELECT filename, content FROM read_text('manual/*.md')>, key=('filename'), embed=p.minilm@champion, tokenizer='minilm/tokenizer.json', split=Split(overlap=50), replace=True, comment='the manual'
+
+CREATE COLLECTION IF NOT EXISTS faces KEY (person, taken_at) VECTOR embedding METRIC dot AS FROM portraits
+-- => CreateCollection ref=p.faces, query=<FROM portraits>, key=('person', 'taken_at'), vector='embedding', metric='dot', if_not_exists=True
+
+REFRESH COLLECTION fraud.notes FULL
+-- => RefreshCollection ref=fraud.notes, full=True
+
+DROP COLLECTION IF EXISTS notes
+-- => DropCollection ref=p.notes, if_exists=True
+
+SHOW COLLECTIONS WHERE rows > 10
+-- => Show noun='collections', where=<rows > 10>
+
+DESCRIBE COLLECTION notes
+-- => Describe kind='collection', ref=p.notes

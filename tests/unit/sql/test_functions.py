@@ -35,6 +35,10 @@ CREATE FEATURE SET clicks (ENTITY customer BIGINT, TIMESTAMP at, n BIGINT) STORE
     AS SELECT 7 AS customer, TIMESTAMP '2026-01-01' + INTERVAL 1 DAY * i AS at, i AS n FROM range(5) t(i);
 REFRESH FEATURE SET clicks ONLINE;
 CREATE FEATURE VECTOR profile AS FEATURES (clicks.n);
+CREATE TABLE told AS FROM (VALUES (1, 'payment refused', 'ana'), (2, 'all is well', 'ben')) AS x(id, body, author);
+CREATE COLLECTION notes KEY (id) TEXT body AS FROM told;
+CREATE MODEL words FROM 'words.onnx';
+CREATE COLLECTION papers KEY (id) TEXT body EMBED WITH MODEL words AS FROM told;
 """
 
 
@@ -61,6 +65,7 @@ def _write_models(folder: Path) -> None:
         "trees": onnx_models.gradient_boosting(zipmap=True, columns=3).onnx,
         "value": onnx_models.regression([2.0, -1.0], 0.5),
         "sum": onnx_models.scaled(2.0),
+        "words": onnx_models.text_embedding(["a text of words", "another one", "more of it"], 2),
     }
     for name, content in contents.items():
         (folder / f"{name}.onnx").write_bytes(content)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 CONTENTS = (
-    *("functions", "runs", "models", "sources", "feature_sets", "feature_vectors", "endpoints"),
+    *("functions", "runs", "models", "sources", "feature_sets", "feature_vectors", "collections", "endpoints"),
     *("workflows", "schedules", "monitors", "alerts", "secrets"),
 )
 """Tables of the catalog that tell whether a project holds something."""

@@ -1,0 +1,306 @@
+"""Collections: what ``ml.search`` looks through. Texts by their words, vectors by their nearness, both together."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlbox.base.clock import now
+from mlbox.base.command import Caller, Handler, Plan, Query, Result, Step
+from mlbox.base.errors import AlreadyExists, Invalid, NotFound
+from mlbox.base.events import Bus, Event
+from mlbox.base.home import Home
+from mlbox.base.ids import new_id
+from mlbox.base.names import Ref, check_name
+from mlbox.base.suggest import did_you_mean
+from mlbox.engine.catalog.tables import collections as table
+from mlbox.engine.catalog.tables import projects
+from mlbox.engine.catalog.tables.collections import CollectionRow
+from mlbox.engine.catalog.tables.lineage import Edge, record_all
+from mlbox.engine.features.lineage import sources_of
+from mlbox.engine.search.commands import CreateCollection, DropCollection, RefreshCollection
+from mlbox.engine.search.definition import VECTOR, Collection, State, collection_of
+from mlbox.engine.search.embedders import Embedder, ModelEmbedder
+from mlbox.engine.search.filling import Filled, fill, schema_of
+from mlbox.engine.search.shape import Shape, shape_of
+from mlbox.engine.search.store import CollectionTable, VectorStore
+
+if TYPE_CHECKING:
+    import pyarrow
+    from duckdb import DuckDBPyConnection
+
+    from mlbox.engine.catalog.database import Catalog
+    from mlbox.engine.models.service import Models
+
+Key = tuple[str, str]
+
+
+class Collections:
+    """CREATE, REFRESH and DROP of collections, and the search in them. One writer at a time for each."""
+
+    def __init__(self, *, catalog: Catalog, models: Models, bus: Bus, home: Home) -> None:
+        self._catalog = catalog
+        self._models = models
+        self._bus = bus
+        self._store = VectorStore(home.path / "vectors")
+        self._states: dict[Key, State] = {}
+        self._embedders: dict[str, Embedder] = {}
+        self._locks: dict[Key, threading.RLock] = {}
+        with self._catalog.read() as cursor:
+            rows = table.every(cursor)
+        self._states = {_key(row.project, row.name): State.of(row) for row in rows}
+        self._store.drop_others(state.row.id for state in self._states.values())
+
+    def adopt_project(self, project: str) -> None:
+        """A project has come with the definitions of its collections: make their vectors here."""
+        with self._catalog.read() as cursor:
+            rows = [row for row in table.every(cursor) if row.project == project]
+        for row in rows:
+            self._build(Collection.from_text(row.definition).moved_to(project), row)
+
+    def forget_project(self, project: str) -> None:
+        """A project is dropped."""
+        for key, state in list(self._states.items()):
+            if key[0] == project.lower():
+                with self._locked(key):
+                    self._states.pop(key, None)
+                    self._store.drop(state.row.id)
+
+    def handlers(self) -> Iterable[Handler]:
+        """The commands it answers."""
+        return (
+            Handler(CreateCollection, self.plan_create, self.create),
+            Handler(RefreshCollection, self.plan_refresh, self.refresh),
+            Handler(DropCollection, self.plan_drop, self.drop),
+        )
+
+    def state(self, ref: Ref) -> State:
+        """A collection as it stands; raises ``NotFound`` with the nearest names."""
+        found = self._states.get(_key(ref.project, ref.name))
+        if found is None:
+            names = [state.collection.name for key, state in self._states.items() if key[0] == ref.project.lower()]
+            raise NotFound(
+                f"there is no collection {ref}",
+                hint=did_you_mean(ref.name, names, kind="collection"),
+                details={"kind": "collection", "name": ref.name},
+            )
+        return found
+
+    def reader(self, state: State) -> Any:
+        """The table of a collection as of its last refresh."""
+        return self._store.reader(state.row.id, state.row.table_version)
+
+    def embedder(self, collection: Collection) -> Embedder | None:
+        """What makes its vectors, in the version that counts now."""
+        if collection.embed is None:
+            return None
+        version = self._models.resolve(collection.embed)
+        key = f"{version.model_id}@{version.version}/{hash(collection.tokenizer)}"
+        found = self._embedders.get(key)
+        if found is None:
+            found = self._embedders[key] = ModelEmbedder(self._models, collection.embed, collection.tokenizer)
+        return found
+
+    def plan_create(self, command: CreateCollection, caller: Caller) -> Plan:
+        """The query must bind, the columns be there, the model make vectors of texts."""
+        check_name(command.ref.name, "collection name")
+        present = self._states.get(_key(command.ref.project, command.ref.name))
+        if present is not None and command.if_not_exists:
+            return Plan((Step("reuse", f"collection {command.ref}", "exists already"),), {"shape": None})
+        if present is not None and not command.replace:
+            raise AlreadyExists(
+                f"collection {command.ref} exists already",
+                hint="CREATE OR REPLACE COLLECTION replaces it; IF NOT EXISTS keeps what is there",
+            )
+        with self._catalog.read() as cursor:
+            projects.require(cursor, command.ref.project)
+        if present is not None:
+            command = replace(command, ref=present.collection.ref)
+        shape = shape_of(command, self._catalog.describe(command.ref.project, command.query))
+        made = collection_of(command, shape, _tokenizer(command))
+        embedder = self.embedder(made)
+        detail = f"vectors by {embedder.label}" if embedder else "its own vectors" if made.vector else "texts"
+        steps = (
+            Step("replace" if present else "create", f"collection {command.ref}", detail),
+            Step("write", "vectors", "rows of the query"),
+        )
+        return Plan(steps, {"shape": shape, "collection": made, "present": present})
+
+    def create(self, command: CreateCollection, plan: Plan, caller: Caller) -> Result:
+        """The rows first, then the catalog, from which moment it is found."""
+        shape: Shape | None = plan.resolved["shape"]
+        if shape is None:
+            return Result(f"collection {command.ref} exists already")
+        made: Collection = plan.resolved["collection"]
+        present: State | None = plan.resolved["present"]
+        with self._locked(_key(made.project, made.name)):
+            state, done = self._build(made, present.row if present else None)
+            if present is not None:
+                self._store.drop(present.row.id)
+        self._bus.publish(Event("collection.created", made.project, made.name, {"rows": state.row.rows}))
+        return Result(
+            f"created collection {made.ref}: {_told(done, state)}",
+            facts={"rows": state.row.rows, "documents": done.documents},
+        )
+
+    def plan_refresh(self, command: RefreshCollection, caller: Caller) -> Plan:
+        """It must exist and its query still bind."""
+        state = self.state(command.ref)
+        self._catalog.describe(state.collection.project, Query(state.collection.body))
+        how = "every vector anew" if command.full else "what has changed"
+        return Plan((Step("write", f"collection {state.collection.ref}", how),))
+
+    def refresh(self, command: RefreshCollection, plan: Plan, caller: Caller) -> Result:
+        """Only rows that are new, changed or gone; all of them after a change of the model's version."""
+        key = _key(command.ref.project, command.ref.name)
+        with self._locked(key):
+            state = self.state(command.ref)
+            embedder = self.embedder(state.collection)
+            if command.full or (embedder.label if embedder else None) != state.row.embedder:
+                old = state.row.id
+                state, done = self._build(state.collection, state.row)
+                self._store.drop(old)
+            else:
+                state, done = self._renew(state, embedder)
+        self._bus.publish(Event("collection.refreshed", command.ref.project, command.ref.name, {"rows": done.changed}))
+        return Result(
+            f"refreshed collection {state.collection.ref}: {_told(done, state)}",
+            facts={"rows": state.row.rows, "changed": done.changed, "removed": done.removed},
+        )
+
+    def plan_drop(self, command: DropCollection, caller: Caller) -> Plan:
+        """It must exist unless IF EXISTS."""
+        key = _key(command.ref.project, command.ref.name)
+        found = self._states.get(key) if command.if_exists else self.state(command.ref)
+        if found is None:
+            return Plan((Step("reuse", str(command.ref), "does not exist"),), {"state": None})
+        return Plan((Step("drop", f"collection {command.ref}"),), {"state": found})
+
+    def drop(self, command: DropCollection, plan: Plan, caller: Caller) -> Result:
+        """The catalog first; what a crash leaves of the rows goes at the next start."""
+        if plan.resolved["state"] is None:
+            return Result(f"there is no collection {command.ref}")
+        key = _key(command.ref.project, command.ref.name)
+        with self._locked(key):
+            state = self.state(command.ref)
+            self._catalog.write(lambda cursor: table.delete(cursor, state.row.project, state.row.name))
+            self._states.pop(key, None)
+            self._store.drop(state.row.id)
+        self._bus.publish(Event("collection.dropped", state.row.project, state.row.name))
+        return Result(f"dropped collection {state.collection.ref}")
+
+    def _build(self, collection: Collection, present: CollectionRow | None) -> tuple[State, Filled]:
+        """A new table, filled, in place of the one of ``present``."""
+        rows = self._rows(collection)
+        embedder = self.embedder(collection)
+        schema = schema_of(collection, rows.schema, _dimensions(collection, rows, embedder))
+        name = new_id()
+        try:
+            made = self._store.create(name, schema)
+            done = fill(made, collection, rows, embedder, schema)
+            row = CollectionRow(
+                project=collection.project,
+                name=collection.name,
+                id=name,
+                definition=collection.to_text(),
+                table_version=0,
+                documents=0,
+                rows=0,
+                dimensions=schema.field(VECTOR).type.list_size if VECTOR in schema.names else None,
+                embedder=embedder.label if embedder else None,
+                indexed=False,
+                refreshed_at=now(),
+                created_at=present.created_at if present else now(),
+            )
+            return self._commit(State(collection, row), made, done), done
+        except BaseException:
+            self._store.drop(name)
+            raise
+
+    def _renew(self, state: State, embedder: Embedder | None) -> tuple[State, Filled]:
+        rows = self._rows(state.collection)
+        schema = schema_of(state.collection, rows.schema, state.row.dimensions)
+        made = self._store.writer(state.row.id, state.row.table_version)
+        done = fill(made, state.collection, rows, embedder, schema)
+        if not done.changed and not done.removed:
+            return self._keep(state.moved(refreshed_at=now())), done
+        return self._commit(state, made, done), done
+
+    def _commit(self, state: State, made: CollectionTable, done: Filled) -> State:
+        collection = state.collection
+        metric = collection.metric if state.row.dimensions is not None else None
+        version, count, indexed = made.finish(metric, text=collection.text is not None)
+        return self._keep(
+            state.moved(
+                table_version=version, documents=done.documents, rows=count, indexed=indexed, refreshed_at=now()
+            )
+        )
+
+    def _keep(self, state: State) -> State:
+        edges = self._edges(state)
+
+        def write(cursor: DuckDBPyConnection) -> None:
+            projects.require(cursor, state.row.project)
+            table.upsert(cursor, state.row)
+            record_all(cursor, edges)
+
+        self._catalog.write(write)
+        self._states[_key(state.row.project, state.row.name)] = state
+        return state
+
+    def _edges(self, state: State) -> list[Edge]:
+        collection = state.collection
+        project, to = collection.project, str(collection.ref)
+        sources = sorted(sources_of(self._catalog, project, collection.body))
+        edges = [Edge(project, kind, source, "collection", to, now(), "AS SELECT") for kind, source in sources]
+        if collection.embed is not None:
+            model = str(self._models.resolve(collection.embed))
+            edges.append(Edge(project, "model", model, "collection", to, now(), "EMBED WITH"))
+        return edges
+
+    def _rows(self, collection: Collection) -> pyarrow.Table:
+        return self._catalog.query(collection.project, Query(collection.body))
+
+    def _locked(self, key: Key) -> threading.RLock:
+        return self._locks.setdefault(key, threading.RLock())
+
+
+def _key(project: str, name: str) -> Key:
+    return project.lower(), name.lower()
+
+
+def _dimensions(collection: Collection, rows: pyarrow.Table, embedder: Embedder | None) -> int | None:
+    if embedder is not None:
+        return int(embedder.embed(["mlbox"]).shape[1])
+    if collection.vector is None:
+        return None
+    kind = rows.schema.field(collection.vector).type
+    with suppress(AttributeError):
+        return int(kind.list_size)
+    raise Invalid(f"{collection.vector} is {kind}, no FLOAT[n]", hint=f"cast it: {collection.vector}::FLOAT[384]")
+
+
+def _tokenizer(command: CreateCollection) -> str | None:
+    if command.tokenizer is None:
+        return None
+    file = Path(command.base_folder or ".", command.tokenizer).expanduser()
+    try:
+        return file.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Invalid(
+            f"the tokenizer {file} cannot be read: {getattr(error, 'strerror', None) or error}",
+            hint="TOKENIZER names the tokenizer.json beside the model",
+        ) from None
+
+
+def _told(done: Filled, state: State) -> str:
+    told = f"{done.documents:,} documents"
+    if state.row.rows != done.documents:
+        told += f" in {state.row.rows:,} pieces"
+    kept = [f"{done.changed:,} new or changed"] if done.changed != done.documents else []
+    gone = [f"{done.removed:,} removed"] if done.removed else []
+    return ", ".join([told, *kept, *gone])
