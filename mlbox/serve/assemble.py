@@ -13,6 +13,7 @@ from mlbox.serve.asynchronous import AsyncRuntime
 from mlbox.serve.endpoint import Arm, OnlineReader, Runtime
 from mlbox.serve.remote import RemotePredictor
 from mlbox.serve.runtimes.base import runtime_of, seconds_of
+from mlbox.serve.shaping import shaping_of
 from mlbox.serve.shop import handler_of
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def build(row: EndpointRow, shop: Shop) -> Runtime:
     if meta is not None:
         ensemble.check_stack(arms, meta)
     waits = any(isinstance(arm.predictor, RemotePredictor) for arm in (*arms, shadow, meta) if arm)
-    runtime = (AsyncRuntime if waits else Runtime)(row, arms, reader, shadow, meta)
+    shaping = shaping_of(row, reader.features if reader else ())
+    runtime = (AsyncRuntime if waits else Runtime)(row, arms, reader, shadow, meta, shaping)
     runtime.warm()
     return runtime
 

@@ -31,9 +31,7 @@ class AsyncRuntime(Runtime):
 
     async def answer_later(self, request: Request, verb: str = "predict") -> Answer:
         """Predict, or explain; members of an ensemble are asked at the same time."""
-        if self._before is not None:
-            request = self._before(request)
-        enriched = self._enrich(request)
+        request, enriched = self._shaped(request)
         if self._combine is not None and verb == "predict":
             answer = await self._together(request, enriched)
         else:
@@ -45,9 +43,8 @@ class AsyncRuntime(Runtime):
         """What the shadow model says."""
         if self.shadow is None:
             return None
-        if self._before is not None:
-            request = self._before(request)
-        return await self._one(self.shadow, request, self._enrich(request))
+        request, enriched = self._shaped(request)
+        return await self._one(self.shadow, request, enriched)
 
     async def _together(self, request: Request, enriched: Enriched) -> Answer:
         async def ask(arm: Arm) -> Answer | MlboxError:

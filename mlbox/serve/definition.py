@@ -13,6 +13,7 @@ from mlbox.base.suggest import did_you_mean
 from mlbox.engine.catalog.tables.endpoints import EndpointRow, ShareRow
 from mlbox.serve.commands import CreateEndpoint, Share
 from mlbox.serve.ensemble import POLICIES
+from mlbox.serve.expressions.compile import compile_all
 
 if TYPE_CHECKING:
     from mlbox.engine.models.service import Models
@@ -29,8 +30,6 @@ def check(command: CreateEndpoint) -> None:
     check_name(command.ref.name, "endpoint name")
     refused = {
         "USING GRAPH": command.using == "graph",
-        "PREPROCESS": command.preprocess is not None,
-        "POSTPROCESS": command.postprocess is not None,
         "PATH": command.path is not None,
         "WITH (workers)": command.options.get("workers") not in (None, 1),
         "WITH (batch)": bool(command.options.get("batch")),
@@ -42,6 +41,9 @@ def check(command: CreateEndpoint) -> None:
         raise Invalid("an endpoint needs a model", hint="USING MODEL m@champion")
     if (command.ensemble == "stack") != (command.meta is not None):
         raise Invalid("a stack needs the model that it ends in", hint="USING ENSEMBLE STACK (m@1, n@2) BY meta@1")
+    for query in (command.preprocess, command.postprocess):
+        if query is not None:
+            compile_all(query)
     check_options(command)
     if not 0 <= command.log_percent <= 100:
         raise Invalid(f"LOG {command.log_percent:g}%: between 0 and 100")
@@ -92,6 +94,8 @@ def row_of(command: CreateEndpoint, shop: Shop, existing: EndpointRow | None) ->
         options={name: value for name, value in command.options.items() if name in OPTIONS},
         comment=command.comment,
         function=(function.project, function.name, function.version) if function else None,
+        preprocess=command.preprocess.text if command.preprocess else None,
+        postprocess=command.postprocess.text if command.postprocess else None,
         meta=_share(Share(command.meta), models) if command.meta else None,
         created_at=existing.created_at if existing else now(),
         changed_at=now(),

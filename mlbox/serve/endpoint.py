@@ -105,10 +105,17 @@ class Answer(msgspec.Struct, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Shaping:
-    """What is done to a request before its features are looked up, and to the answer."""
+    """What is done to a request before and after its features are looked up, and to the answer."""
 
     before: Callable[[Request], Request] | None = None
+    between: Callable[[Request, Mapping[str, Sequence[Any]]], Request] | None = None
     after: Callable[[Answer, Request], Answer] | None = None
+    reads: frozenset[str] = frozenset()
+    """Columns that it needs of the request, or of the feature vector; in lower case."""
+    makes: frozenset[str] = frozenset()
+    """Columns that it adds."""
+    gives: tuple[str, ...] = ()
+    """Names of the outputs, where it makes them."""
 
 
 class Runtime:
@@ -130,8 +137,9 @@ class Runtime:
         self.arms = tuple(arms)
         self.shadow = shadow
         self.meta = meta
-        shaping = shaping or Shaping()
-        self._before, self._after = shaping.before, shaping.after
+        self.shaping = shaping or Shaping()
+        self._shapes_request = bool(self.shaping.makes)
+        self._after = self.shaping.after
         self._sticky = Sticky.of(row, [arm.weight for arm in self.arms])
         self.reader = reader
         self.entities = tuple(reader.entities) if reader else ()
@@ -155,6 +163,12 @@ class Runtime:
                 required = name.lower() not in self._enriched and arm is not self.shadow
                 required = required and name not in arm.predictor.optional
                 needs.setdefault(name.lower(), Need(name, datatype, required))
+        shaping = self.shaping
+        for name in shaping.makes:
+            needs.pop(name, None)
+        for name in sorted(shaping.reads - shaping.makes):
+            if name not in self._enriched:
+                needs.setdefault(name, Need(name, "FP64"))
         return tuple(sorted(needs.values(), key=lambda need: not need.required))
 
     def warm(self) -> None:
@@ -171,9 +185,10 @@ class Runtime:
 
     def answer(self, request: Request) -> Answer:
         """Predict; raises ``Invalid`` that names what is missing or wrong."""
-        if self._before is not None:
-            request = self._before(request)
-        enriched = self._enrich(request)
+        if self._shapes_request:
+            request, enriched = self._shaped(request)
+        else:
+            enriched = self._enrich(request)
         if self._combine is not None:
             answer = self._ensemble(request, enriched)
         else:
@@ -187,13 +202,20 @@ class Runtime:
 
     def answer_shadow(self, request: Request) -> Answer | None:
         """What the shadow model says to the same request."""
-        if self._before is not None:
-            request = self._before(request)
-        return self._arm(self.shadow, request, self._enrich(request)) if self.shadow else None
+        request, enriched = self._shaped(request)
+        return self._arm(self.shadow, request, enriched) if self.shadow else None
 
     async def answer_shadow_later(self, request: Request) -> Answer | None:
         """The same for a runtime that waits for others."""
         return self.answer_shadow(request)
+
+    def _shaped(self, request: Request) -> tuple[Request, Mapping[str, Sequence[Any]]]:
+        """The request with what PREPROCESS adds, and its stored features."""
+        before, between = self.shaping.before, self.shaping.between
+        if before is not None:
+            request = before(request)
+        enriched = self._enrich(request)
+        return (request if between is None else between(request, enriched)), enriched
 
     def _draw(self, request: Request) -> Arm:
         if self._sticky is not None:

@@ -250,6 +250,8 @@ def _endpoint(row: EndpointRow) -> CreateEndpoint:
         using=using,
         shares=tuple(Share(_model(share), share.weight) for share in row.shares),
         ensemble=ensemble,
+        preprocess=Query(row.preprocess) if row.preprocess else None,
+        postprocess=Query(row.postprocess) if row.postprocess else None,
         meta=_model(row.meta) if row.meta else None,
         function=Ref(row.function[0], row.function[1], str(row.function[2])) if row.function else None,
         enrich=Ref(*row.vector) if row.vector else None,

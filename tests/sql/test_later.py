@@ -34,8 +34,6 @@ EXAMPLES = {
     "ALTER MODEL": {clause: f"ALTER MODEL m {text}" for clause, text in RENAMED.items()},
     "CREATE ENDPOINT": {
         "USING GRAPH": "CREATE ENDPOINT e USING GRAPH 'file'",
-        "PREPROCESS": f"{ENDPOINT} PREPROCESS (x + 1)",
-        "POSTPROCESS": f"{ENDPOINT} POSTPROCESS (x + 1)",
         "PATH": f"{ENDPOINT} PATH '/x'",
         "WITH (workers) above 1": f"{ENDPOINT} WITH (workers = 2)",
         "WITH (batch)": f"{ENDPOINT} WITH (batch = 8)",

@@ -79,11 +79,12 @@ class Fence:
             self._changing(statement, kind)
 
     def check_piece(self, query: Query, project: str, access: Access) -> None:
-        """SQL inside a statement of ours: a query, or an expression."""
+        """SQL inside a statement of ours: a query, an expression, or several."""
         statement = Statement(query, project.lower(), access)
         self._own_project(statement)
         with self._catalog.read() as cursor:
-            names = read_names(cursor, query.text) or read_names(cursor, f"SELECT (\n{query.text}\n)")
+            forms = (query.text, f"SELECT (\n{query.text}\n)", f"SELECT\n{query.text}")  # the last: several, with names
+            names = next((found for form in forms if (found := read_names(cursor, form))), None)
         if names is None:
             raise statement.refuse("this is neither a query nor an expression that can be checked")
         self._judge(statement, names)

@@ -215,7 +215,7 @@ statement(
      | USING ENSEMBLE STACK (model[@version], ..) BY model[@version]
      | USING FUNCTION function[@version] | USING GRAPH 'file' | TRAFFIC (model[@version] n%, ..)}
     [ENRICH WITH [FEATURE VECTOR] vector [IMPUTE (feature = value, ..)]] [SHADOW model[@version]]
-    [PREPROCESS (expression)] [POSTPROCESS (expression)] [PATH '/path'] [LOG {ALL | NONE | n%}]
+    [PREPROCESS (expression AS name, ..)] [POSTPROCESS (expression AS name, ..)] [PATH '/path'] [LOG {ALL | NONE | n%}]
     [WITH ({timeout_ms = n | processes = n | threads = n | start_seconds = n | parameters = {'name': value, ..}
      | sticky = 'input' | on_member_error = fail | on_member_error = skip | workers = n | batch = n}, ..)]
     [COMMENT 'text']""",
@@ -224,13 +224,15 @@ statement(
             "CREATE ENDPOINT both USING ENSEMBLE WEIGHTED (m@1 WEIGHT 0.7, n@champion WEIGHT 0.3) WITH (workers = 4)",
             "CREATE ENDPOINT ab TRAFFIC (m@1 90%, m@2 10%) WITH (sticky = 'customer')",
             "CREATE ENDPOINT rules USING FUNCTION score WITH (processes = 2, timeout_ms = 500)",
+            "CREATE ENDPOINT shaped USING MODEL m PREPROCESS (amount / 100 AS euros, hour(at::TIMESTAMP) AS hour) "
+            "POSTPROCESS (prediction > 0.5 AS fraud)",
             "CREATE ENDPOINT stacked USING ENSEMBLE STACK (m@1, n@2) BY meta@1 WITH (on_member_error = fail)",
         ),
         starts=(("CREATE", "ENDPOINT"),),
         parse=_create,
         prints={CreateEndpoint: _print},
         later=(
-            *("USING GRAPH", "PREPROCESS", "POSTPROCESS", "PATH"),
+            *("USING GRAPH", "PATH"),
             *("WITH (workers) above 1", "WITH (batch)"),
         ),
     )

@@ -353,6 +353,9 @@ CREATE ENDPOINT e USING ENSEMBLE STACK (m@1, n@champion) BY last@2 WITH (on_memb
 CREATE ENDPOINT e USING FUNCTION scorer@2 WITH (processes = 2, parameters = {'limit': 3})
 -- => CreateEndpoint ref=p.e, using='function', function=p.scorer@2, options={processes: 2, parameters: {limit: 3}}
 
+CREATE ENDPOINT e USING MODEL m PREPROCESS (a / 100 AS b, lower(c) AS d) POSTPROCESS (prediction > 0.5 AS yes)
+-- => CreateEndpoint ref=p.e, shares=(Share(model=p.m)), preprocess=<a / 100 AS b, lower(c) AS d>, postprocess=<prediction > 0.5 AS yes>
+
 CREATE ENDPOINT e USING FUNCTION scorer@2
 -- => CreateEndpoint ref=p.e, using='function', function=p.scorer@2
 

@@ -179,7 +179,7 @@ def test_enrichment_imputation_and_overriding(live: Any, scaled: Models) -> None
         ({"impute": {"x": "$mode"}}, Invalid, r"\$mode"),
         ({"impute": {"x": "big"}}, Invalid, "a number"),
         ({"using": "graph", "graph": "g.py"}, NotExecuted, "GRAPH"),
-        ({"using": "ensemble", "ensemble": "stack"}, NotExecuted, "STACK"),
+        ({"using": "ensemble", "ensemble": "stack"}, Invalid, "a stack needs the model"),
         ({"path": "/p"}, NotExecuted, "PATH"),
         ({"options": {"timeout": 5}}, Invalid, "timeout"),
         ({"options": {"timeout_ms": 0}}, Invalid, "positive"),
