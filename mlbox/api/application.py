@@ -15,6 +15,7 @@ from litestar.openapi.config import OpenAPIConfig
 
 from mlbox.api.complete import complete_sql
 from mlbox.api.context import ApiContext
+from mlbox.api.features import FEATURES, FeaturesApp
 from mlbox.api.files import artifact_content, run_log
 from mlbox.api.guard import App, Guard, Receive, Scope, Send, send_error
 from mlbox.api.kept import Statements
@@ -123,11 +124,12 @@ ROUTES = (
 
 
 class Front:
-    """Sends a request to inference, to the API or to the pages."""
+    """Sends a request to inference, to the online features, to the API or to the pages."""
 
     def __init__(self, context: ApiContext, inference: App, api: App, pages: App) -> None:
         self._context = context
         self._inference = inference
+        self._features: App = FeaturesApp(context.features, context.settings.max_request_mb << 20)
         self._api = api
         self._pages = pages
 
@@ -140,6 +142,8 @@ class Front:
         path: str = scope["path"]
         if path == "/v2" or path.startswith("/v2/"):
             app = self._inference
+        elif path.startswith(FEATURES):
+            app = self._features
         elif path.startswith(PREFIXES) or path == "/runs" or (path.startswith("/runs/") and path.endswith("/log")):
             app = self._api
         else:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mlbox.base.settings import Settings
     from mlbox.base.underway import Ongoing
     from mlbox.engine.catalog.database import Catalog
+    from mlbox.engine.features.service import Features
     from mlbox.engine.runs.calls_home import CallsHome
     from mlbox.engine.runs.tracking import Tracking
     from mlbox.engine.security.members import Members
@@ -33,5 +34,6 @@ class ApiContext:
     tracking: Tracking
     artifacts: ArtifactStore
     endpoints: Endpoints
+    features: Features
     members: Members
     version: str

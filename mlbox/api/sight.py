@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mlbox.base.command import Caller
 
 ENDPOINTS = "/v2/models/"
+FEATURES = "/features/"
 DOORS = (
     "/sql",
     "/stream",
@@ -54,6 +55,8 @@ def check_door(context: ApiContext, scope: Mapping[str, Any], path: str) -> None
     path = "/" + "/".join(part for part in path.split("/") if part)
     if path.startswith(ENDPOINTS):
         _check_endpoint(context, scope, path)
+    elif path.startswith(FEATURES):
+        _check_vector(context, scope, path)
     elif not path.startswith(DOORS):
         raise Forbidden(f"{path} is for the owner of the server", hint="members use POST /sql, and endpoints under /v2")
 
@@ -64,4 +67,14 @@ def _check_endpoint(context: ApiContext, scope: Mapping[str, Any], path: str) ->
         raise NotFound(
             f"there is no endpoint {name!r} that you may use",
             hint="members write project.endpoint; SHOW ENDPOINTS lists them",
+        )
+
+
+def _check_vector(context: ApiContext, scope: Mapping[str, Any], path: str) -> None:
+    name = path.removeprefix(FEATURES)
+    project, dot, _ = name.partition(".")
+    if not dot or not sees(context, scope, project):
+        raise NotFound(
+            f"there is no feature vector {name!r} that you may read",
+            hint="members write project.vector; SHOW FEATURE VECTORS lists them",
         )

@@ -239,6 +239,7 @@ class House:
             tracking=self.runs.tracking,
             artifacts=self.artifacts,
             endpoints=self.endpoints,
+            features=self.features,
             members=self.members,
             version=__version__,
         )

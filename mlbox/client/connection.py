@@ -8,12 +8,15 @@ import time
 import uuid
 from importlib.util import find_spec
 from types import TracebackType
-from typing import Any, Dict, Optional, Tuple, Type
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Tuple, Type
 
 from mlbox.client.failures import MlboxClientError, SqlError
 from mlbox.client.parameters import Given, as_json
 from mlbox.client.result import ARROW, Result
 from mlbox.client.transport import Refused, Response, Transport, url_of
+
+if TYPE_CHECKING:
+    from mlbox.client.features import Keys, OnlineFeatures
 
 PAUSES = (0.2, 0.5, 1.0)
 """Seconds before each new attempt where trying again is harmless and may help."""
@@ -75,6 +78,27 @@ class Connection:
             return self._send(data, {"Content-Type": content_type, "Accept": "application/json"}, path=path).json()
         finally:
             self._transport.close()
+
+    def ask(self, path: str, data: bytes) -> Any:
+        """A question that is harmless to repeat; the connection to the server is kept for the next one."""
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        return self._send(data, headers, path=path).json()
+
+    def features(self, vector: str, spine: Any) -> Result:
+        """The features of a vector as of each row of ``spine``: a table's name, a query, or a frame (pandas, polars,
+        Arrow, a list of dictionaries) with the entities and ``event_time`` (where the vector has a label: the event
+        time of the label's set). Gives the spine's columns, then the features."""
+        from mlbox.client.features import features
+
+        return features(self, vector, spine)
+
+    def online(self, vector: str, keys: Keys, impute: Optional[Mapping[str, Any]] = None) -> OnlineFeatures:
+        """The features of a vector that are online now. ``keys`` is one mapping of the entities, or a list of them;
+        ``impute`` says by feature (``*``: all others) what stands for a missing value: a constant, ``$mean``,
+        ``$median``, ``$min``, ``$max``, ``$most_frequent`` or ``$previous``, the value that has become too old."""
+        from mlbox.client.features import online
+
+        return online(self, vector, keys, impute)
 
     @property
     def is_local(self) -> bool:

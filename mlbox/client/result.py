@@ -66,6 +66,13 @@ class Result:
             return self._table
         return _library("pyarrow").Table.from_pylist(self.rows())
 
+    def to_parquet(self, path: str) -> None:
+        """Write a Parquet file."""
+        _library("pyarrow")
+        import pyarrow.parquet
+
+        pyarrow.parquet.write_table(self.to_arrow(), path)
+
     def to_pandas(self) -> Any:
         """A ``pandas.DataFrame``: JSON is parsed, decimals are floats and whole numbers of any size integers."""
         pandas = _library("pandas")

@@ -27,10 +27,13 @@ Times = Sequence[datetime | None] | None
 class Part:
     """What is read of one set. ``ttl`` in microseconds; ``names`` stand at ``places`` among the set's features."""
 
-    name: str
+    label: str
+    """The set; with its project where another set of the vector has its name."""
     layout: Layout
     entities: tuple[str, ...]
     types: tuple[str, ...]
+    kinds: tuple[str, ...]
+    """DuckDB types of the features that are read."""
     ttl: int | None
     names: tuple[str, ...]
     places: tuple[int, ...]
@@ -44,17 +47,18 @@ class Part:
     decode: Callable[[bytes], tuple[int, tuple[Any, ...]]]
 
     @classmethod
-    def of(cls, feature_set: FeatureSet, features: Sequence[VectorFeature]) -> Part:
+    def of(cls, label: str, feature_set: FeatureSet, features: Sequence[VectorFeature]) -> Part:
         """The part of a vector that one set gives."""
         own = [feature.name for feature in feature_set.features]
         schema = feature_set.online_schema
         places = tuple(own.index(feature.feature) for feature in features)
         layout = Layout(schema)
         return cls(
-            feature_set.name,
+            label,
             layout,
             tuple(feature_set.entity_names),
             schema.entities,
+            tuple(schema.features[place] for place in places),
             None if feature_set.ttl is None else round(feature_set.ttl * 1_000_000),
             tuple(feature.name for feature in features),
             places,
@@ -102,7 +106,11 @@ class Compiled:
     @classmethod
     def of(cls, generation: int, features: list[str], wanted: Wanted) -> Compiled:
         """From the vector's names and sets."""
-        parts = tuple(Part.of(feature_set, own) for feature_set, own in wanted)
+        names = [feature_set.name for feature_set, _ in wanted]
+        parts = tuple(
+            Part.of(one.name if names.count(one.name) == 1 else f"{one.project}.{one.name}", one, own)
+            for one, own in wanted
+        )
         types = {name: kind for part in parts for name, kind in zip(part.entities, part.types, strict=True)}
         return cls(generation, features, parts, list(types), types)
 
@@ -154,6 +162,11 @@ class OnlineReader:
         if compiled.generation != self._generation():
             compiled = self._compiled = self._compile()
         return compiled
+
+    @property
+    def generation(self) -> int:
+        """Of the definitions that it reads by."""
+        return self._now().generation
 
     @property
     def features(self) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlbox.base.command import Query
 from mlbox.base.errors import Conflict, Invalid, MlboxError
@@ -47,7 +47,7 @@ class Retrieval:
         A CTE cannot be looked into when the text is made: its time column is then the one of the label's set, else
         ``event_time``, and the label is not added to it.
         """
-        found = self._directory.vector(_ref(vector, project))
+        found = self._directory.vector(ref_of(vector, project))
         seen = self._look(project, spine)
         wanted = self._by_set(found, found.features)
         time = self._time_of(found, seen)
@@ -60,7 +60,7 @@ class Retrieval:
 
     def features_at_sql(self, project: str, vector: str, instant: str) -> str:
         """Every entity as of an instant; one set of the vector must hold all entity columns."""
-        found = self._directory.vector(_ref(vector, project))
+        found = self._directory.vector(ref_of(vector, project))
         wanted = self._by_set(found, found.features)
         entities = list(dict.fromkeys(name for one, _ in wanted for name in one.entity_names))
         whole = next((one for one, _ in wanted if set(one.entity_names) == set(entities)), None)
@@ -75,33 +75,25 @@ class Retrieval:
         relation = f"(SELECT DISTINCT {names}, {moment} AS event_time FROM {whole.table} WHERE {known})"
         return asof.retrieval(asof.Spine(relation, "event_time"), wanted, found.names)
 
-    def online_rows(self, project: str, vector: str, keys: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """The keys with the features as of now."""
-        reader = self.reader(_ref(vector, project))
-        for key in keys:
-            missing = [name for name in reader.entities if name not in key]
-            if missing:
-                raise Invalid(
-                    f"entity {missing[0]} is missing", hint=f"vector {vector} needs: {', '.join(reader.entities)}"
-                )
-        values = reader.read({name: [key[name] for key in keys] for name in reader.entities})
-        return [{**key, **{name: values[name][row] for name in reader.features}} for row, key in enumerate(keys)]
-
     def reader(self, ref: Ref) -> OnlineReader:
         """For serving; it follows its vector's definition and tells when that is gone."""
 
         def resolve() -> tuple[list[str], Wanted]:
-            found = self._directory.vector(ref)
-            wanted = self._by_set(found, found.features)
-            for feature_set, _ in wanted:
-                if feature_set.store == "offline":
-                    raise Conflict(
-                        f"feature set {feature_set.name} of vector {found.name} is kept offline only",
-                        hint="create it with STORE OFFLINE AND ONLINE",
-                    )
-            return found.names, wanted
+            return self._directory.vector(ref).names, self.online_parts(ref)
 
         return OnlineReader(self._store, resolve, self._directory.generation)
+
+    def online_parts(self, ref: Ref) -> Wanted:
+        """The sets of a vector with what it reads of them; ``Conflict`` where one is kept offline only."""
+        found = self._directory.vector(ref)
+        wanted = self._by_set(found, found.features)
+        for feature_set, _ in wanted:
+            if feature_set.store == "offline":
+                raise Conflict(
+                    f"feature set {feature_set.name} of vector {found.name} is kept offline only",
+                    hint="create it with STORE OFFLINE AND ONLINE",
+                )
+        return wanted
 
     def training_query(self, ref: Ref) -> Query:
         """A vector over its label's set; any other name is read as a table."""
@@ -228,6 +220,7 @@ class Retrieval:
         return f"SELECT _rows.*, {wanted} FROM ({text}) AS _rows LEFT JOIN {newest} AS _label ON {equal}"
 
 
-def _ref(name: str, project: str) -> Ref:
+def ref_of(name: str, project: str) -> Ref:
+    """``[project.]name`` as users write it, with quotes where a name needs them."""
     parts = [part.strip('"') for part in re.findall(r'"[^"]+"|[^.]+', name)]
     return Ref(parts[0], ".".join(parts[1:])) if len(parts) > 1 else Ref(project, name.strip('"'))

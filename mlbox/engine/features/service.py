@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.command import Handler, Query
@@ -14,6 +14,7 @@ from mlbox.engine.catalog.tables import feature_sets as table
 from mlbox.engine.features.directory import Directory
 from mlbox.engine.features.ingest import Ingest
 from mlbox.engine.features.online import Materializer
+from mlbox.engine.features.online_answers import Answer, Keys, OnlineAnswers
 from mlbox.engine.features.online_reader import OnlineReader
 from mlbox.engine.features.reading import SourceReader
 from mlbox.engine.features.retrieval import Retrieval
@@ -45,6 +46,7 @@ class Features:
         self.streams = Streams(catalog, bus, self._directory, ingest, reader, self._store)
         self._sets = FeatureSets(catalog, bus, self._directory, ingest, self._online, self.streams)
         self._vectors = FeatureVectors(catalog, bus, self._directory, self._sets)
+        self._answers = OnlineAnswers(catalog, self._retrieval.reader, self._retrieval.online_parts)
         self._directory.load()
         self._sets.catch_up(self._directory.sets())
 
@@ -73,11 +75,14 @@ class Features:
         """The SQL behind ``ml.features_at``."""
         return self._retrieval.features_at_sql(project, vector, instant)
 
-    def online_rows(
-        self, project: str, vector: str, keys: Mapping[str, Any] | Sequence[Mapping[str, Any]]
-    ) -> list[dict[str, Any]]:
-        """The rows behind ``ml.online``: the keys, then the features."""
-        return self._retrieval.online_rows(project, vector, [keys] if isinstance(keys, Mapping) else list(keys))
+    def online(self, ref: Ref, keys: Keys, impute: Mapping[str, Any] | None = None) -> Answer:
+        """Features of keys by what is online now; see :class:`OnlineAnswers`."""
+        return self._answers.answer(ref, keys, impute)
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the online store is in this process, so that a read does not wait for anybody."""
+        return not self._store.capabilities.many_machines
 
     def reader(self, ref: Ref) -> OnlineReader:
         """A reader of a vector's online features; raises ``NotFound`` or, for a set kept offline only, ``Conflict``."""

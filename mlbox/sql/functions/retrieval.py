@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from math import isfinite
 from typing import Any
 
-from mlbox.base.errors import NotFound
+from mlbox.base.errors import Invalid
 from mlbox.base.names import literal
+from mlbox.engine.features.retrieval import ref_of
 from mlbox.sql.functions.base import FUNCTIONS, Argument, Asked, Column, TableFunction
 
 
@@ -22,25 +24,26 @@ def features_at(asked: Asked, vector: str, moment: str, session: str) -> str:
     return asked.features.features_at_sql(asked.project(session), vector, moment)
 
 
-def online(asked: Asked, vector: str, keys: str, session: str) -> str:
+def online(asked: Asked, vector: str, keys: str, impute: str, status: str, session: str) -> str:
     """See below."""
     asked.check(session, ref=vector)
-    found = asked.features.online_rows(asked.project(session), vector, json.loads(keys))
-    if not found:
-        raise NotFound(f"vector {vector} gave no row")
-    text = literal(json.dumps(found, default=str))
-    structure = json.dumps([{name: _duckdb_type(value) for name, value in found[0].items()}])
-    return f"SELECT unnest(from_json({text}::JSON, {literal(structure)}), recursive := true)"
+    given = json.loads(keys)
+    found = asked.features.online(ref_of(vector, asked.project(session)), given, json.loads(impute))
+    rows, types = found.rows, dict(found.types)
+    if not rows:
+        raise Invalid("no key is given", hint=f"FROM ml.online({literal(vector)}, {{'entity': value}})")
+    if status == "true":
+        types |= {"_status": "MAP(VARCHAR, VARCHAR)", "_imputed": "VARCHAR[]"}
+        for number, row in enumerate(rows):
+            row["_status"] = {name: of_set[number] for name, of_set in found.status.items()}
+            row["_imputed"] = found.imputed[number] if found.imputed else []
+    structure = json.dumps([{name: types[name] for name in rows[0]}])
+    text = json.dumps([{name: _jsonable(value) for name, value in row.items()} for row in rows], default=str)
+    return f"SELECT unnest(_row) FROM (SELECT unnest(from_json({literal(text)}::JSON, {literal(structure)})) AS _row)"
 
 
-def _duckdb_type(value: Any) -> str:
-    if isinstance(value, bool):
-        return "BOOLEAN"
-    if isinstance(value, int):
-        return "BIGINT"
-    if isinstance(value, float):
-        return "DOUBLE"
-    return "VARCHAR"
+def _jsonable(value: Any) -> Any:
+    return str(value) if isinstance(value, float) and not isfinite(value) else value
 
 
 VECTOR = Argument("v", "VARCHAR", "Feature vector")
@@ -81,9 +84,24 @@ FUNCTIONS.add(
         (
             VECTOR,
             Argument("keys", "STRUCT or STRUCT[]", "One entity, or a list of them", passed="to_json(keys)::VARCHAR"),
+            Argument(
+                "impute",
+                "STRUCT or MAP",
+                "What stands for missing values, by feature; '*' is all others",
+                default="MAP {}",
+                passed="to_json(impute)::VARCHAR",
+            ),
+            Argument("status", "BOOLEAN", "Whether to add how it stands", default="false", passed="status::VARCHAR"),
         ),
-        (Column("…", "", "The keys as given"), Column("…", "", "The features of the vector")),
-        "FROM ml.online('profile', {'customer': 7})",
+        (
+            Column("…", "", "The entities"),
+            Column("…", "", "The features of the vector"),
+            Column("_status", "MAP(VARCHAR, VARCHAR)", "Of each set: present, missing or stale; with `status`"),
+            Column("_imputed", "VARCHAR[]", "The features that got a substitute; with `status`"),
+        ),
+        "FROM ml.online('profile', {'customer': 7}, impute := {'*': '$median'}, status := true)",
         online,
+        "A value older than the set's `TTL` is stale and not given. `impute` takes constants and `$mean`, `$median`, "
+        "`$min`, `$max`, `$most_frequent` of what was ingested, and `$previous`, the stale value.",
     ),
 )

@@ -161,10 +161,10 @@ def test_several_sets_and_entities(sets: FeatureHouse) -> None:
         reader.read({"k": [1]})
     with pytest.raises(Invalid, match="'x', 'a' is not of type INTEGER, VARCHAR"):
         reader.read({"k": ["x"], "city": ["a"]})
-    (row,) = sets.features.online_rows("default", "v", {"k": 1, "city": "a"})
+    (row,) = sets.features.online(Ref("default", "v"), {"k": 1, "city": "a"}).rows
     assert (row["k"], row["x"]) == (1, 1.0)
     with pytest.raises(Invalid, match="entity city is missing"):
-        sets.features.online_rows("default", "v", {"k": 1})
+        sets.features.online(Ref("default", "v"), {"k": 1})
 
 
 def test_a_reader_follows_refreshes_and_new_definitions(sets: FeatureHouse) -> None:

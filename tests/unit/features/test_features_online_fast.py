@@ -150,7 +150,7 @@ def test_a_matrix_has_numbers_of_the_vector_only(reader: OnlineReader) -> None:
 
 def test_missing_and_stale_are_told_apart(reader: OnlineReader) -> None:
     brief, fast = reader.look({"k": [1, 3, 2, None]}, [minute(9), minute(9), minute(9), None])
-    assert (brief.part.name, fast.part.name) == ("brief", "fast")
+    assert (brief.part.label, fast.part.label) == ("brief", "fast")
     assert brief.status == ["stale", "present", "missing", "missing"]
     assert fast.status == ["present", "present", "present", "missing"]
     assert brief.values[0] == (3.0, False)  # what it was stays to be seen

@@ -57,6 +57,19 @@ class Reached:
     removal: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class StatisticsRow:
+    """Statistics of a column in one ingest; ``present`` are the rows with a value."""
+
+    column: str
+    present: int
+    min: float
+    mean: float
+    max: float
+    quantiles: list[float]
+    top: list[str]
+
+
 def insert_definition(cursor: DuckDBPyConnection, row: DefinitionRow) -> None:
     """Into the data file, beside the rows."""
     cursor.execute("INSERT INTO data._mlbox.feature_definitions VALUES (?, ?, ?, ?, ?, ?)", list(astuple(row)))
@@ -167,6 +180,16 @@ def extend_ingest(cursor: DuckDBPyConnection, row: IngestRow) -> None:
 def insert_statistics(cursor: DuckDBPyConnection, select: str) -> None:
     """The rows of a query that computes them, a column each."""
     cursor.execute(f"INSERT INTO data._mlbox.feature_stats {select}")
+
+
+def statistics_of(cursor: DuckDBPyConnection, set_id: str) -> list[StatisticsRow]:
+    """Of all columns and ingests of a version of a set."""
+    rows = cursor.execute(
+        "SELECT column_name, row_count - nulls, min, mean, max, quantiles, top FROM data._mlbox.feature_stats "
+        "WHERE set_id = ? ORDER BY computed_at",
+        [set_id],
+    ).fetchall()
+    return [StatisticsRow(*row) for row in rows]
 
 
 def reached(cursor: DuckDBPyConnection, set_id: str) -> Reached:
