@@ -19,7 +19,7 @@ DASHBOARD := mlbox/ui/static/index.html
 SETUP := .venv/.setup
 DEV := .venv/.dev
 
-.PHONY: help setup demo test test-browser test-engine test-clients check format ci nightly bench ui build smoke docs client-wheel lock clean ci-demo
+.PHONY: help setup demo test test-browser test-engine test-databases test-clients check format ci nightly bench ui build smoke docs client-wheel lock clean ci-demo
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ else
 	$(BIN)/python -m pytest -m "engine and not nightly" tests/conformance/test_executors.py tests/unit/runs/test_executor_$(ENGINE).py \
 		-k "scenario and $(ENGINE)" $(ARGS)
 endif
+
+test-databases: $(DEV) ## Sources in a real PostgreSQL and a real MariaDB, which are started for it
+	$(BIN)/python -m pytest -m "engine and not nightly" tests/conformance/test_sources.py $(ARGS)
 
 test-clients: $(DEV) $(DASHBOARD) ## Scripts of other tools' users, unchanged: MLflow
 	$(BIN)/python -m pytest tests/clients $(ARGS)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-from source_rigs import made
+from database_servers import why_not
+from source_rigs import SERVERS, made
 
 from mlbox.base.command import Caller
 from mlbox.base.errors import Conflict, Invalid
 from mlbox.engine.features.sources.base import SOURCES
 from mlbox.sql.session import Session
 
-KINDS = [name for name, plugin in SOURCES if plugin.capabilities.batch]
+ALL = [name for name, plugin in SOURCES if plugin.capabilities.batch]
+KINDS = [pytest.param(kind, marks=[pytest.mark.engine] if kind in SERVERS else []) for kind in ALL]
 FIRST = [(1, "2026-01-01 00:00:00", 1.0), (2, "2026-01-02 00:00:00", 2.0)]
 LATE = [(1, "2025-12-31 00:00:00", 3.0), (2, "2026-01-03 00:00:00", 4.0)]
 COLUMNS = "(ENTITY id BIGINT, TIMESTAMP ts, amount DOUBLE CHECK (amount >= 0))"
@@ -33,9 +38,25 @@ def rows(session: Session, name: str = "f") -> list[tuple[Any, ...]]:
     return [tuple(row.values()) for row in table.to_pylist()]
 
 
+@pytest.fixture(scope="module")
+def ports() -> Iterator[Callable[[str], int]]:
+    """Ports of servers, which are started when one asks for them."""
+    with ExitStack() as stack:
+
+        @cache
+        def port(kind: str) -> int:
+            if kind not in SERVERS:
+                return 0
+            if why_not(kind):
+                pytest.skip(why_not(kind))
+            return stack.enter_context(SERVERS[kind]())
+
+        yield port
+
+
 @pytest.fixture(params=KINDS)
-def rig(request: pytest.FixtureRequest, tmp_path: Path, session: Session) -> Any:
-    found = made(request.param, tmp_path, session)
+def rig(request: pytest.FixtureRequest, tmp_path: Path, session: Session, ports: Callable[[str], int]) -> Any:
+    found = made(request.param, tmp_path, session, ports(request.param))
     do(session, f"CREATE SOURCE s {'' if request.param == 'query' else f'TYPE {request.param}'} {found.declared()}")
     return found
 

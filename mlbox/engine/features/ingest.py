@@ -22,7 +22,7 @@ from mlbox.engine.catalog.tables.feature_sets import Reached
 from mlbox.engine.catalog.tables.sources import PositionRow
 from mlbox.engine.features import statistics
 from mlbox.engine.features.definition import SEQUENCE, FeatureSet, moment
-from mlbox.engine.features.loading import Changed, Load, Piece, Range, load_of_source, spanned
+from mlbox.engine.features.loading import Changed, Load, Piece, Range, Wish, load_of_source, spanned
 from mlbox.engine.features.offline import rows_sql, table_sql, view_sql
 from mlbox.engine.features.reading import SourceReader, opened
 from mlbox.engine.features.rules import Place, enforce
@@ -109,7 +109,9 @@ class Ingest:
         return self._remember(feature_set, done)
 
     def _read(self, cursor: DuckDBPyConnection, feature_set: FeatureSet, span: Range, *, anew: bool) -> Ingested:
-        return self._add(cursor, feature_set, load_of_source(self._reader, cursor, feature_set, span, anew=anew))
+        with self._reader.staging() as folder:
+            load = load_of_source(self._reader, cursor, feature_set, span, Wish(anew, folder))
+            return self._add(cursor, feature_set, load)
 
     def insert(self, feature_set: FeatureSet, query: Query, columns: Sequence[str], project: str) -> Ingested:
         """Rows of the user's query, as seen in ``project``, by position; ``columns`` gives another order."""
@@ -200,11 +202,8 @@ class Ingest:
                         f"SELECT count(*) FROM {feature_set.table} WHERE {SEQUENCE} > {sequence}",
                     )
             if part is not None:
-                last = kept.get(part.name) if part.rows is None or part.again else None
-                first = last.first_sequence if last else sequence + 1 if count else None
-                upto = last.last_sequence if last else sequence + count if count else None
                 if not part.again:
-                    read.append(PositionRow(part.name, json.dumps(part.position), first, upto))
+                    read.append(_position(part, kept.get(part.name), sequence, count))
                     places.append(Place(part.name, sequence + 1, sequence + count))
             sequence += count
         if load.source is not None and load.gone and not load.anew:
@@ -243,6 +242,15 @@ def _rollback(cursor: DuckDBPyConnection) -> None:
         cursor.execute("ROLLBACK")
 
 
+def _position(part: Part, known: PositionRow | None, before: int, count: int) -> PositionRow:
+    """How far the part was read, and where its rows are: behind those that it had, unless it replaces them."""
+    text = json.dumps(part.position)
+    first, last = (before + 1, before + count) if count else (None, None)
+    if known is not None and known.first_sequence is not None and not part.replaces:
+        first, last = known.first_sequence, known.last_sequence if known.last_sequence == MIXED or not count else last
+    return PositionRow(part.name, text, first, last)
+
+
 def _remove(cursor: DuckDBPyConnection, feature_set: FeatureSet, known: PositionRow | None) -> int:
     """The rows that a changed part gave before, by their sequences; ``Changed`` when these are not known any more."""
     if known is None or known.first_sequence is None:
@@ -264,9 +272,13 @@ def _naming(part: Part | None) -> Iterator[None]:
         yield
     except duckdb.Error as error:
         told: MlboxError = translate(error)
-        if part is None or not part.name or part.name in told.message:
+        if part is None or not part.name:
             raise told from None
-        raise type(told)(f"{part.name}: {told.message}", hint=told.hint) from None
+        copy = part.rows.copy if part.rows is not None else None
+        message = told.message.replace(str(copy), part.name) if copy else told.message
+        if part.name not in message:
+            message = f"{part.name}: {message}"
+        raise type(told)(message, hint=told.hint) from None
 
 
 def given_columns(feature_set: FeatureSet, columns: Sequence[str], count: int, query: Query) -> list[str]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlbox.base.errors import Invalid
@@ -16,7 +17,7 @@ from mlbox.engine.features.definition import FeatureSet, interval, moment
 from mlbox.engine.features.frames import AXIS
 from mlbox.engine.features.offline import rows_sql
 from mlbox.engine.features.reading import SourceReader, opened
-from mlbox.engine.features.sources.base import Part, Rows, Source
+from mlbox.engine.features.sources.base import Part, Request, Rows, Source
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -82,18 +83,28 @@ def spanned(feature_set: FeatureSet, span: Range) -> str:
     return rows_sql(feature_set, read, keep)
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How a source is to be read: ``anew``, as if nothing had been; copies of files go into ``staging``."""
+
+    anew: bool
+    staging: Path
+
+
 def load_of_source(
-    reader: SourceReader, cursor: DuckDBPyConnection, feature_set: FeatureSet, span: Range, *, anew: bool
+    reader: SourceReader, cursor: DuckDBPyConnection, feature_set: FeatureSet, span: Range, wish: Wish
 ) -> Load:
-    """What was not read yet, whatever its time; of what was read, only what ``span`` asks for. ``anew`` reads all."""
+    """What was not read yet, whatever its time; of what was read, only what ``span`` asks for."""
+    anew = wish.anew
     source = reader.source_of(feature_set)
     positions = {} if anew else _positions(cursor, feature_set)
     gone = "TRUE" if anew else span.condition(quote(feature_set.axis)) if span.start is not None else None
+    again = bool(feature_set.windows) or span.start is not None
+    request = Request(positions, again, lambda sql: cursor.execute(sql).fetchall(), wish.staging)
     if feature_set.windows:
-        parts = list(reader.parts(cursor, source, positions, again=True))
+        parts = list(reader.parts(source, request))
         return _windowed(cursor, feature_set, _Windowed(source, parts, bool(positions), anew), span)
-    parts_read = reader.parts(cursor, source, positions, again=span.start is not None)
-    return Load(_pieces(feature_set, source, parts_read, span), gone, source, anew)
+    return Load(_pieces(feature_set, source, reader.parts(source, request), span), gone, source, anew)
 
 
 def _pieces(feature_set: FeatureSet, source: Source, parts: Iterable[Part], span: Range) -> Iterator[Piece]:

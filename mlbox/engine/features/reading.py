@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
+import shutil
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlbox.base.errors import Conflict
+from mlbox.base.ids import new_id
 from mlbox.base.names import Ref
 from mlbox.engine.features.definition import FeatureSet
 from mlbox.engine.features.sources.base import (
@@ -24,8 +27,6 @@ from mlbox.engine.features.sources.base import (
 from mlbox.engine.features.sourcing import Sources
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from duckdb import DuckDBPyConnection
 
     from mlbox.engine.catalog.database import Catalog
@@ -44,8 +45,9 @@ class SourceReader:
         plugin = SOURCES.get(source.type)
         if not plugin.capabilities.batch:
             return source, None
-        with self._catalog.session(source.project) as cursor:
-            rows = _batch(plugin).shape(self._sources.opened(source), self._request(cursor, {}, again=False))
+        with self.staging() as folder, self._catalog.session(source.project) as cursor:
+            request = Request({}, False, lambda sql: cursor.execute(sql).fetchall(), folder)
+            rows = _batch(plugin).shape(self._sources.opened(source), request)
             if rows is None:
                 return source, None
             with opened(cursor, rows):
@@ -82,20 +84,18 @@ class SourceReader:
         plugin: StreamSource = SOURCES.get(source.type)  # type: ignore[assignment]  # its capabilities say so
         return plugin.consume(self._sources.opened(source), positions)
 
-    def parts(
-        self, cursor: DuckDBPyConnection, source: Source, positions: Mapping[str, Position], *, again: bool
-    ) -> Iterable[Part]:
+    def parts(self, source: Source, request: Request) -> Iterable[Part]:
         """What is to be read; see :class:`BatchSource`."""
-        request = self._request(cursor, positions, again=again)
         return _batch(SOURCES.get(source.type)).read(self._sources.opened(source), request)
 
-    def _request(self, cursor: DuckDBPyConnection, positions: Mapping[str, Position], *, again: bool) -> Request:
-        return Request(
-            positions=positions,
-            again=again,
-            ask=lambda sql: cursor.execute(sql).fetchall(),
-            staging=self._catalog.home.cache / "sources",
-        )
+    @contextmanager
+    def staging(self) -> Iterator[Path]:
+        """A folder for copies of files meanwhile."""
+        folder = self._catalog.home.cache.resolve() / "sources" / new_id()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _batch(plugin: object) -> BatchSource:
@@ -108,11 +108,14 @@ def opened(cursor: DuckDBPyConnection, rows: Rows) -> Iterator[None]:
     """The Arrow batches of ``rows``, if it has any, under the name by which its SQL reads them."""
     if rows.arrow is None:
         yield
+        if rows.copy is not None:
+            rows.copy.unlink(missing_ok=True)
         return
     reader = rows.arrow()
     cursor.register(ARROW, reader)
     try:
         yield
     finally:
-        cursor.unregister(ARROW)
+        with suppress(Exception):  # in a transaction that has failed; its end takes the name away too
+            cursor.unregister(ARROW)
         reader.close()

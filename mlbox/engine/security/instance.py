@@ -24,7 +24,8 @@ def lock(catalog: Catalog, settings: Settings) -> None:
         return
     spill = catalog.home.cache / "spill"
     spill.mkdir(exist_ok=True, mode=0o700)
-    allowed = ", ".join(literal(f"{folder}/") for folder in folders(settings))
+    staging = catalog.home.cache.resolve() / "sources"  # copies of files at URLs, while they are read
+    allowed = ", ".join(literal(f"{folder}/") for folder in (*folders(settings), staging))
     for statement in (
         f"SET GLOBAL temp_directory = {literal(str(spill))}",
         f"SET GLOBAL max_temp_directory_size = '{TEMPORARY_GB}GB'",

@@ -76,6 +76,8 @@ class Rows:
 
     sql: str
     arrow: Callable[[], pyarrow.RecordBatchReader] | None = None
+    copy: Path | None = None
+    """A copy of what stands elsewhere, made for reading; it goes when the rows are read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 from mlbox.base.errors import Invalid
 from mlbox.base.names import literal, quote
+from mlbox.engine.features.sources import remote
 from mlbox.engine.features.sources.base import Capabilities, Part, Position, Request, Rows, Source, check_options
 
 CHUNK = 1 << 20
@@ -26,8 +27,12 @@ class File:
     size: int
     modified: str
 
+    etag: str | None = None
+
     def same(self, position: Position) -> bool:
         """Whether it is as it was when it was read."""
+        if self.etag is not None:
+            return position.get("size") == self.size and position.get("etag") == self.etag
         return position.get("size") == self.size and position.get("modified") == self.modified
 
 
@@ -52,7 +57,7 @@ class FileSource:
         """A URI, and options of the reader."""
         if source.uri is None:
             raise Invalid(f"a source of type {source.type} reads files", hint="write FROM 'folder/*.csv'")
-        check_options(source, self._options)
+        check_options(source, (*self._options, *remote.OPTIONS) if remote.is_remote(source) else self._options)
 
     def shape(self, source: Source, request: Request) -> Rows | None:
         """The newest file's columns; all files' where their columns are united by name."""
@@ -61,19 +66,25 @@ class FileSource:
             return None
         united = source.options.get("union_by_name") is True
         newest = max(found, key=lambda file: (file.modified, file.path))
-        return Rows(self._select(source, [file.path for file in (found if united else [newest])]))
+        local = [place(source, file, request)[0] for file in (found if united else [newest])]
+        return Rows(self._select(source, local))
 
     def read(self, source: Source, request: Request) -> Iterator[Part]:
         """Files not seen before; a file with the bytes of one that was read adds nothing."""
         hashes = {position.get("hash") for position in request.positions.values()}
         for file in find(source, self._suffixes):
-            rows = Rows(self._select(source, [file.path]))
             known = request.positions.get(file.path)
-            if known is not None and file.same(known):
-                if request.again and not known.get("copy"):
-                    yield Part(file.path, known, rows, again=True)
+            unchanged = known is not None and file.same(known)
+            if known is not None and unchanged and (not request.again or known.get("copy")):
                 continue
-            position: dict[str, Any] = {"size": file.size, "modified": file.modified, "hash": digest(file.path)}
+            path, copy = place(source, file, request)
+            rows = Rows(self._select(source, [path]), copy=copy)
+            if known is not None and unchanged:
+                yield Part(file.path, known, rows, again=True)
+                continue
+            position: dict[str, Any] = {"size": file.size, "modified": file.modified, "hash": digest(path)}
+            if file.etag is not None:
+                position["etag"] = file.etag
             if known is not None and known.get("hash") == position["hash"]:  # touched, not changed
                 kept = {**known, **position}
                 again = request.again and not known.get("copy")
@@ -85,17 +96,20 @@ class FileSource:
                 yield Part(file.path, position, rows, replaces=known is not None)
 
     def _select(self, source: Source, paths: list[str]) -> str:
-        given = "".join(f", {quote(name.lower())} = {sql_value(value)}" for name, value in source.options.items())
+        options = {name.lower(): value for name, value in source.options.items() if name.lower() in self._options}
+        given = "".join(f", {quote(name)} = {sql_value(value)}" for name, value in options.items())
         files = ", ".join(literal(path) for path in paths)
         return f"SELECT * FROM {self._reader}([{files}]{given})"
 
 
 def find(source: Source, suffixes: Iterable[str]) -> list[File]:
     """Files of the source's pattern, by path; of a folder all that end so, at any depth."""
+    endings = tuple(ending + packed for ending in suffixes for packed in ("", *PACKED))
+    if remote.is_remote(source):
+        return [File(*found) for found in remote.find(source, endings)]
     pattern = local_path(source.uri or "")
     if Path(pattern).is_dir():
-        endings = [ending + packed for ending in suffixes for packed in ("", *PACKED)]
-        paths = [str(path) for path in Path(pattern).rglob("*") if path.name.lower().endswith(tuple(endings))]
+        paths = [str(path) for path in Path(pattern).rglob("*") if path.name.lower().endswith(endings)]
     else:
         paths = [pattern] if Path(pattern).is_file() else glob.glob(pattern, recursive=True)
     found = []
@@ -105,6 +119,14 @@ def find(source: Source, suffixes: Iterable[str]) -> list[File]:
             seen = place.stat()
             found.append(File(path, seen.st_size, str(seen.st_mtime_ns)))
     return found
+
+
+def place(source: Source, file: File, request: Request) -> tuple[str, Path | None]:
+    """Where DuckDB reads the file, and the copy that was made for it, if one was."""
+    if not remote.is_remote(source):
+        return file.path, None
+    copy = remote.fetch(source, file.path, request.staging)
+    return str(copy), copy
 
 
 def local_path(uri: str) -> str:
