@@ -35,6 +35,7 @@ from mlbox.engine.security.permission import Permission
 from mlbox.engine.storage.remote import store_at
 from mlbox.engine.workflows.scheduler import Scheduler
 from mlbox.engine.workflows.service import Workflows
+from mlbox.serve.embedding import Embedders
 from mlbox.serve.service import Endpoints
 from mlbox.sql.functions.base import Asked
 from mlbox.sql.functions.install import Functions
@@ -90,6 +91,7 @@ class House:
         self.endpoints = Endpoints(
             catalog=self.catalog, models=self.models, features=self.features, bus=self.bus, settings=settings
         )
+        self.collections.functions = Embedders(self.endpoints.shop)
         self.monitors = Monitors(
             catalog=self.catalog,
             bus=self.bus,

@@ -62,7 +62,7 @@ class Endpoints:
         self._bus = bus
         secrets = Secrets(catalog)
         self.pools = Pools(Places(catalog.home, settings), self._tell_process)
-        self._shop = Shop(
+        self.shop = Shop(
             catalog=catalog,
             models=models,
             features=features,
@@ -96,7 +96,7 @@ class Endpoints:
         """Endpoints whose code takes its time to load do not wait for the first request."""
         for slot in self._directory.slots():
             try:
-                if slot.row.state == "ready" and starts_processes(slot.row, self._shop):
+                if slot.row.state == "ready" and starts_processes(slot.row, self.shop):
                     self.ensure(slot)
             except MlboxError as error:
                 told = {"error": error.message}
@@ -138,7 +138,7 @@ class Endpoints:
         """The runtime of a slot, built when there is none yet."""
         with slot.lock:
             if slot.runtime is None:
-                slot.runtime = build(slot.row, self._shop)
+                slot.runtime = build(slot.row, self.shop)
             return slot.runtime
 
     def plan_create(self, command: CreateEndpoint, caller: Caller) -> Plan:
@@ -155,16 +155,16 @@ class Endpoints:
                 f"endpoint {ref} exists already",
                 hint="CREATE OR REPLACE ENDPOINT, ALTER ENDPOINT … USING MODEL, or IF NOT EXISTS",
             )
-        row = definition.row_of(command, self._shop, existing)
+        row = definition.row_of(command, self.shop, existing)
         return self._planned("replace" if existing else "create", ref, row)
 
     def _planned(self, action: str, ref: Ref, row: EndpointRow) -> Plan:
         """What is computed here is built, so that what would fail at the first request fails now; user code is only
         looked for: its process starts when the plan is carried out, before anything is written."""
-        if not starts_processes(row, self._shop):
-            runtime = build(row, self._shop)
+        if not starts_processes(row, self.shop):
+            runtime = build(row, self.shop)
             return Plan((Step(action, str(ref), _describe(runtime)),), {"row": row, "runtime": runtime})
-        steps = [Step("read", *what) for what in foresee(row, self._shop)]
+        steps = [Step("read", *what) for what in foresee(row, self.shop)]
         return Plan((*steps, Step(action, str(ref))), {"row": row})
 
     def create(self, command: CreateEndpoint, plan: Plan, caller: Caller) -> Result:
@@ -172,7 +172,7 @@ class Endpoints:
         if plan.resolved.get("exists"):
             return Result(f"endpoint {command.ref} exists already")
         row: EndpointRow = plan.resolved["row"]
-        built = plan.resolved.get("runtime") or build(row, self._shop)
+        built = plan.resolved.get("runtime") or build(row, self.shop)
 
         def write(cursor: DuckDBPyConnection) -> None:
             existing = endpoints.get(cursor, row.project, row.name)
@@ -199,7 +199,7 @@ class Endpoints:
             self._directory.put(slot)
             return runtime
         with slot.lock:
-            runtime = build(row, self._shop)
+            runtime = build(row, self.shop)
             slot.row, slot.runtime = row, runtime
             slot.swaps += 1
         return runtime
@@ -225,7 +225,7 @@ class Endpoints:
         planned: EndpointRow = plan.resolved["row"]
         built: Runtime | None = plan.resolved.get("runtime")
         if command.state is None and built is None:
-            built = build(planned, self._shop)
+            built = build(planned, self.shop)
 
         def write(cursor: DuckDBPyConnection) -> EndpointRow:
             current = endpoints.get(cursor, planned.project, planned.name)
@@ -323,7 +323,7 @@ class Endpoints:
                 continue
             try:
                 with slot.lock:
-                    slot.runtime = build(slot.row, self._shop)
+                    slot.runtime = build(slot.row, self.shop)
                     slot.swaps += 1
                 runtime = slot.runtime
                 self._catalog.submit(partial(lineage.record, runtime=runtime))

@@ -30,7 +30,8 @@ class CreateCollection(Command):
     text: str | None = None
     vector: str | None = None
     embed: Ref | None = None
-    """The model that makes vectors of the texts."""
+    """What makes vectors of the texts."""
+    embed_kind: Literal["model", "function"] = "model"
     tokenizer: str | None = None
     """Path of a ``tokenizer.json`` for a model that takes tokens."""
     split: Split | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from mlbox.base.command import Query
 from mlbox.base.names import Ref
@@ -29,6 +29,7 @@ class Collection:
     text: str | None = None
     vector: str | None = None
     embed: Ref | None = None
+    embed_kind: Literal["model", "function"] = "model"
     tokenizer: str | None = None
     """Content of the model's ``tokenizer.json``."""
     split: Split | None = None
@@ -54,6 +55,7 @@ class Collection:
             text=self.text,
             vector=self.vector,
             embed=self.embed,
+            embed_kind=self.embed_kind,
             tokenizer="tokenizer.json" if self.tokenizer else None,
             split=self.split,
             metric=self.metric,
@@ -116,6 +118,7 @@ def collection_of(command: CreateCollection, shape: Shape, tokenizer: str | None
         text=shape.text,
         vector=shape.vector,
         embed=command.embed,
+        embed_kind=command.embed_kind,
         tokenizer=tokenizer,
         split=command.split,
         metric=command.metric,

@@ -1,4 +1,4 @@
-"""What makes vectors of texts: ONNX models of the registry, fed with texts or with tokens."""
+"""What makes vectors of texts: ONNX models of the registry, fed with texts or with tokens, and user functions."""
 
 from __future__ import annotations
 
@@ -25,6 +25,14 @@ class Embedder(Protocol):
 
     def embed(self, texts: Sequence[str]) -> Any:
         """Vectors of finite float32, ``[len(texts), d]``; raises ``Invalid``."""
+        ...
+
+
+class EmbeddingFunctions(Protocol):
+    """Who runs user functions that make vectors."""
+
+    def embedder(self, ref: Ref) -> Embedder:
+        """A function, ready to be asked; what it starts is shared by all who ask for the same."""
         ...
 
 

@@ -24,7 +24,7 @@ from mlbox.engine.catalog.tables.lineage import Edge, record_all
 from mlbox.engine.features.lineage import sources_of
 from mlbox.engine.search.commands import CreateCollection, DropCollection, RefreshCollection
 from mlbox.engine.search.definition import VECTOR, Collection, State, collection_of
-from mlbox.engine.search.embedders import Embedder, ModelEmbedder
+from mlbox.engine.search.embedders import Embedder, EmbeddingFunctions, ModelEmbedder
 from mlbox.engine.search.filling import Filled, fill, schema_of
 from mlbox.engine.search.shape import Shape, shape_of
 from mlbox.engine.search.store import CollectionTable, VectorStore
@@ -49,6 +49,8 @@ class Collections:
         self._store = VectorStore(home.path / "vectors")
         self._states: dict[Key, State] = {}
         self._embedders: dict[str, Embedder] = {}
+        self.functions: EmbeddingFunctions | None = None
+        """Who asks user functions for vectors; given when the house is put together."""
         self._locks: dict[Key, threading.RLock] = {}
         with self._catalog.read() as cursor:
             rows = table.every(cursor)
@@ -98,6 +100,9 @@ class Collections:
         """What makes its vectors, in the version that counts now."""
         if collection.embed is None:
             return None
+        if collection.embed_kind == "function":
+            assert self.functions is not None
+            return self.functions.embedder(collection.embed)
         version = self._models.resolve(collection.embed)
         key = f"{version.model_id}@{version.version}/{hash(collection.tokenizer)}"
         found = self._embedders.get(key)
@@ -258,8 +263,8 @@ class Collections:
         sources = sorted(sources_of(self._catalog, project, collection.body))
         edges = [Edge(project, kind, source, "collection", to, now(), "AS SELECT") for kind, source in sources]
         if collection.embed is not None:
-            model = str(self._models.resolve(collection.embed))
-            edges.append(Edge(project, "model", model, "collection", to, now(), "EMBED WITH"))
+            kind, made_by = (state.row.embedder or "").split(" ", 1)
+            edges.append(Edge(project, kind, made_by, "collection", to, now(), "EMBED WITH"))
         return edges
 
     def _rows(self, collection: Collection) -> pyarrow.Table:

@@ -32,13 +32,17 @@ def _create(cursor: Cursor) -> CreateCollection:
         cursor.fail("CREATE COLLECTION needs the key of its rows", "add KEY (column, ..) before AS")
     if "TOKENIZER" in found and "EMBED" not in found:
         cursor.fail("TOKENIZER belongs to a model", "add EMBED WITH MODEL m", found.places["TOKENIZER"])
+    kind, embed = found.get("EMBED", ("model", None))
+    if "TOKENIZER" in found and kind == "function":
+        cursor.fail("TOKENIZER belongs to a model", "a function makes its own tokens", found.places["TOKENIZER"])
     return CreateCollection(
         ref=ref,
         query=found["AS"],
         key=found["KEY"],
         text=found.get("TEXT"),
         vector=found.get("VECTOR"),
-        embed=found.get("EMBED"),
+        embed=embed,
+        embed_kind=kind,
         tokenizer=found.get("TOKENIZER"),
         split=found.get("SPLIT"),
         metric=found.get("METRIC", "cosine"),
@@ -61,9 +65,10 @@ def _column(cursor: Cursor, clause: str) -> str:
     return identifier(cursor, "column")
 
 
-def _embed(cursor: Cursor, clause: str) -> Ref:
-    cursor.expect("WITH", "MODEL", hint="write EMBED WITH MODEL m[@version]")
-    return reference(cursor, "model", version=True)
+def _embed(cursor: Cursor, clause: str) -> tuple[str, Ref]:
+    cursor.expect("WITH", hint="write EMBED WITH MODEL m[@version] or EMBED WITH FUNCTION f[@version]")
+    kind = one_of(cursor, "EMBED WITH", ("MODEL", "FUNCTION")).lower()
+    return kind, reference(cursor, kind, version=True)
 
 
 def _split(cursor: Cursor, clause: str) -> Split:
@@ -114,7 +119,7 @@ def _print(command: CreateCollection, write: Writer) -> str:
         writing.clause("TEXT", writing.name(command.text) if command.text else None),
         writing.clause("VECTOR", writing.name(command.vector) if command.vector else None),
         writing.clause("SPLIT", f"(size = {split.size}, overlap = {split.overlap})" if split else None),
-        writing.clause("EMBED WITH MODEL", write.ref(command.embed) if command.embed else None),
+        writing.clause(f"EMBED WITH {command.embed_kind.upper()}", write.ref(command.embed) if command.embed else None),
         writing.clause("TOKENIZER", writing.text(command.tokenizer)),
         writing.clause("METRIC", None if command.metric == "cosine" else command.metric),
         writing.comment(command),
@@ -128,8 +133,8 @@ statement(
         summary="Keep texts, vectors, or both so that ml.search finds the nearest.",
         syntax="""CREATE [OR REPLACE] COLLECTION [IF NOT EXISTS] name
     KEY (column, ..) [TEXT column] [VECTOR column] [SPLIT ({size = n | overlap = n}, ..)]
-    [EMBED WITH MODEL model[@version]] [TOKENIZER 'file'] [METRIC {COSINE | L2 | DOT}] [COMMENT 'text']
-    AS SELECT ..""",
+    [EMBED WITH {MODEL model[@version] | FUNCTION function[@version]}] [TOKENIZER 'file']
+    [METRIC {COSINE | L2 | DOT}] [COMMENT 'text'] AS SELECT ..""",
         examples=(
             "CREATE COLLECTION notes KEY (id) TEXT body AS SELECT id, body, author FROM tickets",
             "CREATE COLLECTION manual KEY (filename) TEXT content SPLIT (size = 800, overlap = 100) "

@@ -921,7 +921,7 @@ CREATE COLLECTION notes KEY (id) TEXT body METRIC cosin AS SELECT 1
 -- error 1:51 METRIC: expected COSINE, L2 or DOT, found cosin | did you mean COSINE?
 
 CREATE COLLECTION notes KEY (id) TEXT body EMBED WITH f AS SELECT 1
--- error 1:55 expected MODEL, found f | write EMBED WITH MODEL m[@version]
+-- error 1:55 EMBED WITH: expected MODEL or FUNCTION, found f | for example EMBED WITH MODEL
 
 CREATE COLLECTION notes KEY (id) TEXT body TOKENIZER 't.json' AS SELECT 1
 -- error 1:44 TOKENIZER belongs to a model | add EMBED WITH MODEL m
@@ -934,3 +934,6 @@ CREATE COLECTION notes KEY (id) TEXT body AS SELECT 1
 
 REFRESH COLLECTION notes ONLINE
 -- error 1:26 REFRESH COLLECTION has no clause ONLINE | here may follow: FULL
+
+CREATE COLLECTION notes KEY (id) TEXT body EMBED WITH FUNCTION f TOKENIZER 't.json' AS SELECT 1
+-- error 1:66 TOKENIZER belongs to a model | a function makes its own tokens

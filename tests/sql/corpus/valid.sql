@@ -651,3 +651,6 @@ SHOW COLLECTIONS WHERE rows > 10
 
 DESCRIBE COLLECTION notes
 -- => Describe kind='collection', ref=p.notes
+
+CREATE COLLECTION notes KEY (id) TEXT body EMBED WITH FUNCTION embedding@2 AS SELECT id, body FROM t
+-- => CreateCollection ref=p.notes, query=<SELECT id, body FROM t>, key=('id'), embed=p.embedding@2, embed_kind='function'

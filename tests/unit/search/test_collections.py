@@ -316,3 +316,45 @@ def test_the_key_may_have_several_columns(searching: Searching) -> None:
     searching.run("DELETE FROM t WHERE lang = 'de'")
     assert searching.run("REFRESH COLLECTION notes").facts["removed"] == 1
     assert searching.rows("FROM ml.search('notes', 'raining')") == []
+
+
+CODE = """
+import zlib
+
+class Hashed:
+    def load(self): self.loaded = True
+    def predict(self, inputs):
+        return [[float(zlib.crc32(word.encode()) %% n == 0) + 0.01 for n in range(2, 2 + %d)
+                 for word in text.split()[:1]] for text in inputs["text"]]
+
+def first(text):
+    return [float(len(text)), 1.0]
+
+def broken(text):
+    return "a" if "cat" in text else [1.0]
+"""
+
+
+def test_a_function_makes_vectors_of_texts(searching: Searching) -> None:
+    (searching.folder / "embedding.py").write_text(CODE % 4)
+    searching.run("CREATE FUNCTION hashed FROM 'embedding.py' HANDLER Hashed")
+    searching.run("CREATE FUNCTION sizes FROM 'embedding.py' HANDLER first")
+    searching.run("CREATE COLLECTION notes KEY (id) TEXT body EMBED WITH FUNCTION hashed AS SELECT id, body FROM t")
+    searching.run(
+        "CREATE COLLECTION lengths KEY (id) TEXT body METRIC L2 EMBED WITH FUNCTION sizes AS SELECT id, body FROM t"
+    )
+    near = searching.rows("FROM ml.search('lengths', 'xxxxxxxxxxxxxxxxxxxxxx', 2, mode := 'vector')")
+    by_length = sorted(TEXTS, key=lambda key: abs(len(TEXTS[key][0]) - 22))
+    assert ids(near) == by_length[:2]
+    assert searching.rows("SELECT ml.embed('lengths', 'abc') AS v") == [{"v": [3.0, 1.0]}]
+    assert len(searching.rows("SELECT ml.embed('notes', 'abc') AS v")[0]["v"]) == 4
+    (searching.folder / "embedding.py").write_text(CODE % 6)
+    searching.run("CREATE OR REPLACE FUNCTION hashed FROM 'embedding.py' HANDLER Hashed")
+    assert searching.run("REFRESH COLLECTION notes").facts["changed"] == 4
+    assert searching.rows("SELECT dimensions, embedder FROM ml.collections WHERE name = 'notes'") == [
+        {"dimensions": 6, "embedder": "function default.hashed@2"}
+    ]
+    searching.run("CREATE FUNCTION broken FROM 'embedding.py' HANDLER broken")
+    with pytest.raises(MlboxError, match=r"function default\.broken@1: output"):
+        searching.run("CREATE COLLECTION bad KEY (id) TEXT body EMBED WITH FUNCTION broken AS SELECT id, body FROM t")
+    assert searching.tables() == 2
