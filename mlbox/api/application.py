@@ -24,7 +24,7 @@ from mlbox.api.runs import RUN_API, begin
 from mlbox.api.sight import check_door
 from mlbox.api.sql import cancel_statement, get_statement, list_statements, run_sql
 from mlbox.api.stream import stream
-from mlbox.api.uploads import drop_file, list_files, upload, uploads_of
+from mlbox.api.uploads import drop_file, list_files, upload, upload_offset, upload_part, uploads_of
 from mlbox.base.errors import Internal, MlboxError
 from mlbox.base.suggest import did_you_mean
 
@@ -112,6 +112,8 @@ ROUTES = (
     cancel_statement,
     complete_sql,
     upload,
+    upload_part,
+    upload_offset,
     list_files,
     drop_file,
     stream,

@@ -2,43 +2,52 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from urllib.parse import quote
 
-from litestar import Request, Response, get
+from litestar import Request, Response, get, route
 from litestar.response import Stream
 
 from mlbox.api.context import ApiContext
+from mlbox.api.ranges import answer
 from mlbox.api.sight import sees
-from mlbox.base.errors import NotFound
+from mlbox.base.errors import MlboxError, NotFound
+from mlbox.engine.storage.disk import named
 
 INLINE = ("image/png", "image/svg+xml", "image/jpeg", "text/plain", "application/json")
 CHUNK = 1 << 20
 
 
-@get("/artifacts/{artifact_id:str}/content", sync_to_thread=True)
-def artifact_content(request: Request[Any, Any, Any], artifact_id: str) -> Stream:
-    """The bytes of an artifact; pictures and text are shown, all else is downloaded, and nothing may run scripts."""
+@route("/artifacts/{artifact_id:str}/content", http_method=["GET", "HEAD"])
+async def artifact_content(request: Request[Any, Any, Any], artifact_id: str) -> Stream:
+    """The bytes of an artifact, or a range of them; pictures and text are shown, all else is downloaded, and nothing
+    may run scripts."""
+    return await asyncio.to_thread(_content, request, artifact_id)
+
+
+def _content(request: Request[Any, Any, Any], artifact_id: str) -> Stream:
     context: ApiContext = request.app.state.context
     row = context.catalog.row(
-        "SELECT project, digest, media_type, file_name, name FROM catalog.ml.artifacts WHERE id = ?", [artifact_id]
+        "SELECT project, digest, size, media_type, file_name, name FROM catalog.ml.artifacts WHERE id = ?",
+        [artifact_id],
     )
     if row is None or not sees(context, request.scope, row["project"]):
         raise NotFound(f"there is no artifact {artifact_id}", hint="SELECT id, name FROM ml.artifacts lists them")
     media_type = str(row["media_type"] or "application/octet-stream")
     name = quote(str(row["file_name"] or row["name"]), safe="")
     disposition = "inline" if media_type in INLINE else "attachment"
-    handle = context.artifacts.open(row["digest"])
-
-    def chunks() -> Any:
-        with handle:
-            while piece := handle.read(CHUNK):
-                yield piece
-
-    return Stream(
-        chunks(),
-        media_type=media_type,
-        headers={
+    try:
+        stream = context.artifacts.open(row["digest"])
+    except MlboxError as error:
+        raise named(error, f"artifact {row['name']!r} of {row['project']}") from None
+    return answer(
+        stream,
+        row["size"],
+        row["digest"],
+        request.headers,
+        media_type,
+        {
             "Content-Disposition": f"{disposition}; filename*=UTF-8''{name}",
             "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
             "X-Content-Type-Options": "nosniff",

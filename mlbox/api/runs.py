@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import io
+import asyncio
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Request, Response, get, post, put
+from litestar import Request, Response, get, post, put, route
 from litestar.datastructures import State
 from litestar.params import Body
 from litestar.response import File
 
 from mlbox.api.context import ApiContext
+from mlbox.api.receiving import COMPLETE, OFFSET, drain, offset_of, receive
 from mlbox.api.sight import user_of
 from mlbox.base.command import Caller
 from mlbox.base.errors import Invalid, Unauthorized
@@ -85,18 +86,32 @@ def client(request: AnyRequest, run_id: str) -> File:
     return File(client_zip(_context(request, run_id).home.cache))
 
 
+@route("/run-api/{run_id:str}/blobs/{digest:str}", http_method=["HEAD"], status_code=200)
+async def blob_offset(request: AnyRequest, run_id: str, digest: str) -> Response[None]:
+    """How much of an artifact's bytes is here (``Upload-Offset``), and whether that is all (``Upload-Complete``)."""
+    calls = (await asyncio.to_thread(_context, request, run_id)).calls_home
+    offset, whole = await asyncio.to_thread(calls.blob_offset, run_id, digest)
+    return Response(None, headers={OFFSET: str(offset), COMPLETE: "?1" if whole else "?0", "Cache-Control": "no-store"})
+
+
 @put("/run-api/{run_id:str}/blobs/{digest:str}", request_max_body_size=None)
 async def put_blob(request: AnyRequest, run_id: str, digest: str) -> dict[str, Any]:
-    """Bytes of an artifact; their hash must be the one in the address."""
-    import asyncio
-    import tempfile
-
-    context = await asyncio.to_thread(_context, request, run_id)
-    with tempfile.SpooledTemporaryFile(max_size=8 << 20) as spool:
-        async for chunk in request.stream():
-            spool.write(chunk)
-        spool.seek(0)
-        blob = await asyncio.to_thread(context.calls_home.put_blob, run_id, digest, io.BufferedReader(spool))
+    """Bytes of an artifact; their hash must be the one in the address. With ``Upload-Offset`` they begin there, and
+    what has arrived is kept when the connection breaks."""
+    calls = (await asyncio.to_thread(_context, request, run_id)).calls_home
+    if OFFSET not in request.headers:
+        with await asyncio.to_thread(calls.blob_writer, run_id, digest) as writer:
+            await receive(request, writer.write)
+            blob = await asyncio.to_thread(writer.commit, digest)
+        return {"digest": blob.digest, "size": blob.size}
+    part = await asyncio.to_thread(calls.begin_blob, run_id, digest, offset_of(request))
+    if part is None:
+        await drain(request)
+        size, _ = await asyncio.to_thread(calls.blob_offset, run_id, digest)
+        return {"digest": digest, "size": size}
+    with part:
+        await receive(request, part.write)
+        blob = await asyncio.to_thread(calls.end_blob, part, digest)
     return {"digest": blob.digest, "size": blob.size}
 
 
@@ -110,5 +125,5 @@ def events(request: AnyRequest, run_id: str, data: dict[str, Any]) -> Response[d
     return Response({"accepted": context.calls_home.accept(run_id, batch, items)})
 
 
-RUN_API = (specification, input_content, code, client, put_blob, events)
+RUN_API = (specification, input_content, code, client, blob_offset, put_blob, events)
 """All of it."""

@@ -7,11 +7,11 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
-from litestar import Request, delete, get, post
+from litestar import Request, Response, delete, get, post, put, route
 
 from mlbox.api.context import ApiContext
 from mlbox.api.described import errors
-from mlbox.base.errors import Invalid
+from mlbox.api.receiving import COMPLETE, OFFSET, announced, drain, offset_of, receive
 from mlbox.engine.storage.uploads import Upload, Uploads
 
 AnyRequest = Request[Any, Any, Any]
@@ -35,13 +35,32 @@ async def upload(request: AnyRequest, name: str) -> dict[str, Any]:
     """Store the body as the file ``name``. The answer's ``path`` is for statements; it is kept for some days."""
     uploads = _uploads(request)
     await asyncio.to_thread(uploads.clean)
-    announced = request.headers.get("content-length", "")
-    with uploads.receive(name, int(announced) if announced.isdecimal() else None) as receiving:
-        async for chunk in request.stream():
-            await asyncio.to_thread(receiving.write, chunk)
-        if announced.isdecimal() and receiving.size != int(announced):
-            raise Invalid(f"{receiving.size:,} of {int(announced):,} bytes arrived")
+    with uploads.receive(name, announced(request)) as receiving:
+        await receive(request, receiving.write)
         kept: Upload = await asyncio.to_thread(uploads.keep, receiving, name)
+    return asdict(kept)
+
+
+@route("/files/{id:str}", http_method=["HEAD"], status_code=200)
+async def upload_offset(request: AnyRequest, id: str) -> Response[None]:
+    """How much of an upload is here (``Upload-Offset``), and whether that is all (``Upload-Complete``)."""
+    uploads = _uploads(request)
+    whole = "?1" if uploads.find(id) else "?0"
+    return Response(None, headers={OFFSET: str(uploads.arrived(id)), COMPLETE: whole, "Cache-Control": "no-store"})
+
+
+@put("/files/{id:str}", request_max_body_size=None, responses=errors(400, 409, 503))
+async def upload_part(request: AnyRequest, id: str, name: str, digest: str | None = None) -> dict[str, Any]:
+    """A file under an id of the sender's choice, from byte ``Upload-Offset`` on: what has arrived is kept when the
+    connection breaks, and ``HEAD`` tells where to go on. ``digest`` is the SHA-256 of the whole."""
+    uploads = _uploads(request)
+    known = await asyncio.to_thread(uploads.find, id)
+    if known is not None and known.digest == digest:
+        await drain(request)
+        return asdict(known)
+    with await asyncio.to_thread(uploads.part, id, name, offset_of(request)) as part:
+        await receive(request, part.write)
+        kept: Upload = await asyncio.to_thread(uploads.keep_part, part, name, digest)
     return asdict(kept)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
 import uuid
 from importlib.util import find_spec
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Tuple, Type
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Tuple, Type, Union
 
 from mlbox.client.failures import MlboxClientError, SqlError
 from mlbox.client.parameters import Given, as_json
@@ -107,11 +108,35 @@ class Connection:
 
         return urlsplit(self.url).hostname in ("127.0.0.1", "localhost", "::1")
 
-    def upload(self, name: str, data: bytes) -> str:
-        """Bring a file to the server; the path that statements read it by."""
+    def upload(self, name: str, source: Union[bytes, "os.PathLike[str]", str]) -> str:
+        """Bring bytes, or a file by its path, to the server; the path that statements read it by. After an
+        interruption, also of this process, the same file goes on where it was."""
         from urllib.parse import quote
 
-        return str(self.post(f"/files?name={quote(name)}", data, "application/octet-stream")["path"])
+        from mlbox.client.uploading import digest_of, put
+
+        given = source if isinstance(source, bytes) else os.path.abspath(os.path.expanduser(os.fspath(source)))
+        digest = digest_of(given)
+        id = hashlib.sha256(f"{digest} {name}".encode()).hexdigest()[:32]
+        try:
+            answer = put(self._transport, f"/files/{id}?name={quote(name)}&digest={digest}", given)
+        except Refused as refused:
+            raise _refused(refused)[0] from None
+        finally:
+            self._transport.close()
+        return str(answer.json()["path"])
+
+    def download(self, artifact: str, target: Union["os.PathLike[str]", str]) -> str:
+        """The bytes of an artifact (an id of ``ml.artifacts``) as a file, compared with their hash; the file's path.
+        After an interruption, also of this process, the same call goes on where it was."""
+        from mlbox.client.uploading import fetch
+
+        path = os.path.abspath(os.path.expanduser(os.fspath(target)))
+        try:
+            fetch(self._transport, f"/artifacts/{artifact}/content", path)
+        except Refused as refused:
+            raise _refused(refused)[0] from None
+        return path
 
     def get(self, path: str) -> Response:
         """What stands at a path of the server."""

@@ -176,19 +176,14 @@ class Context:
 
     def _load(self, name: str, known: Mapping[str, Any]) -> Any:
         from mlbox.client.frames import CSV, PARQUET, importable, read_frame
+        from mlbox.client.uploading import fetch
 
         path = known.get("path")
         if not path:
             wanted = f"{PARQUET}, {CSV};q=0.5" if importable("pyarrow") else CSV
-            answer = self._transport.request(
-                "GET",
-                f"/run-api/{self.run_id}/inputs/{name}",
-                headers={"Accept": wanted},
-                patience=_INPUT_PATIENCE_SECONDS,
-            )
             path = os.path.join(self.folder, f"input-{name}")
-            with open(path, "wb") as file:
-                file.write(answer.body)
+            asked = f"/run-api/{self.run_id}/inputs/{name}"
+            fetch(self._transport, asked, path, {"Accept": wanted}, _INPUT_PATIENCE_SECONDS)
         return read_frame(path, known.get("types"))
 
 

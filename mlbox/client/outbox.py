@@ -100,12 +100,11 @@ class Outbox:
 
     def put_blob(self, digest: str, source: Any) -> None:
         """Deliver bytes (or the file named ``source``) now; a server that is away gets them later, from a copy."""
-        body = source if isinstance(source, bytes) else (lambda: open(source, "rb"))
         with self._lock:
             clear = not any(entry.kind == "blob" for entry in self._pending)
         if self._transport.reachable and clear:
             try:
-                self._send_blob(digest, body, patience=2.0)
+                self._send_blob(digest, source, patience=2.0)
                 return
             except Undelivered:
                 pass
@@ -263,8 +262,7 @@ class Outbox:
         """True when there is nothing more to do for the entry."""
         try:
             if entry.kind == "blob":
-                path = str(entry.path)
-                self._send_blob(entry.name, lambda: open(path, "rb"), patience=0.0)
+                self._send_blob(entry.name, str(entry.path), patience=0.0)
             else:
                 self._send_batch(entry.read())
         except Refused as refusal:
@@ -288,9 +286,10 @@ class Outbox:
         for refused in (answer or {}).get("refused") or []:
             _say(f"the server did not keep something that was logged: {refused.get('message', refused)}")
 
-    def _send_blob(self, digest: str, body: Any, patience: float) -> None:
-        headers = {"Content-Type": "application/octet-stream"}
-        self._transport.request("PUT", f"{self._base}/blobs/{digest}", body, headers, patience=patience)
+    def _send_blob(self, digest: str, source: Any, patience: float) -> None:
+        from mlbox.client import uploading  # few runs send any
+
+        uploading.put(self._transport, f"{self._base}/blobs/{digest}", source, patience)
 
 
 def delivery_seconds() -> float:

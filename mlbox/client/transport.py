@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     """Bytes, or a function that opens them anew for each attempt."""
 
 TIMEOUT_SECONDS = 60.0
+_PIECE = 1 << 20
 _AWAY = frozenset({502, 503, 504})
 
 
@@ -113,6 +114,37 @@ class Transport:
             time.sleep(min(pause, left))
             pause = min(pause * 2, 2.0)
 
+    def stream(self, path: str, headers: Dict[str, str], take: Callable[[int, bytes], None]) -> Dict[str, str]:
+        """Hand the body of an answer on as it comes, with the status; the headers of the answer. Raises ``Refused``,
+        and ``Undelivered`` when it breaks off; nothing is tried again."""
+        from http.client import HTTPException
+
+        self._drop()
+        try:
+            connection, prefix = self._connection()
+            sent = {**headers, **({"Authorization": f"Bearer {self._token}"} if self._token else {})}
+            connection.request("GET", prefix + path, None, sent)
+            answer = connection.getresponse()
+            if answer.status >= 400:
+                raise Refused(answer.status, answer.read())
+            told = {name.lower(): value for name, value in answer.getheaders()}
+            left = int(told.get("content-length") or 0)
+            while True:
+                piece = answer.read(_PIECE)
+                if not piece:
+                    break
+                left -= len(piece)
+                take(answer.status, piece)
+            if left > 0:
+                raise ConnectionError(f"the answer broke off, {left:,} bytes are missing")
+            return told
+        except (ConnectionError, TimeoutError, HTTPException) as error:
+            self._find_again()
+            reason = Undelivered(f"the server at {self._url} does not answer: {error}", code="unavailable")
+            raise reason from error
+        finally:
+            self._drop()
+
     def close(self) -> None:
         """Close this thread's connection."""
         self._drop()
@@ -141,16 +173,25 @@ class Transport:
             sent["Authorization"] = f"Bearer {self._token}"
         if callable(body):
             with body() as stream:
-                sent["Content-Length"] = str(os.fstat(stream.fileno()).st_size)
-                connection.request(method, prefix + path, stream, sent)
-                answer = connection.getresponse()
+                sent["Content-Length"] = str(os.fstat(stream.fileno()).st_size - stream.tell())
+                answer = self._answer(connection, method, prefix + path, stream, sent)
         else:
-            connection.request(method, prefix + path, body, sent)
-            answer = connection.getresponse()
+            answer = self._answer(connection, method, prefix + path, body, sent)
         data = answer.read()
         if answer.will_close:
             self._drop()
         return Response(answer.status, {name.lower(): value for name, value in answer.getheaders()}, data)
+
+    @staticmethod
+    def _answer(connection: Any, method: str, path: str, body: Any, headers: Dict[str, str]) -> Any:
+        try:
+            connection.request(method, path, body, headers)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            try:
+                return connection.getresponse()  # the server had enough of the body, and says why
+            except Exception:
+                raise error from None
+        return connection.getresponse()
 
     def _connection(self) -> Any:
         from http.client import HTTPConnection, HTTPSConnection
@@ -164,7 +205,7 @@ class Transport:
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise MlboxClientError(f"{self._url!r} is no address of a server", "it looks like http://127.0.0.1:7070")
         kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-        connection = kind(parts.hostname, parts.port, timeout=self._timeout)
+        connection = kind(parts.hostname, parts.port, timeout=self._timeout, blocksize=1 << 16)
         self._local.connection, self._local.url, self._local.prefix = connection, self._url, parts.path
         return connection, parts.path
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import tempfile
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -15,6 +15,8 @@ from litestar.response import Redirect, Stream
 from mlbox.api.context import ApiContext
 from mlbox.api.mlflow import artifacts, experiments, logged_models, models, runs
 from mlbox.api.mlflow.door import Door, error_body, find
+from mlbox.api.ranges import answer
+from mlbox.api.receiving import receive
 from mlbox.api.sight import user_of
 from mlbox.base.command import Caller
 from mlbox.base.errors import AlreadyExists, Forbidden, Internal, Invalid, MlboxError, NotFound
@@ -30,7 +32,6 @@ _FILES = "/api/2.0/mlflow-artifacts/artifacts"
 _BASES = ("", "/mlflow/{project:str}")
 _READS = ("/search", "/get-latest-versions")
 """How calls end that only read and yet may come by POST."""
-_CHUNK = 1 << 20
 
 
 def _door(request: AnyRequest, path: str = "") -> Door:
@@ -137,7 +138,7 @@ async def mlflow_file(request: AnyRequest) -> Response[Any] | Stream:
         elif request.method == "DELETE":
             await asyncio.to_thread(artifacts.delete, door, path)
         else:
-            return await asyncio.to_thread(_send, door, path)
+            return await asyncio.to_thread(_send, door, path, request.headers)
         return Response({})
     except Exception as error:
         return _refused(error)
@@ -147,30 +148,17 @@ async def _receive(request: AnyRequest, door: Door, path: str) -> None:
     import asyncio
 
     await asyncio.to_thread(artifacts.place, door, path)  # a wrong path is told before anything is sent
-    with tempfile.SpooledTemporaryFile(max_size=8 << 20) as spool:
-        async for chunk in request.stream():
-            spool.write(chunk)
-        spool.seek(0)
-        chunks = iter(lambda: spool.read(_CHUNK), b"")
-        blob = await asyncio.to_thread(door.context.artifacts.put_stream, chunks)
+    with door.context.artifacts.writer() as writer:
+        await receive(request, writer.write)
+        blob = await asyncio.to_thread(writer.commit)
     await asyncio.to_thread(artifacts.put, door, path, blob)
 
 
-def _send(door: Door, path: str) -> Stream:
+def _send(door: Door, path: str, sent: Mapping[str, str]) -> Stream:
     row = artifacts.get(door, path)
-    handle = door.context.artifacts.open(row.digest)
-
-    def chunks() -> Any:
-        with handle:
-            while piece := handle.read(_CHUNK):
-                yield piece
-
-    headers = {
-        "Content-Disposition": "attachment",
-        "X-Content-Type-Options": "nosniff",
-        "Content-Length": str(row.size),
-    }
-    return Stream(chunks(), media_type=row.media_type or "application/octet-stream", headers=headers)
+    headers = {"Content-Disposition": "attachment", "X-Content-Type-Options": "nosniff"}
+    stream = door.context.artifacts.open(row.digest)
+    return answer(stream, row.size, row.digest, sent, row.media_type or "application/octet-stream", headers)
 
 
 @route([base + "/version" for base in _BASES], http_method=["GET"], include_in_schema=False)

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlbox.base.errors import Conflict, Invalid, NotFound
+from mlbox.base.errors import Conflict, Invalid, MlboxError, NotFound
 from mlbox.base.suggest import did_you_mean
 from mlbox.engine.catalog.tables import artifacts as artifact_rows
 from mlbox.engine.catalog.tables import runs
+from mlbox.engine.storage.disk import named
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -90,7 +91,7 @@ def from_artifact(cursor: DuckDBPyConnection, artifacts: Bytes, artifact_id: str
 def _of_artifact(chosen: ArtifactRow, run: RunRow | None, artifacts: Bytes) -> Source:
     metadata = chosen.metadata
     return Source(
-        content=artifacts.read(chosen.digest),
+        content=_content(artifacts, chosen.digest, f"artifact {chosen.name!r}"),
         kind="run" if run else "artifact",
         ref=run.id if run else chosen.id,
         run_id=run.id if run else None,
@@ -108,7 +109,7 @@ def _of_artifact(chosen: ArtifactRow, run: RunRow | None, artifacts: Bytes) -> S
 def from_version(version: ModelVersion, artifacts: Bytes) -> Source:
     """The same bytes under another name."""
     return Source(
-        content=artifacts.read(version.digest),
+        content=_content(artifacts, version.digest, f"model {version}"),
         kind="model",
         ref=str(version),
         run_id=version.run_id,
@@ -121,6 +122,13 @@ def from_version(version: ModelVersion, artifacts: Bytes) -> Source:
         metrics=version.metrics,
         feature_stats=version.feature_stats,
     )
+
+
+def _content(artifacts: Bytes, digest: str, what: str) -> bytes:
+    try:
+        return artifacts.read(digest)
+    except MlboxError as error:
+        raise named(error, what) from None
 
 
 def _run(cursor: DuckDBPyConnection, project: str, text: str) -> RunRow:

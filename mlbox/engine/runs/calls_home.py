@@ -23,7 +23,8 @@ from mlbox.engine.runs import lifecycle
 from mlbox.engine.runs.csv_inputs import as_csv, column_types
 from mlbox.engine.runs.incoming import Digested, digest_events
 from mlbox.engine.runs.output import Output
-from mlbox.engine.storage.artifacts import ArtifactStore, Blob, check_digest
+from mlbox.engine.storage.artifacts import ArtifactStore, ArtifactWriter, Blob, check_digest
+from mlbox.engine.storage.parts import Part
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -130,6 +131,30 @@ class CallsHome:
             return Blob(digest, self._artifacts.size(digest))
         return self._artifacts.put_stream(stream, expected=digest)
 
+    def blob_writer(self, run_id: str, digest: str) -> ArtifactWriter:
+        """For bytes that come at once and are not kept when they are cut off."""
+        check_digest(digest)
+        self._row(run_id)
+        return self._artifacts.writer()
+
+    def blob_offset(self, run_id: str, digest: str) -> tuple[int, bool]:
+        """Bytes that have arrived, and whether that is all."""
+        row = self._row(run_id)
+        if self._artifacts.claim(check_digest(digest)):
+            return self._artifacts.size(digest), True
+        return self._artifacts.arrived(_part_key(row.project, digest)), False
+
+    def begin_blob(self, run_id: str, digest: str, offset: int) -> Part | None:
+        """Bytes from ``offset`` on, from any run of the project that has the same; None when all are here already."""
+        row = self._row(run_id)
+        if self._artifacts.claim(check_digest(digest)):
+            return None
+        return self._artifacts.part(_part_key(row.project, digest), offset)
+
+    def end_blob(self, part: Part, digest: str) -> Blob:
+        """All have arrived; ``Invalid`` when their hash is another."""
+        return self._artifacts.adopt(part, digest)
+
     def accept(self, run_id: str, batch: str, events: Sequence[Any]) -> int:
         """Take a batch of events in, once; how many were taken. What was wrong with others the run's log tells.
 
@@ -213,6 +238,11 @@ class CallsHome:
         if digested.progress is not None:
             data["progress"] = digested.progress
         self._bus.publish(Event("run.metric", row.project, row.name or row.id, data))
+
+
+def _part_key(project: str, digest: str) -> str:
+    """The file of a part; another project is told nothing of it."""
+    return f"{digest}-{hashlib.sha256(project.encode()).hexdigest()[:16]}"
 
 
 def _enter(cursor: DuckDBPyConnection, run_id: str, batch: str, digested: Digested) -> None:

@@ -5,7 +5,6 @@ Whoever is about to point at bytes that are here already claims them first, so t
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import re
@@ -17,9 +16,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from mlbox.base.errors import Invalid, MlboxError, NotFound, SystemError, Unavailable
+from mlbox.base.errors import Invalid, NotFound, SystemError
 from mlbox.base.ids import new_id
 from mlbox.engine.storage.claims import Claims, Kept
+from mlbox.engine.storage.disk import disk_error
+from mlbox.engine.storage.parts import Part, arrived
 
 CHUNK = 1 << 20
 """Bytes that are read at once."""
@@ -81,6 +82,23 @@ class ArtifactStore:
                 return self.put_stream(stream)
         except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
             raise NotFound(f"{path} cannot be read: {error.strerror}") from None
+
+    def part(self, key: str, offset: int) -> Part:
+        """For bytes that arrive piece by piece from who may be cut off: what arrives is kept under ``key``."""
+        return Part(self._part(key), offset)
+
+    def arrived(self, key: str) -> int:
+        """Bytes that are here of such a part."""
+        return arrived(self._part(key))
+
+    def adopt(self, part: Part, expected: str) -> Blob:
+        """Store a part that is whole. ``Invalid`` when its hash is another: it is gone then."""
+        blob = Blob(part.finish(expected), part.size)
+        try:
+            self._adopt(part.path, blob)
+        except OSError as error:
+            raise disk_error(error) from None
+        return blob
 
     def has(self, digest: str) -> bool:
         """Whether these bytes are here."""
@@ -155,6 +173,9 @@ class ArtifactStore:
             return False
         return True
 
+    def _part(self, key: str) -> Path:
+        return self.incoming / f"{key}.part"
+
     def _adopt(self, incoming: Path, blob: Blob) -> None:
         """Give finished bytes their name; whoever comes second with the same bytes changes nothing."""
         target = self.path(blob.digest)
@@ -190,7 +211,7 @@ class ArtifactWriter:
         try:
             self._file.write(chunk)
         except OSError as error:
-            raise _disk(error) from None
+            raise disk_error(error) from None
         self._hash.update(chunk)
         self.size += len(chunk)
 
@@ -210,7 +231,7 @@ class ArtifactWriter:
             self._store._adopt(self._path, blob)
         except OSError as error:
             self.discard()
-            raise _disk(error) from None
+            raise disk_error(error) from None
         return blob
 
     def discard(self) -> None:
@@ -238,12 +259,6 @@ def _chunks(stream: BinaryIO | Iterable[bytes]) -> Iterable[bytes]:
 
 def _missing(digest: str) -> NotFound:
     return NotFound(f"there are no bytes with the SHA-256 {digest[:12]}…", details={"digest": digest})
-
-
-def _disk(error: OSError) -> MlboxError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return Unavailable("the disk of the artifact store is full", hint="free some space, then try again")
-    return SystemError(f"the artifact store cannot be written: {error.strerror}")
 
 
 def _sync_folder(folder: Path) -> None:

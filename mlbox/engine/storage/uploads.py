@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -15,8 +14,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from mlbox.base.clock import now
-from mlbox.base.errors import Invalid, NotFound, SystemError, Unavailable
+from mlbox.base.errors import Conflict, Invalid, NotFound
 from mlbox.base.ids import new_id
+from mlbox.engine.storage.disk import disk_error
+from mlbox.engine.storage.parts import Part, arrived
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _ID = re.compile(r"[0-9a-f]{32}\Z")
@@ -48,6 +49,14 @@ class Upload:
     expires_at: str
 
 
+_ABOUT = frozenset({"about.json", "about.new"})
+
+
+def _check_id(id: str) -> None:
+    if not _ID.match(id):
+        raise Invalid(f"{id!r} is not the id of an upload", hint="32 hexadecimal digits in lower case")
+
+
 class Receiving:
     """A file on its way in."""
 
@@ -70,9 +79,7 @@ class Receiving:
         try:
             self._file.write(data)
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise Unavailable("the disk of the server is full") from None
-            raise SystemError(f"the file cannot be stored: {error.strerror}") from None
+            raise disk_error(error) from None
 
     def finish(self) -> str:
         """All is there; returns the digest."""
@@ -113,15 +120,41 @@ class Uploads:
             if not (folder / "about.json").is_file():
                 shutil.rmtree(folder, ignore_errors=True)
 
+    def part(self, id: str, name: str, offset: int) -> Part:
+        """Take a file in by parts, under an id that its sender chooses (32 hexadecimal digits) and knows again."""
+        if self.find(id) is not None:
+            raise Conflict(f"upload {id} is whole already", hint="choose another id for another file")
+        folder = self._folder / id
+        folder.mkdir(parents=True, mode=0o700, exist_ok=True)
+        return Part(folder / safe_name(name), offset, self._max_bytes)
+
+    def arrived(self, id: str) -> int:
+        """Bytes that are here of an upload, whole or not."""
+        _check_id(id)
+        folder = self._folder / id
+        return sum(arrived(path) for path in folder.iterdir() if path.name not in _ABOUT) if folder.is_dir() else 0
+
+    def find(self, id: str) -> Upload | None:
+        """A whole one."""
+        _check_id(id)
+        return self._read(self._folder / id)
+
+    def keep_part(self, part: Part, name: str, expected: str | None) -> Upload:
+        """Make a part an upload. ``Invalid`` when its hash is another: it is gone then."""
+        return self._enter(part.path, name, part.size, part.finish(expected))
+
     def keep(self, receiving: Receiving, name: str) -> Upload:
         """Make what was received an upload."""
-        digest, at = receiving.finish(), now()
-        folder = receiving.path.parent
+        return self._enter(receiving.path, name, receiving.size, receiving.finish())
+
+    def _enter(self, path: Path, name: str, size: int, digest: str) -> Upload:
+        at = now()
+        folder = path.parent
         upload = Upload(
             id=folder.name,
             name=name,
-            path=str(receiving.path.absolute()),
-            size=receiving.size,
+            path=str(path.absolute()),
+            size=size,
             digest=digest,
             uploaded_at=at.isoformat(),
             expires_at=(at + self._keep).isoformat(),
