@@ -20,7 +20,8 @@ CONNECTIONS = (1, 16, 64)
 ROUNDS = 5
 SECONDS = 1
 SETTLE = 0.5
-COLUMNS = 8
+COLUMNS = 30
+TREES = 100
 NAMES = [f"x{number}" for number in range(COLUMNS)]
 
 DEFINITIONS = f"""
@@ -93,7 +94,7 @@ def check(targets: list[Target]) -> None:
 
 def measure(place: Path) -> None:
     model = place / "model.onnx"
-    model.write_bytes(from_tests("onnx_models").gradient_boosting(zipmap=False, columns=COLUMNS).onnx)
+    model.write_bytes(from_tests("onnx_models").gradient_boosting(zipmap=False, columns=COLUMNS, trees=TREES).onnx)
     server = from_tests("real_server").Server(place / "home")
     try:
         prepare(server, place)

@@ -10,6 +10,7 @@ import base64
 import json
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 from mlbox.base.errors import Forbidden, MlboxError, Unauthorized
@@ -28,6 +29,8 @@ OPEN_PATHS = ("/health", "/v2/health/live", "/v2/health/ready")
 RUN_API = "/run-api/"
 USER = "mlbox.user"
 """Where the scope says who is asking."""
+HEADERS = "mlbox.headers"
+"""Where the scope has the headers by name."""
 
 
 async def send_error(send: Send, error: MlboxError) -> None:
@@ -66,45 +69,58 @@ class Guard:
         self._app = app
         self._hosts = LOOPBACK | {host.strip().lower() for host in hosts if host.strip()}
         self._identify = identify
+        self._knows = lru_cache(maxsize=64)(self._is_known)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 401 or 403."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = {name.lower(): value for name, value in scope["headers"]}
-        error = self._check(scope, headers)
-        if error is not None:
+        headers = dict(scope["headers"])  # servers give the names in lower case
+        try:
+            user = self._check(scope, headers)
+        except MlboxError as error:
             await send_error(send, error)
             return
+        if user is not None:
+            scope[USER] = user
+        scope[HEADERS] = headers
         await self._app(scope, receive, send)
 
-    def _check(self, scope: Scope, headers: dict[bytes, bytes]) -> MlboxError | None:
-        host = headers.get(b"host", b"").decode("latin-1")
-        if host_of(host) not in self._hosts:
-            return Forbidden(
-                f"this server does not answer to the host name {host!r}",
+    def _check(self, scope: Scope, headers: dict[bytes, bytes]) -> str | None:
+        """Who asks, ``None`` where nobody is asked who he is; raises ``Forbidden`` or ``Unauthorized``."""
+        host = headers.get(b"host", b"")
+        if not self._knows(host):
+            raise Forbidden(
+                f"this server does not answer to the host name {host.decode('latin-1')!r}",
                 hint="add the name to the setting allowed_hosts if it is yours",
             )
         origin = headers.get(b"origin")
-        if origin is not None and not self._is_ours(origin.decode("latin-1"), host):
-            return Forbidden(
+        if origin is not None and not self._is_ours(origin.decode("latin-1"), host.decode("latin-1")):
+            raise Forbidden(
                 f"pages of {origin.decode('latin-1')} may not use this server",
                 hint="call it from a program, or add the host to the setting allowed_hosts",
             )
         if scope["method"] == "POST":  # the others are not sent for a foreign page without asking first
-            kind = headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
-            if kind in FORM_TYPES or (origin is not None and not kind):
-                return Forbidden(
-                    f"a body of type {kind or 'none'} is refused", hint="send Content-Type: application/json"
+            kind = headers.get(b"content-type", b"")
+            if _is_form(kind) or (origin is not None and not kind):
+                raise Forbidden(
+                    f"a body of type {kind.decode('latin-1') or 'none'} is refused",
+                    hint="send Content-Type: application/json",
                 )
-        path = scope["path"]
-        if self._identify is not None and path not in OPEN_PATHS and not path.startswith(RUN_API):
-            try:
-                scope[USER] = self._identify(*credentials(headers.get(b"authorization", b"").decode("latin-1")))
-            except MlboxError as error:
-                return error
-        return None
+        path: str = scope["path"]
+        if self._identify is None or path in OPEN_PATHS or path.startswith(RUN_API):
+            return None
+        authorization = headers.get(b"authorization")
+        return self._identify(*(credentials(authorization.decode("latin-1")) if authorization else ("", "")))
+
+    def _is_known(self, host: bytes) -> bool:
+        return host_of(host.decode("latin-1")) in self._hosts
 
     def _is_ours(self, origin: str, host: str) -> bool:
         return host_of(origin) in self._hosts and origin.rpartition("://")[2].lower() == host.lower()
+
+
+@lru_cache(maxsize=64)
+def _is_form(kind: bytes) -> bool:
+    return kind.decode("latin-1").partition(";")[0].strip().lower() in FORM_TYPES

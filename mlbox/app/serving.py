@@ -1,8 +1,9 @@
-"""An ASGI application behind a port, served by granian in a thread of its own."""
+"""An application behind a port, served by granian in a thread of its own."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import threading
 from collections.abc import Callable
@@ -47,7 +48,7 @@ class Serving:
     def start(self) -> None:
         """Listen on a thread. ``Unavailable`` when the port does not answer."""
         name = f"http-{self.port}"
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name=name, daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
         self._await_ready()
 
@@ -57,6 +58,12 @@ class Serving:
             self._loop.call_soon_threadsafe(self._server.stop)
         if self._thread is not None:
             self._thread.join(timeout=10)
+
+    def _run(self) -> None:
+        import uvloop
+
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(self._serve())
 
     async def _serve(self) -> None:
         from granian.constants import Interfaces
@@ -72,6 +79,7 @@ class Serving:
             websockets=False,
             backlog=1024,
         )
+        _spare_the_long_lived()
         self._loop.call_later(0.02, self._ready.set)
         await self._server.serve()
 
@@ -86,3 +94,10 @@ class Serving:
             except OSError:
                 threading.Event().wait(0.02)
         raise Unavailable(f"the HTTP server does not answer on {self.host}:{self.port}")
+
+
+def _spare_the_long_lived() -> None:
+    """What is there now stays: a full collection over it in the midst of requests takes a tenth of their time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)

@@ -109,6 +109,21 @@ def decode(body: bytes, header_length: int | None = None) -> Request:
     return request
 
 
+def encode_plain(model: str, version: str, request_id: str, outputs: Mapping[str, Any], missing: list[str]) -> bytes:
+    """As :func:`encode`, of all outputs in JSON."""
+    json = _encoder.encode
+    parts = [_opening(model, version), json(request_id)]
+    if missing:
+        parts += (b',"parameters":', json({"features_missing": missing}))
+    separator = b',"outputs":['
+    for name, array in outputs.items():
+        parts += (separator, _tensor_opening(name, array.shape, array.dtype.char), b'"data":')
+        parts += (json((array if array.ndim == 1 else array.ravel()).tolist()), b"}")
+        separator = b","
+    parts.append(b"]}")
+    return b"".join(parts)
+
+
 def _columns(tensors: Sequence[WireTensor], rest: memoryview) -> dict[str, Column]:
     columns: dict[str, Column] = {}
     position = 0
@@ -164,19 +179,19 @@ def _row_ids(value: Any, rows: int) -> list[str] | None:
     return [str(entry) for entry in ids]
 
 
-def inflate(body: bytes, encoding: bytes, limit: int) -> bytes:
+def inflate(body: bytes, encoding: str, limit: int) -> bytes:
     """A body that was sent with gzip or deflate; raises ``Invalid`` when it is neither or larger than ``limit``."""
-    if encoding not in (b"gzip", b"deflate"):
-        raise Invalid(f"Content-Encoding {encoding.decode('latin-1')!r} is not understood", hint="gzip or deflate")
-    machine = zlib.decompressobj(31 if encoding == b"gzip" else 15)
+    if encoding not in ("gzip", "deflate"):
+        raise Invalid(f"Content-Encoding {encoding!r} is not understood", hint="gzip or deflate")
+    machine = zlib.decompressobj(31 if encoding == "gzip" else 15)
     try:
         plain = machine.decompress(body, limit + 1)
     except zlib.error:
-        raise Invalid(f"the body is not valid {encoding.decode()}") from None
+        raise Invalid(f"the body is not valid {encoding}") from None
     if len(plain) > limit:
         raise Invalid(f"the unpacked body is larger than {limit:,} bytes")
     if not machine.eof:
-        raise Invalid(f"the {encoding.decode()} body ends too early")
+        raise Invalid(f"the {encoding} body ends too early")
     return plain
 
 
@@ -192,6 +207,13 @@ class Reply(msgspec.Struct, gc=False):
 
 def encode(reply: Reply, request: Request) -> tuple[bytes, int | None]:
     """The body, and the length of its JSON part when binary tensors follow it."""
+    if (
+        not request.outputs
+        and not request.binary
+        and (reply.parameters is None or "features_missing" in reply.parameters)
+    ):
+        missing = (reply.parameters or {}).get("features_missing", [])
+        return encode_plain(reply.model_name, reply.model_version, reply.id, reply.outputs, missing), None
     json = _encoder.encode
     parts = [_opening(reply.model_name, reply.model_version), json(reply.id)]
     if reply.parameters:
@@ -200,7 +222,7 @@ def encode(reply: Reply, request: Request) -> tuple[bytes, int | None]:
     binary: list[bytes] = []
     for name, as_binary in _wanted(reply, request):
         array = reply.outputs[name]
-        parts.append(_tensor_opening(name, array.shape, array.dtype))
+        parts.append(_tensor_opening(name, array.shape, array.dtype.char))
         if as_binary:
             raw = to_binary(datatype_of_array(array.dtype), array)
             parts += (b'"parameters":{"binary_data_size":', json(len(raw)), b"}},")
@@ -223,9 +245,11 @@ def _opening(model_name: str, model_version: str) -> bytes:
 
 
 @lru_cache(maxsize=4096)
-def _tensor_opening(name: str, shape: tuple[int, ...], dtype: Any) -> bytes:
-    """An output up to its values."""
-    head = _encoder.encode({"name": name, "shape": shape, "datatype": datatype_of_array(dtype).name})
+def _tensor_opening(name: str, shape: tuple[int, ...], kind: str) -> bytes:
+    """An output up to its values; ``kind`` is numpy's letter of their type."""
+    import numpy as np
+
+    head = _encoder.encode({"name": name, "shape": shape, "datatype": datatype_of_array(np.dtype(kind)).name})
     return head[:-1] + b","
 
 

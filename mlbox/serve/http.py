@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
-from mlbox.base.errors import Internal, Invalid, MlboxError
+from mlbox.base.errors import Internal, Invalid, MlboxError, Unavailable
 from mlbox.serve import codec
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+RequestHeaders = Mapping[bytes, bytes]
 Headers = list[tuple[bytes, bytes]]
+Response = tuple[int, Headers, bytes]
+"""Status, headers but for the length, body."""
 
 JSON: Headers = [(b"content-type", b"application/json")]
 BINARY = (b"content-type", b"application/octet-stream")
@@ -34,14 +37,39 @@ class NotAllowed(Invalid):
     http_status = 405
 
 
-async def read_body(headers: dict[bytes, bytes], receive: Receive, limit: int) -> bytes:
-    """The whole body; raises ``TooLarge`` before it is in memory when its length is announced."""
-    announced = headers.get(b"content-length", b"0")
-    if announced.isdigit() and int(announced) > limit:
+class TooSlow(Invalid):
+    """The body did not come in time."""
+
+    code = "request_timeout"
+    http_status = 408
+
+
+class Gone(Invalid):
+    """The caller went away; there is nobody to answer."""
+
+
+class Overloaded(Unavailable):
+    """More requests wait than the endpoint takes; ``details`` may say when to come again (``retry_after`` in s)."""
+
+    code = "overloaded"
+
+
+class DeadlineExceeded(Unavailable):
+    """The answer would come too late."""
+
+    code = "deadline_exceeded"
+
+
+async def read_body(headers: RequestHeaders, receive: Receive, limit: int) -> bytes:
+    """The whole body; raises ``TooLarge`` before it is in memory when its length is announced, ``Gone``."""
+    announced = headers.get(b"content-length")
+    if announced is not None and announced.isdigit() and int(announced) > limit:
         raise _too_large(limit)
     message = await receive()
     body: bytes = message.get("body", b"")
     if not message.get("more_body"):
+        if message["type"] == "http.disconnect":
+            raise Gone("the caller went away")
         if len(body) > limit:
             raise _too_large(limit)
         return body
@@ -49,7 +77,7 @@ async def read_body(headers: dict[bytes, bytes], receive: Receive, limit: int) -
     while message.get("more_body"):
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise Invalid("the caller went away")
+            raise Gone("the caller went away")
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > limit:
@@ -64,9 +92,14 @@ def _too_large(limit: int) -> TooLarge:
     )
 
 
-def headers_of(scope: Scope) -> dict[bytes, bytes]:
+HEADERS = "mlbox.headers"
+"""Where a scope may have the headers by name already."""
+
+
+def headers_of(scope: Scope) -> RequestHeaders:
     """Headers by name; ASGI has the names in lower case."""
-    return dict(scope["headers"])
+    found: RequestHeaders = scope.get(HEADERS) or dict(scope["headers"])
+    return found
 
 
 def defect() -> MlboxError:
@@ -75,24 +108,28 @@ def defect() -> MlboxError:
     return Internal("the request met a defect of mlbox", hint="the server's log has the details")
 
 
-async def reply(send: Send, status: int, body: bytes, headers: Headers) -> None:
+async def reply(send: Send, response: Response) -> None:
     """Send a response."""
-    length = (b"content-length", str(len(body)).encode())
+    status, headers, body = response
+    length = (b"content-length", b"%d" % len(body))
     await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
     await send({"type": "http.response.body", "body": body})
 
 
-async def fail(send: Send, error: MlboxError) -> None:
+def failure(error: MlboxError, request_id: str = "") -> Response:
     """The protocol wants ``error`` to be a text; code and hint stand beside it."""
     body: dict[str, Any] = {"error": error.message, "code": error.code}
     if error.hint:
         body["hint"] = error.hint
     headers = list(JSON)
+    if request_id:
+        printable = "".join(each for each in request_id[:200] if " " <= each <= "~")
+        headers.append((b"x-request-id", printable.encode()))
     if error.http_status == 405:
         headers.append((b"allow", b"POST" if "POST" in error.message else b"GET, HEAD"))
     if error.transient:
-        headers.append((b"retry-after", b"1"))
-    await reply(send, error.http_status, codec.to_json(body), headers)
+        headers.append((b"retry-after", b"%d" % (error.details or {}).get("retry_after", 1)))
+    return error.http_status, headers, codec.to_json(body)
 
 
 async def lifespan(receive: Receive, send: Send) -> None:

@@ -72,7 +72,8 @@ class Endpoints:
         )
         self._directory = Directory()
         self._recorder = Recorder(catalog, settings.log_flush_ms / 1000, settings.log_buffer_rows, self._tell_dropped)
-        self.asgi = InferenceApp(self._directory, self._recorder, self.ensure, settings.max_request_mb << 20, version)
+        limit = settings.max_request_mb << 20
+        self.asgi = InferenceApp(self._directory, self._recorder, self.ensure, limit, version)
         bus.listen(self._on_event)
 
     def handlers(self) -> Iterable[Handler]:

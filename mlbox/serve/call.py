@@ -1,0 +1,95 @@
+"""One request on its way: decoded, answered, encoded."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from mlbox.base.errors import Invalid, Unavailable
+from mlbox.base.ids import new_id
+from mlbox.serve import codec
+from mlbox.serve.http import BINARY, JSON
+
+if TYPE_CHECKING:
+    from mlbox.serve.codec import Request
+    from mlbox.serve.directory import Slot
+    from mlbox.serve.endpoint import Answer, Runtime
+    from mlbox.serve.http import RequestHeaders, Response
+
+INLINE_ROWS = 256
+"""Requests up to this many rows are computed on the event loop: a thread costs more than they do."""
+
+INLINE_BYTES = 64 * 1024
+"""Bodies up to this size are decoded on the event loop."""
+
+
+class Call:
+    """A request to an endpoint. ``id`` is the caller's, else ours; ``verb`` is predict or explain."""
+
+    __slots__ = ("answer", "asked", "id", "keep", "request", "runtime", "slot", "started", "verb")
+
+    def __init__(self, slot: Slot, asked: str, verb: str, started: float) -> None:
+        self.slot = slot
+        self.asked = asked
+        self.verb = verb
+        self.started = started
+        self.id = ""
+        self.keep = False
+        self.request: Request | None = None
+        self.answer: Answer | None = None
+        self.runtime: Runtime | None = None
+
+    def decode(self, body: bytes, headers: RequestHeaders, limit: int) -> Request:
+        """Read the body."""
+        encoding = headers.get(b"content-encoding")
+        if encoding and encoding != b"identity":
+            body = codec.inflate(body, encoding.decode("latin-1").strip().lower(), limit)
+        length = headers.get(codec.HEADER)
+        if length is not None and not length.isdigit():
+            raise Invalid(f"Inference-Header-Content-Length {length.decode('latin-1')!r} is no number")
+        request = self.request = codec.decode(body, int(length) if length is not None else None)
+        self.id = request.id or new_id()
+        return request
+
+    def take_runtime(self) -> Runtime:
+        """The runtime, taken once: one request never sees two generations."""
+        runtime = self.slot.runtime
+        if runtime is None:
+            raise Unavailable(f"endpoint {self.slot.name} is changing", hint="try again")
+        self.runtime = runtime
+        return runtime
+
+    def finish(self) -> Response:
+        """Answer and encode."""
+        assert self.request is not None
+        return self.encode(self.take_runtime().answer(self.request))
+
+    async def later(self, body: bytes, headers: RequestHeaders, limit: int) -> Response:
+        """The answer of a runtime that waits for others; large bodies are read by a thread."""
+        if len(body) > INLINE_BYTES:
+            request = await asyncio.to_thread(self.decode, body, headers, limit)
+        else:
+            request = self.decode(body, headers, limit)
+        runtime = self.take_runtime()
+        if not runtime.asynchronous:
+            raise Invalid(f"endpoint {self.slot.name} explains nothing", hint="serve a class with a method explain")
+        return self.encode(await runtime.answer_later(request, self.verb))
+
+    def encode(self, answer: Answer) -> Response:
+        """The response."""
+        assert self.request is not None and self.runtime is not None
+        self.answer = answer
+        version = self.runtime.version if answer.version is None else str(answer.version)
+        absent: dict[str, object] | None = {"features_missing": answer.seen.missing} if answer.seen.missing else None
+        if answer.seen.failed:
+            absent = {**(absent or {}), "members_failed": list(answer.seen.failed)}
+        response = codec.Reply(self.asked, version, self.id, answer.outputs, absent)
+        content, json_length = codec.encode(response, self.request)
+        if json_length is None:
+            return 200, JSON, content
+        return 200, [BINARY, (codec.HEADER, b"%d" % json_length)], content
+
+    def whole(self, body: bytes, headers: RequestHeaders, limit: int) -> Response:
+        """Everything, for a thread."""
+        self.decode(body, headers, limit)
+        return self.finish()
