@@ -37,7 +37,8 @@ test-browser: $(DEV) $(DASHBOARD) ## The dashboard in a real Chromium (MLBOX_CHR
 	$(BIN)/python -m pytest tests/browser $(ARGS)
 
 # What is no executor has its own files, which run without an engine's mark where the engine is there.
-SCENARIOS_redis := tests/conformance/test_online_stores.py tests/unit/features/test_features_redis.py
+SCENARIOS_redis := tests/conformance/test_online_stores.py tests/unit/features/test_features_redis.py \
+	tests/conformance/test_stream_sources.py
 
 test-engine: $(DEV) ## One scenario on an engine that is started for it (ENGINE=docker|kubernetes|dask|spark|redis; see tests/engines)
 ifdef SCENARIOS_$(ENGINE)

@@ -20,6 +20,7 @@ from mlbox.api.files import artifact_content, run_log
 from mlbox.api.guard import App, Guard, Receive, Scope, Send, send_error
 from mlbox.api.kept import Statements
 from mlbox.api.mlflow.routes import HANDLERS as MLFLOW
+from mlbox.api.push import push
 from mlbox.api.runs import RUN_API, begin
 from mlbox.api.sight import check_door
 from mlbox.api.sql import cancel_statement, get_statement, list_statements, run_sql
@@ -33,6 +34,7 @@ PREFIXES = (
     "/sql",
     "/stream",
     "/files",
+    "/push/",
     "/health",
     "/api/2.0/mlflow",
     "/mlflow",
@@ -116,6 +118,7 @@ ROUTES = (
     upload_offset,
     list_files,
     drop_file,
+    push,
     stream,
     artifact_content,
     run_log,

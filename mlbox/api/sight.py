@@ -18,6 +18,7 @@ ENDPOINTS = "/v2/models/"
 FEATURES = "/features/"
 DOORS = (
     "/sql",
+    "/push/",
     "/stream",
     "/health",
     "/artifacts/",

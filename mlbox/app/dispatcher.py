@@ -72,7 +72,7 @@ class CommandDispatcher:
             )
             raise outcome from error
         finally:
-            if command.role != "viewer" or isinstance(outcome, Forbidden):
+            if (command.role != "viewer" and command.audited) or isinstance(outcome, Forbidden):
                 self._audit(command, caller, started, time.perf_counter() - began, outcome)
 
     def _carry_out(self, command: Command, caller: Caller) -> Result:

@@ -21,6 +21,8 @@ class Command:
     """One thing to do, as an immutable value. ``role`` is the least role that may ask for it."""
 
     role: ClassVar[Role] = "editor"
+    audited: ClassVar[bool] = True
+    """Whether the audit has a row of each one that changes something."""
     statement: ClassVar[str] = ""
     """The words that start the statement of this command, as the user knows it (``CREATE MODEL``)."""
 

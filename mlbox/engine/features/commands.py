@@ -105,6 +105,20 @@ class InsertFeatures(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PushRows(Command):
+    """Rows for a feature set, or for all sets that read a source of type http; durable when it is answered.
+
+    ``rows`` is an Arrow table by column names or with one column ``_json`` of objects; ``key`` makes a repeat harmless.
+    """
+
+    statement: ClassVar[str] = "PUSH"
+    audited: ClassVar[bool] = False  # the ledger has them
+    ref: Ref
+    rows: Any = field(compare=False, repr=False)
+    key: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class DropFeatureSet(Command):
     """``cascade`` also drops vectors that read it, and the endpoints that enrich with one of them."""
 

@@ -21,6 +21,7 @@ from mlbox.engine.features.retrieval import Retrieval
 from mlbox.engine.features.sets import FeatureSets
 from mlbox.engine.features.sourcing import Sources
 from mlbox.engine.features.stores.online.base import Place, open_store
+from mlbox.engine.features.streaming.pushing import Pushing
 from mlbox.engine.features.streaming.service import Streams
 from mlbox.engine.features.vectors import FeatureVectors
 
@@ -61,7 +62,8 @@ class Features:
 
     def handlers(self) -> Iterable[Handler]:
         """The commands it answers."""
-        return (*self.sources.handlers(), *self._sets.handlers(), *self._vectors.handlers())
+        pushing = Pushing(self._directory, self.streams.reader, self.streams.pushes, self.sources.find)
+        return (*pushing.handlers(), *self.sources.handlers(), *self._sets.handlers(), *self._vectors.handlers())
 
     def _readers_of_source(self, source_id: str) -> list[str]:
         sets = self._directory.sets()

@@ -134,7 +134,7 @@ class Sources:
         if command.query is not None:
             self._catalog.describe(command.ref.project, command.query)
         action = "replace" if present else "create"
-        detail = f"{kind}: {'rows of the query' if source.query else source.uri}"
+        detail = f"{kind}: {'rows of the query' if source.query else source.uri or f'POST /push/{source.ref}'}"
         return Plan((Step(action, f"source {source.ref}", detail),), {"source": source})
 
     def _check(self, source: Source) -> AnySource:
@@ -244,6 +244,8 @@ def _type_of(command: CreateSource) -> str:
                 f"there is no source type {command.type!r}",
                 hint=did_you_mean(command.type, SOURCES.names()) or f"types: {', '.join(SOURCES.names())}",
             )
+        if command.uri is None and not SOURCES.get(command.type).capabilities.push:
+            raise Invalid(f"a source of type {command.type} needs FROM", hint="FROM 'uri' says where its rows are")
         return command.type
     uri = command.uri or ""
     found = [name for name, plugin in SOURCES if plugin.claims(uri)]

@@ -48,7 +48,8 @@ def _create(cursor: Cursor) -> CreateSource:
         return query_rest(inner, clause, _CLAUSES)
 
     found = create_clauses(cursor, "CREATE SOURCE", {**_CLAUSES, "AS": query})
-    if ("FROM" in found) == ("AS" in found):
+    neither = "TYPE" in found and "FROM" not in found and "AS" not in found  # pushed into; else the type refuses it
+    if ("FROM" in found) == ("AS" in found) and not neither:
         problem = "has FROM and AS" if "FROM" in found else "needs FROM or AS"
         cursor.fail(f"CREATE SOURCE {problem}", "give either FROM 'uri' or AS SELECT ..")
     return CreateSource(
@@ -81,10 +82,12 @@ statement(
         summary="Name where rows come from: files, a stream, a database, a query.",
         syntax="""CREATE [OR REPLACE] SOURCE [IF NOT EXISTS] name
     [TYPE csv|parquet|delta|kafka|redis|nats|amqp|mqtt|http|postgres|..]
-    [WITH (key = {value | SECRET name}, ..)] [COMMENT 'text'] {FROM 'uri' | AS SELECT ..}""",
+    [WITH (key = {value | SECRET name}, ..)] [COMMENT 'text'] [FROM 'uri' | AS SELECT ..]""",
         examples=(
             "CREATE SOURCE flights FROM 'data/flights_*.csv' WITH (nullstr = 'NA')",
-            "CREATE SOURCE tx TYPE kafka FROM 'kafka://broker:9092/tx' WITH (group_id = 'mlbox', format = json)",
+            "CREATE SOURCE tx FROM 'kafka://broker:9092/tx' WITH (username = 'ana', password = SECRET kafka_password)",
+            "CREATE SOURCE clicks FROM 'redis://localhost:6379/clicks' WITH (start = latest)",
+            "CREATE SOURCE app TYPE http",
             "CREATE SOURCE big WITH (watermark = updated_at) AS SELECT * FROM transactions WHERE amount > 1000",
         ),
         starts=(("CREATE", "SOURCE"),),

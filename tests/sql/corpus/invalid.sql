@@ -178,8 +178,8 @@ CREATE PROJECT IF EXISTS fraud
 CREATE PROJECT 'fraud'
 -- error 1:16 expected the name of the project, found 'fraud' | write fraud without quotes
 
-CREATE SOURCE s TYPE kafka
--- error 1:27 CREATE SOURCE needs FROM or AS | give either FROM 'uri' or AS SELECT ..
+CREATE SOURCE s COMMENT 'c'
+-- error 1:28 CREATE SOURCE needs FROM or AS | give either FROM 'uri' or AS SELECT ..
 
 CREATE SOURCE s FROM kafka_topic
 -- error 1:22 FROM needs a text in quotes, found kafka_topic | write 'kafka_topic'

@@ -191,6 +191,9 @@ ALTER PROJECT fraud SET (owner = 'ben')
 DROP PROJECT IF EXISTS fraud
 -- => DropProject name='fraud', if_exists=True
 
+CREATE SOURCE app TYPE http
+-- => CreateSource ref=p.app, type='http'
+
 CREATE SOURCE s FROM 's3://bucket/*.parquet'
 -- => CreateSource ref=p.s, uri='s3://bucket/*.parquet'
 

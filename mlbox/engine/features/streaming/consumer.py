@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("mlbox")
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 """Seconds before a source that failed is tried again; doubled each time."""
+PATIENCE = 40
+"""Empty batches after which a source that says there is more is believed no longer."""
 
 
 class Consumer:
@@ -79,9 +81,14 @@ class Consumer:
         self._source = self._reader.source_of(feature_set)
         added = late = refused = 0
         with closing(self._batches(feature_set)) as batches:
+            empty = 0
             for batch in batches:
-                if not len(batch.rows):
-                    break
+                if not len(batch.rows) and not batch.positions:
+                    empty += 1
+                    if not batch.lag or empty > PATIENCE:
+                        break
+                    continue
+                empty = 0
                 taken = self._commit(feature_set, batch)
                 added, late, refused = added + taken[0], late + taken[1], refused + taken[2]
         return added, late, refused
@@ -89,15 +96,17 @@ class Consumer:
     def _work(self, feature_set: FeatureSet) -> None:
         pause, told = FIRST_PAUSE, ""
         while not self._stopping.is_set():
+            if not self._reader.is_active(feature_set):
+                self._stopping.wait(FIRST_PAUSE)
+                continue
             try:
                 with closing(self._batches(feature_set)) as batches:
                     for batch in batches:
                         if told:
                             self._tell(feature_set, "source.recovered", "")
                         pause, told = FIRST_PAUSE, ""
-                        self._take(feature_set, batch)
-                        if self._stopping.is_set():
-                            return
+                        if not self._take(feature_set, batch):
+                            break
             except Exception as error:
                 if self._stopping.is_set():
                     return
@@ -129,15 +138,17 @@ class Consumer:
         positions: dict[str, Any] = {row.part: json.loads(row.position) for row in known}
         return self._reader.stream(self._source, positions)
 
-    def _take(self, feature_set: FeatureSet, batch: StreamBatch) -> None:
+    def _take(self, feature_set: FeatureSet, batch: StreamBatch) -> bool:
+        """Whether it was taken; if not, nothing behind it may be."""
         with self._locks.of(Ref(feature_set.project, feature_set.name)):
-            if self._stopping.is_set():
-                return
+            if self._stopping.is_set() or not self._reader.is_active(feature_set):
+                return False
             if len(batch.rows) or batch.positions:
                 self._commit(feature_set, batch)
             elif batch.lag != self._lag:
                 self._lag = batch.lag
                 self._progress(feature_set, None)
+        return True
 
     def _commit(self, feature_set: FeatureSet, batch: StreamBatch) -> tuple[int, int, int]:
         assert self._source is not None

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from mlbox.base.clock import now
 from mlbox.base.command import Query
-from mlbox.base.errors import Conflict
 from mlbox.base.events import Bus
 from mlbox.base.names import Ref, quote
 from mlbox.engine.catalog.tables import feature_sets as table
@@ -142,10 +141,3 @@ class Streams:
         for writer in writers:
             with self.locks.of(Ref(writer.feature_set.project, writer.feature_set.name)):
                 writer.close()
-
-    def refuse_source(self, feature_set: FeatureSet) -> None:
-        """Raise ``Conflict`` where rows come from a stream and may not be pushed beside it."""
-        if feature_set.source is not None and self.reader.pulls(feature_set):
-            raise Conflict(
-                f"feature set {feature_set.name} reads its rows from a source", hint="push into the source's stream"
-            )

@@ -45,13 +45,12 @@ class Sweeper:
         self._thread.join()
 
     def _work(self) -> None:
-        while not self._stopping.is_set():
+        while not self._stopping.wait(PERIOD):  # first of all the server is to answer
             sets = [found for found in self._sets() if found.fed]
             self._guarded("streams", partial(self._attend, sets))
             for found in sets:
                 if found.windows and found.store != "offline" and not found.online_by_hand:
                     self._guarded(found.name, partial(self._sweep, found))
-            self._stopping.wait(PERIOD)
 
     def _guarded(self, what: str, act: Callable[[], object]) -> None:
         try:

@@ -1,0 +1,94 @@
+"""Streams for the conformance suite: one rig for each kind of stream source."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from engines import kafka, redis
+
+AOF = ("--appendonly", "yes", "--appendfsync", "always")
+
+
+class Rig(Protocol):
+    """``add`` brings rows, which are there when it returns; ``declared`` follows the name in CREATE SOURCE."""
+
+    declared: str
+
+    def add(self, rows: list[Any]) -> None: ...
+
+
+class RedisRig:
+    def __init__(self, folder: Path) -> None:
+        import redis as library
+
+        self.redis = redis.RedisServer(folder, more=AOF)
+        self.redis.start()
+        self.client = library.Redis(unix_socket_path=self.redis.socket)
+        self.declared = f"FROM '{self.redis.url}' WITH (stream = 'events')"
+
+    def add(self, rows: list[Any]) -> None:
+        pipeline = self.client.pipeline(transaction=False)
+        for row in rows:
+            fields = (
+                {k: str(v) for k, v in row.items() if v is not None} if isinstance(row, dict) else {"odd": str(row)}
+            )
+            pipeline.xadd("events", fields)
+        pipeline.execute()
+
+    def close(self) -> None:
+        self.client.close()
+        self.redis.close()
+
+
+class KafkaRig:
+    def __init__(self, folder: Path) -> None:
+        self.cluster = kafka.Cluster()
+        self.cluster.make("events")
+        self.declared = f"FROM 'kafka://{self.cluster.brokers}/events'"
+
+    def add(self, rows: list[Any]) -> None:
+        self.cluster.send("events", [json.dumps(row).encode() for row in rows])
+
+    def close(self) -> None:
+        pass
+
+
+class HttpRig:
+    """Pushes to the server, again and again until it is answered for: what a careful client does."""
+
+    def __init__(self, folder: Path) -> None:
+        self.declared = "TYPE http"
+        self.space: Any = None
+        self.number = 0
+
+    def add(self, rows: list[Any]) -> None:
+        self.number += 1
+        key = {"Idempotency-Key": f"push-{self.number}"}
+        while True:
+            try:
+                status, _, body = self.space.server.request("POST", f"/push/{self.space.project}.s", rows, key)
+            except OSError:
+                continue
+            if status == 200:
+                return
+            assert status == 503, body
+
+    def close(self) -> None:
+        pass
+
+
+RIGS = {"redis": RedisRig, "kafka": KafkaRig, "http": HttpRig}
+WHY_NOT = {"redis": redis.why_not(), "kafka": kafka.why_not(), "http": ""}
+
+
+@contextmanager
+def rig(kind: str, folder: Path) -> Iterator[Any]:
+    made = RIGS[kind](folder)
+    try:
+        yield made
+    finally:
+        made.close()
