@@ -145,6 +145,10 @@ class Front:
                 await self._api(scope, receive, send)
             return
         path: str = scope["path"]
+        inner = None if path.startswith("/v2/") else self._context.endpoints.asgi.inner_path(path)
+        if inner is not None:
+            path = inner
+            scope = {**scope, "path": inner}
         if path == "/v2" or path.startswith("/v2/"):
             app = self._inference
         elif path.startswith(FEATURES):

@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from mlbox.serve.endpoint import Answer, Runtime
     from mlbox.serve.record import Recorder
 
-VERBS = {"infer": "predict", "explain": "explain"}
+VERBS = {"infer": "predict", "explain": "explain", "event": "event"}
+"""Last parts of paths, and what they ask for."""
 
 
 class InferenceApp:
@@ -63,6 +64,11 @@ class InferenceApp:
     def close(self) -> None:
         """End the threads when their work is done."""
         self._threads.shutdown(wait=True)
+
+    def inner_path(self, path: str) -> str | None:
+        """For the own path of an endpoint, the one under which it answers plain JSON; None: it is nobody's."""
+        slot = self._directory.at_path(path.rstrip("/"))
+        return None if slot is None else f"/v2/models/{slot.name}/event"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -108,8 +114,8 @@ class InferenceApp:
                 _check_state(slot)
                 await self._runtime(slot, parts)
                 return codec.to_json({"name": slot.name, "ready": True})
-            case ["v2", "models", _, "infer"] | ["v2", "models", _, "versions", _, "infer"]:
-                raise NotAllowed("infer takes a POST", hint="send the inputs as the body of a POST")
+            case ["v2", "models", _, verb] | ["v2", "models", _, "versions", _, verb] if verb in VERBS:
+                raise NotAllowed(f"{verb} takes a POST", hint="send the inputs as the body of a POST")
         raise NotFound(
             f"there is no path /{'/'.join(parts)}",
             hint="POST /v2/models/{endpoint}/infer, GET /v2/models/{endpoint}, /v2/health/ready, /v2",
@@ -140,7 +146,7 @@ class InferenceApp:
             if slot.runtime is None or len(parts) > 4:
                 await self._runtime(slot, parts)
             runtime = slot.runtime
-            if call.verb == "explain" or (runtime is not None and runtime.asynchronous):
+            if call.verb != "predict" or (runtime is not None and runtime.asynchronous):
                 response = await call.later(body, headers, self._max_body)
                 self._note(call, None)
                 return response, call
@@ -197,7 +203,7 @@ class InferenceApp:
             call.id = new_id()
         self._recorder.count(row.project, row.name, at_us, error is not None)
         percent = row.log_percent
-        if call.verb == "predict" and (percent >= 100 or percent > 0 and random.random() * 100 < percent):
+        if call.verb != "explain" and (percent >= 100 or percent > 0 and random.random() * 100 < percent):
             call.keep = True
             answer, told = (call.answer, None) if error is None else (None, error.message)
             self._recorder.keep(Entry(row.project, row.name, call.id, at_us, took, call.request, answer, told))

@@ -11,6 +11,7 @@ from mlbox.base.suggest import did_you_mean
 from mlbox.serve import ensemble
 from mlbox.serve.asynchronous import AsyncRuntime
 from mlbox.serve.endpoint import Arm, OnlineReader, Runtime
+from mlbox.serve.graph.runtime import GraphRuntime, planned
 from mlbox.serve.remote import RemotePredictor
 from mlbox.serve.runtimes.base import runtime_of, seconds_of
 from mlbox.serve.shaping import shaping_of
@@ -28,6 +29,8 @@ STATISTICS = ("mean", "min", "max", "median", "std")
 def build(row: EndpointRow, shop: Shop) -> Runtime:
     """A warm runtime. Raises ``NotFound`` or ``Invalid`` when something that it needs is not there, and what the
     user's code raises when it is loaded."""
+    if row.graph is not None:
+        return GraphRuntime(row, shop)
     reader = _reader(row, shop)
     arms = [_function_arm(row, shop)] if row.function else [_arm(row, share, shop) for share in row.shares]
     shadow = _arm(row, row.shadow, shop) if row.shadow else None
@@ -44,13 +47,17 @@ def build(row: EndpointRow, shop: Shop) -> Runtime:
 
 def starts_processes(row: EndpointRow, shop: Shop) -> bool:
     """Whether building it starts processes of user code, which a plan does not do."""
-    if row.function is not None:
+    if row.function is not None or row.graph is not None:
         return True
     return any(not runtime_of(_version(share, shop)).capabilities.in_process for share in row.models)
 
 
 def foresee(row: EndpointRow, shop: Shop) -> list[tuple[str, str]]:
     """What building it will load, and how, without starting anything; raises for what cannot be served."""
+    if row.graph is not None:
+        plan, scope = planned(str(row.graph["text"]), row.project, shop)
+        steps = f"{len(plan.nodes)} steps: {', '.join(node.name for node in plan.nodes)}"
+        return [("graph", steps), *((f"{kind} {ref}", "used by the graph") for kind, ref in scope.uses)]
     _reader(row, shop)
     found = []
     if row.function is not None:

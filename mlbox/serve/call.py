@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mlbox.base.errors import Invalid, Unavailable
 from mlbox.base.ids import new_id
-from mlbox.serve import codec
+from mlbox.serve import codec, events
 from mlbox.serve.http import BINARY, JSON
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ INLINE_BYTES = 64 * 1024
 
 
 class Call:
-    """A request to an endpoint. ``id`` is the caller's, else ours; ``verb`` is predict or explain."""
+    """A request to an endpoint. ``id`` is the caller's, else ours; ``verb`` is predict, explain or event."""
 
     __slots__ = ("answer", "asked", "id", "keep", "request", "runtime", "slot", "started", "verb")
 
@@ -66,6 +66,8 @@ class Call:
 
     async def later(self, body: bytes, headers: RequestHeaders, limit: int) -> Response:
         """The answer of a runtime that waits for others; large bodies are read by a thread."""
+        if self.verb == "event":
+            return await self.plain(body, headers, limit)
         if len(body) > INLINE_BYTES:
             request = await asyncio.to_thread(self.decode, body, headers, limit)
         else:
@@ -74,6 +76,16 @@ class Call:
         if not runtime.asynchronous:
             raise Invalid(f"endpoint {self.slot.name} explains nothing", hint="serve a class with a method explain")
         return self.encode(await runtime.answer_later(request, self.verb))
+
+    async def plain(self, body: bytes, headers: RequestHeaders, limit: int) -> Response:
+        """The answer to any JSON, as JSON."""
+        self.id = new_id()
+        runtime = self.take_runtime()
+        encoding = headers.get(b"content-encoding")
+        if encoding and encoding != b"identity":
+            body = codec.inflate(body, encoding.decode("latin-1").strip().lower(), limit)
+        result, self.request, self.answer = await events.ask(runtime, events.decode(body))
+        return 200, JSON, codec.to_json(result)
 
     def encode(self, answer: Answer) -> Response:
         """The response."""

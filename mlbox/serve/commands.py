@@ -31,12 +31,14 @@ class CreateEndpoint(Command):
     """The model that a stack ends in."""
     function: Ref | None = None
     graph: str | None = None
+    """A file, or the graph itself (what begins with a brace, or has several lines)."""
+    base_folder: str | None = None
     enrich: Ref | None = None
     impute: Mapping[str, Any] = field(default_factory=dict)
     shadow: Ref | None = None
     preprocess: Query | None = None
     postprocess: Query | None = None
-    path: str | None = None
+    url_path: str | None = None
     log_percent: float = 100.0
     replace: bool = False
     if_not_exists: bool = False

@@ -41,6 +41,11 @@ class Directory:
         self._lock = threading.Lock()
         self._full: Mapping[str, Slot] = {}
         self._bare: Mapping[str, tuple[Slot, ...]] = {}
+        self._paths: Mapping[str, Slot] = {}
+
+    def at_path(self, path: str) -> Slot | None:
+        """The endpoint whose own path it is."""
+        return self._paths.get(path)
 
     def slots(self) -> tuple[Slot, ...]:
         """All of them."""
@@ -89,3 +94,4 @@ class Directory:
             key = slot.row.name.lower()
             bare[key] = (*bare.get(key, ()), slot)
         self._full, self._bare = full, bare
+        self._paths = {slot.row.path: slot for slot in full.values() if slot.row.path}

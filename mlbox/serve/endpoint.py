@@ -209,6 +209,10 @@ class Runtime:
         request, enriched = self._shaped(request)
         return self._arm(self.shadow, request, enriched) if self.shadow else None
 
+    async def event_later(self, event: Any) -> Any:
+        """What it says to a JSON value that is no request of the protocol."""
+        raise NotImplementedError
+
     async def answer_shadow_later(self, request: Request) -> Answer | None:
         """The same for a runtime that waits for others."""
         return self.answer_shadow(request)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mlbox.base.clock import now
 from mlbox.engine.catalog.tables import lineage
 from mlbox.engine.catalog.tables.lineage import Edge
+from mlbox.serve.graph.runtime import GraphRuntime
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -24,6 +25,8 @@ def edges(runtime: Runtime) -> list[Edge]:
     if row.function is not None:
         project, name, version = row.function
         sources.append(("function", f"{project}.{name}@{version}", "USING"))
+    if isinstance(runtime, GraphRuntime):
+        sources += [(kind, ref, "USING GRAPH") for kind, ref in runtime.uses]
     if row.vector is not None:
         sources.append(("feature vector", f"{row.vector[0]}.{row.vector[1]}", "ENRICH WITH"))
     found = [Edge(row.project, kind, ref, "endpoint", to, moment, how) for kind, ref, how in sources]

@@ -46,6 +46,8 @@ def _platform(runtime: Runtime) -> str:
 
 def _outputs(runtime: Runtime) -> list[dict[str, Any]]:
     outputs: list[dict[str, Any]] = [{"name": "prediction", "datatype": "FP64", "shape": [-1]}]
+    if runtime.row.graph is not None:
+        return outputs
     if runtime.shaping.gives:
         return [{"name": name, "datatype": "FP64", "shape": [-1]} for name in runtime.shaping.gives]
     if runtime.row.ensemble is not None:

@@ -156,8 +156,14 @@ class Endpoints:
                 f"endpoint {ref} exists already",
                 hint="CREATE OR REPLACE ENDPOINT, ALTER ENDPOINT … USING MODEL, or IF NOT EXISTS",
             )
+        self._check_path(command)
         row = definition.row_of(command, self.shop, existing)
         return self._planned("replace" if existing else "create", ref, row)
+
+    def _check_path(self, command: CreateEndpoint) -> None:
+        taken = self._directory.at_path(command.url_path) if command.url_path else None
+        if taken is not None and taken.name.lower() != str(command.ref).lower():
+            raise AlreadyExists(f"PATH '{command.url_path}' is that of endpoint {taken.name}", hint="choose another")
 
     def _planned(self, action: str, ref: Ref, row: EndpointRow) -> Plan:
         """What is computed here is built, so that what would fail at the first request fails now; user code is only
@@ -203,6 +209,7 @@ class Endpoints:
             runtime = build(row, self.shop)
             slot.row, slot.runtime = row, runtime
             slot.swaps += 1
+        self._directory.put(slot)
         return runtime
 
     def plan_alter(self, command: AlterEndpoint, caller: Caller) -> Plan:
@@ -349,6 +356,8 @@ def _names_alias(row: EndpointRow, project: str, model: str, alias: str) -> bool
 
 
 def _describe(runtime: Runtime) -> str:
+    if runtime.row.graph is not None:
+        return "a graph"
     serving = " + ".join(arm.label for arm in runtime.arms)
     needs = ", ".join(need.name for need in runtime.needs if need.required)
     vector = runtime.row.vector

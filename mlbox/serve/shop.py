@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mlbox.base.errors import Invalid
+from mlbox.base.errors import Invalid, NotFound
+from mlbox.base.suggest import did_you_mean
 from mlbox.engine.catalog.tables import artifacts as artifact_rows
 from mlbox.engine.runs import code
 from mlbox.engine.runs.functions import classes_of, handlers_of
@@ -126,6 +127,11 @@ def handler_of(function: FunctionRow, wanted: str | None, *, verb: str) -> str:
         raise Invalid(
             f"function {function.name!r} is a script: nothing in it can be asked",
             hint="name a class or a function of its file when it is made: HANDLER",
+        )
+    known = {**classes, **handlers_of(function)}
+    if name not in known:
+        raise NotFound(
+            f"{function.file} of function {function.name!r} has no handler {name!r}", hint=did_you_mean(name, known)
         )
     if name in classes and not {verb, "do" if verb == "predict" else "predict"} & set(classes[name]):
         raise Invalid(

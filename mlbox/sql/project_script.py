@@ -248,10 +248,12 @@ def _endpoint(row: EndpointRow) -> CreateEndpoint:
     return CreateEndpoint(
         ref=Ref(row.project, row.name),
         using=using,
-        shares=tuple(Share(_model(share), share.weight) for share in row.shares),
+        shares=() if row.graph else tuple(Share(_model(share), share.weight) for share in row.shares),
         ensemble=ensemble,
         preprocess=Query(row.preprocess) if row.preprocess else None,
         postprocess=Query(row.postprocess) if row.postprocess else None,
+        graph=str(row.graph["text"]) if row.graph else None,
+        url_path=row.path,
         meta=_model(row.meta) if row.meta else None,
         function=Ref(row.function[0], row.function[1], str(row.function[2])) if row.function else None,
         enrich=Ref(*row.vector) if row.vector else None,

@@ -15,6 +15,7 @@ from mlbox.engine.features.commands import CreateSource
 from mlbox.engine.models.commands import CreateModel
 from mlbox.engine.runs.commands import CreateFunction
 from mlbox.engine.search.commands import CreateCollection
+from mlbox.serve.commands import CreateEndpoint
 from mlbox.sql.capture import executed, feature_set_insert
 from mlbox.sql.parameters import refuse_unused
 from mlbox.sql.script import Statement, parse, split
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 Parameters = Sequence[Any] | Mapping[str, Any] | None
 
 
-RELATIVE = (CreateCollection, CreateFunction, CreateModel, CreateProject, CreateSource, ExportProject)
+RELATIVE = (CreateCollection, CreateEndpoint, CreateFunction, CreateModel, CreateProject, CreateSource, ExportProject)
 """Commands with paths that start at the session's folder."""
 
 

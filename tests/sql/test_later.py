@@ -33,8 +33,6 @@ EXAMPLES = {
     "CREATE MODEL": {"OPTIONS (..) AS SELECT": "CREATE MODEL n OPTIONS (type = 'linear') AS SELECT 1"},
     "ALTER MODEL": {clause: f"ALTER MODEL m {text}" for clause, text in RENAMED.items()},
     "CREATE ENDPOINT": {
-        "USING GRAPH": "CREATE ENDPOINT e USING GRAPH 'file'",
-        "PATH": f"{ENDPOINT} PATH '/x'",
         "WITH (workers) above 1": f"{ENDPOINT} WITH (workers = 2)",
         "WITH (batch)": f"{ENDPOINT} WITH (batch = 8)",
     },

@@ -37,7 +37,7 @@ REACHES = frozenset(
 )
 """Options of functions by which an engine gives a run what is not its project's: folders of the host, secrets of the
 cluster."""
-PATHS = frozenset({"path", "source", "uri", "inputs", "tokenizer"})
+PATHS = frozenset({"path", "source", "uri", "inputs", "tokenizer", "graph"})
 """Fields that hold paths of files on the server."""
 
 
@@ -130,6 +130,8 @@ class Permission:
 
     def _path(self, text: str, base: str | None) -> None:
         """Files of the server's machine only from the folders that are for it."""
+        if text.lstrip().startswith("{") or "\n" in text:
+            return  # a graph that stands in the statement
         text = text.removeprefix("git+")
         if text.startswith(
             (

@@ -147,7 +147,7 @@ def _create(cursor: Cursor) -> CreateEndpoint:
         shadow=found.get("SHADOW"),
         preprocess=found.get("PREPROCESS"),
         postprocess=found.get("POSTPROCESS"),
-        path=found.get("PATH"),
+        url_path=found.get("PATH"),
         log_percent=found.get("LOG", 100.0),
         replace=head.replace,
         if_not_exists=head.if_not_exists,
@@ -168,7 +168,7 @@ def _print(command: CreateEndpoint, write: Writer) -> str:
         writing.clause("SHADOW", write.ref(command.shadow) if command.shadow else None),
         writing.clause("PREPROCESS", writing.query(command.preprocess)),
         writing.clause("POSTPROCESS", writing.query(command.postprocess)),
-        writing.clause("PATH", writing.text(command.path)),
+        writing.clause("PATH", writing.text(command.url_path)),
         "" if command.log_percent == 100 else "LOG NONE" if command.log_percent == 0 else f"LOG {percent}",
         writing.options("WITH", command.options),
         writing.comment(command),
@@ -224,6 +224,7 @@ statement(
             "CREATE ENDPOINT both USING ENSEMBLE WEIGHTED (m@1 WEIGHT 0.7, n@champion WEIGHT 0.3) WITH (workers = 4)",
             "CREATE ENDPOINT ab TRAFFIC (m@1 90%, m@2 10%) WITH (sticky = 'customer')",
             "CREATE ENDPOINT rules USING FUNCTION score WITH (processes = 2, timeout_ms = 500)",
+            "CREATE ENDPOINT flow USING GRAPH 'fraud.yaml' PATH '/fraud'",
             "CREATE ENDPOINT shaped USING MODEL m PREPROCESS (amount / 100 AS euros, hour(at::TIMESTAMP) AS hour) "
             "POSTPROCESS (prediction > 0.5 AS fraud)",
             "CREATE ENDPOINT stacked USING ENSEMBLE STACK (m@1, n@2) BY meta@1 WITH (on_member_error = fail)",
@@ -231,10 +232,7 @@ statement(
         starts=(("CREATE", "ENDPOINT"),),
         parse=_create,
         prints={CreateEndpoint: _print},
-        later=(
-            *("USING GRAPH", "PATH"),
-            *("WITH (workers) above 1", "WITH (batch)"),
-        ),
+        later=("WITH (workers) above 1", "WITH (batch)"),
     )
 )
 

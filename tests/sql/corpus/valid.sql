@@ -87,7 +87,7 @@ ALTER MODEL m SET ALIAS champion TO VERSION 3
 -- => SetModelAlias ref=p.m, alias='champion', version='3'
 
 CREATE ENDPOINT score USING MODEL m@champion ENRICH WITH FEATURE VECTOR v SHADOW m@challenger PATH '/score' LOG 10%
--- => CreateEndpoint ref=p.score, shares=(Share(model=p.m@champion)), enrich=p.v, shadow=p.m@challenger, path='/score', log_percent=10.0
+-- => CreateEndpoint ref=p.score, shares=(Share(model=p.m@champion)), enrich=p.v, shadow=p.m@challenger, url_path='/score', log_percent=10.0
 
 CREATE ENDPOINT score USING ENSEMBLE WEIGHTED (m@1 WEIGHT 0.7, n@champion WEIGHT 0.3) WITH (timeout_ms = 50, workers = 4)
 -- => CreateEndpoint ref=p.score, using='ensemble', shares=(Share(model=p.m@1, weight=0.7), Share(model=p.n@champion, weight=0.3)), ensemble='weighted', options={timeout_ms: 50, workers: 4}
@@ -348,7 +348,7 @@ CREATE ENDPOINT e ENRICH WITH v IMPUTE (age = 40, city = 'x') USING MODEL m@3 LO
 -- => CreateEndpoint ref=p.e, shares=(Share(model=p.m@3)), enrich=p.v, impute={age: 40, city: 'x'}
 
 CREATE ENDPOINT e USING ENSEMBLE MEAN (m@1, n) PATH '/x'
--- => CreateEndpoint ref=p.e, using='ensemble', shares=(Share(model=p.m@1), Share(model=p.n)), ensemble='mean', path='/x'
+-- => CreateEndpoint ref=p.e, using='ensemble', shares=(Share(model=p.m@1), Share(model=p.n)), ensemble='mean', url_path='/x'
 
 CREATE ENDPOINT e USING ENSEMBLE STACK (m@1, n@champion) BY last@2 WITH (on_member_error = skip)
 -- => CreateEndpoint ref=p.e, using='ensemble', shares=(Share(model=p.m@1), Share(model=p.n@champion)), ensemble='stack', meta=p.last@2, options={on_member_error: 'skip'}

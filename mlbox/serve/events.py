@@ -1,0 +1,76 @@
+"""Plain JSON in, plain JSON out: what a path of an endpoint's own takes, and ``/v2/models/{endpoint}/event``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mlbox.base.errors import Invalid
+from mlbox.serve.codec import Request
+from mlbox.serve.graph.running import columns_of
+from mlbox.serve.graph.runtime import GraphRuntime
+from mlbox.serve.tensors import DATATYPES, MAX_ROWS, Column
+
+if TYPE_CHECKING:
+    from mlbox.serve.endpoint import Answer, Runtime
+
+_decoder = msgspec.json.Decoder()
+_PLAIN = (bool, int, float, str, type(None))
+
+
+def decode(body: bytes) -> Any:
+    """The JSON value of a body."""
+    try:
+        return _decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Invalid(f"the body is not valid JSON: {error}", hint='for example {"x": 1.5}') from None
+
+
+async def ask(runtime: Runtime, event: Any) -> tuple[Any, Request, Answer]:
+    """What is answered, and what is recorded of request and answer."""
+    if isinstance(runtime, GraphRuntime):
+        result = await runtime.event_later(event)
+        fields = {k: v for k, v in event.items() if isinstance(v, _PLAIN)} if isinstance(event, dict) else {}
+        request = request_of([fields]) if fields else Request({}, 1, None, None, False)
+        recorded = result if isinstance(result, dict) and result else {"output": result}
+        return result, request, runtime.answer_of(columns_of([recorded]), request)
+    rows = event if isinstance(event, list) else [event]
+    request = request_of(rows)
+    answer = await runtime.answer_later(request) if runtime.asynchronous else runtime.answer(request)
+    found = [{name: _value(values[index]) for name, values in answer.outputs.items()} for index in range(request.rows)]
+    return (found if isinstance(event, list) else found[0]), request, answer
+
+
+def request_of(rows: Sequence[Any]) -> Request:
+    """Objects with plain values as columns; a field that one of them does not have is missing there."""
+    if not rows or not all(isinstance(row, Mapping) and row for row in rows):
+        raise Invalid("an object is needed, or a list of objects", hint='for example {"x": 1.5}')
+    if len(rows) > MAX_ROWS:
+        raise Invalid(f"the request has {len(rows):,} rows; at most {MAX_ROWS:,} go in one")
+    names = dict.fromkeys(str(name) for row in rows for name in row)
+    columns = {name.lower(): _column(name, [row.get(name) for row in rows]) for name in names}
+    return Request(columns, len(rows), None, None, False)
+
+
+def _column(name: str, values: list[Any]) -> Column:
+    kinds = {type(value) for value in values if value is not None}
+    if not kinds <= {bool, int, float, str}:
+        raise Invalid(f"field {name!r} holds no plain value", hint="numbers, texts, true, false and null are")
+    if kinds == {bool} and None not in values:
+        datatype = "BOOL"
+    elif kinds == {int} and None not in values and all(-(2**63) <= value < 2**63 for value in values):
+        datatype = "INT64"
+    elif kinds <= {int, float}:
+        datatype = "FP64"
+    elif kinds == {str}:
+        datatype = "BYTES"
+    else:
+        raise Invalid(f"field {name!r} holds values of several kinds", hint="numbers or texts in all rows")
+    return Column(name, DATATYPES[datatype], values, len(values))
+
+
+def _value(value: Any) -> Any:
+    plain = value.tolist() if hasattr(value, "tolist") else value
+    return None if isinstance(plain, float) and plain != plain else plain

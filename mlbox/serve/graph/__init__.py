@@ -1,0 +1,1 @@
+"""Graphs of steps that answer a request: read from a file, checked, compiled, run."""

@@ -1,0 +1,52 @@
+"""SQL expressions over the fields of one event."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mlbox.base.errors import Invalid
+from mlbox.serve.expressions.compile import Expression
+from mlbox.serve.expressions.values import Vector, constant
+from mlbox.serve.graph.definition import StepSpec
+
+_PLAIN = (bool, int, float, str)
+
+
+def texts_of(spec: StepSpec, option: str) -> dict[str, str]:
+    """A mapping of texts; a number or truth value counts as its text. Raises ``Invalid``."""
+    given = spec.options[option]
+    if not isinstance(given, Mapping) or not given:
+        raise spec.wrong(f"{option} is a mapping", f"{option}: {{name: ..}}")
+    found = {}
+    for name, value in given.items():
+        if isinstance(value, Mapping | list) or value is None:
+            raise spec.wrong(f"{option}: what stands at {name!r} is no text")
+        key = {True: "true", False: "false"}.get(name, str(name)) if isinstance(name, bool) else str(name)
+        found[key] = str(value).lower() if isinstance(value, bool) else str(value)
+    return found
+
+
+def evaluate(expressions: Sequence[Expression], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The values by name; each may use those before it. Raises ``Invalid`` for fields that hold no plain value."""
+    import numpy as np
+
+    reads = frozenset[str]().union(*(expression.reads for expression in expressions))
+    columns = {name.lower(): _vector(name, value) for name, value in fields.items() if name.lower() in reads}
+    found = {}
+    with np.errstate(all="ignore"):
+        for expression in expressions:
+            vector = expression.compute(columns, 1)
+            columns[expression.name.lower()] = vector
+            (value,) = vector.list()
+            found[expression.name] = value.isoformat() if vector.kind == "timestamp" and value else value
+    return found
+
+
+def _vector(name: str, value: Any) -> Vector:
+    if value is not None and not isinstance(value, _PLAIN):
+        raise Invalid(f"the event's {name!r} is no plain value, as an expression needs", hint="use a function for it")
+    try:
+        return constant(value, 1)
+    except OverflowError:
+        raise Invalid(f"the event's {name!r} does not fit in 64 bits") from None

@@ -1,0 +1,75 @@
+"""HTTP to other services: one client for each event loop, which keeps its connections."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+LARGEST = 64 << 20
+"""Bytes of an answer."""
+
+
+class Refused(Exception):
+    """The service cannot be reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back."""
+
+    status: int
+    text: str
+    kind: str
+
+    @property
+    def value(self) -> Any:
+        """JSON as its value, all else as text; nothing is null."""
+        if "json" in self.kind:
+            try:
+                return json.loads(self.text)
+            except ValueError:
+                return self.text
+        return self.text or None
+
+
+class Client:
+    """Sends events."""
+
+    def __init__(self) -> None:
+        import httpx
+
+        self._http = httpx.AsyncClient(follow_redirects=True, limits=httpx.Limits(max_connections=256))
+
+    async def send(self, method: str, url: str, event: Any, headers: Mapping[str, str], seconds: float) -> Reply:
+        """Raises ``Refused``, and ``TimeoutError`` when there is no whole answer in time."""
+        import httpx
+
+        more: dict[str, Any] = {"json": event}
+        if method in ("GET", "DELETE"):
+            more = {"params": {k: str(v) for k, v in event.items()}} if isinstance(event, dict) else {}
+        try:
+            async with asyncio.timeout(seconds):
+                reply = await self._http.request(method, url, headers=dict(headers), timeout=None, **more)
+        except httpx.InvalidURL as error:
+            raise Refused(str(error)) from None
+        except httpx.TransportError as error:
+            raise Refused(str(error) or type(error).__name__) from None
+        if len(reply.content) > LARGEST:
+            raise Refused(f"its answer is larger than {LARGEST:,} bytes")
+        return Reply(reply.status_code, reply.text, reply.headers.get("content-type", ""))
+
+
+_CLIENTS: WeakKeyDictionary[asyncio.AbstractEventLoop, Client] = WeakKeyDictionary()
+
+
+def client() -> Client:
+    """That of the running loop."""
+    loop = asyncio.get_running_loop()
+    found = _CLIENTS.get(loop)
+    if found is None:
+        found = _CLIENTS[loop] = Client()
+    return found

@@ -1,0 +1,253 @@
+"""What a graph's names mean in a project: looked up for a plan, opened for a runtime."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from mlbox.base.clock import now
+from mlbox.base.command import Query
+from mlbox.base.errors import Invalid, MlboxError, Unavailable
+from mlbox.base.names import Ref, check_name, quote
+from mlbox.engine.catalog.tables.endpoints import ShareRow
+from mlbox.serve.expressions.compile import Expression, compile_all
+from mlbox.serve.graph.base import Code, Event, Model
+from mlbox.serve.graph.outgoing import Refused, client
+from mlbox.serve.graph.plan import Plan, compile_graph
+from mlbox.serve.remote import RemotePredictor
+from mlbox.serve.runtimes.base import runtime_of, seconds_of
+from mlbox.serve.shop import handler_of
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from mlbox.engine.catalog.tables.endpoints import EndpointRow
+    from mlbox.engine.models.sessions import Predictor
+    from mlbox.serve.graph.definition import GraphSpec, StepSpec
+    from mlbox.serve.shop import Shop
+
+Write = Callable[[Event], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Pins:
+    """Versions that names without one mean, fixed when the graph is made; ``models`` are all that it uses."""
+
+    functions: dict[str, int] = field(default_factory=dict)
+    models: dict[str, ShareRow] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is kept."""
+        models = {text: [share.project, share.name, share.version] for text, share in self.models.items()}
+        return {"functions": self.functions, "models": models}
+
+    @classmethod
+    def of_json(cls, body: Mapping[str, Any]) -> Pins:
+        """What ``to_json`` gave."""
+        models = {text: ShareRow(*share) for text, share in body.get("models", {}).items()}
+        return cls(dict(body.get("functions", {})), models)
+
+
+def compiled(query: str, spec: StepSpec) -> tuple[Expression, ...]:
+    """Expressions of a step; what is wrong with them is told at its place."""
+    try:
+        return compile_all(Query(query))
+    except MlboxError as error:
+        raise spec.wrong(error.message, error.hint) from None
+
+
+class CheckScope:
+    """Looks up what is named and starts nothing."""
+
+    def __init__(self, shop: Shop, project: str, pins: Pins | None = None) -> None:
+        self._shop = shop
+        self._project = project
+        self.pins = pins or Pins()
+        self.uses: dict[tuple[str, str], None] = {}
+        """Kinds and references of what it is made from."""
+
+    def expressions(self, spec: StepSpec, texts: Mapping[str, str]) -> tuple[Expression, ...]:
+        """Compiled one by one, so that each is one expression."""
+        found: list[Expression] = []
+        for name, text in texts.items():
+            found += compiled(f"{text}\n AS {quote(name)}", spec)
+        if len(found) != len(texts):
+            raise spec.wrong("each entry is one expression")
+        return tuple(found)
+
+    def code(self, spec: StepSpec) -> Code:
+        """Looked up; it cannot be asked."""
+        text = str(spec.options["function"])
+        ref = self._ref(spec, text)
+        pinned = self.pins.functions.get(text)
+        try:
+            function = (
+                self._shop.functions.require(ref)
+                if pinned is None
+                else self._shop.functions.of_run(ref.project, ref.name, pinned)
+            )
+            handler = handler_of(function, spec.options.get("handler"), verb="do")
+        except MlboxError as error:
+            raise spec.wrong(error.message, error.hint) from None
+        self.pins.functions[text] = function.version
+        self.uses["function", f"{function.project}.{function.name}@{function.version}"] = None
+        return self._opened_code(spec, function, handler)
+
+    def model(self, spec: StepSpec, ref: str) -> Model:
+        """Resolved; it cannot be asked."""
+        wanted = self._ref(spec, ref)
+        try:
+            pinned = self.pins.models.get(ref)
+            version = self._shop.models.resolve(
+                wanted if pinned is None else Ref(pinned.project, pinned.name, pinned.version)
+            )
+            runtime_of(version).foresee(version, self._shop)
+        except MlboxError as error:
+            raise spec.wrong(error.message, error.hint) from None
+        named = wanted.version if wanted.version and not wanted.version.isdigit() else str(version.version)
+        self.pins.models[ref] = ShareRow(version.project, version.name, named.lower())
+        self.uses["model", str(version)] = None
+        return self._opened_model(version)
+
+    def features(self, spec: StepSpec, ref: str) -> Any:
+        """The online reader."""
+        found = self._ref(spec, ref)
+        if self._shop.features is None:
+            raise spec.wrong("there is no feature store in this home")
+        try:
+            reader = self._shop.features.reader(found)
+        except MlboxError as error:
+            raise spec.wrong(error.message, error.hint) from None
+        self.uses["feature vector", f"{found.project}.{found.name}"] = None
+        return reader
+
+    def sink(self, spec: StepSpec, target: str) -> Write:
+        """Checked; nothing can be written."""
+        kind, _, rest = target.partition(":")
+        if kind == "table":
+            try:
+                check_name(rest, "table name")
+            except Invalid as error:
+                raise spec.wrong(error.message, error.hint) from None
+            self.uses["table", f"{self._project}.{rest}"] = None
+        elif kind not in ("http", "https"):
+            raise spec.wrong(f"to {target!r} is no place that events are written to", "table:name, or https://..")
+        return self._opened_sink(kind, target, rest)
+
+    def subgraph(self, spec: StepSpec, graph: GraphSpec) -> Plan:
+        """The inner graph uses the same names."""
+        return compile_graph(graph, self)
+
+    def _ref(self, spec: StepSpec, text: str) -> Ref:
+        name, _, version = text.partition("@")
+        project, _, short = name.rpartition(".")
+        if not short:
+            raise spec.wrong(f"{text!r} is no name")
+        return Ref(project or self._project, short, version or None)
+
+    def _opened_code(self, spec: StepSpec, function: Any, handler: str) -> Code:
+        return _Nothing()
+
+    def _opened_model(self, version: Any) -> Model:
+        return _Nothing()
+
+    def _opened_sink(self, kind: str, target: str, rest: str) -> Write:
+        return _Nothing().do
+
+
+class _Nothing:
+    """Stands for what a plan does not start."""
+
+    name = ""
+
+    async def do(self, event: Event) -> Any:
+        """Never asked."""
+        raise Unavailable("the graph has not been started")
+
+    async def predict(self, rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+        """Never asked."""
+        raise Unavailable("the graph has not been started")
+
+
+class LiveScope(CheckScope):
+    """Opens what is named."""
+
+    def __init__(self, shop: Shop, row: EndpointRow, pins: Pins) -> None:
+        super().__init__(shop, row.project, pins)
+        self._row = row
+
+    def _opened_code(self, spec: StepSpec, function: Any, handler: str) -> Code:
+        launch = self._shop.launch(function, handler, spec.options.get("parameters") or {})
+        seconds = spec.timeout_ms / 1000 if spec.timeout_ms else seconds_of(self._row)
+        return RemotePredictor(self._shop.lease(launch, self._row), (), seconds)
+
+    def _opened_model(self, version: Any) -> Model:
+        return Rows(str(version), runtime_of(version).open(version, self._row, self._shop))
+
+    def _opened_sink(self, kind: str, target: str, rest: str) -> Write:
+        return post_to(target) if kind != "table" else self._table(rest)
+
+    def _table(self, name: str) -> Write:
+        table = f"data.{quote(self._project)}.{quote(name)}"
+
+        def make(cursor: DuckDBPyConnection) -> None:
+            cursor.execute(f"CREATE TABLE IF NOT EXISTS {table} (event_time TIMESTAMPTZ, event JSON)")
+
+        self._shop.catalog.write_data(make)
+
+        def insert(event: Event) -> None:
+            text = json.dumps(event, default=str)
+            moment = now()
+            self._shop.catalog.write_data(
+                lambda cursor: cursor.execute(f"INSERT INTO {table} VALUES (?, ?)", [moment, text])
+            )
+
+        async def write(event: Event) -> None:
+            await asyncio.to_thread(insert, event)
+
+        return write
+
+
+def post_to(url: str) -> Write:
+    """Each event is the body of a POST."""
+
+    async def write(event: Event) -> None:
+        try:
+            reply = await client().send("POST", url, event, {}, 10.0)
+        except (Refused, TimeoutError) as error:
+            raise Unavailable(f"{url} cannot be reached: {error or 'no answer within 10 s'}") from None
+        if reply.status >= 400:
+            raise Unavailable(f"{url} answers {reply.status}: {reply.text[:200]}")
+
+    return write
+
+
+class Rows:
+    """A predictor that is asked with rows."""
+
+    def __init__(self, name: str, predictor: Predictor | RemotePredictor) -> None:
+        self.name = name
+        self._predictor = predictor
+
+    async def predict(self, rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+        """The outputs for each row."""
+        predictor = self._predictor
+        folded = [{name.lower(): value for name, value in row.items()} for row in rows]
+        names = predictor.features or tuple(rows[0])
+        missing = [name for name in names if name.lower() not in folded[0]]
+        if missing:
+            raise Invalid(
+                f"the event has no {', '.join(map(repr, missing))}, which {self.name} takes",
+                hint=f"it takes {', '.join(names)}",
+            )
+        columns = {name: [row.get(name.lower()) for row in folded] for name in names}
+        if isinstance(predictor, RemotePredictor):
+            output = await predictor.ask("predict", columns, len(rows))
+        else:
+            output = predictor.run([columns[name] for name in names], len(rows))
+        found = {**{name: values.tolist() for name, values in output.outputs.items()}}
+        found["prediction"] = output.prediction.tolist()
+        return [{name: values[index] for name, values in found.items()} for index in range(len(rows))]

@@ -1,0 +1,264 @@
+"""Graphs, tried as their users try them: with ``mlbox.serve.mock``."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from mlbox.base.errors import Invalid, MlboxError, Unavailable
+from mlbox.serve import mock
+from mlbox.serve.graph.base import GRAPH_STEPS
+
+EVERY: dict[str, tuple[dict[str, Any], Any, Any]] = {
+    "map": ({"set": {"y": "x * 2", "z": "y + 1"}}, {"x": 2}, {"x": 2, "y": 4, "z": 5}),
+    "filter": ({"where": "x > 1"}, {"x": 2}, {"x": 2}),
+    "flat_map": ({"field": "items"}, {"a": 1, "items": [{"b": 2}, 3]}, [{"a": 1, "b": 2}, {"a": 1, "items": 3}]),
+    "merge": ({"mode": "union"}, {"x": 1}, {"x": 1}),
+    "batch": ({"size": 2}, {"x": 1}, [{"x": 1}]),
+    "for_each": ({"function": "f"}, {"x": 1}, {"x": 1}),
+    "model": ({"model": "m@1", "result": "score"}, {"x": 3}, {"x": 3, "score": 30.0}),
+    "router": ({"models": ["m@1", "n@1"], "mode": "mean"}, {"x": 1}, {"x": 1, "prediction": 15.0}),
+    "enrich": ({"vector": "v", "impute": {"b": 7}}, {"id": 1}, {"a": 5.0, "b": 7, "id": 1}),
+    "queue": ({"to": "table:seen"}, {"x": 1}, {"x": 1}),
+    "subgraph": ({"steps": [{"kind": "map", "select": {"y": "x + 1"}}]}, {"x": 1}, {"y": 2}),
+    "repeat": (
+        {"steps": [{"kind": "map", "set": {"x": "x + 1"}}], "while": "x < 5", "most": 10},
+        {"x": 1},
+        {"x": 5},
+    ),
+    "respond": ({}, {"x": 1}, {"x": 1}),
+    "choice": ({"field": "x", "cases": {"1": "next"}}, {"x": 1}, {"x": 1, "was": "one"}),
+    "remote": ({"url": "http://127.0.0.1:{port}/double"}, {"x": 4}, {"x": 8}),
+}
+
+
+class Reader:
+    """The smallest online reader."""
+
+    entities = ("id",)
+
+    def read(self, columns: Any, at: Any = None) -> Any:
+        return {"a": [5.0], "b": [None]}
+
+
+def _mocked(graph: Any, **functions: Any) -> Any:
+    known = {"f": lambda event: None, **functions}
+    models = {"m@1": lambda row: row["x"] * 10, "n@1": lambda row: row["x"] * 20}
+    return mock(graph, functions=known, models=models, vectors={"v": Reader()})
+
+
+class _Upstream(BaseHTTPRequestHandler):
+    seen: list[str] = []  # noqa: RUF012 - of the test
+
+    def do_POST(self) -> None:
+        import json
+
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        _Upstream.seen.append(self.path)
+        failing = self.path == "/flaky" and _Upstream.seen.count("/flaky") < 3 or self.path == "/down"
+        if self.path == "/slow":
+            threading.Event().wait(2)
+        data = json.dumps({"x": body["x"] * 2}).encode()
+        self.send_response(503 if failing else 418 if self.path == "/teapot" else 200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *args: Any) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Upstream)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_port
+    server.shutdown()
+
+
+def test_the_suite_is_over_every_kind() -> None:
+    assert set(EVERY) == set(GRAPH_STEPS.names())
+    for _, kind in GRAPH_STEPS:
+        assert kind.summary.endswith(".") and all(kind.options.values()) and set(kind.needs) <= set(kind.options)
+
+
+@pytest.mark.parametrize("kind", sorted(EVERY))
+def test_every_kind_does_what_it_says_and_refuses_what_it_does_not_know(kind: str, port: int) -> None:
+    options, event, expected = EVERY[kind]
+    options = {key: v.replace("{port}", str(port)) if isinstance(v, str) else v for key, v in options.items()}
+    more = [{"name": "next", "kind": "map", "set": {"was": "'one'"}}] if kind == "choice" else []
+    assert _mocked({"steps": [{"name": "it", "kind": kind, **options}, *more]}).test(event) == expected
+    with pytest.raises(Invalid, match=f"step 'it': {kind} has no option 'nosuch'"):
+        _mocked({"steps": [{"name": "it", "kind": kind, **options, "nosuch": 1}, *more]})
+    for needed in GRAPH_STEPS.get(kind).needs:
+        short = {key: value for key, value in options.items() if key != needed}
+        with pytest.raises(Invalid, match=f"step 'it': {kind} needs {needed}"):
+            _mocked({"steps": [{"name": "it", "kind": kind, **short}, *more]})
+
+
+GRAPH = """
+# a comment
+concurrency: 4
+on_error: failed
+steps:
+  - {name: clean, kind: map, set: {euros: cents / 100}}
+  - {name: big, kind: filter, where: euros > 1}
+  - {name: where, kind: choice, field: country, cases: {de: german, fr: french}, default: other}
+  - {name: german, kind: map, set: {tax: euros * 0.19}}
+  - {name: french, kind: function_step, function: taxes}
+  - {name: other, kind: map, set: {tax: 0}}
+  - {name: both, kind: merge, mode: union, after: [german, french, other]}
+  - {name: answer, kind: respond}
+  - {name: keep, kind: queue, to: table:taxed}
+  - {name: failed, kind: map, function: explain}
+""".replace("kind: function_step, function: taxes", "kind: map, function: taxes")
+
+
+def _taxes(event: Any) -> Any:
+    if event["cents"] == 666:
+        raise ValueError("no such tax")
+    return {**event, "tax": 1.0}
+
+
+def test_branches_choices_errors_and_work_behind_the_answer() -> None:
+    graph = _mocked(GRAPH, taxes=_taxes, explain=lambda event: {"failed": event["error"]["step"], **event["event"]})
+    assert graph.test({"cents": 1000, "country": "de"}) == {
+        "cents": 1000, "country": "de", "euros": 10.0, "tax": pytest.approx(1.9),
+    }  # fmt: skip
+    assert graph.test({"cents": 200, "country": "fr"})["tax"] == 1.0
+    assert graph.test({"cents": 200, "country": "it"})["tax"] == 0
+    assert len(graph.written["table:taxed"]) == 3
+    assert graph.test({"cents": 50, "country": "de"}) is None  # filtered away
+    failed = graph.test({"cents": 666, "country": "fr"})
+    assert failed["failed"] == "french" and failed["cents"] == 666
+    root = ElementTree.fromstring(graph.draw())
+    texts = {element.text for element in root.iter("{http://www.w3.org/2000/svg}text")}
+    assert {"clean", "big", "where", "failed", "filter"} <= texts
+
+
+def test_an_event_that_is_split_comes_together_again_by_itself() -> None:
+    graph = _mocked(
+        {
+            "steps": [
+                {"name": "split", "kind": "flat_map", "field": "rows"},
+                {"name": "a", "kind": "map", "after": "split", "set": {"a": "x + 1"}},
+                {"name": "b", "kind": "model", "after": "split", "model": "m@1", "result": "b"},
+                {"name": "join", "kind": "merge", "after": ["a", "b"]},
+                {"name": "pairs", "kind": "batch", "size": 2},
+            ]
+        }
+    )
+    answer = graph.test({"rows": [{"x": 1}, {"x": 2}, {"x": 3}]})
+    assert answer == [
+        [{"x": 1, "a": 2, "b": 10.0}, {"x": 2, "a": 3, "b": 20.0}],
+        [{"x": 3, "a": 4, "b": 30.0}],
+    ]
+
+
+def test_events_go_side_by_side_but_not_too_many() -> None:
+    under_way, most = 0, 0
+
+    async def slow(event: Any) -> Any:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0.01)
+        under_way -= 1
+        return event
+
+    steps = [{"kind": "flat_map", "field": "rows"}, {"kind": "map", "function": "slow"}]
+    _mocked({"concurrency": 5, "steps": steps}, slow=slow).test({"rows": list(range(40))})
+    assert most == 5
+
+
+def test_the_answer_comes_before_what_follows_it() -> None:
+    order: list[str] = []
+
+    async def later(event: Any) -> Any:
+        await asyncio.sleep(0.05)
+        order.append("later")
+        raise ValueError("nobody waits for this")
+
+    graph = _mocked({"steps": [{"kind": "respond"}, {"kind": "for_each", "function": "later"}]}, later=later)
+    assert graph.test({"x": 1}) == {"x": 1} and order == ["later"]
+
+
+def test_a_loop_ends() -> None:
+    steps = [{"kind": "map", "set": {"x": "x + 1"}}]
+    loop = {"kind": "repeat", "steps": steps, "while": "true", "most": 7}
+    assert _mocked({"steps": [loop]}).test({"x": 0}) == {"x": 7}
+    with pytest.raises(Invalid, match="still holds after 7 rounds"):
+        _mocked({"steps": [{**loop, "at_most": "fail"}]}).test({"x": 0})
+
+
+def test_other_services_are_asked_again_limited_and_told_of(port: int) -> None:
+    def asking(path: str, **more: Any) -> Any:
+        url = f"http://127.0.0.1:{port}/{path}"
+        return _mocked({"steps": [{"name": "ask", "kind": "remote", "url": url, "backoff_ms": 1, **more}]})
+
+    assert asking("flaky", retries=3).test({"x": 1}) == {"x": 2}
+    assert asking("double", result="got").test({"x": 1}) == {"x": 1, "got": {"x": 2}}
+    _Upstream.seen.clear()
+    with pytest.raises(Unavailable, match="step 'ask': .*/down answers 503"):
+        asking("down", retries=2).test({"x": 1})
+    assert _Upstream.seen == ["/down"] * 3
+    with pytest.raises(MlboxError, match="answers 418") as caught:
+        asking("teapot", retries=2).test({"x": 1})
+    assert caught.value.code == "code_failed" and len(_Upstream.seen) == 4
+    with pytest.raises(MlboxError, match="within 200 ms") as late:
+        asking("slow", timeout_ms=200).test({"x": 1})
+    assert late.value.http_status == 504
+    closed = {"kind": "remote", "url": "http://127.0.0.1:9/"}
+    with pytest.raises(Unavailable, match="cannot be reached"):
+        _mocked({"steps": [closed]}).test({"x": 1})
+
+
+@pytest.mark.parametrize(
+    ("graph", "says", "line"),
+    [
+        ("steps: [", "not valid YAML", 2),
+        ("step: []", "a graph has a list of steps", None),
+        ("steps:\n - {kind: map, set: {a: x}}\nstpes: 1", "a graph has no 'stpes'", None),
+        ("steps:\n - {name: a, kind: mpa}", "there is no kind of step 'mpa'", 2),
+        ("steps:\n - {name: a, kind: map}", "needs one of set, select, function", 2),
+        ("steps:\n - {kind: map, set: {a: x}}\n - {kind: map, set: {a: x}}", "two steps of this name", 3),
+        ("steps:\n - {kind: map, set: {a: x}, after: b}", "comes after 'b', which is no step", 2),
+        ("steps:\n - {kind: map, set: {a: sum(x)}}", "sum is not computed", 2),
+        ("steps:\n - {kind: map, set: {a: x +}}", "this is no expression", 2),
+        (
+            "steps:\n - {name: a, kind: map, set: {a: x}, after: b}\n - {name: b, kind: map, set: {a: x}}",
+            "after itself",
+            2,
+        ),
+        ("steps:\n - {kind: choice, field: x, cases: {a: b}}", "goes to 'b', which is no step", 2),
+        ("steps:\n - {name: a, kind: respond}\n - {name: b, kind: respond}", "responds twice", None),
+        ("steps:\n - {kind: map, function: nosuch}", "no function 'nosuch' was given", 2),
+        ("steps:\n - {kind: batch, size: 0}", "size 0 is no whole number", 2),
+        ("steps:\n - {kind: map, set: {a: x}, timeout_ms: -1}", "-1 is no positive number", 2),
+        ("steps:\n - {kind: map, set: {a: x}, on_error: b}", "sends its failures to 'b'", 2),
+    ],
+)
+def test_what_is_wrong_with_a_graph_is_told_at_its_place(graph: str, says: str, line: int | None) -> None:
+    with pytest.raises(Invalid, match=says) as caught:
+        _mocked(graph + "\n")
+    assert (caught.value.where.line if caught.value.where else None) == line
+    assert "Traceback" not in caught.value.message
+
+
+def test_events_that_do_not_fit_are_told() -> None:
+    steps = {"steps": [{"name": "m", "kind": "map", "set": {"y": "x + 1"}}]}
+    for event, says in (
+        ([1], "map takes an object, and the event is a list"),
+        ({}, "'x', which an expression needs"),
+        ({"x": "a"}, "a number is needed"),
+        ({"x": {"y": 1}}, "is no plain value"),
+        ({"x": 2**70}, "does not fit"),
+    ):
+        with pytest.raises(Invalid, match=says):
+            _mocked(steps).test(event)

@@ -1,0 +1,128 @@
+"""Graphs behind a real server, with real models, functions and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import onnx_models
+import pytest
+from serving_house import DictReader, House, Live, Server
+from waiting import wait_until
+
+from mlbox.base.errors import AlreadyExists, Conflict, Invalid, NotFound
+from mlbox.base.names import Ref
+from mlbox.engine.models.commands import DropModel
+
+GRAPH = """
+steps:
+  - {name: stored, kind: enrich, vector: v, impute: {b: 2}}
+  - {name: clean, kind: map, function: clean}
+  - {name: score, kind: model, model: m@champion, result: score}
+  - {name: level, kind: map, set: {level: "CASE WHEN score > 10 THEN 'high' ELSE 'low' END"}}
+  - {name: answer, kind: respond}
+  - {name: keep, kind: queue, to: table:scored}
+  - {name: sorry, kind: map, function: clean, handler: sorry}
+on_error: sorry
+"""
+CODE = """
+class Clean:
+    def load(self): self.calls = 0
+    def do(self, event):
+        if event.get("x") == 13: raise ValueError("unlucky")
+        return {**event, "x": event["x"] + 1}
+
+def sorry(event):
+    return {"sorry": event["error"]["message"]}
+"""
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    house = House(tmp_path_factory.mktemp("graphs"))
+    house.readers.known["v"] = DictReader({(7,): {"b": 3.0}}, ["id"], ["b"], entity_types={"id": "BIGINT"})
+    house.model("m", onnx_models.scaled(1.0), "x", "b", alias="champion")
+    house.function("clean", CODE, "Clean")
+    house.catalog.write_data(lambda cursor: cursor.execute('CREATE SCHEMA IF NOT EXISTS data."default"'))
+    house.endpoint("flow", using="graph", graph=GRAPH, url_path="/flow")
+    server = Server(house.endpoints.asgi)
+    with httpx.Client(base_url=server.url, timeout=60) as client:
+        yield Live(house, server, client)
+    server.stop()
+    house.close()
+
+
+def test_any_json_goes_through_the_graph_and_is_recorded(live: Live) -> None:
+    assert live.house.endpoints.asgi.inner_path("/flow") == "/v2/models/default.flow/event"
+    reply = live.http.post("/v2/models/flow/event", json={"id": 7, "x": 8})
+    assert reply.json() == {"b": 3.0, "id": 7, "x": 9, "score": 12.0, "level": "high"}
+    assert live.http.post("/v2/models/flow/event", json={"id": 1, "x": 0}).json()["level"] == "low"
+    sorry = live.http.post("/v2/models/flow/event", json={"id": 7, "x": 13})
+    assert sorry.status_code == 200 and "ValueError: unlucky (clean.py, line 5)" in sorry.json()["sorry"]
+    rows = [row for row in live.house.predictions("endpoint = 'flow'") if row["inputs"] == {"id": 7, "x": 8}]
+    assert rows[0]["outputs"]["score"] == 12.0 and rows[0]["features"] == {"id": 7.0, "x": 8.0}
+
+    def kept() -> list[Any]:
+        return live.house.catalog.rows("SELECT event->>'$.x' AS x FROM data.\"default\".scored ORDER BY ALL")
+
+    wait_until(lambda: len(kept()) == 2)
+    assert [row["x"] for row in kept()] == ["1", "9"]
+
+
+def test_rows_of_the_protocol_are_events(live: Live) -> None:
+    reply = live.rows("flow", {"id": [7.0, 1.0], "x": [1.0, 20.0]}).json()
+    by_name = {output["name"]: output["data"] for output in reply["outputs"]}
+    assert by_name["score"] == [5.0, 23.0] and by_name["level"] == ["low", "high"]
+    assert live.http.get("/v2/models/flow").json()["platform"] == "mlbox_graph"
+
+
+def test_bad_events_are_told(live: Live) -> None:
+    url = "/v2/models/flow/event"
+    assert live.http.post(url, content=b"{nonsense").json()["code"] == "invalid"
+    unknown = live.http.post(url, json={"x": 1})
+    assert unknown.status_code == 200 and "the event has no id" in unknown.json()["sorry"]  # it is the graph's to say
+    assert live.http.get(url).status_code == 405
+
+
+def test_it_follows_the_alias_and_holds_what_it_uses(live: Live) -> None:
+    with pytest.raises(Conflict, match=r"used by endpoint default\.flow"):
+        live.house.do(DropModel(ref=Ref("default", "m")))
+    live.house.model("m", onnx_models.scaled(100.0), "x", "b")
+    assert live.http.post("/v2/models/flow/event", json={"id": 7, "x": 1}).json()["score"] == 5.0
+    live.house.alias("m", "champion", 2)
+    assert live.http.post("/v2/models/flow/event", json={"id": 7, "x": 1}).json()["score"] == 500.0
+    edges = live.house.catalog.rows("SELECT from_kind, from_ref FROM catalog.ml.lineage WHERE to_ref = 'default.flow'")
+    found = {(edge["from_kind"], edge["from_ref"]) for edge in edges}
+    assert {("model", "default.m@1"), ("function", "default.clean@1"), ("feature vector", "default.v")} <= found
+
+
+def test_a_plain_path_serves_models_too(live: Live, scaled: Callable[..., bytes]) -> None:
+    live.house.model("n", scaled(2.0), "x", "y")
+    live.house.endpoint("plain", "n", url_path="/plain")
+    url = "/v2/models/plain/event"
+    assert live.http.post(url, json={"x": 1, "y": 2.5}).json() == {"prediction": 7.0, "value": 7.0}
+    many = live.http.post(url, json=[{"x": 1, "y": 1}, {"x": 2, "y": None}]).json()
+    assert many == [{"prediction": 4.0, "value": 4.0}, {"prediction": None, "value": None}]
+    assert live.http.post(url, json=[1]).status_code == 400
+    assert live.http.post(url, json={"x": "a", "y": 1}).status_code == 400
+    with pytest.raises(AlreadyExists, match="PATH '/plain' is that of endpoint default.plain"):
+        live.house.endpoint("other", "n", url_path="/plain")
+    for path in ("/sql/x", "/v2/models", "/a b", "/a/../b", "/"):
+        with pytest.raises(Invalid, match="PATH"):
+            live.house.endpoint("other", "n", url_path=path)
+
+
+def test_a_graph_that_names_what_is_not_there_is_refused_at_its_place(live: Live) -> None:
+    for step, says in (
+        ("{kind: model, model: nosuch}", "there is no model default.nosuch"),
+        ("{kind: map, function: nosuch}", "there is no function 'nosuch'"),
+        ("{kind: enrich, vector: nosuch}", "there is no feature vector"),
+        ("{kind: queue, to: 'ftp://x'}", "no place that events are written to"),
+        ("{kind: map, function: clean, handler: Nosuch}", "Nosuch"),
+    ):
+        with pytest.raises((Invalid, NotFound), match=says):
+            live.house.endpoint("bad", using="graph", graph="steps:\n - " + step + "\n")
+    with pytest.raises(NotFound, match="there is no file"):
+        live.house.endpoint("bad", using="graph", graph="nosuch.yaml")
+    assert live.http.get("/v2/models/bad").status_code == 404
