@@ -91,7 +91,7 @@ class Ndjson:
     def batch(self, batch: pyarrow.RecordBatch) -> bytes:
         """Lines."""
         names = batch.schema.names
-        return _json.encode_lines([dict(zip(names, row, strict=True)) for row in render.rows(batch)])
+        return _json.encode_lines([dict(zip(names, row, strict=True)) for row in render.rows(batch, encoded=True)])
 
     def end(self) -> bytes:
         """Nothing."""

@@ -77,7 +77,7 @@ class Bodies:
 
     def take(self, outcome: Outcome) -> None:
         """Encoded here, so that the event loop need not."""
-        self.results.append(msgspec.Raw(_json.encode(render.result_body(outcome))))
+        self.results.append(msgspec.Raw(_json.encode(render.result_body(outcome, encoded=True))))
 
     def end(self) -> None:
         """Nothing."""

@@ -158,11 +158,14 @@ class PlainSql:
 
     def _read(self, cursor: DuckDBPyConnection, command: RunSql, session: ExitStack) -> Result:
         """The rows; streamed ones keep transaction and ``session`` open until they are closed."""
+        notes = None if command.streamed else self._catalog.sessions.notes(cursor)
+        if notes is not None and command.query.text in notes:  # one view and nothing else: nothing that could write
+            return _with_rows(*fetch(cursor, command, notes))
         cursor.execute("BEGIN TRANSACTION READ ONLY")
         with ExitStack() as transaction:
             transaction.callback(_rollback, cursor)
             if not command.streamed:
-                return _with_rows(*fetch(cursor, command))
+                return _with_rows(*fetch(cursor, command, notes))
             found = _shown(cursor, command)
             if found is None:
                 return Result("done")
@@ -245,9 +248,11 @@ def _kinds(text: str) -> tuple[str, ...]:
 _kinds_again = lru_cache(REMEMBERED)(_kinds)
 
 
-def fetch(cursor: DuckDBPyConnection, command: RunSql) -> tuple[pyarrow.Table | None, bool]:
+def fetch(
+    cursor: DuckDBPyConnection, command: RunSql, notes: dict[str, Shown] | None = None
+) -> tuple[pyarrow.Table | None, bool]:
     """Rows of a statement, up to its limit, and whether there were more. VARIANT columns come as JSON."""
-    found = _shown(cursor, command)
+    found = _shown(cursor, command, notes)
     if found is None:
         return None, False
     if command.row_limit is None:
@@ -256,8 +261,8 @@ def fetch(cursor: DuckDBPyConnection, command: RunSql) -> tuple[pyarrow.Table | 
     return rows.table(), rows.truncated
 
 
-def _shown(cursor: DuckDBPyConnection, command: RunSql) -> Shown | None:
-    return shown(cursor, command.query, for_query(command.query, command.parameters))
+def _shown(cursor: DuckDBPyConnection, command: RunSql, notes: dict[str, Shown] | None = None) -> Shown | None:
+    return shown(cursor, command.query, for_query(command.query, command.parameters), notes)
 
 
 def _rollback(cursor: DuckDBPyConnection) -> None:
@@ -270,10 +275,7 @@ def _with_rows(table: pyarrow.Table | None, truncated: bool) -> Result:
         return Result("done")
     count = table.num_rows
     message = f"{count:,} row{'' if count == 1 else 's'}" + (" (cut; there are more)" if truncated else "")
-    facts: dict[str, Any] = {"truncated": truncated}
-    if count:
-        facts.update({name: table.column(i)[0].as_py() for i, name in enumerate(table.column_names)})
-    return Result(message, table, facts)
+    return Result(message, table, {"truncated": truncated})
 
 
 def _names_schema(query: Query, schema: str) -> bool:

@@ -82,3 +82,63 @@ def test_what_is_remembered_of_a_text_is_not_its_rows_or_columns(house: House) -
     for _ in range(2):
         (row,) = run(house, "SELECT params, * FROM (SELECT 1 AS one) LEFT JOIN ml.runs ON true ORDER BY one")
         assert list(row)[:3] == ["params", "one", "project"]
+
+
+RUNS = """
+INSERT INTO catalog.main.runs (id, project, "function", function_version, runtime, state, attempt, params, metrics,
+    labels, created_at, request)
+SELECT printf('%032x', i), 'default', 'train', 1, 'local', 'completed', 1,
+    {'lr': i / 10, 'kind': ['b', 'a'][i % 2 + 1]}::JSON::VARIANT, {'auc': i / 100}::JSON::VARIANT, '{}'::JSON::VARIANT,
+    TIMESTAMPTZ '2026-01-01 00:00:00+00' + to_seconds(i), '{}'
+FROM range($start, $stop) t(i)
+"""
+
+
+def log(house: House, start: int, stop: int) -> None:
+    house.catalog.write(lambda cursor: cursor.execute(RUNS, {"start": start, "stop": stop}) and None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT * FROM ml.runs WHERE metrics.auc::DOUBLE > 0.1 ORDER BY metrics.auc::DOUBLE DESC LIMIT 3",
+        "FROM ml.runs ORDER BY params.kind, params.lr::DOUBLE LIMIT 3",
+        "SELECT * FROM ml.runs ORDER BY params, id LIMIT 3",
+        "select * from ml.runs order by 12 desc, id limit 3 -- params",
+        "SELECT * FROM ml.runs ORDER BY ALL LIMIT 3",
+        'SELECT * FROM ml.runs WHERE params IS NOT NULL ORDER BY runs."metrics".auc::DOUBLE DESC LIMIT 3',
+        "SELECT id, params AS p, metrics FROM ml.runs ORDER BY params.lr::DOUBLE DESC LIMIT 3",
+        "SELECT id FROM ml.runs ORDER BY params.lr::DOUBLE DESC LIMIT 3",
+    ],
+)
+def test_a_search_that_comes_again_finds_what_it_found_and_what_is_new(house: House, text: str) -> None:
+    """The first time DuckDB is asked for the columns, the second time the casts are known, the third the relation."""
+    log(house, 1, 40)
+    first = run(house, text)
+    assert len(first) == 3
+    assert all(isinstance(row.get("metrics", ""), str) for row in first)
+    assert run(house, text) == first
+    assert run(house, text) == first
+    log(house, 40, 80)
+    new = run(house, text)
+    assert new == run(house, text + " ")
+    assert (new != first) == ("desc" in text.lower())
+
+
+def test_a_search_that_comes_again_is_of_its_caller_and_its_limit(house: House) -> None:
+    text = "SELECT * FROM ml.runs WHERE state = 'completed'"
+    log(house, 1, 40)
+    for _ in range(3):
+        assert len(run(house, text)) == 39
+        (outcome,) = Session(house.catalog, house.dispatcher, Caller(), row_limit=5).run(text)
+        assert outcome.result.table is not None
+        assert (outcome.result.table.num_rows, outcome.result.facts["truncated"]) == (5, True)
+    for wanted in ("completed", "error", "completed"):
+        session = Session(house.catalog, house.dispatcher, Caller())
+        (outcome,) = session.run("SELECT * FROM ml.runs WHERE state = $state", {"state": wanted})
+        assert outcome.result.table is not None
+        assert outcome.result.table.num_rows == (39 if wanted == "completed" else 0)
+    with pytest.raises(MlboxError, match="can't convert"):
+        for _ in range(3):
+            run(house, "SELECT * FROM ml.runs WHERE params.kind::INTEGER = 1")
+    assert len(run(house, text)) == 39

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from secrets import token_hex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlbox.base.errors import Forbidden
 from mlbox.base.names import DEFAULT_PROJECT, literal, quote
@@ -35,6 +35,7 @@ class _Kept:
     project: str
     drops: int
     measured: bool = False
+    notes: dict[str, Any] = field(default_factory=dict)
 
 
 class Sessions:
@@ -44,6 +45,7 @@ class Sessions:
         self._cursor = cursor
         self._open: dict[str, tuple[str, Access | None]] = {}
         self._idle: list[_Kept] = []
+        self._notes: dict[int, dict[str, Any]] = {}
         self._drops: Counter[str] = Counter()
         self._lock = threading.Lock()
 
@@ -56,6 +58,8 @@ class Sessions:
         again = reading and access is None and _FOLDER.get() is None
         session = (self._take(project) if again else None) or self._made(project, access)
         self._open[session.key] = (project, access)
+        if again:
+            self._notes[id(session.cursor)] = session.notes
         done = False
         try:
             with interrupting(session.cursor.interrupt), _progress(session):
@@ -63,6 +67,7 @@ class Sessions:
             done = True
         finally:
             self._open.pop(session.key, None)
+            self._notes.pop(id(session.cursor), None)
             if not (done and again and self._keep(session)):
                 session.cursor.close()
 
@@ -74,6 +79,10 @@ class Sessions:
             return self._open[key]
         except KeyError:
             raise Forbidden("there is no such session") from None
+
+    def notes(self, cursor: DuckDBPyConnection) -> dict[str, Any] | None:
+        """What the one who uses an open session may note beside its cursor for the next; nothing where none comes."""
+        return self._notes.get(id(cursor))
 
     def forget(self, project: str) -> None:
         """Use no session of a project that was dropped again."""

@@ -75,7 +75,8 @@ class Rows:
         import pyarrow as pa
 
         if isinstance(rows, pa.ChunkedArray):
-            rows = rows.combine_chunks()
+            # One chunk, as DuckDB gives it, is taken as it is: to combine it would copy it.
+            rows = rows.chunk(0) if rows.num_chunks == 1 else rows.combine_chunks()
         plan = self._plan
         if plan is None or plan[0] != rows.type:
             plan = self._plan = self._planned(rows.type)
