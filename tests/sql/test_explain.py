@@ -34,6 +34,8 @@ PLANS = {
     "INSERT INTO labels VALUES (1, now(), 1)": ("write", "shop.labels"),
     "CREATE FEATURE VECTOR v2 AS FEATURES (spending.*)": ("create", "shop.v2"),
     "REFRESH FEATURE VECTOR v": (None, "shop.spending"),
+    "VERIFY FEATURE VECTOR v": ("read", "shop.spending"),
+    "DELETE ENTITY (client = 1) FROM PROJECT shop": ("delete", "feature set shop.labels"),
     "DROP FEATURE VECTOR v CASCADE": ("drop", "shop.v"),
     "CREATE COLLECTION words KEY (client) TEXT note AS SELECT client, 'a' AS note FROM tx": ("create", "shop.words"),
     "REFRESH COLLECTION notes FULL": ("write", "shop.notes"),

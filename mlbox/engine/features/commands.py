@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal
 
-from mlbox.base.command import Command, Query
+from mlbox.base.command import Command, Query, Role
 from mlbox.base.names import Ref
 
 Store = Literal["offline", "online", "both"]
@@ -171,6 +171,29 @@ class RefreshFeatureVector(Command):
     start: datetime | None = None
     end: datetime | None = None
     online: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifyFeatures(Command):
+    """Compare what the offline and the online store say of a sample of entities."""
+
+    statement: ClassVar[str] = "VERIFY"
+    role: ClassVar[Role] = "viewer"
+    kind: Literal["feature set", "feature vector"]
+    ref: Ref
+    sample: int = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteEntity(Command):
+    """Delete an entity from a feature set, or from all of a project that have it: offline in all versions, online,
+    and the predictions that name it. ``entity`` are its columns and values."""
+
+    statement: ClassVar[str] = "DELETE ENTITY"
+    role: ClassVar[Role] = "admin"
+    entity: Mapping[str, Any]
+    ref: Ref | None = None
+    project: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from mlbox.base.names import Ref
 from mlbox.base.settings import Settings
 from mlbox.engine.catalog.tables import feature_sets as table
 from mlbox.engine.features.directory import Directory
+from mlbox.engine.features.erasure import Erasure
 from mlbox.engine.features.ingest import Ingest
 from mlbox.engine.features.online import Materializer
 from mlbox.engine.features.online_answers import Answer, Keys, OnlineAnswers
@@ -24,6 +25,7 @@ from mlbox.engine.features.stores.online.base import Place, open_store
 from mlbox.engine.features.streaming.pushing import Pushing
 from mlbox.engine.features.streaming.service import Streams
 from mlbox.engine.features.vectors import FeatureVectors
+from mlbox.engine.features.verification import Verification
 
 if TYPE_CHECKING:
     from mlbox.engine.catalog.database import Catalog
@@ -48,7 +50,10 @@ class Features:
         self._sets = FeatureSets(catalog, bus, self._directory, ingest, self._online, self.streams)
         self._vectors = FeatureVectors(catalog, bus, self._directory, self._sets)
         self._answers = OnlineAnswers(catalog, self._retrieval.reader, self._retrieval.online_parts)
+        self._verification = Verification(catalog, self._directory, self._store, self._online)
+        self.erasure = Erasure(catalog, bus, self._directory, self.streams, self._store)
         self._directory.load()
+        self.erasure.catch_up()
         self._sets.catch_up(self._directory.sets())
 
     def start(self) -> None:
@@ -63,7 +68,8 @@ class Features:
     def handlers(self) -> Iterable[Handler]:
         """The commands it answers."""
         pushing = Pushing(self._directory, self.streams.reader, self.streams.pushes, self.sources.find)
-        return (*pushing.handlers(), *self.sources.handlers(), *self._sets.handlers(), *self._vectors.handlers())
+        parts = (pushing, self.sources, self._sets, self._vectors, self._verification, self.erasure)
+        return (handler for part in parts for handler in part.handlers())
 
     def _readers_of_source(self, source_id: str) -> list[str]:
         sets = self._directory.sets()

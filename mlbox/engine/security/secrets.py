@@ -6,6 +6,7 @@ readable by its user only: a copy of the catalog without it gives nothing away; 
 
 from __future__ import annotations
 
+import hmac
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -106,6 +107,11 @@ class Secrets:
                 f"secret {name} cannot be read with the key in {self._file}",
                 hint="restore the key that it was set with, or set the secret again",
             ) from None
+
+    def digest(self, text: str) -> str:
+        """A digest that only this home can make of a text: HMAC-SHA256 with the key of its secrets, in hexadecimal."""
+        self._cipher()  # makes the key where there is none
+        return hmac.new(self._file.read_bytes().strip(), text.encode(), "sha256").hexdigest()
 
     def _cipher(self) -> Any:
         from cryptography.fernet import Fernet

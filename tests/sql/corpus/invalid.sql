@@ -937,3 +937,18 @@ REFRESH COLLECTION notes ONLINE
 
 CREATE COLLECTION notes KEY (id) TEXT body EMBED WITH FUNCTION f TOKENIZER 't.json' AS SELECT 1
 -- error 1:66 TOKENIZER belongs to a model | a function makes its own tokens
+
+VERIFY MODEL m
+-- error 1:8 there is no statement VERIFY MODEL | VERIFY is followed by FEATURE
+
+VERIFY FEATURE VECTOR v SAMPLE 0
+-- error 1:32 SAMPLE needs a whole number of 1 or more, found 0 | for example SAMPLE 4
+
+DELETE ENTITY () FROM PROJECT p
+-- error 1:15 DELETE ENTITY needs the entity | write DELETE ENTITY (customer = 7) FROM ..
+
+DELETE ENTITY (customer = 7) FROM customers
+-- error 1:35 expected FEATURE, found customers | write FROM FEATURE SET name, or FROM PROJECT name
+
+DELETE ENTITY customer = 7 FROM PROJECT p
+-- error 1:15 DELETE ENTITY needs parentheses, found customer | write DELETE ENTITY (key = value)

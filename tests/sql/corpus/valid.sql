@@ -657,3 +657,16 @@ DESCRIBE COLLECTION notes
 
 CREATE COLLECTION notes KEY (id) TEXT body EMBED WITH FUNCTION embedding@2 AS SELECT id, body FROM t
 -- => CreateCollection ref=p.notes, query=<SELECT id, body FROM t>, key=('id'), embed=p.embedding@2, embed_kind='function'
+
+VERIFY FEATURE VECTOR v
+-- => VerifyFeatures kind='feature vector', ref=p.v
+
+verify feature set fraud.customers sample 100000
+-- => VerifyFeatures kind='feature set', ref=fraud.customers, sample=100000
+
+DELETE ENTITY (customer = 7) FROM PROJECT fraud
+-- => DeleteEntity entity={customer: 7}, project='fraud'
+
+-- with {"who": "a b"}
+DELETE ENTITY ("Customer Id" = $who, shop = 2) FROM FEATURE SET visits
+-- => DeleteEntity entity={Customer Id: 'a b', shop: 2}, ref=p.visits

@@ -92,6 +92,12 @@ def versions(cursor: DuckDBPyConnection, project: str, name: str) -> list[tuple[
     ).fetchall()
 
 
+def definition_of(cursor: DuckDBPyConnection, set_id: str) -> str:
+    """The definition of a version."""
+    rows = cursor.execute("SELECT definition FROM data._mlbox.feature_definitions WHERE id = ?", [set_id]).fetchall()
+    return str(rows[0][0])
+
+
 def names_of(cursor: DuckDBPyConnection, project: str) -> list[str]:
     """Names of the sets of a project."""
     rows = cursor.execute(

@@ -132,6 +132,29 @@ VIEWS = (
         ),
     ),
     View(
+        "erasures",
+        "One row an entity that was deleted (DELETE ENTITY); its values are not kept.",
+        """
+        SELECT id, project, feature_set, entities, digest, requested_by, requested_at, offline_rows, refused_rows,
+               predictions, online_rows, completed_at
+        FROM data._mlbox.erasures
+        """,
+        (
+            ViewColumn("id", "VARCHAR", "Id"),
+            ViewColumn("project", "VARCHAR", "Project"),
+            ViewColumn("feature_set", "VARCHAR", "Feature set; NULL where it was the whole project"),
+            ViewColumn("entities", "VARCHAR[]", "Columns of the entity"),
+            ViewColumn("digest", "VARCHAR", "HMAC-SHA256 of its values with the key of the home"),
+            ViewColumn("requested_by", "VARCHAR", "User"),
+            ViewColumn("requested_at", TIME, "When it was asked for"),
+            ViewColumn("offline_rows", "BIGINT", "Rows deleted offline, in all versions", "rows"),
+            ViewColumn("refused_rows", "BIGINT", "Rows of streams that had been refused", "rows"),
+            ViewColumn("predictions", "BIGINT", "Predictions deleted", "rows"),
+            ViewColumn("online_rows", "BIGINT", "Rows deleted online; NULL until then", "rows"),
+            ViewColumn("completed_at", TIME, "When the online store had followed; NULL until then"),
+        ),
+    ),
+    View(
         "ingests",
         "One row an ingest into a feature set.",
         """

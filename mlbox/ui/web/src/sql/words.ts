@@ -12,11 +12,11 @@ limit lineage log macro manual map max maximize mean median merge metric minimiz
 none not notify notnull null nulls of offline offset on online only options or order outer output over overlaps parallel
 param partition pivot pivot_longer pivot_wider placing positional postprocess preceding predictions preprocess primary
 project projects prune publish qualify recursive references refresh rename replace requirements rerun resources restore
-resume retry returning returns revoke right rollback row rows run runs runtime schedule schedules schema secret secrets
-segment select semi set sets severity shadow show similar some source split stack stop store struct summarize suspend
-sweep symmetric table tablesample temp temporary text then timeout timestamp timezone to token tokenizer traffic
+resume retry returning returns revoke right rollback row rows run runs runtime sample schedule schedules schema secret
+secrets segment select semi set sets severity shadow show similar some source split stack stop store struct summarize
+suspend sweep symmetric table tablesample temp temporary text then timeout timestamp timezone to token tokenizer traffic
 trailing transform true try_cast ttl tuple unbounded union unique unpack unpivot update use using values variadic vector
-vectors verbose view vote weight weighted when where window with without workflow workflows`);
+vectors verbose verify view vote weight weighted when where window with without workflow workflows`);
 
 export const TYPES = spaced(`
 bigint bit blob bool boolean bytea char date datetime decimal double enum float hugeint int int1 int2 int4 int8 integer

@@ -1,0 +1,185 @@
+"""DELETE ENTITY: somebody's rows go from every version of the sets, the online store and the prediction log.
+
+What lies in the data file goes in one transaction with the record of it, in which the online keys stand until they have
+gone as well: a crash in between is made up for when the home is opened.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from mlbox.base.clock import now
+from mlbox.base.command import Caller, Handler, Plan, Result, Step
+from mlbox.base.errors import Invalid, NotFound, Unavailable
+from mlbox.base.events import Bus, Event
+from mlbox.base.ids import new_id
+from mlbox.base.names import quote
+from mlbox.base.suggest import did_you_mean
+from mlbox.engine.catalog.tables import erasures, projects
+from mlbox.engine.catalog.tables import feature_sets as table
+from mlbox.engine.features.commands import DeleteEntity
+from mlbox.engine.features.definition import FeatureSet, table_of
+from mlbox.engine.features.directory import Directory
+from mlbox.engine.features.stores.online.base import OnlineStore, Schema
+from mlbox.engine.features.stores.online.keys import KeyPacker
+from mlbox.engine.features.streaming.service import Streams
+from mlbox.engine.security.secrets import Secrets
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from mlbox.engine.catalog.database import Catalog
+
+_log = logging.getLogger("mlbox")
+
+
+class Erasure:
+    """Answers DELETE ENTITY. ``before`` are called first: what waits in memory is written, so that it is found."""
+
+    def __init__(self, catalog: Catalog, bus: Bus, directory: Directory, streams: Streams, store: OnlineStore) -> None:
+        self._catalog = catalog
+        self._streams = streams
+        self._bus = bus
+        self._directory = directory
+        self._store = store
+        self._secrets = Secrets(catalog)
+        self.before: list[Callable[[], None]] = []
+
+    def handlers(self) -> Iterable[Handler]:
+        """The command it answers."""
+        return (Handler(DeleteEntity, self.plan, self.execute),)
+
+    def plan(self, command: DeleteEntity, caller: Caller) -> Plan:
+        """The sets that have the entity; its values must be of its type."""
+        if command.ref is not None:
+            sets = [self._directory.set(command.ref)]
+        else:
+            with self._catalog.read() as cursor:
+                projects.require(cursor, command.project)
+            sets = self._directory.sets_of(command.project)
+        wanted = {name.lower() for name in command.entity}
+        able = [found for found in sets if wanted <= {name.lower() for name in found.entity_names}]
+        if not able:
+            known = sorted({name for found in sets for name in found.entity_names})
+            where = f"feature set {command.ref}" if command.ref else f"a feature set of project {command.project}"
+            raise NotFound(
+                f"{', '.join(command.entity)} is no entity of {where}",
+                hint=did_you_mean(next(iter(command.entity)), known) or f"entities: {', '.join(known) or 'none'}",
+            )
+        for found in able:
+            self._check(found, command.entity)
+        steps = [
+            Step("delete", f"feature set {found.project}.{found.name}", "all versions, online too") for found in able
+        ]
+        project = command.ref.project if command.ref else command.project
+        scope = "of endpoints that read it" if command.ref else f"of project {project}"
+        return Plan((*steps, Step("delete", "predictions", f"that name the entity, {scope}")), {"sets": able})
+
+    def _check(self, found: FeatureSet, entity: Mapping[str, Any]) -> None:
+        types = {name.lower(): kind for name, kind in found.entities}
+        for name, value in entity.items():
+            if value is None:
+                raise Invalid(f"entity {name} needs a value", hint=f"DELETE ENTITY ({name} = 7) FROM …")
+            KeyPacker(Schema("00" * 16, (types[name.lower()],), ())).pack((value,))
+
+    def execute(self, command: DeleteEntity, plan: Plan, caller: Caller) -> Result:
+        """The data file, then the online store; a store that is away is followed when the home is opened."""
+        for flush in self.before:
+            flush()
+        sets: list[FeatureSet] = plan.resolved["sets"]
+        with ExitStack() as held:
+            for found in sorted(sets, key=lambda one: (one.project, one.name)):
+                held.enter_context(self._streams.locks.of(found.ref))
+            row = self._erase(command, sets, caller)
+            for found in sets:
+                self._streams.forget(found.id)  # its window in memory, which is read again from what is left
+            online = self._follow(row.id, row.pending)
+        project = row.project
+        self._bus.publish(Event("entity.deleted", project, row.feature_set or "", {"erasure": row.id}))
+        told = (
+            f"{online:,} online" if online is not None else "those online follow when the online store can be reached"
+        )
+        return Result(
+            f"deleted {row.offline_rows:,} rows of {len(sets)} feature sets, {told}, and {row.predictions:,} "
+            "predictions; sources and tables of yours are not touched",
+            facts={"rows": row.offline_rows, "online": online or 0, "predictions": row.predictions},
+        )
+
+    def _erase(self, command: DeleteEntity, sets: Sequence[FeatureSet], caller: Caller) -> erasures.ErasureRow:
+        project = command.ref.project if command.ref else command.project
+        entity = command.entity
+        vectors = [(reader.project, reader.name) for found in sets for reader in self._directory.readers(found)]
+        with self._catalog.read() as cursor:
+            endpoints = erasures.endpoints_reading(cursor, vectors, project) if command.ref else None
+        offline, pending, ids = 0, [], []
+        with self._catalog.transaction_data() as cursor:
+            for found in sets:
+                for version, set_id in table.versions(cursor, found.project, found.name):
+                    ids.append(set_id)
+                    rows, keys = _erase_version(cursor, found, version, set_id, entity)
+                    offline += rows
+                    pending += keys
+            erasures.forget_statistics(cursor, ids, entity)
+            row = erasures.ErasureRow(
+                id=new_id(),
+                project=project,
+                feature_set=sets[0].name if command.ref else None,
+                entities=sorted(entity, key=str.lower),
+                digest=self._secrets.digest(_canonical(entity)),
+                requested_by=caller.user,
+                requested_at=now(),
+                offline_rows=offline,
+                refused_rows=erasures.delete_refused(cursor, ids, entity),
+                predictions=erasures.delete_predictions(cursor, project, entity, endpoints),
+                pending=pending,
+            )
+            erasures.insert(cursor, row)
+        return row
+
+    def _follow(self, erasure_id: str, keys: Sequence[bytes]) -> int | None:
+        try:
+            online = self._store.delete(keys) if keys else 0
+        except Unavailable as error:
+            _log.warning("deletion %s has not reached the online store: %s", erasure_id, error.message)
+            return None
+        with self._catalog.transaction_data() as cursor:
+            erasures.complete(cursor, erasure_id, online)
+        return online
+
+    def catch_up(self) -> None:
+        """At open: what a crash, or a store that was away, has left."""
+        with self._catalog.read() as cursor:
+            left = erasures.pending(cursor)
+        for erasure_id, keys in left:
+            self._follow(erasure_id, keys)
+
+
+def _erase_version(
+    cursor: DuckDBPyConnection, found: FeatureSet, version: int, set_id: str, entity: Mapping[str, Any]
+) -> tuple[int, list[bytes]]:
+    """Rows of a version, and the online keys of their entities. An older version may have had other entities."""
+    definition = FeatureSet.from_text(table.definition_of(cursor, set_id))
+    if not {name.lower() for name in entity} <= {name.lower() for name in definition.entity_names}:
+        return 0, []
+    place = table_of(found.project, found.name, version)
+    condition = erasures.matching(definition.entities, entity)
+    names = ", ".join(quote(name) for name in definition.entity_names)
+    packer = KeyPacker(definition.online_schema)
+    owners = cursor.execute(f"SELECT DISTINCT {names} FROM {place} WHERE {condition}").fetchall()
+    keys = [key for key in map(packer.pack, owners) if key is not None]
+    if len(definition.entities) == len(entity):  # online without a row offline: of a source that was thinned
+        folded = {name.lower(): value for name, value in entity.items()}
+        own = packer.pack([folded[name.lower()] for name in definition.entity_names])
+        keys += [own] if own is not None and own not in keys else []
+    return erasures.delete_rows(cursor, place, condition), keys
+
+
+def _canonical(entity: Mapping[str, Any]) -> str:
+    """The same text for the same entity: ``7`` and ``"7"`` too."""
+    return json.dumps(
+        {name.lower(): str(value) for name, value in sorted(entity.items(), key=lambda pair: pair[0].lower())}
+    )

@@ -1,0 +1,213 @@
+"""DELETE ENTITY reaches every version offline, the online store and the prediction log, also over a crash."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engines import redis
+from feature_house import FeatureHouse, entity, timestamp
+from fresh_home import fresh_home
+
+from mlbox.app.house import House
+from mlbox.base.command import Caller
+from mlbox.base.errors import Invalid, MlboxError, NotFound
+from mlbox.base.names import Ref
+from mlbox.base.settings import Settings
+from mlbox.engine.catalog.tables import erasures
+from mlbox.engine.features.commands import DeleteEntity
+from mlbox.sql.session import Session
+
+SETS = """
+CREATE TABLE orders AS SELECT range AS number, 'c' || range % 3 AS customer, range % 2 AS shop,
+    TIMESTAMPTZ '2026-01-01' + to_hours(range) AS ts, range * 1.0 AS total FROM range(12);
+CREATE FEATURE SET person (ENTITY customer, TIMESTAMP ts) STORE OFFLINE AND ONLINE
+    AS SELECT customer, ts, total FROM orders;
+CREATE OR REPLACE FEATURE SET person (ENTITY customer, TIMESTAMP ts) STORE OFFLINE AND ONLINE
+    AS SELECT customer, ts, total, total + 1 AS more FROM orders;
+CREATE FEATURE SET visits (ENTITY customer, ENTITY shop, TIMESTAMP ts) STORE OFFLINE AND ONLINE
+    AS SELECT customer, shop, ts, total FROM orders;
+CREATE FEATURE SET shops (ENTITY shop, TIMESTAMP ts) AS SELECT shop, ts, total FROM orders;
+CREATE FEATURE VECTOR v AS FEATURES (person.total)
+"""
+
+
+class Erasing:
+    """A house and a session."""
+
+    def __init__(self, place: Path, settings: Settings) -> None:
+        self.home = fresh_home(place)
+        self.settings = settings
+        self.open()
+        self.run(SETS)
+
+    def open(self) -> None:
+        self.house = House.open(self.home, self.settings)
+        self.session = Session(self.house.catalog, self.house.dispatcher, Caller())
+
+    def reopen(self) -> None:
+        self.house.close()
+        self.open()
+
+    def run(self, text: str) -> Any:
+        *_, outcome = self.session.run(text)
+        return outcome.result
+
+    def rows(self, text: str) -> list[tuple[Any, ...]]:
+        return [tuple(row.values()) for row in self.run(text).table.to_pylist()]
+
+    def everywhere(self, name: str) -> list[str]:
+        """Where a text still is, in both files and online."""
+        found = []
+        tables = self.rows(
+            "SELECT database_name, schema_name, table_name FROM duckdb_tables() "
+            "WHERE database_name IN ('data', 'catalog')"
+        )
+        for parts in tables:
+            if parts[2] == "orders":  # the user's own
+                continue
+            table = ".".join(f'"{part}"' for part in parts)
+            with self.house.catalog.read() as cursor:
+                rows = cursor.execute(f"FROM {table}").fetchall()
+            found += [parts[2] for row in rows if f"'{name}'" in str(row)]
+        return found
+
+
+@pytest.fixture
+def erasing(tmp_path: Path) -> Iterator[Erasing]:
+    made = Erasing(tmp_path / "home", Settings())
+    yield made
+    made.house.close()
+
+
+def online(erasing: Erasing) -> list[Any]:
+    return [
+        row[0] for row in erasing.rows("SELECT total FROM ml.online('v', [{'customer': 'c0'}, {'customer': 'c1'}])")
+    ]
+
+
+def predict(erasing: Erasing, *requests: tuple[str, str, str]) -> None:
+    """Rows of the prediction log, as the recorder writes them: endpoint, JSON of the inputs, project."""
+
+    def write(cursor: Any) -> None:
+        for number, (endpoint, inputs, project) in enumerate(requests):
+            cursor.execute(
+                "INSERT INTO data._mlbox.predictions BY NAME SELECT ? AS project, ? AS endpoint, ? AS request_id, "
+                "0 AS ordinal, now() AS predicted_at, 'ok' AS status, ?::JSON::VARIANT AS inputs, false AS shadow",
+                [project, endpoint, f"r{number}", inputs],
+            )
+
+    erasing.house.catalog.write_data(write)
+
+
+def test_all_of_a_project(erasing: Erasing) -> None:
+    predict(
+        erasing,
+        ("e", '{"customer": "c1", "x": 1}', "default"),
+        ("e", '{"CUSTOMER": "c1"}', "default"),
+        ("e", '{"customer": "c2"}', "default"),
+        ("e", '{"customer": "c1"}', "other"),
+        ("e", '{"x": "c1"}', "default"),
+    )
+    assert online(erasing) == [9.0, 10.0]
+    (plan,) = [erasing.rows("EXPLAIN DELETE ENTITY (customer = 'c1') FROM PROJECT default")]
+    assert [row[:2] for row in plan] == [
+        ("delete", "feature set default.person"), ("delete", "feature set default.visits"), ("delete", "predictions"),
+    ]  # fmt: skip
+    result = erasing.run("DELETE ENTITY (customer = 'c1') FROM PROJECT default")
+    assert dict(result.facts) == {"rows": 12, "online": 4, "predictions": 2}  # two versions of person, two shops
+    assert "sources and tables of yours are not touched" in result.message
+    assert online(erasing) == [9.0, None]
+    assert erasing.rows("SELECT count(*) FROM person") == [(8,)]
+    assert erasing.rows("SELECT count(*) FROM shops") == [(12,)]  # has no customers
+    assert erasing.rows("SELECT count(*) FROM orders") == [(12,)]
+    assert erasing.rows("SELECT project, endpoint FROM data._mlbox.predictions ORDER BY ALL") == [
+        ("default", "e"), ("default", "e"), ("other", "e"),
+    ]  # fmt: skip
+    assert erasing.everywhere("c1") == ["predictions", "predictions"]  # of the other project, and another input's
+    ((project, of, entities, digest, by, offline, predictions, gone, done),) = erasing.rows(
+        "SELECT project, feature_set, entities, digest, requested_by, offline_rows, predictions, online_rows, "
+        "completed_at IS NOT NULL FROM ml.erasures"
+    )
+    assert (project, of, entities, by, offline, predictions, gone, done) == (
+        "default", None, ["customer"], "local", 12, 2, 4, True,
+    )  # fmt: skip
+    assert len(digest) == 64
+    erasing.run("DELETE ENTITY (CUSTOMER = 'c1') FROM PROJECT default")  # a repeat finds nothing, and is told
+    assert erasing.rows("SELECT DISTINCT digest FROM ml.erasures") == [(digest,)]
+    erasing.run("DELETE ENTITY (customer = 'c2') FROM PROJECT default")
+    assert len(erasing.rows("SELECT DISTINCT digest FROM ml.erasures")) == 2
+    assert ("DELETE ENTITY", "done") in erasing.rows("SELECT statement, outcome FROM ml.audit")
+
+
+def test_one_set_and_a_part_of_its_entities(erasing: Erasing) -> None:
+    result = erasing.run("DELETE ENTITY (customer = 'c1', shop = 0) FROM FEATURE SET visits")
+    assert dict(result.facts) == {"rows": 2, "online": 1, "predictions": 0}
+    assert erasing.rows("SELECT count(*) FROM visits WHERE customer = 'c1' AND shop = 1") == [(2,)]
+    assert erasing.run("DELETE ENTITY (shop = '1') FROM FEATURE SET visits").facts["rows"] == 6
+    assert erasing.rows("SELECT DISTINCT shop FROM visits") == [(0,)]
+    assert online(erasing) == [9.0, 10.0]  # of another set
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "message", "hint"),
+    [
+        ("(custmer = 1) FROM PROJECT default", NotFound, "custmer is no entity of a feature set", "customer"),
+        ("(shop = 1) FROM FEATURE SET person", NotFound, "shop is no entity of feature set default.person", "customer"),
+        ("(shop = 'x') FROM FEATURE SET visits", Invalid, "entity value 'x' is not of type BIGINT", None),
+        ("(shop = NULL) FROM FEATURE SET visits", Invalid, "entity shop needs a value", "DELETE ENTITY"),
+        ("(shop = 1) FROM PROJECT nowhere", NotFound, "there is no project", None),
+        ("(shop = 1) FROM FEATURE SET vists", NotFound, "there is no feature set default.vists", "visits"),
+    ],
+)
+def test_what_is_wrong_is_told(
+    erasing: Erasing, text: str, kind: type[MlboxError], message: str, hint: str | None
+) -> None:
+    with pytest.raises(kind, match=message) as refused:
+        erasing.run(f"DELETE ENTITY {text}")
+    assert hint is None or hint in str(refused.value.hint)
+    assert erasing.rows("FROM ml.erasures") == []
+
+
+def test_a_crash_before_the_online_store(erasing: Erasing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process ends between the two: the data file knows what is still to go."""
+
+    def crash(*_: Any) -> int:
+        raise KeyboardInterrupt
+
+    store = erasing.house.features._store
+    monkeypatch.setattr(store, "delete", crash)
+    with pytest.raises(KeyboardInterrupt):
+        erasing.run("DELETE ENTITY (customer = 'c1') FROM PROJECT default")
+    assert online(erasing) == [9.0, 10.0]
+    with erasing.house.catalog.read() as cursor:
+        ((_, keys),) = erasures.pending(cursor)
+    assert len(keys) == 4
+    monkeypatch.undo()
+    erasing.reopen()
+    assert online(erasing) == [9.0, None]
+    assert erasing.rows("SELECT online_rows, completed_at IS NOT NULL FROM ml.erasures") == [(4, True)]
+    with erasing.house.catalog.read() as cursor:
+        assert cursor.execute("SELECT pending FROM data._mlbox.erasures").fetchall() == [(None,)]
+
+
+@pytest.mark.skipif(bool(redis.why_not()), reason=redis.why_not())
+def test_a_store_that_is_away_is_followed_later(tmp_path: Path) -> None:
+    with redis.running(tmp_path / "redis") as server:
+        house = FeatureHouse(tmp_path / "home", Settings(online_store=server.url))
+        query = "SELECT i AS k, now() AS ts, i AS x FROM range(3) r(i)"
+        house.create("f", query, entity("k"), timestamp("ts"), store="both")
+        house.vector("v", "f.x")
+        store = house.features._store
+        away = server.socket + ".away"
+        Path(server.socket).rename(away)  # the server lives, nobody reaches it
+        store._writes.connection_pool.disconnect()  # type: ignore[attr-defined]
+        told = house.do(DeleteEntity(entity={"k": 1}, ref=Ref("default", "f")))
+        assert told.message is not None and "those online follow when the online store can be reached" in told.message
+        Path(away).rename(server.socket)
+        assert house.online("v", k=1) == {"x": 1}
+        house.reopen()
+        assert house.online("v", k=1) == {"x": None}
+        house.close()
