@@ -18,8 +18,6 @@ class WindowFunction:
     summary: str
     argument: bool = False
     """Whether it takes a number between 0 and 1 after the column."""
-    numbers: bool = True
-    """Whether it takes numbers only."""
     filtered: str | None = None
     """The same as a call that can take a FILTER, where ``sql`` cannot."""
     error: float | None = None
@@ -27,29 +25,27 @@ class WindowFunction:
 
 
 FUNCTIONS: Mapping[str, WindowFunction] = {
-    "count": WindowFunction("count({column})", "Values that are not NULL; count(*) counts rows", numbers=False),
+    "count": WindowFunction("count({column})", "Values that are not NULL; count(*) counts rows"),
     "sum": WindowFunction("sum({column})", "Sum"),
     "sum_squares": WindowFunction("sum(CAST({column} AS DOUBLE) * {column})", "Sum of squares, as DOUBLE"),
     "sqr": WindowFunction("sum(CAST({column} AS DOUBLE) * {column})", "The same as sum_squares"),
     "avg": WindowFunction("avg({column})", "Mean"),
-    "min": WindowFunction("min({column})", "Smallest value", numbers=False),
-    "max": WindowFunction("max({column})", "Largest value", numbers=False),
+    "min": WindowFunction("min({column})", "Smallest value"),
+    "max": WindowFunction("max({column})", "Largest value"),
     "first": WindowFunction(
         "first_value({column} ORDER BY {order})",
         "Value of the earliest row",
-        numbers=False,
         filtered="arg_min_null({column}, row({order}))",
     ),
     "last": WindowFunction(
         "last_value({column} ORDER BY {order})",
         "Value of the latest row",
-        numbers=False,
         filtered="arg_max_null({column}, row({order}))",
     ),
     "stddev": WindowFunction("stddev_samp({column})", "Sample standard deviation"),
     "var": WindowFunction("var_samp({column})", "Sample variance"),
     "approx_distinct": WindowFunction(
-        "approx_count_distinct({column})", "Different values, approximately (HyperLogLog)", numbers=False, error=0.05
+        "approx_count_distinct({column})", "Different values, approximately (HyperLogLog)", error=0.05
     ),
     "quantile": WindowFunction(
         "approx_quantile({column}, {argument})",

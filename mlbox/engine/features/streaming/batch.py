@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -217,8 +216,3 @@ def load_cache(cursor: DuckDBPyConnection, feature_set: FeatureSet, since: int |
     keys = entity_numbers(cache, reader, feature_set.entity_names)
     cache.add(fresh_rows(feature_set, cache, reader, keys))
     return cache
-
-
-def scatter(values: Mapping[int, str], size: int) -> list[str | None]:
-    """Reasons by place, as a list."""
-    return [values.get(place) for place in range(size)]

@@ -122,6 +122,8 @@ class OnlineWindows:
         """Entities, times and plain features, with the windows as of now beside them."""
         import pyarrow
 
+        if not len(rows):
+            return self._store.put(self._set.id, [], replace=replace, mark=self._mark())
         tick = self._tick()
         for place, values in zip(self._windows, self._evaluate(cache, keys, tick), strict=True):
             rows = rows.append_column(self._names[place], values)

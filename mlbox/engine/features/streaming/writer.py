@@ -251,6 +251,11 @@ class StreamWriter:
             self._close(closed)
 
     def _close(self, ledger: _Ledger) -> None:
+        """The end of a period: what is too old goes, statistics of what has come."""
+        set_id = self.feature_set.id
+        if ledger.row.rejected:
+            self.catalog.write_data(lambda cursor: table.trim_dead_letters(cursor, set_id))
+        self.catalog.write_data(lambda cursor: table.forget_keys(cursor, set_id, now()))
         if not ledger.row.added:
             return
         select = statistics.select_sql(self.feature_set, ledger.row.id, ledger.first_sequence)
