@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mlbox.engine.catalog.tables import predictions
-from mlbox.serve.rows import table
+from mlbox.serve.rows import batches
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -227,12 +227,12 @@ class Recorder:
             self._tell(entry, f"they cannot be written: {failed}")
 
     def _write(self, taken: _Taken) -> None:
-        rows = table(taken.entries) if taken.entries else None
+        rows = list(batches(taken.entries))
         counts = [_traffic(key, count) for key, count in taken.counts.items()]
 
         def write(cursor: DuckDBPyConnection) -> None:
-            if rows is not None:
-                predictions.append(cursor, rows)
+            for batch in rows:
+                predictions.append(cursor, batch)
             predictions.count(cursor, counts)
 
         self._catalog.write_data(write)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+from mlbox.engine.catalog.tables.predictions import Batch
 
 if TYPE_CHECKING:
     import pyarrow
@@ -15,19 +19,43 @@ if TYPE_CHECKING:
     from mlbox.serve.codec import Request
     from mlbox.serve.record import Entry
 
+MANY = 64
+"""Rows from which on alike requests are a batch of their own: a statement costs more than JSON of fewer."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _encoder = msgspec.json.Encoder()
 
 
-def table(entries: Iterable[Entry]) -> pyarrow.Table:
-    """The Arrow table of at least one entry; ``inputs`` and ``outputs`` are JSON text."""
+def batches(entries: Iterable[Entry]) -> Iterator[Batch]:
+    """All entries: those that are many of a kind as structs, the others together as JSON text."""
     import pyarrow as pa
 
     alike: dict[Any, list[Entry]] = {}
     for entry in entries:
         alike.setdefault(_kind(entry), []).append(entry)
-    return pa.concat_tables([_answered(group) if kind else _failed(group) for kind, group in alike.items()])
+    few: list[pyarrow.Table] = []
+    shapes: dict[str, Sequence[str]] = {}
+    for kind, group in alike.items():
+        if not kind:
+            few.append(_failed(group))
+            continue
+        names = kind[-1]
+        if len(group) >= MANY and (table := _answered(group, json=False)) is not None:
+            yield Batch(table, {shape_of(names): names}, json=False)
+            continue
+        table = _answered(group, json=True)
+        assert table is not None
+        few.append(table)
+        shapes[shape_of(names)] = names
+    if few:
+        yield Batch(pa.concat_tables(few), shapes, json=True)
+
+
+@lru_cache(maxsize=1024)
+def shape_of(names: tuple[str, ...]) -> str:
+    """The key of a set of feature names."""
+    return hashlib.sha256("\0".join(names).encode()).hexdigest()[:24]
 
 
 def _kind(entry: Entry) -> tuple[Any, ...]:
@@ -37,12 +65,16 @@ def _kind(entry: Entry) -> tuple[Any, ...]:
         return ()
     return (
         *(entry.project, entry.endpoint, answer.model, answer.version, entry.shadow),
-        *(answer.seen.names, tuple(answer.outputs), tuple(_sent(request))),
+        *(tuple(answer.outputs), tuple(_sent(request)), answer.seen.names),
     )
 
 
-def _answered(entries: Sequence[Entry]) -> pyarrow.Table:
-    """Rows of requests to one endpoint that one model has answered, with the same inputs by name."""
+def _answered(entries: Sequence[Entry], json: bool) -> pyarrow.Table | None:
+    """Rows of requests to one endpoint that one model has answered, with the same inputs by name.
+
+    Without ``json`` inputs and outputs are structs; ``None`` when their values have no common type.
+    """
+    import numpy as np
     import pyarrow as pa
 
     requests: list[Any] = [entry.request for entry in entries]
@@ -50,33 +82,39 @@ def _answered(entries: Sequence[Entry]) -> pyarrow.Table:
     sizes = [request.rows for request in requests]
     total = sum(sizes)
     first, answer = entries[0], answers[0]
-    outputs = {
-        name: _joined(each.outputs[name].tolist() for each in answers)
-        for name in answer.outputs
-        if name != "prediction"
-    }
-    inputs = {
-        name: _joined(_list(request.columns[name.lower()].values) for request in requests)
-        for name in _sent(requests[0])
-    }
+    outputs = [name for name in answer.outputs if name != "prediction"]
+    inputs = _sent(requests[0])
+    try:
+        given = {name: _join([each.columns[name.lower()].values for each in requests]) for name in inputs}
+        made = {name: _join([each.outputs[name] for each in answers]) for name in outputs}
+        objects = _json if json else _structs
+        parts = {"inputs": objects(given, total), "outputs": objects(made, total)}
+    except (pa.ArrowException, ValueError, TypeError):
+        if json:
+            raise
+        return None
+    at = pa.array(_each([entry.at_us for entry in entries], sizes), pa.timestamp("us", tz="UTC"))
+    own_times = any(request.event_times is not None for request in requests)
+    own_ids = total > len(entries) or any(request.row_ids is not None for request in requests)
     return _table(
-        project=_same(first.project, total),
-        endpoint=_same(first.endpoint, total),
-        model=_same(answer.model, total),
+        total,
+        project=first.project,
+        endpoint=first.endpoint,
+        model=answer.model,
         model_version=pa.array([answer.version] * total, pa.int32()),
         request_id=_each([entry.request_id for entry in entries], sizes),
-        ordinal=_joined(map(range, sizes)),
-        row_id=_joined(row_ids(entry.request, entry.request_id) for entry in entries if entry.request),
-        predicted_at=_each([entry.at_us for entry in entries], sizes),
-        event_time=_joined(_times(entry) for entry in entries),
+        ordinal=_joined(map(range, sizes)) if total > len(entries) else np.zeros(total, np.int32),
+        row_id=_joined(map(_ids, entries)) if own_ids else pa.nulls(total, pa.string()),
+        predicted_at=at,
+        event_time=_joined(_times(entry) for entry in entries) if own_times else at,
         latency_ms=_each([entry.latency_ms for entry in entries], sizes),
-        status=_same("ok", total),
+        status="ok",
         error=pa.nulls(total, pa.string()),
-        inputs=_objects(inputs, total),
-        prediction=_joined(each.prediction.tolist() for each in answers),
-        outputs=_objects(outputs, total),
-        shadow=pa.array([first.shadow] * total),
-        features=_features(answer.seen.names, [each.seen.values for each in answers], total),
+        prediction=_join([each.prediction for each in answers]),
+        shadow=pa.array(np.full(total, first.shadow)),
+        shape=shape_of(answer.seen.names),
+        seen=_seen(len(answer.seen.names), [each.seen.values for each in answers], total),
+        **parts,
     )
 
 
@@ -87,6 +125,7 @@ def _failed(entries: Sequence[Entry]) -> pyarrow.Table:
     total = len(entries)
     single = [entry.request if entry.request is not None and entry.request.rows == 1 else None for entry in entries]
     return _table(
+        total,
         project=[entry.project for entry in entries],
         endpoint=[entry.endpoint for entry in entries],
         model=pa.nulls(total, pa.string()),
@@ -100,22 +139,27 @@ def _failed(entries: Sequence[Entry]) -> pyarrow.Table:
         predicted_at=[entry.at_us for entry in entries],
         event_time=[_times(entry)[0] for entry in entries],
         latency_ms=[entry.latency_ms for entry in entries],
-        status=_same("error", total),
+        status="error",
         error=[entry.error for entry in entries],
-        inputs=[
-            _objects({name: _list(request.columns[name.lower()].values) for name in _sent(request)}, 1)[0]
-            if request is not None
-            else None
-            for request in single
-        ],
+        inputs=pa.array(
+            [
+                _json({name: _list(request.columns[name.lower()].values) for name in _sent(request)}, 1)[0].as_py()
+                if request is not None
+                else None
+                for request in single
+            ],
+            pa.string(),
+        ),
         prediction=pa.nulls(total, pa.float64()),
         outputs=pa.nulls(total, pa.string()),
         shadow=[entry.shadow for entry in entries],
-        features=pa.nulls(total, pa.map_(pa.string(), pa.float64())),
+        shape=pa.nulls(total, pa.string()),
+        seen=pa.nulls(total, pa.list_(pa.float64())),
     )
 
 
-def _table(**columns: Any) -> pyarrow.Table:
+def _table(total: int, **columns: Any) -> pyarrow.Table:
+    """A text stands for all rows, as a dictionary of one entry does."""
     import pyarrow as pa
 
     time = pa.timestamp("us", tz="UTC")
@@ -127,20 +171,74 @@ def _table(**columns: Any) -> pyarrow.Table:
         "prediction": pa.float64(),
         "shadow": pa.bool_(),
     }
-    return pa.table(
-        {
-            name: values
-            if isinstance(values, pa.Array)
-            else pa.array(values, types.get(name, pa.string()), from_pandas=name == "prediction")
-            for name, values in columns.items()
-        }
+
+    def column(name: str, values: Any) -> pyarrow.Array:
+        if isinstance(values, pa.Array):
+            return values
+        if isinstance(values, str):
+            return pa.repeat(pa.scalar(values, pa.string()), total)
+        return pa.array(values, types.get(name, pa.string()), from_pandas=name == "prediction")
+
+    return pa.table({name: column(name, columns[name]) for name in sorted(columns)})
+
+
+def _join(values: Sequence[Any]) -> Any:
+    """Arrays (or lists) of all requests as one."""
+    import numpy as np
+
+    if isinstance(values[0], list):
+        return _joined(map(_list, values))
+    return np.concatenate(values)
+
+
+def _structs(columns: dict[str, Any], total: int) -> pyarrow.Array:
+    """A struct for each row, in 64 bits, so that a value is shown as JSON would show it."""
+    import numpy as np
+    import pyarrow as pa
+
+    if not columns:
+        return pa.nulls(total, pa.string())
+    fields = []
+    for values in columns.values():
+        if isinstance(values, np.ndarray) and values.ndim > 1:
+            fields.append(_lists(values.reshape(total, -1)))
+            continue
+        if isinstance(values, np.ndarray) and values.dtype.kind == "f":
+            values = values.astype(np.float64)
+        fields.append(pa.array(values.tolist() if _is_text(values) else values, from_pandas=True))
+    return pa.StructArray.from_arrays(fields, list(columns))
+
+
+def _is_text(values: Any) -> bool:
+    return getattr(getattr(values, "dtype", None), "kind", "") == "O"
+
+
+def _lists(matrix: Any) -> pyarrow.Array:
+    import numpy as np
+    import pyarrow as pa
+
+    if matrix.dtype.kind == "f":
+        matrix = matrix.astype(np.float64)
+    flat = matrix.ravel()
+    return pa.FixedSizeListArray.from_arrays(
+        pa.array(flat.tolist() if _is_text(flat) else flat, from_pandas=True), matrix.shape[1]
     )
 
 
-def _same(value: str, total: int) -> pyarrow.Array:
+def _seen(width: int, seen: Sequence[Any], total: int) -> pyarrow.Array:
+    """What the model saw: of each request a matrix ``[n, k]``, or a list of k columns."""
+    import numpy as np
     import pyarrow as pa
 
-    return pa.repeat(pa.scalar(value, pa.string()), total)
+    if isinstance(seen[0], list):
+        matrix = np.empty((total, width))
+        for index in range(width):
+            matrix[:, index] = _joined(columns[index] for columns in seen)  # None becomes NaN
+    else:
+        matrix = np.concatenate(seen)
+    offsets = np.arange(0, total * width + 1, width, dtype=np.int32) if width else np.zeros(total + 1, np.int32)
+    numbers = pa.array(matrix.ravel().astype(np.float64), from_pandas=True)
+    return pa.ListArray.from_arrays(pa.array(offsets), numbers)
 
 
 def _joined(lists: Iterable[Iterable[Any]]) -> list[Any]:
@@ -159,30 +257,16 @@ def _list(values: Any) -> list[Any]:
     return found
 
 
-def _features(names: tuple[str, ...], seen: Sequence[Any], total: int) -> pyarrow.MapArray:
-    """What the model saw: of each request a matrix ``[n, k]``, or a list of k columns."""
-    import numpy as np
-    import pyarrow as pa
-
-    width = len(names)
-    if isinstance(seen[0], list):
-        matrix = np.empty((total, width))
-        for index in range(width):
-            matrix[:, index] = _joined(columns[index] for columns in seen)  # None becomes NaN
-    else:
-        matrix = np.concatenate(seen)
-    return pa.MapArray.from_arrays(
-        pa.array(np.arange(0, total * width + 1, width, dtype=np.int32) if width else np.zeros(total + 1, np.int32)),
-        pa.array(names, pa.string()).take(pa.array(np.tile(np.arange(width), total))),
-        pa.array(matrix.ravel().astype(np.float64), from_pandas=True),
-    )
-
-
 def _times(entry: Entry) -> list[int]:
     request = entry.request
     if request is None or request.event_times is None:
         return [entry.at_us] * (request.rows if request is not None else 1)
     return [(time - _EPOCH) // _MICROSECOND for time in request.event_times]
+
+
+def _ids(entry: Entry) -> list[str]:
+    assert entry.request is not None
+    return row_ids(entry.request, entry.request_id)
 
 
 def row_ids(request: Request, request_id: str) -> list[str]:
@@ -199,10 +283,12 @@ def _sent(request: Request) -> list[str]:
     return [column.name for column in request.columns.values() if column.width == 1]
 
 
-def _objects(columns: dict[str, list[Any]], total: int) -> list[Any]:
+def _json(columns: dict[str, Any], total: int) -> pyarrow.Array:
     """A JSON object for each row."""
+    import pyarrow as pa
+
     if not columns:
-        return [None] * total
-    names = list(columns)
-    rows = [dict(zip(names, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-    return _encoder.encode_lines(rows).decode().removesuffix("\n").split("\n")
+        return pa.nulls(total, pa.string())
+    lists = [_list(values) for values in columns.values()]
+    rows = [dict(zip(columns, values, strict=True)) for values in zip(*lists, strict=True)]
+    return pa.array(_encoder.encode_lines(rows).decode().removesuffix("\n").split("\n"), pa.string())

@@ -146,7 +146,7 @@ class House:
         truth = pa.table({"id": ids, "label": label, "known_at": pa.array([moment + 2 * DAY for moment in at], time)})
 
         def write(cursor: Any) -> None:
-            predictions.append(cursor, table)
+            predictions.append(cursor, predictions.Batch(table, {}, json=True))
             cursor.register("_truth", truth)
             cursor.execute(
                 "CREATE TABLE IF NOT EXISTS data.default.truth (id VARCHAR, label DOUBLE, known_at TIMESTAMPTZ)"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -27,12 +27,27 @@ class TrafficRow:
     last_request: datetime
 
 
-def append(cursor: DuckDBPyConnection, rows: pyarrow.Table) -> None:
-    """Add predictions: columns as in the table, ``inputs`` and ``outputs`` as JSON text."""
-    with registered(cursor, "_predictions_batch", rows):
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows for the log: columns as in the table; ``inputs`` and ``outputs`` as JSON text, or as structs."""
+
+    rows: pyarrow.Table
+    shapes: Mapping[str, Sequence[str]]
+    """Names of what the models saw, by the key in the column ``shape``."""
+    json: bool
+
+
+def append(cursor: DuckDBPyConnection, batch: Batch) -> None:
+    """Add predictions."""
+    for shape, names in batch.shapes.items():
+        cursor.execute(
+            "INSERT INTO data._mlbox.prediction_shapes VALUES (?, ?) ON CONFLICT DO NOTHING", [shape, list(names)]
+        )
+    plain = "::JSON" if batch.json else ""
+    with registered(cursor, "_predictions_batch", batch.rows):
         cursor.execute(
             "INSERT INTO data._mlbox.predictions BY NAME "
-            "SELECT * REPLACE (inputs::JSON::VARIANT AS inputs, outputs::JSON::VARIANT AS outputs) "
+            f"SELECT * REPLACE (inputs{plain}::VARIANT AS inputs, outputs{plain}::VARIANT AS outputs) "
             "FROM _predictions_batch"
         )
 

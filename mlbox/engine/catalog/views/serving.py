@@ -85,9 +85,12 @@ VIEWS = (
         "predictions",
         "One row a predicted row of a recorded request; a failed request has one row without a prediction.",
         """
-        SELECT project, endpoint, model, model_version, request_id, row_id, predicted_at, event_time, latency_ms,
-            status, error, inputs, features, prediction, outputs, shadow
-        FROM data._mlbox.predictions
+        SELECT p.project, p.endpoint, p.model, p.model_version, p.request_id,
+            CASE WHEN p.row_id IS NULL AND p.shape IS NOT NULL THEN p.request_id ELSE p.row_id END AS row_id,
+            p.predicted_at, p.event_time, p.latency_ms, p.status, p.error, p.inputs,
+            CASE WHEN p.shape IS NULL THEN p.features ELSE map(s.names, p.seen) END AS features,
+            p.prediction, p.outputs, p.shadow
+        FROM data._mlbox.predictions p LEFT JOIN data._mlbox.prediction_shapes s ON s.shape = p.shape
         """,
         (
             ViewColumn("project", "VARCHAR", "Project"),
