@@ -23,7 +23,26 @@ _PROGRESS_SECONDS = 0.1
 _INPUT_PATIENCE_SECONDS = 120.0
 
 
-class Context:
+class Remarks:
+    """What is said of a run to find it by, and can be changed later."""
+
+    _outbox: Outbox
+
+    def log_tag(self, name: str, value: Any) -> None:
+        """A label to find the run by."""
+        self._outbox.add({"kind": "tag", "name": _name(name), "value": str(value)})
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        """Several labels."""
+        for name, value in tags.items():
+            self.log_tag(name, value)
+
+    def note(self, text: str) -> None:
+        """What the run is about; the last one is kept, and ``ALTER RUN`` changes it later."""
+        self._outbox.add({"kind": "note", "text": str(text)})
+
+
+class Context(Remarks):
     """What a handler gets as ``ctx``. Logging never waits for the server and may be done from any thread."""
 
     spark = Session("spark")
@@ -63,10 +82,6 @@ class Context:
     def log_param(self, name: str, value: Any) -> None:
         """Something that the run was made with and that was not passed as a parameter."""
         self._outbox.add({"kind": "param", "name": _name(name), "value": _jsonable(value)})
-
-    def log_tag(self, name: str, value: Any) -> None:
-        """A label to find the run by."""
-        self._outbox.add({"kind": "tag", "name": _name(name), "value": str(value)})
 
     def log_artifact(self, name: str, value: Any) -> str:
         """A file or folder (path), bytes, or a dictionary or list (kept as JSON). Returns its SHA-256."""

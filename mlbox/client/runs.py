@@ -98,6 +98,32 @@ class Run:
             raise MlboxClientError(f"run {row['name'] or self.id} is {row['state']}: {told}".rstrip(": "))
         return self
 
+    @property
+    def tags(self) -> Dict[str, Any]:
+        """Labels."""
+        return dict(_parsed(self.row["labels"]))
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        """Set labels; others stay."""
+        if tags:
+            given = ", ".join(f"{_text(name)} = {_text(value)}" for name, value in tags.items())
+            self._connection.sql(f"ALTER RUN '{self.id}' SET LABELS ({given})")
+
+    def delete_tags(self, *names: str) -> None:
+        """Take labels away."""
+        self._connection.sql(f"ALTER RUN '{self.id}' DROP LABELS ({', '.join(map(_text, names))})")
+
+    @property
+    def note(self) -> Optional[str]:
+        """What somebody wrote about it; can be set."""
+        found = self.row["note"]
+        return None if found is None else str(found)
+
+    @note.setter
+    def note(self, text: Optional[str]) -> None:
+        given = "NULL" if text is None else _text(text)
+        self._connection.sql(f"ALTER RUN '{self.id}' SET (note = {given})")
+
     def cancel(self) -> None:
         """End it."""
         self._connection.sql(f"CANCEL RUN '{self.id}'")

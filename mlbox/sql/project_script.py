@@ -35,7 +35,7 @@ from mlbox.engine.features.commands import (
 from mlbox.engine.features.definition import Feature, FeatureSet, FeatureVector, VectorFeature
 from mlbox.engine.features.sources.base import options_of
 from mlbox.engine.models.commands import CreateModel, SetModelAlias
-from mlbox.engine.runs.commands import CreateFunction
+from mlbox.engine.runs.commands import CreateFunction, SetFunctionAlias
 from mlbox.engine.runs.requests import load_resources
 from mlbox.engine.search.definition import Collection
 from mlbox.engine.workflows.commands import CreateSchedule
@@ -92,6 +92,9 @@ def _functions(cursor: DuckDBPyConnection, project: str, paths: Paths) -> Iterat
         row = functions.get(cursor, project, name)
         if row is not None:
             yield _function(row, paths)
+            for alias, number in functions.aliases(cursor, project, name).items():
+                if number == row.version:  # others stay behind with their versions
+                    yield SetFunctionAlias(ref=Ref(project, name), alias=alias, version="1")
 
 
 def _function(row: FunctionRow, paths: Paths) -> CreateFunction:

@@ -47,6 +47,8 @@ PLANS = {
     "CANCEL RUN fit": None,  # it has finished
     "RERUN fit": (None, "shop.train"),
     "LOG METRIC auc = 1 RUN fit": (None, "fit"),
+    "ALTER RUN fit SET (note = 'n')": ("replace", "run fit"),
+    "ALTER FUNCTION train SET ALIAS stable = 1": ("move", "shop.train@stable"),
     "DROP RUN fit": None,  # a model is made from it
     "DROP ARTIFACT model": None,  # as well
     "RESTORE MODEL m": None,  # it is there

@@ -31,6 +31,7 @@ from mlbox.engine.catalog.tables import metrics, tracking
 from mlbox.engine.catalog.tables.run_search import RunSearch
 from mlbox.engine.catalog.tables.runs import RunRow
 from mlbox.engine.catalog.tables.tracking import InputRow, LoggedModelRow
+from mlbox.engine.runs.commands import ChangeRun
 from mlbox.engine.runs.experiments import DEFAULT_EXPERIMENT, public_id, runs_experiment
 from mlbox.engine.runs.incoming import number_or_text
 from mlbox.engine.runs.tracking import Beginning
@@ -47,6 +48,7 @@ _STATUS = {
 NAME_TAG = "mlflow.runName"
 PARENT_TAG = "mlflow.parentRunId"
 USER_TAG = "mlflow.user"
+NOTE_TAG = "mlflow.note.content"
 LARGEST_PAGE = 50_000
 
 
@@ -94,7 +96,7 @@ def info(row: RunRow, experiment: str) -> dict[str, Any]:
 
 
 def _tags(row: RunRow) -> dict[str, Any]:
-    tags = {NAME_TAG: row.name or "", **row.labels}
+    tags = {NAME_TAG: row.name or "", **row.labels, **({NOTE_TAG: row.note} if row.note else {})}
     return {**tags, PARENT_TAG: row.parent_id} if row.parent_id else tags
 
 
@@ -116,6 +118,7 @@ def create(door: Door, data: Data) -> Data:
     experiment = door.experiments.get(door.project, str(data.get("experiment_id") or DEFAULT_EXPERIMENT))
     if experiment.deleted_at is not None:
         raise Invalid(f"experiment {experiment.name!r} is deleted", hint="restore it, or choose another")
+    note = tags.pop(NOTE_TAG, "")
     name = str(data.get("run_name") or tags.pop(NAME_TAG, "")) or None
     tags.pop(NAME_TAG, None)
     if data.get("user_id"):
@@ -130,6 +133,8 @@ def create(door: Door, data: Data) -> Data:
             parent_id=tags.get(PARENT_TAG),
         )
     )
+    if note:
+        row = door.tracking.change(door.project, row.id, {"note": note})
     return {"run": bodies(door, [row])[0]}
 
 
@@ -186,7 +191,13 @@ def log_parameter(door: Door, data: Data) -> Data:
 
 @call("POST", "runs/set-tag")
 def set_tag(door: Door, data: Data) -> Data:
-    """One tag."""
+    """One tag: as ALTER RUN sets it."""
+    key, value = text(data, "key"), str(data.get("value", ""))
+    if key not in (NAME_TAG, PARENT_TAG):
+        row = door.tracking.run(door.project, text(data, "run_id", "run_uuid"))
+        given: dict[str, Any] = {"options": {"note": value}} if key == NOTE_TAG else {"labels": {key: value}}
+        door.dispatch(ChangeRun(project=door.project, run=row.id, **given))
+        return {}
     return log_batch(door, {"run_id": text(data, "run_id", "run_uuid"), "tags": [{**data}]})
 
 
@@ -199,6 +210,8 @@ def log_batch(door: Door, data: Data) -> Data:
     changes: dict[str, Any] = {}
     if NAME_TAG in tags:
         changes["name"] = tags.pop(NAME_TAG)
+    if NOTE_TAG in tags:
+        changes["note"] = tags.pop(NOTE_TAG) or None
     if PARENT_TAG in tags:
         changes["parent_id"] = door.tracking.run(door.project, tags.pop(PARENT_TAG)).id
     given = objects(data, "metrics")
@@ -260,10 +273,10 @@ def delete_tag(door: Door, data: Data) -> Data:
     """Take a tag away."""
     run_id, key = text(data, "run_id"), text(data, "key")
     row = door.tracking.run(door.project, run_id)
-    if key not in row.labels:
+    if key not in row.labels and not (key == NOTE_TAG and row.note):
         raise Invalid(f"run {row.label} has no tag {key!r}")
-    labels = {name: value for name, value in row.labels.items() if name != key}
-    door.tracking.change(door.project, run_id, {"labels": labels})
+    given: dict[str, Any] = {"options": {"note": None}} if key == NOTE_TAG else {"without": (key,)}
+    door.dispatch(ChangeRun(project=door.project, run=row.id, **given))
     return {}
 
 

@@ -285,6 +285,8 @@ def _changes(row: RunRow, digested: Digested) -> dict[str, Any]:
         changes["params"] = {**row.params, **digested.params}
     if digested.tags:
         changes["labels"] = {**row.labels, **digested.tags}
+    if digested.note is not None:
+        changes["note"] = digested.note or None
     live = not lifecycle.is_final(row.state)
     if digested.progress is not None:
         changes["progress"] = digested.progress

@@ -45,6 +45,16 @@ class CreateFunction(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SetFunctionAlias(Command):
+    """Point an alias at a version (a number or another alias), or take it away (None)."""
+
+    statement: ClassVar[str] = "ALTER FUNCTION"
+    ref: Ref
+    alias: str
+    version: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class DropFunction(Command):
     """Runs of the function stay."""
 
@@ -154,6 +164,20 @@ class LogToRun(Command):
     value: Any = None
     step: int | None = None
     path: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeRun(Command):
+    """What people say of a run, whatever its state: a name, a note, labels. What is not named stays."""
+
+    statement: ClassVar[str] = "ALTER RUN"
+    project: str
+    run: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """``note`` and ``name``; NULL takes one away."""
+    labels: Mapping[str, Any] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
+    """Labels that go."""
 
 
 @dataclass(frozen=True, kw_only=True)

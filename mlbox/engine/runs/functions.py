@@ -40,9 +40,9 @@ class Functions:
 
     def require(self, ref: Ref) -> FunctionRow:
         """The version that ``ref`` names, or the latest; ``NotFound`` with the nearest names."""
-        version = _version(ref)
         with self._catalog.read() as cursor:
             projects.require(cursor, ref.project)
+            version = _version(cursor, ref)
             found = functions.get(cursor, ref.project, ref.name, version)
             if found is not None:
                 return found
@@ -134,7 +134,7 @@ class Functions:
         row: FunctionRow | None = plan.resolved.get("row")
         if row is None:
             return Result(f"function {command.ref} does not exist")
-        version = _version(command.ref)
+        version = None if command.ref.version is None else row.version
         tombstone = Tombstone(
             project=row.project,
             kind="function",
@@ -236,9 +236,17 @@ def _seconds(interval: timedelta | None) -> float | None:
     return None if interval is None else interval.total_seconds()
 
 
-def _version(ref: Ref) -> int | None:
-    if ref.version is None:
-        return None
-    if not ref.version.isdigit():
-        raise Invalid(f"{ref.version!r} is not a version of a function", hint="versions of functions are numbers")
-    return int(ref.version)
+def _version(cursor: DuckDBPyConnection, ref: Ref) -> int | None:
+    """The number that a version or an alias means."""
+    if ref.version is None or ref.version.isdigit():
+        return int(ref.version) if ref.version else None
+    known = functions.aliases(cursor, ref.project, ref.name)
+    if ref.version.lower() in known:
+        return known[ref.version.lower()]
+    if functions.get(cursor, ref.project, ref.name) is None:
+        return None  # what is wrong is the name
+    raise NotFound(
+        f"function {ref.at(None)} has no version or alias {ref.version!r}",
+        hint=did_you_mean(ref.version, known) or f"set it: ALTER FUNCTION {ref.name} SET ALIAS {ref.version} = 1",
+        details={"kind": "function", "name": ref.name},
+    )

@@ -38,6 +38,7 @@ class Digested:
     params: dict[str, Any] = field(default_factory=dict)
     tags: dict[str, Any] = field(default_factory=dict)
     packed: list[Packed] = field(default_factory=list)
+    note: str | None = None
     artifacts: list[ArtifactRow] = field(default_factory=list)
     progress: float | None = None
     progress_text: str | None = None
@@ -116,6 +117,13 @@ def _tag(result: Digested, event: Mapping[str, Any], ordinal: int, context: Cont
     result.tags[_text(event, "name")] = event.get("value")
 
 
+def _note(result: Digested, event: Mapping[str, Any], ordinal: int, context: Context) -> None:
+    value = event.get("text")
+    if not isinstance(value, str):
+        raise ValueError("a note is a text")
+    result.note = value
+
+
 def _artifact(result: Digested, event: Mapping[str, Any], ordinal: int, context: Context) -> None:
     project, run_id, arrived = context
     kind = _text(event, "artifact_kind", 40)
@@ -177,6 +185,7 @@ _TAKE = {
     "points": _points,
     "param": _param,
     "tag": _tag,
+    "note": _note,
     "artifact": _artifact,
     "progress": _progress,
     "state": _state,

@@ -32,6 +32,7 @@ from mlbox.engine.runs.commands import (
 from mlbox.engine.runs.engines import Engines
 from mlbox.engine.runs.experiments import Experiments
 from mlbox.engine.runs.frames import Frames
+from mlbox.engine.runs.function_aliases import FunctionAliases
 from mlbox.engine.runs.functions import Functions
 from mlbox.engine.runs.garbage import Garbage
 from mlbox.engine.runs.importance import Importance
@@ -39,6 +40,7 @@ from mlbox.engine.runs.ledger import Ending, Ledger
 from mlbox.engine.runs.output import Output
 from mlbox.engine.runs.planning import FrameQuery, Planner, Prepared, table_query
 from mlbox.engine.runs.project_end import ProjectEnd
+from mlbox.engine.runs.remarks import Remarks
 from mlbox.engine.runs.removal import Removal
 from mlbox.engine.runs.restart import Found, Restart
 from mlbox.engine.runs.supervise import Sources, Supervisor
@@ -72,6 +74,7 @@ class Runs:
         home = catalog.home
         self._catalog = catalog
         self._artifacts = artifacts
+        self._bus = bus
         self._watches = Watches()
         self.secrets = Secrets(catalog)
         self._functions = Functions(catalog, artifacts, self.secrets)
@@ -114,6 +117,8 @@ class Runs:
             Handler(Rerun, self.plan_rerun, self.rerun),
             Handler(LogToRun, self.plan_log, self.log),
             *self._removal.handlers(),
+            *Remarks(self._catalog, self._ledger, self._bus).handlers(),
+            *FunctionAliases(self._catalog, self._functions).handlers(),
             Handler(CollectGarbage, self._garbage.plan, self._garbage.collect),
             *self.tracking.handlers(),
         )

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from mlbox.base.command import Command
 from mlbox.base.errors import Invalid
 from mlbox.base.suggest import nearest
-from mlbox.engine.runs.commands import CreateFunction, DropFunction, Resources
+from mlbox.engine.runs.commands import CreateFunction, DropFunction, Resources, SetFunctionAlias
+from mlbox.engine.workflows.commands import AlterObject
 from mlbox.sql import writing
 from mlbox.sql.grammar import Noun, StatementSyntax, noun, statement
-from mlbox.sql.heads import alter, create_clauses, create_head, drop
+from mlbox.sql.heads import alter_action, create_clauses, create_head, drop, print_alter
 from mlbox.sql.parameters import Unbound
-from mlbox.sql.parser import Cursor, checked
-from mlbox.sql.references import is_name, reference
+from mlbox.sql.parser import Cursor, checked, finish
+from mlbox.sql.references import identifier, is_name, reference, version_text
 from mlbox.sql.times import interval
 from mlbox.sql.values import count, number, options, pairs, strings, text, value, word
 from mlbox.sql.writing import Writer
@@ -199,5 +201,48 @@ statement(
     )
 )
 drop("function", DropFunction, version=True)
-alter("function", "RENAME", "SET", later=("RENAME TO", "SET other than comment"))
+
+
+def _alter(cursor: Cursor) -> Command:
+    cursor.expect("ALTER", "FUNCTION")
+    ref = reference(cursor, "function")
+    if cursor.accept("SET", "ALIAS"):
+        alias = identifier(cursor, "alias")
+        if cursor.accept("TO"):
+            cursor.accept("VERSION")
+        else:
+            cursor.expect("=", hint=f"write SET ALIAS {alias} = 3 or SET ALIAS {alias} TO VERSION 3")
+        command: Command = SetFunctionAlias(ref=ref, alias=alias, version=version_text(cursor))
+    elif cursor.accept("DROP", "ALIAS"):
+        command = SetFunctionAlias(ref=ref, alias=identifier(cursor, "alias"), version=None)
+    elif cursor.at("RENAME") or cursor.at("SET", "("):
+        return alter_action(cursor, "function", ref, ("RENAME", "SET"))
+    else:
+        cursor.fail(
+            f"ALTER FUNCTION does not know {cursor.found()} here",
+            "SET ALIAS name = 3, DROP ALIAS name, RENAME TO name or SET (key = value)",
+        )
+    finish(cursor, "ALTER FUNCTION")
+    return command
+
+
+def _print_alias(command: SetFunctionAlias, write: Writer) -> str:
+    alias = writing.name(command.alias)
+    action = f"DROP ALIAS {alias}" if command.version is None else f"SET ALIAS {alias} = {command.version}"
+    return f"ALTER FUNCTION {write.ref(command.ref)} {action}"
+
+
+statement(
+    StatementSyntax(
+        name="ALTER FUNCTION",
+        summary="Move an alias to a version, drop it, or describe the function.",
+        syntax="""ALTER FUNCTION name {SET ALIAS alias = version | SET ALIAS alias TO VERSION version
+    | DROP ALIAS alias | RENAME TO name | SET (key = value, ..)}""",
+        examples=("ALTER FUNCTION f SET ALIAS stable = 3", "ALTER FUNCTION f DROP ALIAS stable"),
+        starts=(("ALTER", "FUNCTION"),),
+        parse=_alter,
+        prints={SetFunctionAlias: _print_alias, AlterObject: print_alter},
+        later=("RENAME TO", "SET other than comment"),
+    )
+)
 noun(Noun("function", "functions"))

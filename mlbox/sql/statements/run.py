@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlbox.base.names import Ref
-from mlbox.engine.runs.commands import CancelRun, DropArtifact, DropRun, LogToRun, Rerun, RunSource, StartRun
+from mlbox.engine.runs.commands import CancelRun, ChangeRun, DropArtifact, DropRun, LogToRun, Rerun, RunSource, StartRun
 from mlbox.sql import writing
 from mlbox.sql.bodies import condition, parenthesized, refuse_bare_query
 from mlbox.sql.grammar import Noun, StatementSyntax, noun, run_ref, statement
@@ -257,6 +257,63 @@ LOG ARTIFACT 'name' FROM 'path' [RUN 'id']""",
         starts=(("LOG",),),
         parse=_log,
         prints={LogToRun: _print_log},
+    )
+)
+
+
+def _alter(cursor: Cursor) -> ChangeRun:
+    cursor.expect("ALTER", "RUN")
+    project, run = cursor.scope.project, run_id(cursor, "ALTER RUN")
+    if cursor.accept("SET", "LABELS"):
+        command = ChangeRun(project=project, run=run, labels=options(cursor, "SET LABELS"))
+    elif cursor.at("SET"):
+        cursor.advance()
+        command = ChangeRun(project=project, run=run, options=options(cursor, "SET"))
+    elif cursor.accept("DROP", "LABELS"):
+        command = ChangeRun(project=project, run=run, without=_labels(cursor))
+    else:
+        cursor.fail(
+            f"ALTER RUN does not know {cursor.found()} here",
+            "SET (note = 'text'), SET LABELS (key = value, ..) or DROP LABELS (key, ..)",
+        )
+    finish(cursor, "ALTER RUN")
+    return command
+
+
+def _labels(cursor: Cursor) -> tuple[str, ...]:
+    inner = cursor.enter("DROP LABELS", "write DROP LABELS (key, ..)")
+    found: list[str] = []
+    while not inner.at_end():
+        if found:
+            inner.expect(",")
+        found.append(word(inner, "DROP LABELS"))
+    return tuple(found)
+
+
+def _print_alter(command: ChangeRun, write: Writer) -> str:
+    if command.without:
+        action = f"DROP LABELS ({', '.join(str(writing.word(label)) for label in command.without)})"
+    elif command.labels:
+        action = writing.options("SET LABELS", command.labels)
+    else:
+        action = writing.options("SET", command.options) or "SET ()"
+    return f"ALTER RUN {writing.text(command.run)} {action}"
+
+
+statement(
+    StatementSyntax(
+        name="ALTER RUN",
+        summary="Change the note, the name or the labels of a run, also after its end.",
+        syntax="ALTER RUN {'id' | name} {SET ({note = 'text' | name = 'text'}, ..) | SET LABELS (key = value, ..) "
+        "| DROP LABELS (key, ..)}",
+        examples=(
+            "ALTER RUN 'a1b2c3d4' SET (note = 'the one with the new labels')",
+            "ALTER RUN nightly SET LABELS (team = 'risk', stage = 'review')",
+            "ALTER RUN nightly DROP LABELS (stage)",
+        ),
+        starts=(("ALTER", "RUN"),),
+        parse=_alter,
+        prints={ChangeRun: _print_alter},
     )
 )
 

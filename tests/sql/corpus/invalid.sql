@@ -952,3 +952,12 @@ DELETE ENTITY (customer = 7) FROM customers
 
 DELETE ENTITY customer = 7 FROM PROJECT p
 -- error 1:15 DELETE ENTITY needs parentheses, found customer | write DELETE ENTITY (key = value)
+
+ALTER RUN nightly RENAME TO x
+-- error 1:19 ALTER RUN does not know RENAME here | SET (note = 'text'), SET LABELS (key = value, ..) or DROP LABELS (key, ..)
+
+ALTER RUN nightly DROP LABEL team
+-- error 1:19 ALTER RUN does not know DROP here | SET (note = 'text'), SET LABELS (key = value, ..) or DROP LABELS (key, ..)
+
+ALTER FUNCTION f SET ALIAS stable 3
+-- error 1:35 expected =, found 3 | write SET ALIAS stable = 3 or SET ALIAS stable TO VERSION 3

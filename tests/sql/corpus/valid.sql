@@ -670,3 +670,21 @@ DELETE ENTITY (customer = 7) FROM PROJECT fraud
 -- with {"who": "a b"}
 DELETE ENTITY ("Customer Id" = $who, shop = 2) FROM FEATURE SET visits
 -- => DeleteEntity entity={Customer Id: 'a b', shop: 2}, ref=p.visits
+
+ALTER RUN 'a1b2c3d4' SET (note = 'best so far', name = NULL)
+-- => ChangeRun project='p', run='a1b2c3d4', options={note: 'best so far', name: None}
+
+ALTER RUN nightly SET LABELS (team = 'risk', 'mlflow.user' = 'ana', n = 3)
+-- => ChangeRun project='p', run='nightly', labels={team: 'risk', mlflow.user: 'ana', n: 3}
+
+ALTER RUN nightly DROP LABELS (team, 'mlflow.user')
+-- => ChangeRun project='p', run='nightly', without=('team', 'mlflow.user')
+
+ALTER FUNCTION fraud.f SET ALIAS stable TO VERSION 3
+-- => SetFunctionAlias ref=fraud.f, alias='stable', version='3'
+
+ALTER FUNCTION f DROP ALIAS stable
+-- => SetFunctionAlias ref=p.f, alias='stable', version=None
+
+RUN f@stable
+-- => StartRun function=p.f@stable

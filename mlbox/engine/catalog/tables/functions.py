@@ -95,6 +95,31 @@ def versions(cursor: DuckDBPyConnection, project: str, name: str) -> list[int]:
     return [row[0] for row in rows]
 
 
+def aliases(cursor: DuckDBPyConnection, project: str, name: str) -> dict[str, int]:
+    """Aliases and the versions that they point at, of versions that are not dropped."""
+    rows = cursor.execute(
+        "SELECT a.alias, a.version FROM catalog.main.function_aliases a JOIN catalog.main.functions f "
+        "ON f.project = a.project AND lower(f.name) = a.name AND f.version = a.version "
+        "WHERE a.project = ? AND a.name = lower(?) AND f.dropped_at IS NULL ORDER BY a.alias",
+        [project, name],
+    ).fetchall()
+    return dict(rows)
+
+
+def set_alias(cursor: DuckDBPyConnection, project: str, name: str, alias: str, version: int | None) -> None:
+    """Point an alias at a version, or take it away."""
+    if version is None:
+        cursor.execute(
+            "DELETE FROM catalog.main.function_aliases WHERE project = ? AND name = lower(?) AND alias = ?",
+            [project, name, alias],
+        )
+        return
+    cursor.execute(
+        "INSERT OR REPLACE INTO catalog.main.function_aliases VALUES (?, lower(?), ?, ?)",
+        [project, name, alias, version],
+    )
+
+
 def names(cursor: DuckDBPyConnection, project: str) -> list[str]:
     """Names of the project's functions."""
     rows = cursor.execute(
@@ -121,6 +146,12 @@ def purge(cursor: DuckDBPyConnection, project: str, name: str, dropped_at: datet
         "AND NOT EXISTS (SELECT 1 FROM catalog.main.runs r WHERE r.project = f.project "
         "AND lower(r.function) = lower(f.name) AND r.function_version = f.version)",
         [project, name, dropped_at],
+    )
+    cursor.execute(
+        "DELETE FROM catalog.main.function_aliases a WHERE project = ? AND name = lower(?) AND NOT EXISTS "
+        "(SELECT 1 FROM catalog.main.functions f WHERE f.project = a.project AND lower(f.name) = a.name "
+        "AND f.version = a.version)",
+        [project, name],
     )
 
 

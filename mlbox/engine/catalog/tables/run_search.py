@@ -105,6 +105,8 @@ def _compare(expression: str, condition: Condition, parameters: list[Any]) -> st
 def _expression(entity: Entity, key: str, parameters: list[Any]) -> str:
     if entity == "attribute":
         return ATTRIBUTES[key]
+    if entity == "tag" and key == "mlflow.note.content":
+        return "note"
     parameters.append(key)
     if entity == "metric":
         return "TRY_CAST(variant_extract(metrics, ?) AS DOUBLE)"

@@ -58,6 +58,7 @@ class RunRow:
     outcome: Mapping[str, Any] | None = None
     handle: Mapping[str, Any] | None = None
     experiment: str | None = None
+    note: str | None = None
     deleted_at: datetime | None = None
     """Deleted by a client that may want it back; no view shows it."""
 

@@ -7,7 +7,7 @@ from mlbox.engine.catalog.views.base import View, ViewColumn
 _RUNS = """
 SELECT project, id, name, experiment, "function", function_version, handler, state, parent_id, attempt, runtime,
        params, metrics, labels, reason, error_type, error, traceback, progress,
-       created_at, started_at, finished_at, duration_ms, best_trial
+       created_at, started_at, finished_at, duration_ms, best_trial, note
 FROM catalog.main.runs WHERE deleted_at IS NULL
 """
 """Columns as they are: DuckDB reads a single metric or parameter only where nothing beside it is computed."""
@@ -58,6 +58,7 @@ VIEWS = (
             ViewColumn("finished_at", "TIMESTAMP WITH TIME ZONE", "When it ended"),
             ViewColumn("duration_ms", "DOUBLE", "From its start to its end", "ms"),
             ViewColumn("best_trial", "VARCHAR", "The best run of a sweep"),
+            ViewColumn("note", "VARCHAR", "What somebody wrote about it; ALTER RUN changes it"),
         ),
     ),
     View(

@@ -39,6 +39,7 @@ export interface RunDetailRow extends RunRow {
   error_type: string | null;
   error: string | null;
   traceback: string | null;
+  note?: string | null;
 }
 
 export interface StateCount {

@@ -11,10 +11,11 @@ import type { MetricSummary, ParamRow } from "../rows";
 interface ParametersProps {
   answer: Answer<ParamRow>;
   labels: [string, Cell][];
+  note: string | null | undefined;
   isSweep: boolean;
 }
 
-export function ParametersPanel({ answer, labels, isSweep }: ParametersProps): ReactNode {
+export function ParametersPanel({ answer, labels, note, isSweep }: ParametersProps): ReactNode {
   const rows = answer.rows ?? [];
   return (
     <Panel title="Parameters" answers={[answer]} note={rows.length > 0 && plural(rows.length, "parameter")}>
@@ -34,6 +35,7 @@ export function ParametersPanel({ answer, labels, isSweep }: ParametersProps): R
       ) : (
         <Empty title="No parameters" statement="RUN train WITH (learning_rate = 0.1, trees = 200);" />
       )}
+      {note && <p className="labels">Note {note}</p>}
       {labels.length > 0 && (
         <p className="labels">
           Labels <Pairs values={labels} most={12} />

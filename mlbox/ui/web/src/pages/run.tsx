@@ -63,7 +63,7 @@ function Body({ run }: { run: RunDetailRow }): ReactNode {
     <>
       {isSweep && <TrialsPanel trials={trials} best={run.best_trial} />}
       <div className="columns">
-        <ParametersPanel answer={parameters} labels={entries(run.labels)} isSweep={isSweep} />
+        <ParametersPanel answer={parameters} labels={entries(run.labels)} note={run.note} isSweep={isSweep} />
         <MetricsPanel answer={summary} latest={entries(run.metrics)} ofRun={getRun(run.id)} />
       </div>
       {(isSweep || (summary.rows?.length ?? 0) > 0) && <CurvesPanel answer={history} curves={curvesOf(run, trials.rows ?? [])} isSweep={isSweep} />}

@@ -71,7 +71,7 @@ export function listTrials(parents: readonly string[]): string {
 export function getRun(id: string): string {
   return lines(
     `SELECT ${COLUMNS},
-       r.handler, r.attempt, r.runtime, r.labels, r.reason, r.error_type, r.error, r.traceback`,
+       r.handler, r.attempt, r.runtime, r.labels, r.reason, r.error_type, r.error, r.traceback, r.note`,
     "FROM ml.runs AS r",
     id.length < 32 ? `WHERE starts_with(r.id, ${literal(id)})` : `WHERE r.id = ${literal(id)}`,
     "LIMIT 1",
