@@ -77,6 +77,7 @@ class House:
         self.doors = Doors(self)
         self.wire: WireServer | None = None
         self.features = Features(catalog=self.catalog, bus=self.bus, home=home, settings=settings)
+        self.features.keep_time(self.dispatcher, self.parser)
         self.models = Models(catalog=self.catalog, artifacts=self.artifacts, bus=self.bus)
         self.collections = Collections(catalog=self.catalog, models=self.models, bus=self.bus, home=home)
         self.runs = Runs(

@@ -24,6 +24,7 @@ from mlbox.engine.catalog.tables import (
     sources,
     workflows,
 )
+from mlbox.engine.features.clock import refresh_text, schedule_name
 from mlbox.engine.features.commands import (
     Aggregate,
     Column,
@@ -31,6 +32,7 @@ from mlbox.engine.features.commands import (
     CreateFeatureVector,
     CreateSource,
     FeatureRef,
+    Refresh,
 )
 from mlbox.engine.features.definition import Feature, FeatureSet, FeatureVector, VectorFeature
 from mlbox.engine.features.sources.base import options_of
@@ -158,8 +160,9 @@ def _feature_set(found: FeatureSet) -> CreateFeatureSet:
     times = [Column(found.timestamp, "timestamp")]
     times += [Column(found.known_at, "known_at")] if found.known_at else []
     options: dict[str, Any] = {"online": "manual"} if found.online_by_hand else {}
-    if found.skip_errors:
-        options["on_error"] = "skip"
+    if found.timezone is not None:
+        options["timezone"] = found.timezone
+    errors: Any = "quarantine" if found.quarantine else "skip" if found.skip_errors else "fail"
     store: Any = found.store
     return CreateFeatureSet(
         ref=Ref(found.project, found.name),
@@ -170,6 +173,8 @@ def _feature_set(found: FeatureSet) -> CreateFeatureSet:
         ),
         ttl=_span(found.ttl),
         store=store,
+        refresh=_refresh(found),
+        on_error=errors,
         aggregates=tuple(
             Aggregate(window.function, window.column, (timedelta(seconds=window.seconds),), None, window.name)
             for window in found.windows
@@ -178,6 +183,17 @@ def _feature_set(found: FeatureSet) -> CreateFeatureSet:
         query=Query(found.body) if found.body else None,
         comment=found.comment,
     )
+
+
+def _refresh(found: FeatureSet) -> Refresh:
+    """As it was declared; the schedule comes with it."""
+    if found.refresh is None:
+        by_hand = found.fed and found.source is not None and not found.continuous
+        return Refresh("manual" if by_hand else "auto")
+    kind, _, rest = found.refresh.partition(" ")
+    if kind == "CRON":
+        return Refresh("cron", cron=rest[1:-1].replace("''", "'"))
+    return Refresh("every", every=timedelta(microseconds=int(rest.split("'")[1].split()[0])))
 
 
 def _column(feature: Feature) -> Column:
@@ -285,8 +301,10 @@ def _kept(cursor: DuckDBPyConnection, project: str) -> Iterator[str]:
 def _work(cursor: DuckDBPyConnection, project: str) -> Iterator[str]:
     for name in workflows.names(cursor, project):
         yield workflows.require(cursor, project, name).definition
+    sets = [FeatureSet.from_text(text) for text, *_ in feature_sets.every(cursor)]
+    made = {(found.project, schedule_name(found)): refresh_text(found) for found in sets if found.refresh}
     for row in schedules.every(cursor):
-        if row.project == project:
+        if row.project == project and made.get((row.project, row.name)) != row.statement:
             command = CreateSchedule(
                 ref=Ref(project, row.name),
                 body=Query(row.statement),

@@ -20,11 +20,8 @@ DESCRIBED = {"RENAME TO": "RENAME TO y", "SET other than comment and owner": "SE
 EXAMPLES = {
     "CREATE FEATURE SET": {
         "TRANSFORM": f"{SET} FROM s TRANSFORM f",
-        "REFRESH EVERY": f"{SET} REFRESH EVERY 1 HOUR {ROWS}",
-        "REFRESH CRON": f"{SET} REFRESH CRON '@daily' {ROWS}",
         "ENGINE spark": f"{SET} ENGINE spark {ROWS}",
         "PARTITION BY": f"{SET} PARTITION BY (k) {ROWS}",
-        "WITH (timezone)": f"{SET} WITH (timezone = 'UTC') {ROWS}",
         "WITH (location)": f"{SET} WITH (location = '/x') {ROWS}",
     },
     "CREATE FUNCTION": {

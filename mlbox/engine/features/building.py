@@ -22,15 +22,27 @@ Describe = Callable[[str, Query], list[tuple[str, str]]]
 
 OPTIONS = {
     "online": ("auto", "manual"),
-    "on_error": ("fail", "skip"),
+    "on_error": ("fail", "skip", "quarantine"),
     "defer": (True, False),
     "time_unit": ("s", "ms", "us"),
 }
 """Options of the WITH clause that mean something here; others are kept as notes of the owner."""
 LATER = {
-    "timezone": "write timezone('Europe/Berlin', column) in the query",
     "location": "leave it away: rows are kept in the home",
 }
+
+
+def zone_of(value: object) -> str:
+    """The name of a time zone; ``Invalid`` with the nearest names."""
+    from zoneinfo import ZoneInfo, available_timezones
+
+    try:
+        return ZoneInfo(str(value)).key
+    except (ValueError, OSError, KeyError):
+        raise Invalid(
+            f"there is no time zone {value!r}",
+            hint=did_you_mean(str(value), sorted(available_timezones())) or "such as 'Europe/Berlin'",
+        ) from None
 
 
 def check(command: CreateFeatureSet) -> None:
@@ -38,6 +50,8 @@ def check(command: CreateFeatureSet) -> None:
     check_name(command.ref.name, "feature set name")
     _refuse_later(command)
     _check_options(command.options)
+    if command.refresh.mode in ("every", "cron") and command.query is None and command.source is None:
+        raise Invalid("REFRESH needs something to read", hint="add AS SELECT … or FROM source")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +87,10 @@ def build(command: CreateFeatureSet, version: int, describe: Describe, source: F
         ttl=command.ttl.total_seconds() if command.ttl is not None else None,
         store=command.store,
         online_by_hand=command.options.get("online") == "manual",
-        skip_errors=command.options.get("on_error") == "skip",
+        skip_errors=_on_error(command) != "fail",
+        quarantine=_on_error(command) == "quarantine",
+        timezone=command.options.get("timezone"),
+        refresh=_refresh(command),
         body=command.query.text if command.query else _nulls(produced.items()) if produced else None,
         comment=command.comment,
         created_at=now(),
@@ -115,20 +132,32 @@ def _refuse_later(command: CreateFeatureSet) -> None:
         "TRANSFORM": command.transform is not None,
         "PARTITION BY": bool(command.partition_by),
         f"ENGINE {command.engine}": command.engine != "duckdb",
-        f"REFRESH {command.refresh.mode.upper()}": command.refresh.mode in ("every", "cron"),
     }
     for clause, given in later.items():
         if given:
             raise NotExecuted(
                 f"CREATE FEATURE SET … {clause} is part of the language, but this version does not execute it",
-                hint="CREATE SCHEDULE … AS REFRESH FEATURE SET … refreshes by the clock"
-                if clause.startswith("REFRESH")
-                else "AS SELECT … reads tables and files",
+                hint="AS SELECT … reads tables and files",
             )
+
+
+def _on_error(command: CreateFeatureSet) -> object:
+    """The clause, or the option of the same meaning."""
+    return command.options.get("on_error", command.on_error)
+
+
+def _refresh(command: CreateFeatureSet) -> str | None:
+    """As CREATE SCHEDULE has it."""
+    if command.refresh.every is not None:
+        return f"EVERY INTERVAL '{round(command.refresh.every.total_seconds() * 1_000_000)} microseconds'"
+    return f"CRON {literal(command.refresh.cron)}" if command.refresh.cron is not None else None
 
 
 def _check_options(options: Mapping[str, object]) -> None:
     for name, value in options.items():
+        if name == "timezone":
+            zone_of(value)
+            continue
         if name in LATER:
             raise NotExecuted(f"option {name} is not executed by this version", hint=LATER[name])
         if name in OPTIONS and value not in OPTIONS[name]:
@@ -136,7 +165,7 @@ def _check_options(options: Mapping[str, object]) -> None:
                 f"option {name} = {value!r} is not known",
                 hint="allowed: " + ", ".join(str(choice).lower() for choice in OPTIONS[name]),
             )
-        known = [*OPTIONS, LATENESS]
+        known = [*OPTIONS, LATENESS, "timezone"]
         if name not in known and nearest(name, known):
             raise Invalid(f"there is no option {name}", hint=did_you_mean(name, known))
 

@@ -70,6 +70,7 @@ class CreateFeatureSet(Command):
     store: Store = "offline"
     refresh: Refresh = field(default_factory=Refresh)
     aggregates: tuple[Aggregate, ...] = ()
+    on_error: Literal["fail", "skip", "quarantine"] = "fail"
     engine: str = "duckdb"
     partition_by: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)

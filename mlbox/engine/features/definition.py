@@ -74,6 +74,12 @@ class FeatureSet:
     store: str = "offline"
     online_by_hand: bool = False
     skip_errors: bool = False
+    quarantine: bool = False
+    """Whether rows that are left out are put aside."""
+    timezone: str | None = None
+    """The zone of times that come without one."""
+    refresh: str | None = None
+    """When a schedule refreshes it, as it is declared: ``EVERY INTERVAL '1 hours'``."""
     body: str | None = None
     source: str | None = None
     comment: str | None = None
@@ -150,6 +156,9 @@ class FeatureSet:
                 "store": self.store,
                 "online_by_hand": self.online_by_hand,
                 "skip_errors": self.skip_errors,
+                "quarantine": self.quarantine,
+                "timezone": self.timezone,
+                "refresh": self.refresh,
                 "body": self.body,
                 "source": self.source,
                 "comment": self.comment,

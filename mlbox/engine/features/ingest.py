@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -11,22 +10,21 @@ from typing import TYPE_CHECKING
 
 from mlbox.base.clock import now
 from mlbox.base.command import Query
-from mlbox.base.errors import Invalid, MlboxError
+from mlbox.base.errors import Invalid
 from mlbox.base.ids import new_id
-from mlbox.base.names import quote
+from mlbox.base.names import literal, quote
 from mlbox.base.suggest import did_you_mean
 from mlbox.engine.catalog.duckdb_errors import translate
 from mlbox.engine.catalog.tables import feature_sets as table
-from mlbox.engine.catalog.tables import sources as source_table
 from mlbox.engine.catalog.tables.feature_sets import Reached
-from mlbox.engine.catalog.tables.sources import PositionRow
 from mlbox.engine.features import statistics
+from mlbox.engine.features.checking import Raw
 from mlbox.engine.features.definition import SEQUENCE, FeatureSet, moment
+from mlbox.engine.features.inserting import WrongRow, insert_pieces
 from mlbox.engine.features.loading import Changed, Load, Piece, Range, Wish, load_of_source, spanned
 from mlbox.engine.features.offline import rows_sql, table_sql, view_sql
-from mlbox.engine.features.reading import SourceReader, opened
-from mlbox.engine.features.rules import Place, enforce
-from mlbox.engine.features.sources.base import Part, Rows
+from mlbox.engine.features.reading import SourceReader
+from mlbox.engine.features.rules import enforce
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -43,10 +41,6 @@ class Ingested:
     skipped: int
     reached: Reached
     late: int = 0
-
-
-MIXED = -1
-"""In place of a part's last sequence: a backfill has given its rows new ones, among those of other parts."""
 
 
 class Ingest:
@@ -77,14 +71,14 @@ class Ingest:
         )
         source = self._reader.source_of(feature_set) if feature_set.source and fill else None
         done = Ingested(0, 0, 0, Reached())
-        with self._transaction(source.project if source else feature_set.project) as cursor:
+        with self._transaction(source.project if source else feature_set.project, feature_set) as cursor:
             cursor.execute(table_sql(feature_set))
             cursor.execute(view_sql(feature_set))
             table.insert_definition(cursor, row)
             if source is not None and self._reader.is_batch(source):
                 done = self._read(cursor, feature_set, Range(), anew=True)
             elif fill and feature_set.body is not None:
-                done = self._add(cursor, feature_set, Load([Piece(rows_sql(feature_set, "TRUE", "TRUE"))]))
+                done = self._add(cursor, feature_set, Load([_whole(feature_set)]))
         return self._remember(feature_set, done)
 
     def refresh(self, feature_set: FeatureSet, span: Range, *, replacing: bool) -> Ingested:
@@ -92,8 +86,10 @@ class Ingest:
         if feature_set.source is not None:
             return self._refresh_from_source(feature_set, span, replacing=replacing)
         gone = span.condition(quote(feature_set.axis)) if replacing else None
-        with self._transaction(feature_set.project) as cursor:
-            done = self._add(cursor, feature_set, Load([Piece(spanned(feature_set, span))], gone))
+        with self._transaction(feature_set.project, feature_set) as cursor:
+            keep = span.condition(quote(feature_set.axis))
+            raw = Raw(feature_set.body or "", keep) if not feature_set.windows else None
+            done = self._add(cursor, feature_set, Load([Piece(spanned(feature_set, span), raw=raw)], gone))
         return self._remember(feature_set, done)
 
     def _refresh_from_source(self, feature_set: FeatureSet, span: Range, *, replacing: bool) -> Ingested:
@@ -101,10 +97,10 @@ class Ingest:
         source = self._reader.source_of(feature_set)
         anew = replacing and span == Range()
         try:
-            with self._transaction(source.project) as cursor:
+            with self._transaction(source.project, feature_set) as cursor:
                 done = self._read(cursor, feature_set, span, anew=anew)
         except Changed:
-            with self._transaction(source.project) as cursor:
+            with self._transaction(source.project, feature_set) as cursor:
                 done = self._read(cursor, feature_set, Range(), anew=True)
         return self._remember(feature_set, done)
 
@@ -121,8 +117,8 @@ class Ingest:
         missing = [feature.name for feature in feature_set.features if feature.name.lower() not in named]
         nulls = "".join(f", NULL AS {quote(name)}" for name in missing)
         over = replace(feature_set, body=f"SELECT *{nulls} FROM ({renamed})")
-        with self._transaction(project) as cursor:
-            done = self._add(cursor, feature_set, Load([Piece(rows_sql(over, "TRUE", "TRUE"))]))
+        with self._transaction(project, feature_set) as cursor:
+            done = self._add(cursor, feature_set, Load([_whole(over)]))
         return self._remember(feature_set, done)
 
     def remember(self, feature_set: FeatureSet, reached: Reached) -> None:
@@ -140,22 +136,22 @@ class Ingest:
         gone = load.gone
         removed: int = cursor.execute(f"DELETE FROM {target} WHERE {gone}").fetchall()[0][0] if gone else 0
         ingest = new_id()
-        places, more = self._insert(cursor, feature_set, load, before, ingest)
-        removed += more
+        inserted = insert_pieces(cursor, feature_set, load, before.sequence, ingest)
+        removed += inserted.removed
         new = f"{SEQUENCE} > {before.sequence}"
-        skipped = enforce(cursor, feature_set, new, places)
+        skipped = inserted.rejected + enforce(cursor, feature_set, new, inserted.places)
         late = f"{axis} <= {moment(before.known)}" if before.known is not None and not gone else "FALSE"
         added, first, last, sequence, known, old = cursor.execute(
             f"SELECT count(*), min({timestamp}), max({timestamp}), coalesce(max({SEQUENCE}), {before.sequence}), "
             f"max({axis}), count(*) FILTER ({late}) FROM {target} WHERE {new}"
         ).fetchall()[0]
-        if not added and not removed:
+        if not added and not removed and not skipped:
             return Ingested(0, 0, skipped, before)
         if removed:
             sequence += 1
             known = cursor.execute(f"SELECT max({axis}) FROM {target}").fetchall()[0][0]
         elif before.known is not None:
-            known = max(known, before.known)
+            known = max(known or before.known, before.known)
         row = table.IngestRow(
             id=ingest,
             set_id=feature_set.id,
@@ -175,50 +171,19 @@ class Ingest:
             rejected=skipped,
         )
         table.insert_ingest(cursor, row)
-        table.insert_statistics(cursor, statistics.select_sql(feature_set, row.id, before.sequence))
+        if added or removed:
+            table.insert_statistics(cursor, statistics.select_sql(feature_set, row.id, before.sequence))
         return Ingested(added, removed, skipped, Reached(known, sequence, sequence if removed else before.removal), old)
 
-    def _insert(
-        self, cursor: DuckDBPyConnection, feature_set: FeatureSet, load: Load, before: Reached, ingest: str
-    ) -> tuple[list[Place], int]:
-        """Every piece, with sequences that go on; the places of the parts, and rows that a changed part had."""
-        if load.anew:
-            source_table.forget_positions(cursor, feature_set.id)
-        kept = {row.part: row for row in source_table.positions(cursor, feature_set.id)} if load.source else {}
-        names = ", ".join(quote(name) for name in feature_set.columns)
-        sequence, removed = before.sequence, 0
-        places: list[Place] = []
-        read: list[PositionRow] = []
-        for piece in load.pieces:
-            part, count = piece.part, 0
-            if part is not None and part.replaces:
-                removed += _remove(cursor, feature_set, kept.get(part.name))
-            if piece.sql:
-                with _naming(part), opened(cursor, piece.rows or Rows("")):
-                    count = _executed(
-                        cursor,
-                        f"INSERT INTO {feature_set.table} ({names}, {SEQUENCE}) "
-                        f"SELECT {names}, {sequence} + row_number() OVER () FROM ({piece.sql})",
-                        f"SELECT count(*) FROM {feature_set.table} WHERE {SEQUENCE} > {sequence}",
-                    )
-            if part is not None:
-                if not part.again:
-                    read.append(_position(part, kept.get(part.name), sequence, count))
-                    places.append(Place(part.name, sequence + 1, sequence + count))
-            sequence += count
-        if load.source is not None and load.gone and not load.anew:
-            names_read = {row.part for row in read}
-            read += [replace(row, last_sequence=MIXED) for row in kept.values() if row.part not in names_read]
-        if load.source is not None:
-            source_table.put_positions(cursor, feature_set.project, feature_set.id, ingest, read, now())
-        return places, removed
-
     @contextmanager
-    def _transaction(self, project: str) -> Iterator[DuckDBPyConnection]:
-        """A transaction on the data file in which names mean what they mean in the project."""
+    def _transaction(self, project: str, feature_set: FeatureSet) -> Iterator[DuckDBPyConnection]:
+        """A transaction on the data file in which names mean what they mean in the project, and times without a zone
+        what the set says. A wrong row, which DuckDB does not name, is looked for when the transaction has ended."""
         import duckdb
 
         with self._catalog.session(project) as cursor:
+            if feature_set.timezone is not None:
+                cursor.execute(f"SET SESSION TimeZone = {literal(feature_set.timezone)}")
             cursor.execute("BEGIN TRANSACTION")
             try:
                 yield cursor
@@ -226,59 +191,23 @@ class Ingest:
             except duckdb.Error as error:
                 _rollback(cursor)
                 raise translate(error) from None
+            except WrongRow as wrong:
+                _rollback(cursor)
+                raise wrong.located(cursor) from None
             except BaseException:
                 _rollback(cursor)
                 raise
 
 
-def _executed(cursor: DuckDBPyConnection, insert: str, counting: str) -> int:
-    """How many rows an INSERT has made: DuckDB says it, but not of a PIVOT, which is several statements."""
-    rows = cursor.execute(insert).fetchall() or cursor.execute(counting).fetchall()
-    return int(rows[0][0])
+def _whole(feature_set: FeatureSet) -> Piece:
+    """All rows of the set's query."""
+    raw = Raw(feature_set.body or "") if not feature_set.windows else None
+    return Piece(rows_sql(feature_set, "TRUE", "TRUE"), raw=raw)
 
 
 def _rollback(cursor: DuckDBPyConnection) -> None:
     with suppress(Exception):
         cursor.execute("ROLLBACK")
-
-
-def _position(part: Part, known: PositionRow | None, before: int, count: int) -> PositionRow:
-    """How far the part was read, and where its rows are: behind those that it had, unless it replaces them."""
-    text = json.dumps(part.position)
-    first, last = (before + 1, before + count) if count else (None, None)
-    if known is not None and known.first_sequence is not None and not part.replaces:
-        first, last = known.first_sequence, known.last_sequence if known.last_sequence == MIXED or not count else last
-    return PositionRow(part.name, text, first, last)
-
-
-def _remove(cursor: DuckDBPyConnection, feature_set: FeatureSet, known: PositionRow | None) -> int:
-    """The rows that a changed part gave before, by their sequences; ``Changed`` when these are not known any more."""
-    if known is None or known.first_sequence is None:
-        return 0
-    if known.last_sequence == MIXED:
-        raise Changed
-    deleted: int = cursor.execute(
-        f"DELETE FROM {feature_set.table} WHERE {SEQUENCE} BETWEEN {known.first_sequence} AND {known.last_sequence}"
-    ).fetchall()[0][0]
-    return deleted
-
-
-@contextmanager
-def _naming(part: Part | None) -> Iterator[None]:
-    """Errors of DuckDB say in which part they came."""
-    import duckdb
-
-    try:
-        yield
-    except duckdb.Error as error:
-        told: MlboxError = translate(error)
-        if part is None or not part.name:
-            raise told from None
-        copy = part.rows.copy if part.rows is not None else None
-        message = told.message.replace(str(copy), part.name) if copy else told.message
-        if part.name not in message:
-            message = f"{part.name}: {message}"
-        raise type(told)(message, hint=told.hint) from None
 
 
 def given_columns(feature_set: FeatureSet, columns: Sequence[str], count: int, query: Query) -> list[str]:

@@ -13,6 +13,7 @@ from mlbox.base.errors import Invalid
 from mlbox.base.names import quote
 from mlbox.engine.catalog.tables import sources as source_table
 from mlbox.engine.features.aggregates import longest
+from mlbox.engine.features.checking import Raw
 from mlbox.engine.features.definition import FeatureSet, interval, moment
 from mlbox.engine.features.frames import AXIS
 from mlbox.engine.features.offline import rows_sql
@@ -53,11 +54,15 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Rows of a set as ``rows_sql`` gives them, over what ``rows`` reads; of a part of a source, where it is one."""
+    """Rows of a set as ``rows_sql`` gives them, over what ``rows`` reads; of a part of a source, where it is one.
+
+    ``raw`` are these rows as they come, where each row of the set is one of them.
+    """
 
     sql: str
     rows: Rows | None = None
     part: Part | None = None
+    raw: Raw | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +105,9 @@ def load_of_source(
     positions = {} if anew else _positions(cursor, feature_set)
     gone = "TRUE" if anew else span.condition(quote(feature_set.axis)) if span.start is not None else None
     again = bool(feature_set.windows) or span.start is not None
-    request = Request(positions, again, lambda sql: cursor.execute(sql).fetchall(), wish.staging)
+    request = Request(
+        positions, again, lambda sql: cursor.execute(sql).fetchall(), wish.staging, feature_set.skip_errors
+    )
     if feature_set.windows:
         parts = list(reader.parts(source, request))
         return _windowed(cursor, feature_set, _Windowed(source, parts, bool(positions), anew), span)
@@ -118,7 +125,10 @@ def _pieces(feature_set: FeatureSet, source: Source, parts: Iterable[Part], span
                 hint="leave TO away, or give FROM too",
             )
         over = replace(feature_set, body=part.rows.sql)
-        yield Piece(spanned(over, span if part.again else Range()), part.rows, part)
+        wanted = span if part.again else Range()
+        keep = wanted.condition(quote(feature_set.axis))
+        raw = Raw(part.rows.sql, keep, part.name, str(source.ref), tell=not part.again)
+        yield Piece(spanned(over, wanted), part.rows, part, raw)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlbox.base.errors import Invalid
-from mlbox.base.names import quote
+from mlbox.base.names import literal, quote
+from mlbox.engine.catalog.tables import refused_rows
 from mlbox.engine.features.definition import SEQUENCE, FeatureSet
 
 if TYPE_CHECKING:
@@ -53,6 +54,14 @@ def enforce(cursor: DuckDBPyConnection, feature_set: FeatureSet, new: str, place
         return 0
     if feature_set.skip_errors:
         anything = " OR ".join(f"coalesce({rule.broken}, FALSE)" for _, rule in broken)
+        if feature_set.quarantine:
+            reasons = " ".join(f"WHEN {rule.broken} THEN {literal(rule.reason)}" for _, rule in broken)
+            whole = "{" + ", ".join(f"{literal(name)}: {quote(name)}" for name in feature_set.columns) + "}"
+            select = (
+                f"SELECT CASE {reasons} END, to_json({whole})::VARCHAR, NULL FROM {feature_set.table} "
+                f"WHERE {new} AND ({anything})"
+            )
+            refused_rows.insert(cursor, feature_set, None, "", select)
         deleted: int = cursor.execute(f"DELETE FROM {feature_set.table} WHERE {new} AND ({anything})").fetchall()[0][0]
         return deleted
     count, rule = broken[0]
@@ -67,7 +76,7 @@ def enforce(cursor: DuckDBPyConnection, feature_set: FeatureSet, new: str, place
     raise Invalid(
         f"{rule.reason} in {count:,} row{'s' if count > 1 else ''} of feature set {feature_set.name}, "
         f"{f'first in {where}' if where else 'such as'} ({shown}); nothing was stored",
-        hint="mend the rows, or leave such ones out: WITH (on_error = 'skip')",
+        hint="mend the rows, or put such ones aside: ON ERROR QUARANTINE",
         details={"count": count, "example": row, "place": where},
     )
 

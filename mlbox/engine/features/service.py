@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from mlbox.base.command import Handler, Query
+from mlbox.base.command import Dispatcher, Handler, Parser, Query
 from mlbox.base.events import Bus
 from mlbox.base.home import Home
 from mlbox.base.names import Ref
 from mlbox.base.settings import Settings
 from mlbox.engine.catalog.tables import feature_sets as table
+from mlbox.engine.features.clock import RefreshClock
 from mlbox.engine.features.directory import Directory
 from mlbox.engine.features.erasure import Erasure
 from mlbox.engine.features.ingest import Ingest
@@ -55,6 +56,10 @@ class Features:
         self._directory.load()
         self.erasure.catch_up()
         self._sets.catch_up(self._directory.sets())
+
+    def keep_time(self, dispatcher: Dispatcher, parser: Parser) -> None:
+        """Sets may be refreshed by the clock from now on."""
+        self._sets.clock = RefreshClock(self._catalog, dispatcher, parser)
 
     def start(self) -> None:
         """What only a server does: read streams, keep windows up with time."""

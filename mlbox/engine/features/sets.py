@@ -15,6 +15,7 @@ from mlbox.base.names import Ref
 from mlbox.engine.catalog.tables import feature_sets as table
 from mlbox.engine.catalog.tables import projects
 from mlbox.engine.features.building import FromSource, build, check
+from mlbox.engine.features.clock import NoClock, RefreshClock
 from mlbox.engine.features.commands import CreateFeatureSet, DropFeatureSet, InsertFeatures, RefreshFeatureSet
 from mlbox.engine.features.definition import FeatureSet, table_of
 from mlbox.engine.features.directory import Directory, users_of
@@ -51,6 +52,7 @@ class FeatureSets:
         online: Materializer,
         streams: Streams,
     ) -> None:
+        self.clock: RefreshClock = NoClock()
         self._catalog = catalog
         self._bus = bus
         self._directory = directory
@@ -97,7 +99,11 @@ class FeatureSets:
         built = build(command, max(numbers, default=0) + 1, self._catalog.describe, given)
         if present is not None:
             self._refuse_loss(present, built)
-        return Plan(_steps_of_create(command, built, present), {"built": built, "present": present})
+        steps = _steps_of_create(command, built, present)
+        schedule = self.clock.check(built)
+        if schedule is not None:
+            steps = (*steps, Step("create", f"schedule {schedule}", built.refresh or ""))
+        return Plan(steps, {"built": built, "present": present})
 
     def _refuse_taken(self, ref: Ref) -> None:
         taken = self._catalog.row(
@@ -129,10 +135,12 @@ class FeatureSets:
             done = self._ingest.create(built, fill=not command.options.get("defer", False))
             told = self._follow(built)
             self._directory.put_set(built, self._online.known_state(built.id))
+            self.clock.follow(built, plan.resolved["present"], caller)
             self._forget_older(built)
         self._bus.publish(Event("feature_set.created", built.project, built.name, {"rows": done.added}))
         return Result(
-            f"created feature set {built.project}.{built.name}: {_count(done)}, {len(built.features)} features{told}",
+            f"created feature set {built.project}.{built.name}: {_count(done, built)}, {len(built.features)} features"
+            + told,
             facts={"rows": done.added, "version": built.version},
         )
 
@@ -229,7 +237,7 @@ class FeatureSets:
                 told = self._follow(found)
         if done.added or done.removed:
             self._bus.publish(Event("feature_set.refreshed", found.project, found.name, {"rows": done.added}))
-        return f"refreshed feature set {found.project}.{found.name}: {_count(done)}{told}", done.added
+        return f"refreshed feature set {found.project}.{found.name}: {_count(done, found)}{told}", done.added
 
     def plan_insert(self, command: InsertFeatures, caller: Caller) -> Plan:
         """The rows must bind."""
@@ -251,7 +259,9 @@ class FeatureSets:
             else:
                 done = self._ingest.insert(found, command.query, command.columns, caller.project)
                 told = self._follow(found)
-        return Result(f"inserted into {found.project}.{found.name}: {_count(done)}{told}", facts={"rows": done.added})
+        return Result(
+            f"inserted into {found.project}.{found.name}: {_count(done, found)}{told}", facts={"rows": done.added}
+        )
 
     def plan_drop(self, command: DropFeatureSet, caller: Caller) -> Plan:
         """Refused while vectors read it, unless CASCADE, which drops them and what uses them."""
@@ -287,6 +297,7 @@ class FeatureSets:
                 for version, _ in known:
                     cursor.execute(f"DROP TABLE IF EXISTS {table_of(found.project, found.name, version)}")
             self._directory.remove_set(found)
+            self.clock.drop(found, caller)
             for _, set_id in known:
                 self._streams.forget(set_id)
                 self._online.forget(set_id)
@@ -305,12 +316,12 @@ def _steps_of_create(command: CreateFeatureSet, built: FeatureSet, present: Feat
     return tuple(steps)
 
 
-def _count(done: Ingested) -> str:
+def _count(done: Ingested, found: FeatureSet) -> str:
     told = f"{done.added:,} rows"
     if done.removed:
         told += f" in place of {done.removed:,}"
     if done.late:
         told += f", {done.late:,} late"
     if done.skipped:
-        told += f", {done.skipped:,} wrong ones left out"
+        told += f", {done.skipped:,} wrong ones {'put aside' if found.quarantine else 'left out'}"
     return told

@@ -14,7 +14,14 @@ if TYPE_CHECKING:
 TEMPORARY_GB = 50
 """Disk that queries may spill to."""
 
-OURS = ("errors_as_json", "search_path", "file_search_path", "enable_progress_bar", "enable_progress_bar_print")
+OURS = (
+    "errors_as_json",
+    "TimeZone",
+    "search_path",
+    "file_search_path",
+    "enable_progress_bar",
+    "enable_progress_bar_print",
+)
 """What our own cursors set, each for itself. ``SET`` is no statement that a user may send."""
 
 

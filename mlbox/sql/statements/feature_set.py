@@ -47,6 +47,7 @@ def _create(cursor: Cursor) -> CreateFeatureSet:
         "STORE": _store,
         "REFRESH": _refresh,
         "AGGREGATE": _aggregates,
+        "ON ERROR": _on_error,
         "ENGINE": word,
         "PARTITION BY": names,
         "WITH": options,
@@ -69,6 +70,7 @@ def _create(cursor: Cursor) -> CreateFeatureSet:
         store=found.get("STORE", "offline"),
         refresh=found.get("REFRESH", Refresh()),
         aggregates=found.get("AGGREGATE", ()),
+        on_error=found.get("ON ERROR", "fail"),
         engine=found.get("ENGINE", "duckdb").lower(),
         partition_by=found.get("PARTITION BY", ()),
         options=found.get("WITH", {}),
@@ -169,6 +171,10 @@ def _refresh(cursor: Cursor, clause: str) -> Refresh:
     return Refresh("continuous" if mode == "CONTINUOUS" else "manual")
 
 
+def _on_error(cursor: Cursor, clause: str) -> Any:
+    return one_of(cursor, clause, ("FAIL", "SKIP", "QUARANTINE")).lower()
+
+
 def _aggregates(cursor: Cursor, clause: str) -> tuple[Aggregate, ...]:
     inner = cursor.enter(clause, "write AGGREGATE (sum(amount) OVER (1 HOUR, 24 HOURS))")
     found: list[Aggregate] = []
@@ -245,6 +251,7 @@ def _print(command: CreateFeatureSet, write: Writer) -> str:
         {"offline": "", "online": "STORE ONLINE", "both": "STORE OFFLINE AND ONLINE"}[command.store],
         _print_refresh(command.refresh),
         f"AGGREGATE ({aggregates})" if aggregates else "",
+        f"ON ERROR {command.on_error.upper()}" if command.on_error != "fail" else "",
         writing.clause("ENGINE", writing.word(engine)),
         f"PARTITION BY {writing.names(command.partition_by)}" if command.partition_by else "",
         writing.options("WITH", command.options),
@@ -300,7 +307,8 @@ statement(
     [REFRESH {EVERY interval | CRON '..' | CONTINUOUS | MANUAL}]
     [AGGREGATE (function({column | *} [, number]) OVER ({interval | CALENDAR unit [TIMEZONE 'zone']}, ..)
         [EVERY interval] [AS name], ..)]
-    [ENGINE {duckdb | spark}] [PARTITION BY (column, ..)] [WITH (key = value, ..)] [COMMENT 'text']
+    [ON ERROR {FAIL | SKIP | QUARANTINE}] [ENGINE {duckdb | spark}]
+    [PARTITION BY (column, ..)] [WITH (key = value, ..)] [COMMENT 'text']
     [AS SELECT .. | FROM source [TRANSFORM function[@version]]]""",
         examples=(
             "CREATE FEATURE SET customers (ENTITY customer_id, TIMESTAMP updated_at) "
@@ -311,16 +319,15 @@ statement(
             "CREATE FEATURE SET spent (ENTITY client, TIMESTAMP ts) AGGREGATE (sum(amount) OVER (1 HOUR) "
             "EVERY 5 MINUTES, quantile(amount, 0.95) OVER (7 DAYS), "
             "count(*) OVER (CALENDAR DAY TIMEZONE 'Europe/Berlin')) AS SELECT client, ts, amount FROM tx",
+            "CREATE FEATURE SET payments (ENTITY client BIGINT, TIMESTAMP paid_at, amount DOUBLE) REFRESH EVERY 1 HOUR "
+            "ON ERROR QUARANTINE WITH (timezone = 'Europe/Berlin') FROM payment_files",
             "CREATE FEATURE SET landed (ENTITY carrier, TIMESTAMP departed, KNOWN AT landed_at, delay DOUBLE) "
             "AS SELECT carrier, departed, landed_at, delay FROM flights",
         ),
         starts=(("CREATE", "FEATURE", "SET"),),
         parse=_create,
         prints={CreateFeatureSet: _print},
-        later=(
-            *("TRANSFORM", "REFRESH EVERY", "REFRESH CRON"),
-            *("ENGINE spark", "PARTITION BY", "WITH (timezone)", "WITH (location)"),
-        ),
+        later=(*("TRANSFORM", "ENGINE spark", "PARTITION BY", "WITH (location)"),),
     )
 )
 

@@ -181,6 +181,9 @@ CREATE PROJECT 'fraud'
 CREATE SOURCE s COMMENT 'c'
 -- error 1:28 CREATE SOURCE needs FROM or AS | give either FROM 'uri' or AS SELECT ..
 
+CREATE FEATURE SET f (ENTITY k, TIMESTAMP ts) ON ERROR IGNORE FROM s
+-- error 1:56 ON ERROR: expected FAIL, SKIP or QUARANTINE, found IGNORE | for example ON ERROR FAIL
+
 CREATE SOURCE s FROM kafka_topic
 -- error 1:22 FROM needs a text in quotes, found kafka_topic | write 'kafka_topic'
 

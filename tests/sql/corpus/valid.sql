@@ -209,6 +209,9 @@ DROP SOURCE IF EXISTS s CASCADE
 ALTER SOURCE s SUSPEND
 -- => AlterSource ref=p.s, action='suspend'
 
+CREATE FEATURE SET f (ENTITY k, TIMESTAMP ts) REFRESH CRON '@daily' ON ERROR QUARANTINE WITH (timezone = 'Europe/Berlin') FROM s
+-- => CreateFeatureSet ref=p.f, columns=(Column(name='k', role='entity'), Column(name='ts', role='timestamp')), refresh=Refresh(mode='cron', cron='@daily'), on_error='quarantine', options={timezone: 'Europe/Berlin'}, source=p.s
+
 ALTER SOURCE s RENAME TO t
 -- => AlterSource ref=p.s, action='rename', new_name='t'
 

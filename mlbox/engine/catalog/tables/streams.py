@@ -37,7 +37,8 @@ def insert_dead_letters(
     """(reason, row as text) of rows that were refused."""
     reasons, texts = [reason for reason, _ in rows], [text for _, text in rows]
     cursor.execute(
-        "INSERT INTO data._mlbox.dead_letters SELECT ?, ?, ?, ?, unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), ?",
+        'INSERT INTO data._mlbox.dead_letters (project, feature_set, set_id, source, reason, "row", refused_at) '
+        "SELECT ?, ?, ?, ?, unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), ?",
         [owner.project, owner.name, owner.id, source, reasons, texts, at],
     )
 

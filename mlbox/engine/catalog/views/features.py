@@ -18,7 +18,10 @@ VIEWS = (
                coalesce(i.rows, 0) AS rows, i.first_event, i.last_event, i.last_refresh, s.online_until,
                s.definition::JSON->>'body' AS definition, s.created_at, s.definition::JSON->>'comment' AS comment,
                (SELECT o.project || '.' || o.name FROM catalog.main.sources o
-                WHERE o.id = s.definition::JSON->>'source') AS source
+                WHERE o.id = s.definition::JSON->>'source') AS source,
+               s.definition::JSON->>'refresh' AS refresh,
+               CASE WHEN (s.definition::JSON->>'quarantine')::BOOLEAN THEN 'quarantine'
+                    WHEN (s.definition::JSON->>'skip_errors')::BOOLEAN THEN 'skip' ELSE 'fail' END AS on_error
         FROM catalog.main.feature_sets s LEFT JOIN (
             SELECT set_id, (sum(added) - sum(removed))::BIGINT AS rows, min(first_event) AS first_event,
                    max(last_event) AS last_event, max(started_at) AS last_refresh
@@ -43,6 +46,8 @@ VIEWS = (
             ViewColumn("created_at", TIME, "When it was created"),
             ViewColumn("comment", "VARCHAR", "What it is for"),
             ViewColumn("source", "VARCHAR", "The source that it reads, as project.name"),
+            ViewColumn("refresh", "VARCHAR", "When its schedule (refresh_ and its name) refreshes it"),
+            ViewColumn("on_error", "VARCHAR", "What a wrong row does: fail, skip, or quarantine (ml.dead_letters)"),
         ),
     ),
     View(

@@ -63,17 +63,19 @@ VIEWS = (
     ),
     View(
         "dead_letters",
-        "One row a row that came by a stream or a push and was refused; the newest 100,000 of each set.",
+        "One row a row that was refused: of a stream or a push, or by ON ERROR QUARANTINE; the newest 100,000 a set.",
         """
-        SELECT project, feature_set, source, reason, "row", refused_at FROM data._mlbox.dead_letters
+        SELECT project, feature_set, source, reason, "row", refused_at, part, number FROM data._mlbox.dead_letters
         """,
         (
             ViewColumn("project", "VARCHAR", "Project"),
             ViewColumn("feature_set", "VARCHAR", "Feature set that refused it"),
             ViewColumn("source", "VARCHAR", "The source that it came from, as project.name; NULL for a push"),
             ViewColumn("reason", "VARCHAR", "What is wrong with it"),
-            ViewColumn("row", "VARCHAR", "The row as it came, as JSON"),
+            ViewColumn("row", "VARCHAR", "The row as it came, as JSON; of a line of CSV that cannot be read, the line"),
             ViewColumn("refused_at", TIME, "When it was refused"),
+            ViewColumn("part", "VARCHAR", "File or part of the source in which it stood"),
+            ViewColumn("number", "BIGINT", "Its place in the part: of a CSV line that cannot be read the line"),
         ),
     ),
 )

@@ -105,6 +105,8 @@ class Request:
     again: bool
     ask: Callable[[str], list[tuple[Any, ...]]]
     staging: Path
+    lenient: bool = False
+    """Whether rows that cannot be read are to be told of instead of ending the reading, where the reader can do it."""
 
 
 class BatchSource(Protocol):

@@ -78,7 +78,7 @@ class FileSource:
             if known is not None and unchanged and (not request.again or known.get("copy")):
                 continue
             path, copy = place(source, file, request)
-            rows = Rows(self._select(source, [path]), copy=copy)
+            rows = Rows(self._select(source, [path], lenient=request.lenient), copy=copy)
             if known is not None and unchanged:
                 yield Part(file.path, known, rows, again=True)
                 continue
@@ -95,9 +95,11 @@ class FileSource:
                 hashes.add(position["hash"])
                 yield Part(file.path, position, rows, replaces=known is not None)
 
-    def _select(self, source: Source, paths: list[str]) -> str:
+    def _select(self, source: Source, paths: list[str], *, lenient: bool = False) -> str:
         options = {name.lower(): value for name, value in source.options.items() if name.lower() in self._options}
         given = "".join(f", {quote(name)} = {sql_value(value)}" for name, value in options.items())
+        if lenient and self._reader == "read_csv":
+            given += ", store_rejects = TRUE"
         files = ", ".join(literal(path) for path in paths)
         return f"SELECT * FROM {self._reader}([{files}]{given})"
 

@@ -1,0 +1,154 @@
+"""Pieces of an ingest into the table of a set, in its transaction; how far the source was read goes with them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from mlbox.base.clock import now
+from mlbox.base.errors import Invalid, MlboxError
+from mlbox.base.names import quote
+from mlbox.engine.catalog.duckdb_errors import translate
+from mlbox.engine.catalog.tables import sources as source_table
+from mlbox.engine.catalog.tables.sources import PositionRow
+from mlbox.engine.features.checking import first_wrong, take_good
+from mlbox.engine.features.definition import SEQUENCE, FeatureSet
+from mlbox.engine.features.loading import Changed, Load, Piece
+from mlbox.engine.features.reading import opened
+from mlbox.engine.features.rules import Place
+from mlbox.engine.features.sources.base import Part, Rows
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+MIXED = -1
+"""In place of a part's last sequence: a backfill has given its rows new ones, among those of other parts."""
+
+
+class WrongRow(Exception):
+    """DuckDB could not convert a row of a piece; which one is found out when the transaction has ended."""
+
+    def __init__(self, feature_set: FeatureSet, piece: Piece, error: MlboxError) -> None:
+        super().__init__(error.message)
+        self._feature_set = feature_set
+        self._piece = piece
+        self._error = error
+
+    def located(self, cursor: DuckDBPyConnection) -> MlboxError:
+        """The error with the number of the row and the reason; as it was where that cannot be found."""
+        raw = self._piece.raw
+        if raw is None:
+            return self._error
+        try:
+            with opened(cursor, self._piece.rows or Rows("")):
+                wrong = first_wrong(cursor, self._feature_set, raw.body)
+        except Exception:  # a query that fails by itself, or a source that is away by now
+            return self._error
+        if wrong is None:
+            return self._error
+        number, reason = wrong
+        place = f"row {number:,} of {raw.part}" if raw.part else f"row {number:,}"
+        return Invalid(
+            f"{place}: {reason}; nothing was stored",
+            hint="mend the row, or put such ones aside: ON ERROR QUARANTINE",
+            details={"row": number, "part": raw.part, "reason": reason},
+        )
+
+
+@dataclass(slots=True)
+class Inserted:
+    """Where the rows of the parts are; rows that changed parts had before, and that were put aside or left out."""
+
+    places: list[Place] = field(default_factory=list)
+    removed: int = 0
+    rejected: int = 0
+
+
+def insert_pieces(
+    cursor: DuckDBPyConnection, feature_set: FeatureSet, load: Load, sequence: int, ingest: str
+) -> Inserted:
+    """Every piece, with sequences that go on behind ``sequence``."""
+    if load.anew:
+        source_table.forget_positions(cursor, feature_set.id)
+    kept = {row.part: row for row in source_table.positions(cursor, feature_set.id)} if load.source else {}
+    done = Inserted()
+    read: list[PositionRow] = []
+    for piece in load.pieces:
+        part, count = piece.part, 0
+        if part is not None and part.replaces:
+            done.removed += _remove(cursor, feature_set, kept.get(part.name))
+        if piece.sql:
+            count, rejected = _insert(cursor, feature_set, piece, sequence)
+            done.rejected += rejected
+        if part is not None and not part.again:
+            read.append(_position(part, kept.get(part.name), sequence, count))
+            done.places.append(Place(part.name, sequence + 1, sequence + count))
+        sequence += count
+    if load.source is not None and load.gone and not load.anew:
+        names_read = {row.part for row in read}
+        read += [replace(row, last_sequence=MIXED) for row in kept.values() if row.part not in names_read]
+    if load.source is not None:
+        source_table.put_positions(cursor, feature_set.project, feature_set.id, ingest, read, now())
+    return done
+
+
+def _insert(cursor: DuckDBPyConnection, feature_set: FeatureSet, piece: Piece, sequence: int) -> tuple[int, int]:
+    """Rows inserted and rejected."""
+    names = ", ".join(quote(name) for name in feature_set.columns)
+    with _naming(feature_set, piece), opened(cursor, piece.rows or Rows("")):
+        if feature_set.skip_errors and piece.raw is not None:
+            return take_good(cursor, feature_set, piece.raw, sequence, lines="store_rejects" in piece.raw.body)
+        insert = (
+            f"INSERT INTO {feature_set.table} ({names}, {SEQUENCE}) "
+            f"SELECT {names}, {sequence} + row_number() OVER () FROM ({piece.sql})"
+        )
+        # DuckDB tells how many rows there were, but not of a PIVOT, which is several statements.
+        rows = (
+            cursor.execute(insert).fetchall()
+            or cursor.execute(f"SELECT count(*) FROM {feature_set.table} WHERE {SEQUENCE} > {sequence}").fetchall()
+        )
+        return int(rows[0][0]), 0
+
+
+def _position(part: Part, known: PositionRow | None, before: int, count: int) -> PositionRow:
+    """How far the part was read, and where its rows are: behind those that it had, unless it replaces them."""
+    text = json.dumps(part.position)
+    first, last = (before + 1, before + count) if count else (None, None)
+    if known is not None and known.first_sequence is not None and not part.replaces:
+        first, last = known.first_sequence, known.last_sequence if known.last_sequence == MIXED or not count else last
+    return PositionRow(part.name, text, first, last)
+
+
+def _remove(cursor: DuckDBPyConnection, feature_set: FeatureSet, known: PositionRow | None) -> int:
+    """The rows that a changed part gave before, by their sequences; ``Changed`` when these are not known any more."""
+    if known is None or known.first_sequence is None:
+        return 0
+    if known.last_sequence == MIXED:
+        raise Changed
+    deleted: int = cursor.execute(
+        f"DELETE FROM {feature_set.table} WHERE {SEQUENCE} BETWEEN {known.first_sequence} AND {known.last_sequence}"
+    ).fetchall()[0][0]
+    return deleted
+
+
+@contextmanager
+def _naming(feature_set: FeatureSet, piece: Piece) -> Iterator[None]:
+    """Errors of DuckDB say in which part they came; the row of a value that does not convert is looked for."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        told: MlboxError = translate(error)
+        part = piece.part
+        if part is not None and part.name:
+            copy = part.rows.copy if part.rows is not None else None
+            message = told.message.replace(str(copy), part.name) if copy else told.message
+            message = message if part.name in message else f"{part.name}: {message}"
+            told = type(told)(message, hint=told.hint)
+        if isinstance(error, (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException)):
+            raise WrongRow(feature_set, piece, told) from None
+        raise told from None

@@ -1,0 +1,141 @@
+"""Wrong rows: the first is named and nothing stands, or they are put aside where they can be read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlbox.base.command import Caller
+from mlbox.base.errors import AlreadyExists, Invalid, MlboxError
+from mlbox.sql.session import Session
+
+COLUMNS = "(ENTITY id BIGINT, TIMESTAMP ts, amount DOUBLE NOT NULL CHECK (amount >= 0), city VARCHAR DEFAULT 'none')"
+
+
+class Shop:
+    """A session with a table of texts, and a folder of files."""
+
+    def __init__(self, house: Any, folder: Path) -> None:
+        self.house = house
+        self.folder = folder
+        self.session = Session(house.catalog, house.dispatcher, Caller(), base_folder=str(folder))
+        self.do("CREATE TABLE raw (id VARCHAR, ts VARCHAR, amount VARCHAR, city VARCHAR)")
+        self.add("1", "2026-01-01", "1", "Ulm")
+
+    def do(self, text: str, parameters: Any = None) -> Any:
+        return [outcome.result for outcome in self.session.run(text, parameters)][-1]
+
+    def add(self, *row: str | None) -> None:
+        self.do("INSERT INTO raw VALUES (?, ?, ?, ?)", list(row))
+
+    def rows(self, text: str) -> list[tuple[Any, ...]]:
+        return [tuple(row.values()) for row in self.do(text).table.to_pylist()]
+
+    def refused(self, text: str) -> MlboxError:
+        with pytest.raises(MlboxError) as caught:
+            self.do(text)
+        return caught.value
+
+
+@pytest.fixture
+def shop(house: Any, tmp_path: Path) -> Shop:
+    return Shop(house, tmp_path)
+
+
+def test_the_first_row_that_does_not_convert_is_named(shop: Shop) -> None:
+    shop.add("2", "2026-01-02", "many", None)
+    shop.add("3", "2026-01-03", "more", None)
+    error = shop.refused(f"CREATE FEATURE SET f {COLUMNS} AS SELECT * FROM raw")
+    assert error.message == "row 2: amount is not of type DOUBLE: many; nothing was stored"
+    assert error.details == {"row": 2, "part": "", "reason": "amount is not of type DOUBLE: many"}
+    assert shop.rows("SELECT count(*) FROM ml.feature_sets") == [(0,)]
+
+
+def test_wrong_rows_are_put_aside_with_number_and_reason(shop: Shop) -> None:
+    shop.add("2", "2026-01-02", "many", None)
+    shop.add("3", "2026-01-03", "-1", None)
+    shop.add(None, "2026-01-03", "1", None)
+    shop.add("5", "never", "1", None)
+    shop.add("6", "2026-01-06", None, None)
+    shop.add("7", "2026-01-07", "7", None)
+    done = shop.do(f"CREATE FEATURE SET f {COLUMNS} ON ERROR QUARANTINE AS SELECT * FROM raw")
+    assert "5 wrong ones put aside" in done.message
+    assert shop.rows("SELECT id, amount, city FROM f ORDER BY id") == [(1, 1, "Ulm"), (7, 7, "none")]
+    assert shop.rows("SELECT number, reason FROM ml.dead_letters ORDER BY number") == [
+        (2, "amount is not of type DOUBLE: many"),
+        (3, "CHECK (amount >= 0) is false"),
+        (4, "entity id is missing"),
+        (5, "ts is not of type TIMESTAMP WITH TIME ZONE: never"),
+        (6, "amount is NOT NULL and missing"),
+    ]
+    assert shop.rows("""SELECT "row"->>'amount' FROM ml.dead_letters WHERE number = 2""") == [("many",)]
+    assert shop.rows("SELECT rows, rejected FROM ml.ingests") == [(2, 5)]
+    assert shop.rows("SELECT on_error FROM ml.feature_sets") == [("quarantine",)]
+
+
+def test_lines_that_are_no_csv_are_put_aside_too_and_once(shop: Shop) -> None:
+    lines = [f"{i},2026-01-03,{i}" for i in range(30_000)]
+    (shop.folder / "a.csv").write_text("\n".join(["id,ts,amount", *lines, "7,2026-01-03,many", "8,2026-01-03", ""]))
+    shop.do("CREATE SOURCE s FROM '*.csv'")
+    columns = "(ENTITY id BIGINT, TIMESTAMP ts, amount DOUBLE CHECK (amount <> 5))"
+    done = shop.do(f"CREATE FEATURE SET f {columns} ON ERROR QUARANTINE FROM s")
+    assert done.facts["rows"] == 29_999 and "3 wrong ones" in done.message
+    found = shop.rows("SELECT number, part, reason, source FROM ml.dead_letters ORDER BY number")
+    assert [(number, Path(part).name) for number, part, _, _ in found] == [
+        (6, "a.csv"),
+        (30002, "a.csv"),
+        (30003, "a.csv"),
+    ]
+    assert '"many"' in found[1][2] and "Columns: 3 Found: 2" in found[2][2] and found[0][3] == "default.s"
+    shop.do("REFRESH FEATURE SET f; REFRESH FEATURE SET f FROM '2026-01-01'")
+    assert shop.rows("SELECT count(*) FROM ml.dead_letters") == [(3,)]
+
+
+def test_windows_put_rows_that_break_a_rule_aside(shop: Shop) -> None:
+    shop.do("CREATE TABLE t AS SELECT i AS id, TIMESTAMP '2026-01-01' AS ts, i AS amount FROM range(3) r(i)")
+    shop.do(
+        "CREATE FEATURE SET w (ENTITY id, TIMESTAMP ts, amount DOUBLE CHECK (amount < 2)) ON ERROR QUARANTINE "
+        "AGGREGATE (sum(amount) OVER (1 DAY)) AS SELECT * FROM t"
+    )
+    assert shop.rows("SELECT reason FROM ml.dead_letters") == [("CHECK (amount < 2) is false",)]
+
+
+def test_skipped_rows_are_counted_and_not_kept(shop: Shop) -> None:
+    shop.add("2", "2026-01-02", "many", None)
+    shop.do(f"CREATE FEATURE SET f {COLUMNS} ON ERROR SKIP AS SELECT * FROM raw")
+    assert shop.rows("SELECT rows, rejected FROM ml.ingests") == [(1, 1)]
+    assert shop.rows("SELECT count(*) FROM ml.dead_letters") == [(0,)]
+
+
+def test_times_without_a_zone_are_those_of_the_set(shop: Shop) -> None:
+    shop.add("2", "2026-07-01 12:00:00", "1", None)
+    shop.add("3", "2026-07-01 12:00:00+00", "1", None)
+    for name, clause in (("f", ""), ("g", "ON ERROR QUARANTINE")):
+        zone = "WITH (timezone = 'Europe/Berlin')"
+        shop.do(f"CREATE FEATURE SET {name} {COLUMNS} {clause} {zone} AS SELECT * FROM raw")
+        found = shop.rows(f"SELECT ts::VARCHAR FROM {name} ORDER BY id")
+        assert found == [("2025-12-31 23:00:00+00",), ("2026-07-01 10:00:00+00",), ("2026-07-01 12:00:00+00",)]
+    error = shop.refused(f"CREATE FEATURE SET h {COLUMNS} WITH (timezone = 'Europe/Berln') AS SELECT * FROM raw")
+    assert isinstance(error, Invalid) and "Europe/Berlin" in (error.hint or "")
+
+
+def test_a_set_that_refreshes_itself_has_a_schedule(shop: Shop) -> None:
+    plan = shop.do(f"EXPLAIN CREATE FEATURE SET f {COLUMNS} REFRESH EVERY 1 HOUR AS SELECT * FROM raw")
+    assert ("create", "schedule default.refresh_f") in [tuple(row.values())[:2] for row in plan.table.to_pylist()]
+    shop.do(f"CREATE FEATURE SET f {COLUMNS} REFRESH EVERY 1 HOUR AS SELECT * FROM raw")
+    assert shop.rows("SELECT name, statement FROM ml.schedules") == [("refresh_f", 'REFRESH FEATURE SET "default"."f"')]
+    assert shop.rows("SELECT refresh FROM ml.feature_sets") == [("EVERY INTERVAL '3600000000 microseconds'",)]
+    shop.do("EXPORT PROJECT default TO 'p.sql'")
+    script = (shop.folder / "p.sql").read_text()
+    assert "REFRESH EVERY INTERVAL '1 hours'" in script and "CREATE SCHEDULE" not in script
+    shop.do(f"CREATE OR REPLACE FEATURE SET f {COLUMNS} REFRESH CRON '@daily' AS SELECT * FROM raw")
+    assert shop.rows("SELECT cron FROM ml.schedules") == [("@daily",)]
+    shop.do(f"CREATE OR REPLACE FEATURE SET f {COLUMNS} AS SELECT * FROM raw")
+    assert shop.rows("SELECT count(*) FROM ml.schedules") == [(0,)]
+    shop.do(f"CREATE OR REPLACE FEATURE SET f {COLUMNS} REFRESH EVERY 1 DAY AS SELECT * FROM raw; DROP FEATURE SET f")
+    assert shop.rows("SELECT count(*) FROM ml.schedules") == [(0,)]
+    shop.do("CREATE SCHEDULE refresh_f EVERY 1 DAY AS SELECT 1")
+    error = shop.refused(f"CREATE FEATURE SET f {COLUMNS} REFRESH EVERY 1 HOUR AS SELECT * FROM raw")
+    assert isinstance(error, AlreadyExists) and "refresh_f" in error.message
