@@ -252,6 +252,44 @@ def errors_page() -> str:
     )
 
 
+# -- steps of graphs --------------------------------------------------------------------------------------------------
+
+
+def graph_page() -> str:
+    """Every kind of step with its options, and what expressions may hold."""
+    from mlbox.serve.expressions.library import FUNCTIONS
+    from mlbox.serve.graph.base import GRAPH_STEPS
+
+    sections = []
+    for name, kind in GRAPH_STEPS:
+        options = [
+            (f"`{key}`" + (" (needed)" if key in kind.needs else ""), told) for key, told in kind.options.items()
+        ]
+        sections.append(
+            f"## {name}\n\n{kind.summary}" + ("\n\n" + table(("option", "meaning"), options) if options else "")
+        )
+    every = [
+        ("`name`", "Its name; without it its kind, with a number if there are several"),
+        ("`kind`", "What it does"),
+        ("`after`", "The step, or the list of steps, that it comes after; without it the one before it in the file"),
+        ("`on_error`", "The step that takes its failures, as `{error: {step, code, message, hint}, event: ..}`"),
+        ("`timeout_ms`", "Its time limit for an event"),
+    ]
+    words = ", ".join(f"`{name}`" for name in sorted(FUNCTIONS) if name[0].isalpha())
+    return page(
+        "Steps of graphs",
+        "What `CREATE ENDPOINT … USING GRAPH` takes: [how to serve a graph](../how-to/serve-a-graph.md).",
+        "A graph has `steps`, and may have `on_error`, `timeout_ms`, `concurrency` (events of a request in a step at "
+        "once, 16) and `description`. Every step may have:",
+        table(("option", "meaning"), every),
+        *sections,
+        "## Expressions\n\nIn steps as in PREPROCESS and POSTPROCESS, a subset of DuckDB's: columns, constants, "
+        "`+ - * / // % **`, `||`, comparisons, `AND OR NOT`, `IS [NOT] NULL`, `IS [NOT] DISTINCT FROM`, `BETWEEN`, "
+        "`IN`, `CASE`, `coalesce`, `if`, `ifnull`, `concat`, casts to `DOUBLE`, `BIGINT`, `INTEGER`, `VARCHAR`, "
+        f"`BOOLEAN`, `TIMESTAMP`, `TRY_CAST`, `extract`, and the functions {words}.",
+    )
+
+
 # -- command line -----------------------------------------------------------------------------------------------------
 
 
@@ -331,6 +369,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "sql.md": sql_page,
     "views.md": views_page,
     "functions.md": functions_page,
+    "graph-steps.md": graph_page,
     "settings.md": settings_page,
     "errors.md": errors_page,
     "cli.md": cli_page,

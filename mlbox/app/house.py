@@ -106,7 +106,7 @@ class House:
         self.projects = self._make_projects()
         self.archives = self._make_archives()
         self._register(PlainSql(self.catalog, fence, settings))
-        Functions(Asked(self.catalog, self.features, self.models, self.collections, fence)).install()
+        Functions(Asked(self.catalog, self.features, self.models, self.collections, fence, self.endpoints)).install()
         instance.lock(self.catalog, settings)
         self.bus.listen(self._keep_event)
         self.projects.removal.complete()

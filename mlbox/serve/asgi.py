@@ -15,8 +15,10 @@ from mlbox.base.ids import new_id
 from mlbox.serve import codec
 from mlbox.serve.call import INLINE_BYTES, INLINE_ROWS, Call
 from mlbox.serve.express import express
+from mlbox.serve.graph.drawing import drawing_of
 from mlbox.serve.http import (
     JSON,
+    SVG,
     Gone,
     NotAllowed,
     Receive,
@@ -81,7 +83,8 @@ class InferenceApp:
                 call: Call | None
                 response, call = await self._infer(parts, scope, receive)
             else:
-                response, call = (200, JSON, await self._describe(parts, scope["method"])), None
+                kind = SVG if parts[-1:] == ("graph",) else JSON
+                response, call = (200, kind, await self._describe(parts, scope["method"])), None
         except Gone:
             return
         except MlboxError as error:
@@ -114,6 +117,9 @@ class InferenceApp:
                 _check_state(slot)
                 await self._runtime(slot, parts)
                 return codec.to_json({"name": slot.name, "ready": True})
+            case ["v2", "models", _, "graph"]:
+                slot = self._directory.find(parts[2])
+                return drawing_of(await self._runtime(slot, parts))
             case ["v2", "models", _, verb] | ["v2", "models", _, "versions", _, verb] if verb in VERBS:
                 raise NotAllowed(f"{verb} takes a POST", hint="send the inputs as the body of a POST")
         raise NotFound(

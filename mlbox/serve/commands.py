@@ -53,6 +53,7 @@ class AlterEndpoint(Command):
     statement: ClassVar[str] = "ALTER ENDPOINT"
     ref: Ref
     shares: tuple[Share, ...] = ()
+    function: Ref | None = None
     state: Literal["suspend", "resume"] | None = None
 
 

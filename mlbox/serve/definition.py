@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from mlbox.base.ids import new_id
 from mlbox.base.names import check_name
 from mlbox.base.suggest import did_you_mean
 from mlbox.engine.catalog.tables.endpoints import EndpointRow, ShareRow
-from mlbox.serve.commands import CreateEndpoint, Share
+from mlbox.serve.commands import AlterEndpoint, CreateEndpoint, Share
 from mlbox.serve.ensemble import POLICIES
 from mlbox.serve.expressions.compile import compile_all
 from mlbox.serve.graph.runtime import planned
@@ -143,6 +144,23 @@ def row_of(command: CreateEndpoint, shop: Shop, existing: EndpointRow | None) ->
         meta=_share(Share(command.meta), models) if command.meta else None,
         created_at=existing.created_at if existing else now(),
         changed_at=now(),
+    )
+
+
+def altered(row: EndpointRow, command: AlterEndpoint, shop: Shop) -> EndpointRow:
+    """The row with what answers from now on; raises ``NotFound`` for a model or function that is not there."""
+    if command.function is not None:
+        found = shop.functions.require(command.function)
+        function = (found.project, found.name, found.version)
+        return replace(row, serving="function", function=function, shares=(), ensemble=None, graph=None, meta=None)
+    return replace(
+        row,
+        shares=shares_of(command.shares, shop.models, traffic=len(command.shares) > 1),
+        serving="model" if len(command.shares) == 1 else "traffic",
+        ensemble=None,
+        function=None,
+        graph=None,
+        meta=None,
     )
 
 

@@ -18,6 +18,7 @@ Response = tuple[int, Headers, bytes]
 """Status, headers but for the length, body."""
 
 JSON: Headers = [(b"content-type", b"application/json")]
+SVG: Headers = [(b"content-type", b"image/svg+xml"), (b"content-security-policy", b"default-src 'none'")]
 BINARY = (b"content-type", b"application/octet-stream")
 
 _log = logging.getLogger("mlbox.serve")

@@ -24,6 +24,7 @@ from mlbox.engine.security.secrets import Secrets
 from mlbox.serve import definition, lineage
 from mlbox.serve.asgi import InferenceApp
 from mlbox.serve.assemble import build, foresee, starts_processes
+from mlbox.serve.batch import Batch
 from mlbox.serve.commands import AlterEndpoint, CreateEndpoint, DropEndpoint
 from mlbox.serve.directory import Directory, Slot
 from mlbox.serve.python.launch import Places
@@ -71,6 +72,7 @@ class Endpoints:
             pools=self.pools,
         )
         self._directory = Directory()
+        self.batch = Batch(self._runtime)
         self._recorder = Recorder(catalog, settings.log_flush_ms / 1000, settings.log_buffer_rows, self._tell_dropped)
         limit = settings.max_request_mb << 20
         self.asgi = InferenceApp(self._directory, self._recorder, self.ensure, limit, version)
@@ -107,6 +109,7 @@ class Endpoints:
         """Finish what runs in threads, end the processes, and write the rest of the prediction log."""
         self.asgi.close()
         self.pools.close()
+        self.batch.close()
         self._recorder.stop()
 
     def flush(self) -> None:
@@ -134,6 +137,14 @@ class Endpoints:
         """Whether there is an endpoint ``project.endpoint``."""
         project, _, endpoint = name.partition(".")
         return self._directory.get(project, endpoint) is not None
+
+    def _runtime(self, ref: Ref) -> Runtime:
+        """What answers at an endpoint now, whether or not the server has started it; ``NotFound``."""
+        slot = self._directory.get(ref.project, ref.name)
+        if slot is None:
+            slot = Slot(self._require(ref))
+            self._directory.put(slot)
+        return self.ensure(slot)
 
     def ensure(self, slot: Slot) -> Runtime:
         """The runtime of a slot, built when there is none yet."""
@@ -217,16 +228,7 @@ class Endpoints:
         row = self._require(command.ref)
         if command.state is not None:
             return Plan((Step("replace", str(command.ref), command.state),), {"row": row})
-        changed = replace(
-            row,
-            shares=definition.shares_of(command.shares, self._models, traffic=len(command.shares) > 1),
-            serving="model" if len(command.shares) == 1 else "traffic",
-            ensemble=None,
-            function=None,
-            graph=None,
-            meta=None,
-        )
-        return self._planned("replace", command.ref, changed)
+        return self._planned("replace", command.ref, definition.altered(row, command, self.shop))
 
     def alter(self, command: AlterEndpoint, plan: Plan, caller: Caller) -> Result:
         """Switch in one step; no request fails on it."""

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
-PAGES = ("sql.md", "views.md", "functions.md", "settings.md", "errors.md", "cli.md")
+PAGES = ("sql.md", "views.md", "functions.md", "graph-steps.md", "settings.md", "errors.md", "cli.md")
 
 
 @pytest.fixture(scope="module")

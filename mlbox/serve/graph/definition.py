@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any
 
 from mlbox.base.errors import Invalid, Where
@@ -72,7 +73,14 @@ def graph_of(body: Any, places: list[Where] | None = None) -> GraphSpec:
     concurrency = body.get("concurrency", 16)
     if isinstance(concurrency, bool) or not isinstance(concurrency, int) or not 1 <= concurrency <= 1000:
         raise Invalid(f"concurrency: {concurrency!r} is no whole number from 1 to 1000")
-    found = [_step(each, index, places) for index, each in enumerate(body["steps"])]
+    found: list[StepSpec] = []
+    for index, each in enumerate(body["steps"]):
+        step = _step(each, index, places)
+        if "name" not in each:  # a second map is map_2
+            known = {step.name for step in found}
+            names = (step.kind if number == 1 else f"{step.kind}_{number}" for number in count(1))
+            step = replace(step, name=next(name for name in names if name not in known))
+        found.append(step)
     return GraphSpec(tuple(found), _text(body, "on_error"), positive(body.get("timeout_ms"), "timeout_ms"), concurrency)
 
 

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from html import escape
+from typing import TYPE_CHECKING
 
+from mlbox.base.errors import NotFound
 from mlbox.serve.graph.plan import Plan, edges
+
+if TYPE_CHECKING:
+    from mlbox.serve.endpoint import Runtime
 
 WIDTH, HEIGHT, ACROSS, DOWN, EDGE = 150, 44, 60, 26, 20
 _COLOURS = {"then": "#64748b", "choice": "#2563eb", "error": "#dc2626"}
@@ -42,6 +47,14 @@ def draw(plan: Plan) -> str:
             f"{escape(node.spec.kind)}</text></g>"
         )
     return "".join([*parts, "</svg>"])
+
+
+def drawing_of(runtime: Runtime) -> bytes:
+    """The graph of an endpoint; raises ``NotFound`` for one that has none."""
+    plan = getattr(runtime, "plan", None)
+    if not isinstance(plan, Plan):
+        raise NotFound(f"endpoint {runtime.row.project}.{runtime.row.name} has no graph", hint="USING GRAPH makes one")
+    return draw(plan).encode()
 
 
 def _edge(start: tuple[int, int], end: tuple[int, int], how: str) -> str:

@@ -63,6 +63,22 @@ class Client:
         return Reply(reply.status_code, reply.text, reply.headers.get("content-type", ""))
 
 
+class Room:
+    """So many at once in each event loop: a graph answers requests and batches in loops of their own."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._rooms: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+
+    def here(self) -> asyncio.Semaphore:
+        """That of the running loop."""
+        loop = asyncio.get_running_loop()
+        found = self._rooms.get(loop)
+        if found is None:
+            found = self._rooms[loop] = asyncio.Semaphore(self._size)
+        return found
+
+
 _CLIENTS: WeakKeyDictionary[asyncio.AbstractEventLoop, Client] = WeakKeyDictionary()
 
 

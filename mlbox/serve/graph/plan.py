@@ -60,7 +60,7 @@ def compile_graph(graph: GraphSpec, scope: Scope) -> Plan:
     by_name: dict[str, StepSpec] = {}
     for spec in graph.steps:
         if spec.name in by_name:
-            raise spec.wrong("there are two steps of this name", "a step's name is its kind when it has none")
+            raise spec.wrong("there are two steps of this name", "give one of them another name")
         by_name[spec.name] = spec
         if spec.kind not in GRAPH_STEPS:
             hint = did_you_mean(spec.kind, GRAPH_STEPS.names()) or f"kinds: {', '.join(GRAPH_STEPS.names())}"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mlbox.engine.models.service import Models
     from mlbox.engine.search.service import Collections
     from mlbox.engine.security.fence import Fence
+    from mlbox.serve.service import Endpoints
 
 _KEPT = 256
 _NUMBERS = count(1)
@@ -63,6 +64,7 @@ class Asked:
     models: Models
     collections: Collections
     fence: Fence
+    endpoints: Endpoints
     _kept: OrderedDict[int, Any] = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)
 

@@ -199,6 +199,8 @@ def _print_traffic(shares: tuple[Share, ...], write: Writer) -> str:
 def _print_alter(command: AlterEndpoint, write: Writer) -> str:
     if command.state is not None:
         action = command.state.upper()
+    elif command.function is not None:
+        action = f"USING FUNCTION {write.ref(command.function)}"
     elif len(command.shares) == 1 and command.shares[0].weight == 1:
         action = f"USING MODEL {write.ref(command.shares[0].model)}"
     else:
@@ -243,7 +245,11 @@ def _alter(cursor: Cursor) -> Command:
     if cursor.accept("SET", "TRAFFIC"):
         shares = _traffic(cursor, "TRAFFIC")
     elif cursor.accept("USING"):
-        cursor.expect("MODEL", hint="write USING MODEL m@version")
+        if cursor.accept("FUNCTION"):
+            function = reference(cursor, "function", version=True)
+            finish(cursor, "ALTER ENDPOINT")
+            return AlterEndpoint(ref=ref, function=function)
+        cursor.expect("MODEL", hint="write USING MODEL m@version, or USING FUNCTION f@version")
         shares = (Share(reference(cursor, "model", version=True)),)
     elif cursor.at("SUSPEND") or cursor.at("RESUME"):
         state = cursor.advance().key
@@ -254,7 +260,8 @@ def _alter(cursor: Cursor) -> Command:
     else:
         cursor.fail(
             f"ALTER ENDPOINT does not know {cursor.found()} here",
-            "SET TRAFFIC (..), USING MODEL m@version, SUSPEND, RESUME, RENAME TO name or SET (key = value)",
+            "SET TRAFFIC (..), USING MODEL m@version, USING FUNCTION f@version, SUSPEND, RESUME, RENAME TO name or "
+            "SET (key = value)",
         )
     finish(cursor, "ALTER ENDPOINT")
     return AlterEndpoint(ref=ref, shares=shares)
@@ -265,10 +272,11 @@ statement(
         name="ALTER ENDPOINT",
         summary="Switch model or traffic without a failed request; suspend, resume.",
         syntax="""ALTER ENDPOINT name {SET TRAFFIC (model[@version] n%, ..) | USING MODEL model[@version]
-    | SUSPEND | RESUME | RENAME TO name | SET (key = value, ..)}""",
+    | USING FUNCTION function[@version] | SUSPEND | RESUME | RENAME TO name | SET (key = value, ..)}""",
         examples=(
             "ALTER ENDPOINT ab SET TRAFFIC (m@1 50%, m@2 50%)",
             "ALTER ENDPOINT score USING MODEL m@challenger",
+            "ALTER ENDPOINT rules USING FUNCTION score@3",
             "ALTER ENDPOINT score SUSPEND",
         ),
         starts=(("ALTER", "ENDPOINT"),),

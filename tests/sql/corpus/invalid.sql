@@ -134,7 +134,7 @@ ALTER PROJECT fraud RENAME TO x
 -- error 1:21 a project is not renamed | make a new one, or give it a COMMENT
 
 ALTER ENDPOINT e SUSPENDED
--- error 1:18 ALTER ENDPOINT does not know SUSPENDED here | SET TRAFFIC (..), USING MODEL m@version, SUSPEND, RESUME, RENAME TO name or SET (key = value)
+-- error 1:18 ALTER ENDPOINT does not know SUSPENDED here | SET TRAFFIC (..), USING MODEL m@version, USING FUNCTION f@version, SUSPEND, RESUME, RENAME TO name or SET (key = value)
 
 USE a.b
 -- error 1:6 a project has a name of one word | inside a project, objects are written project.name

@@ -368,6 +368,9 @@ CREATE ENDPOINT e USING FUNCTION scorer@2
 CREATE ENDPOINT e USING GRAPH 'graph.yaml' LOG 0.5%
 -- => CreateEndpoint ref=p.e, using='graph', graph='graph.yaml', log_percent=0.5
 
+ALTER ENDPOINT e USING FUNCTION f@2
+-- => AlterEndpoint ref=p.e, function=p.f@2
+
 ALTER ENDPOINT e USING MODEL m@4
 -- => AlterEndpoint ref=p.e, shares=(Share(model=p.m@4))
 

@@ -227,7 +227,7 @@ def test_other_services_are_asked_again_limited_and_told_of(port: int) -> None:
         ("steps:\n - {kind: map, set: {a: x}}\nstpes: 1", "a graph has no 'stpes'", None),
         ("steps:\n - {name: a, kind: mpa}", "there is no kind of step 'mpa'", 2),
         ("steps:\n - {name: a, kind: map}", "needs one of set, select, function", 2),
-        ("steps:\n - {kind: map, set: {a: x}}\n - {kind: map, set: {a: x}}", "two steps of this name", 3),
+        ("steps:\n - {name: a, kind: respond}\n - {name: a, kind: respond}", "two steps of this name", 3),
         ("steps:\n - {kind: map, set: {a: x}, after: b}", "comes after 'b', which is no step", 2),
         ("steps:\n - {kind: map, set: {a: sum(x)}}", "sum is not computed", 2),
         ("steps:\n - {kind: map, set: {a: x +}}", "this is no expression", 2),

@@ -77,6 +77,14 @@ def test_rows_of_the_protocol_are_events(live: Live) -> None:
     assert live.http.get("/v2/models/flow").json()["platform"] == "mlbox_graph"
 
 
+def test_a_graph_is_drawn(live: Live) -> None:
+    drawn = live.http.get("/v2/models/flow/graph")
+    assert drawn.headers["content-type"] == "image/svg+xml" and drawn.text.startswith("<svg") and "enrich" in drawn.text
+    live.house.model("one", onnx_models.scaled(1.0), "x", "y")
+    live.house.endpoint("one", "one")
+    assert live.http.get("/v2/models/one/graph").status_code == 404
+
+
 def test_bad_events_are_told(live: Live) -> None:
     url = "/v2/models/flow/event"
     assert live.http.post(url, content=b"{nonsense").json()["code"] == "invalid"

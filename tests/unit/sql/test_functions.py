@@ -35,6 +35,7 @@ CREATE FEATURE SET clicks (ENTITY customer BIGINT, TIMESTAMP at, n BIGINT) STORE
     AS SELECT 7 AS customer, TIMESTAMP '2026-01-01' + INTERVAL 1 DAY * i AS at, i AS n FROM range(5) t(i);
 REFRESH FEATURE SET clicks ONLINE;
 CREATE FEATURE VECTOR profile AS FEATURES (clicks.n);
+CREATE ENDPOINT score USING MODEL churn;
 CREATE TABLE told AS FROM (VALUES (1, 'payment refused', 'ana'), (2, 'all is well', 'ben')) AS x(id, body, author);
 CREATE COLLECTION notes KEY (id) TEXT body AS FROM told;
 CREATE MODEL words FROM 'words.onnx';
@@ -224,3 +225,36 @@ def test_statements_through_a_query(run: Run) -> None:
     run("ALTER MODEL churn SET ALIAS next = 1")  # written after the audit of the one before
     found = run("SELECT outcome FROM ml.audit WHERE statement = 'ALTER MODEL' ORDER BY started_at LIMIT 1")
     assert found == [{"outcome": "done"}]
+
+
+def test_a_graph_and_a_function_run_over_a_table(run: Run, tmp_path: Path) -> None:
+    code = "class Double:\n    def do(self, event): return {**event, 'd': event['x'] * 2}\n"
+    (tmp_path / "double.py").write_text(code)
+    (tmp_path / "flow.yaml").write_text(
+        "steps:\n"
+        "  - {kind: map, function: double}\n"
+        "  - {kind: filter, where: d < 8}\n"
+        "  - {kind: model, model: sum, result: s}\n"
+        "  - {kind: map, select: {s: s, d: d}}\n"
+    )
+    run(f"CREATE FUNCTION double FROM '{tmp_path}/double.py' HANDLER Double")
+    plan = run(f"EXPLAIN CREATE ENDPOINT flow USING GRAPH '{tmp_path}/flow.yaml'")
+    assert {row["object"] for row in plan} >= {"graph", "function default.double@1", "model default.sum@1"}
+    run(f"CREATE ENDPOINT flow USING GRAPH '{tmp_path}/flow.yaml'")
+    found = run("SELECT x, ml.ask('flow', t) AS a FROM (SELECT range AS x, 1 AS age, 2 AS amount FROM range(5)) t")
+    assert [row["a"] for row in found] == [*(f'{{"s":6.0,"d":{x * 2}}}' for x in range(4)), "null"]
+    (row,) = run("SELECT kind, model, graph FROM ml.endpoints WHERE name = 'flow'")
+    assert row["kind"] == "graph" and row["model"] == "sum@1" and "kind: filter" in row["graph"]
+    with pytest.raises(MlboxError, match="there is no endpoint default.nosuch"):
+        run("SELECT ml.ask('nosuch', t) FROM rows t")
+    with pytest.raises(MlboxError, match="the request has no input 'age'"):
+        run("SELECT ml.ask('score', {'z': 1})")
+    (tmp_path / "rules.py").write_text("def score(x, y=2):\n    return x + y\n")
+    run(f"CREATE FUNCTION rules FROM '{tmp_path}/rules.py'; CREATE ENDPOINT rules USING FUNCTION rules")
+    (tmp_path / "rules.py").write_text("def score(x, y=2):\n    return x * y\n")
+    run(f"CREATE FUNCTION rules FROM '{tmp_path}/rules.py'")
+    assert run("SELECT ml.ask('rules', {'x': 5})->>'$.prediction' AS p")[0]["p"] == "7.0"
+    run("ALTER ENDPOINT rules USING FUNCTION rules")
+    assert run("SELECT ml.ask('rules', {'x': 5})->>'$.prediction' AS p")[0]["p"] == "10.0"
+    edges = run("SELECT from_ref FROM ml.lineage WHERE to_kind = 'endpoint' AND to_ref = 'default.rules' ORDER BY 1")
+    assert [edge["from_ref"] for edge in edges] == ["default.rules@1", "default.rules@2"]

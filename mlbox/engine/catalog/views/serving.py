@@ -48,7 +48,7 @@ VIEWS = (
             e.created_at, e.comment, e.serving AS kind,
             CASE WHEN (e.parts->>'$.function[0]') = e.project THEN '' ELSE (e.parts->>'$.function[0]') || '.' END
                 || (e.parts->>'$.function[1]') || '@' || (e.parts->>'$.function[2]') AS "function",
-            (e.parts->>'$.path') AS path
+            (e.parts->>'$.path') AS path, (e.parts->>'$.graph.text') AS graph
         FROM catalog.main.endpoints e
         LEFT JOIN traffic t ON t.id = e.id
         LEFT JOIN latency l ON l.id = e.id
@@ -79,6 +79,7 @@ VIEWS = (
             ViewColumn("kind", "VARCHAR", "What answers: model, traffic, ensemble, function or graph"),
             ViewColumn("function", "VARCHAR", "The function that answers, with its version"),
             ViewColumn("path", "VARCHAR", "A path of its own, which takes any JSON"),
+            ViewColumn("graph", "VARCHAR", "The graph that answers, as its file has it"),
         ),
     ),
     View(

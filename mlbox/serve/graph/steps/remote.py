@@ -10,7 +10,7 @@ from typing import Any
 from mlbox.base.errors import MlboxError, Unavailable
 from mlbox.serve.graph.base import GRAPH_STEPS, Built, Event, Kind, Scope, stored
 from mlbox.serve.graph.definition import StepSpec, positive
-from mlbox.serve.graph.outgoing import Refused, client
+from mlbox.serve.graph.outgoing import Refused, Room, client
 from mlbox.serve.python.errors import CodeFailed, TimedOut
 
 METHODS = ("POST", "GET", "PUT", "PATCH", "DELETE")
@@ -34,11 +34,14 @@ def build(spec: StepSpec, scope: Scope) -> Built:
         raise spec.wrong(f"retries {retries!r} is no whole number from 0 to 20")
     limit = positive(spec.timeout_ms, "timeout_ms") or 10_000.0
     pause = positive(options.get("backoff_ms"), "backoff_ms") or 100.0
-    room = asyncio.Semaphore(int(options.get("concurrency", 32)))
+    size = options.get("concurrency", 32)
+    if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= 1000:
+        raise spec.wrong(f"concurrency {size!r} is no whole number from 1 to 1000")
+    room = Room(size)
     call = _Call(spec, method, url, {str(k): str(v) for k, v in headers.items()}, limit / 1000 / (retries + 1))
 
     async def ask(event: Event) -> Sequence[Event]:
-        async with room:
+        async with room.here():
             for attempt in range(retries + 1):
                 try:
                     return [stored(spec, event, await call(event))]
