@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from mlbox.base.counted import counted
 from mlbox.base.errors import Invalid
 from mlbox.base.names import Ref
 from mlbox.base.suggest import did_you_mean
@@ -56,7 +57,7 @@ def foresee(row: EndpointRow, shop: Shop) -> list[tuple[str, str]]:
     """What building it will load, and how, without starting anything; raises for what cannot be served."""
     if row.graph is not None:
         plan, scope = planned(str(row.graph["text"]), row.project, shop)
-        steps = f"{len(plan.nodes)} steps: {', '.join(node.name for node in plan.nodes)}"
+        steps = f"{counted(len(plan.nodes), 'step')}: {', '.join(node.name for node in plan.nodes)}"
         return [("graph", steps), *((f"{kind} {ref}", "used by the graph") for kind, ref in scope.uses)]
     _reader(row, shop)
     found = []

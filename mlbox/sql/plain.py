@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlbox.base.access import acting
 from mlbox.base.command import Caller, Handler, Plan, Query, Result, RunSql, Step
+from mlbox.base.counted import counted
 from mlbox.base.errors import Forbidden, MlboxError, NotFound, StatementError
 from mlbox.base.ids import new_id
 from mlbox.base.names import quote
@@ -214,8 +215,7 @@ def _written(kind: str, table: pyarrow.Table | None, truncated: bool) -> Result:
     """What a writing statement answers: a count, or the rows of its RETURNING."""
     if table is not None and table.column_names == ["Count"] and table.num_rows == 1:
         count = table.column(0)[0].as_py()
-        counted = f"{count:,} row{'' if count == 1 else 's'}"
-        return Result(f"{kind.lower().replace('_', ' ')}: {counted}", facts={"rows": count})
+        return Result(f"{kind.lower().replace('_', ' ')}: {counted(count, 'row')}", facts={"rows": count})
     if table is None or table.num_columns == 0 or _told_nothing(kind, table):
         return Result(f"{kind.lower().replace('_', ' ')}: done")
     return _with_rows(table, truncated)
@@ -274,7 +274,7 @@ def _with_rows(table: pyarrow.Table | None, truncated: bool) -> Result:
     if table is None:
         return Result("done")
     count = table.num_rows
-    message = f"{count:,} row{'' if count == 1 else 's'}" + (" (cut; there are more)" if truncated else "")
+    message = counted(count, "row") + (" (cut; there are more)" if truncated else "")
     return Result(message, table, {"truncated": truncated})
 
 

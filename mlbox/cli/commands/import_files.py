@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlbox.base.counted import counted
 from mlbox.base.errors import AlreadyExists, Invalid, MlboxError
 from mlbox.base.names import DEFAULT_PROJECT, literal, quote
 from mlbox.cli.importing import Files, find_files, load_statement, parse_types, reader_of, split_words, table_name
@@ -111,7 +112,7 @@ def _load(door: Door, files: Files, table: str, mode: str, *, dry: bool) -> None
         pass
     count = door.ask(f"SELECT count(*) FROM {table}")[0][0]
     added = f"{count - before:,} added, " if mode == "append" else ""
-    print(f"{table} in project {door.project}: {added}{count:,} row{'' if count == 1 else 's'}")
+    print(f"{table} in project {door.project}: {added}{counted(count, 'row')}")
 
 
 def _notes(door: Door, files: Files, columns: list[str], preview: Mapping[str, Any]) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlbox.base.command import Caller, Handler, Plan, Result, Step
+from mlbox.base.counted import counted
 from mlbox.base.errors import Invalid, NotFound, SystemError
 from mlbox.engine.archives import manifest as manifests
 from mlbox.engine.archives.export import Describe, Exporter
@@ -88,7 +89,7 @@ class Archives:
                 manifest = manifests.read(folder, known)
                 self.restorer.check(name, manifest, folder)
                 self.restorer.restore(name, manifest, folder, caller)
-                return f"restored project {name}: {len(manifest.files):,} files"
+                return f"restored project {name}: {counted(len(manifest.files), 'file')}"
             return self._apply(command, folder, caller)
 
     def _apply(self, command: CreateProject, folder: Path, caller: Caller) -> str:
@@ -102,7 +103,7 @@ class Archives:
             if made:
                 self._projects.removal.remove(name, caller)
             raise
-        return f"{'created' if made else 'changed'} project {name}: {count} statement{'' if count == 1 else 's'}"
+        return f"{'created' if made else 'changed'} project {name}: {counted(count, 'statement')}"
 
     @contextmanager
     def _scratch(self) -> Iterator[Path]:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from mlbox.base.command import Caller, Handler, Plan, Result, Step
+from mlbox.base.counted import counted
 from mlbox.base.errors import AlreadyExists, Conflict, Unavailable
 from mlbox.base.events import Bus, Event
 from mlbox.base.names import Ref
@@ -138,9 +139,9 @@ class FeatureSets:
             self.clock.follow(built, plan.resolved["present"], caller)
             self._forget_older(built)
         self._bus.publish(Event("feature_set.created", built.project, built.name, {"rows": done.added}))
+        features = counted(len(built.features), "feature")
         return Result(
-            f"created feature set {built.project}.{built.name}: {_count(done, built)}, {len(built.features)} features"
-            + told,
+            f"created feature set {built.project}.{built.name}: {_count(done, built)}, {features}{told}",
             facts={"rows": done.added, "version": built.version},
         )
 
@@ -308,7 +309,7 @@ class FeatureSets:
 def _steps_of_create(command: CreateFeatureSet, built: FeatureSet, present: FeatureSet | None) -> tuple[Step, ...]:
     rows = "rows of the query" if built.body else f"rows of source {command.source}" if built.source else "empty"
     steps = [
-        Step("replace" if present else "create", f"feature set {built.ref}", f"{len(built.features)} features"),
+        Step("replace" if present else "create", f"feature set {built.ref}", counted(len(built.features), "feature")),
         Step("write", f"{built.project}.{built.name}", f"offline: {rows}"),
     ]
     if built.store != "offline":
@@ -317,7 +318,7 @@ def _steps_of_create(command: CreateFeatureSet, built: FeatureSet, present: Feat
 
 
 def _count(done: Ingested, found: FeatureSet) -> str:
-    told = f"{done.added:,} rows"
+    told = counted(done.added, "row")
     if done.removed:
         told += f" in place of {done.removed:,}"
     if done.late:

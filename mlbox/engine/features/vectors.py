@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from mlbox.base.command import Caller, Handler, Plan, Result, Step
+from mlbox.base.counted import counted
 from mlbox.base.errors import AlreadyExists, Invalid, NotFound
 from mlbox.base.events import Bus, Event
 from mlbox.base.names import Ref, check_name
@@ -56,7 +57,7 @@ class FeatureVectors:
             projects.require(cursor, command.ref.project)
         vector = resolve(command, self._directory, present.name if present else command.ref.name)
         sets = ", ".join(dict.fromkeys(feature.feature_set for feature in vector.features))
-        detail = f"{len(vector.features)} features of {sets}"
+        detail = f"{counted(len(vector.features), 'feature')} of {sets}"
         return Plan((Step("create", f"feature vector {command.ref}", detail),), {"vector": vector})
 
     def create(self, command: CreateFeatureVector, plan: Plan, caller: Caller) -> Result:
@@ -67,7 +68,7 @@ class FeatureVectors:
         self._directory.put_vector(vector)
         self._bus.publish(Event("feature_vector.created", vector.project, vector.name))
         return Result(
-            f"created feature vector {vector.project}.{vector.name}: {len(vector.features)} features",
+            f"created feature vector {vector.project}.{vector.name}: {counted(len(vector.features), 'feature')}",
             facts={"features": len(vector.features)},
         )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlbox.base.clock import now
 from mlbox.base.command import Caller, Handler, Plan, Result, Step
+from mlbox.base.counted import counted
 from mlbox.base.errors import Invalid, NotExecuted, NotFound
 from mlbox.base.events import Bus, Event
 from mlbox.base.names import Ref, check_name
@@ -133,7 +134,7 @@ class Models:
             source = self._source(cursor, command)
         draft = self._draft(command, source)
         number = model.last_version + 1 if model else 1
-        detail = f"from {source.kind} {source.ref}, {len(draft.features)} features"
+        detail = f"from {source.kind} {source.ref}, {counted(len(draft.features), 'feature')}"
         return Plan((Step("create", str(command.ref.at(number)), detail),), {"source": source, "draft": draft})
 
     def _source(self, cursor: DuckDBPyConnection, command: CreateModel) -> sources.Source:
@@ -202,7 +203,7 @@ class Models:
         verb = "registered model" if done.created else "the same is registered as model"
         alias = f" as @{command.alias}" if command.alias else ""
         facts = {**version.metrics, "version": version.version, "run_id": version.run_id, "created": done.created}
-        return Result(f"{verb} {version}{alias}: {len(version.features)} features", facts=facts)
+        return Result(f"{verb} {version}{alias}: {counted(len(version.features), 'feature')}", facts=facts)
 
     def plan_alias(self, command: SetModelAlias | DropModelAlias, caller: Caller) -> Plan:
         """Check model, alias and version."""

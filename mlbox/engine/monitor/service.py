@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlbox.base.clock import now
 from mlbox.base.command import Caller, Dispatcher, Handler, Parser, Plan, Result, Step
+from mlbox.base.counted import counted
 from mlbox.base.errors import AlreadyExists, Conflict, Invalid
 from mlbox.base.events import Bus, Event
 from mlbox.base.names import Ref, check_name
@@ -201,7 +202,9 @@ class Monitors:
         row: monitors.MonitorRow = plan.resolved["row"]
         done = self._refresher.refresh(row, command.start, command.end, command.full)
         values = sum(len(entry.values) for entry in done.computed)
-        message = f"refreshed monitor {command.ref}: {len(done.computed)} windows, {values} values"
+        message = (
+            f"refreshed monitor {command.ref}: {counted(len(done.computed), 'window')}, {counted(values, 'value')}"
+        )
         if done.raised:
             message += "; raised " + ", ".join(entry.alert.name for entry in done.raised)
         if done.notes:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mlbox.base.clock import now
 from mlbox.base.command import Caller, Plan, Result, Step
+from mlbox.base.counted import counted
 from mlbox.base.errors import Invalid, NotExecuted, NotFound
 from mlbox.base.names import Ref, check_name
 from mlbox.base.suggest import did_you_mean
@@ -149,7 +150,7 @@ class Functions:
             return functions.drop(cursor, row.project, row.name, version, tombstone.dropped_at)
 
         count = self._catalog.write(write)
-        return Result(f"dropped function {command.ref}: {count} version{'' if count == 1 else 's'}; its runs stay")
+        return Result(f"dropped function {command.ref}: {counted(count, 'version')}; its runs stay")
 
 
 def handlers_of(row: FunctionRow) -> dict[str, HandlerInfo]:

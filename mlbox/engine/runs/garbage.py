@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlbox.base.clock import now
 from mlbox.base.command import Caller, Plan, Result, Step
+from mlbox.base.counted import counted
 from mlbox.base.errors import MlboxError
 from mlbox.base.names import Ref
 from mlbox.engine.catalog.commands import CollectGarbage
@@ -85,7 +86,7 @@ class Garbage:
             else:
                 gone.append(waste)
         size = sum(waste.size for waste in gone)
-        message = f"collected {len(gone)} thing{'' if len(gone) == 1 else 's'}, {size_text(size)}"
+        message = f"collected {counted(len(gone), 'thing')}, {size_text(size)}"
         if problems:
             message += f"; {len(problems)} stay: {'; '.join(problems[:3])}"
         rows = [{"kind": w.kind, "name": w.name, "bytes": w.size, "why": w.why} for w in gone]

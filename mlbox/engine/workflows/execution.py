@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlbox.base.clock import now
 from mlbox.base.command import Caller, Query, Result
+from mlbox.base.counted import counted
 from mlbox.base.errors import MlboxError, RunFailed
 from mlbox.base.events import Bus, Event
 from mlbox.base.underway import interrupting
@@ -114,7 +115,7 @@ class Execution:
             last = facts_of(self._bodies.run(step.body, self._script.caller, {**parameters, variable: value}))
             if last.get("run"):
                 runs.append(last["run"])
-        return Outcome(f"done for {len(every)} values", {**last, "n": len(every), "runs": runs})
+        return Outcome(f"done for {counted(len(every), 'value')}", {**last, "n": len(every), "runs": runs})
 
     def _values(self, query: Query, parameters: Mapping[str, Any]) -> list[Any]:
         """What FOR EACH goes through: the first column of a query, or a list of expressions."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlbox.base.clock import now
 from mlbox.base.command import Caller, Dispatcher, Handler, Parser, Plan, Result, Step
+from mlbox.base.counted import counted
 from mlbox.base.errors import AlreadyExists, Invalid, MlboxError, NotFound, Unavailable
 from mlbox.base.events import Bus, Event
 from mlbox.base.ids import new_id
@@ -107,7 +108,7 @@ class Workflows:
             self._bodies.check(command.finally_, ref.project)
         self._foresee(command, Caller(caller.user, ref.project, "workflow"))
         action = "replace" if existing else "create"
-        steps = [Step(action, f"workflow {ref}", f"{len(command.steps)} steps")]
+        steps = [Step(action, f"workflow {ref}", counted(len(command.steps), "step"))]
         steps += [
             Step("write", f"step {name}", f"after {', '.join(graph.before(name))}" if graph.before(name) else "first")
             for name in graph.order
@@ -145,7 +146,7 @@ class Workflows:
         )
         self._catalog.write(lambda cursor: workflows.put(cursor, row))
         self._bus.publish(Event("workflow.created", ref.project, ref.name, {"steps": row.steps}))
-        return Result(f"created workflow {ref}: {len(row.steps)} steps", facts={"steps": row.steps})
+        return Result(f"created workflow {ref}: {counted(len(row.steps), 'step')}", facts={"steps": row.steps})
 
     # DROP WORKFLOW
 

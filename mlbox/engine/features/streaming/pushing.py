@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from mlbox.base.command import Caller, Handler, Plan, Result, Step
+from mlbox.base.counted import counted
 from mlbox.base.errors import Conflict, NotFound
 from mlbox.base.names import Ref
 from mlbox.base.suggest import did_you_mean
@@ -48,7 +49,7 @@ class Pushing:
             targets = self._readers(source)
         for target in targets:
             self._check(target)
-        steps = tuple(Step("write", str(target.ref), f"{len(command.rows):,} rows") for target in targets)
+        steps = tuple(Step("write", str(target.ref), counted(len(command.rows), "row")) for target in targets)
         return Plan(steps, {"targets": targets, "source": str(source.ref) if source else None})
 
     def _readers(self, source: Source) -> list[FeatureSet]:
