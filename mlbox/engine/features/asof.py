@@ -3,6 +3,9 @@
 For each row of the spine and each set, the value is that of the latest row whose time (known-at where declared, else
 event time) is not later than the spine row's time, unless it is older than the set's TTL. Among rows of one time the
 later event wins, then the later ingested. ASOF alone picks arbitrarily among equals, so sets are made unique first.
+
+Windows of a set whose rows keep coming (``fed``) are computed at the spine row's time, as online at the time of reading:
+between two events they lose rows.
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ from dataclasses import dataclass
 
 from mlbox.base.names import quote
 from mlbox.engine.features.definition import SEQUENCE, FeatureSet, VectorFeature, interval
+from mlbox.engine.features.frames import AXIS
+from mlbox.engine.features.streaming.rows import values_at_sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +38,30 @@ def unique_rows(feature_set: FeatureSet, columns: Sequence[str]) -> str:
     )
 
 
-def value(feature_set: FeatureSet, alias: str, column: str, time: str) -> str:
-    """A feature of the joined row, NULL when it is older than the TTL at ``time`` (SQL)."""
-    found = f"{alias}.{quote(column)}"
+def value(feature_set: FeatureSet, alias: str, column: str, time: str, moving: str | None = None) -> str:
+    """A feature of the joined row, NULL when it is older than the TTL at ``time`` (SQL).
+
+    ``moving`` is its value at ``time`` where that may be another; an entity without a row has none either.
+    """
+    found = moving or f"{alias}.{quote(column)}"
     if feature_set.ttl is None:
-        return found
+        return found if moving is None else f"CASE WHEN {alias}.{quote(feature_set.axis)} IS NOT NULL THEN {found} END"
     fresh = f"{alias}.{quote(feature_set.axis)} >= {time} - {interval(feature_set.ttl)}"
     return f"CASE WHEN {fresh} THEN {found} END"
+
+
+def _moving(feature_set: FeatureSet, features: Sequence[VectorFeature]) -> set[str]:
+    """The wanted features whose value changes while no row comes."""
+    windows = {window.name for window in feature_set.windows} if feature_set.fed else set()
+    return windows & {feature.feature for feature in features}
+
+
+def _windows_join(feature_set: FeatureSet, spine: Spine, alias: str, time: str) -> str:
+    """The values of all windows at the spine's times."""
+    keys = ", ".join(f"CAST(_spine.{quote(name)} AS {kind}) AS {quote(name)}" for name, kind in feature_set.entities)
+    probes = f"(SELECT DISTINCT {keys}, {time} AS {AXIS} FROM {spine.relation} AS _spine)"
+    equal = " AND ".join(f"_spine.{quote(name)} = {alias}.{quote(name)}" for name in feature_set.entity_names)
+    return f"LEFT JOIN ({values_at_sql(feature_set, probes)}) AS {alias} ON {equal} AND {time} = {alias}.{AXIS}"
 
 
 def retrieval(
@@ -56,8 +78,12 @@ def retrieval(
         rows = unique_rows(feature_set, [feature.feature for feature in features])
         equal = " AND ".join(f"_spine.{quote(name)} = {alias}.{quote(name)}" for name in feature_set.entity_names)
         joins.append(f"ASOF LEFT JOIN ({rows}) AS {alias} ON {equal} AND {time} >= {alias}.{quote(feature_set.axis)}")
+        moving = _moving(feature_set, features)
+        if moving:
+            joins.append(_windows_join(feature_set, spine, f"{alias}w", time))
         for feature in features:
-            values[feature.name] = f"{value(feature_set, alias, feature.feature, time)} AS {quote(feature.name)}"
+            found = f"{alias}w.{quote(feature.feature)}" if feature.feature in moving else None
+            values[feature.name] = f"{value(feature_set, alias, feature.feature, time, found)} AS {quote(feature.name)}"
     columns = ["_spine.*", *(values[name] for name in order or values if name in values)]
     return f"SELECT {', '.join(columns)} FROM {spine.relation} AS _spine {' '.join(joins)}"
 

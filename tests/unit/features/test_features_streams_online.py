@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow
 import pytest
 from examples_of import examples
-from feature_house import FeatureHouse, entity, timestamp
+from feature_house import FeatureHouse, entity, minute, timestamp
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from waiting import wait_until
@@ -20,6 +20,7 @@ from mlbox.engine.features.streaming.pushes import Push
 from mlbox.engine.features.window_functions import FUNCTIONS
 
 NAMES = (f"online{number}" for number in itertools.count())
+PHASES = [Phase.explicit, Phase.reuse, Phase.generate]  # each example writes files: to shrink one takes minutes
 EXACT = [name for name, function in FUNCTIONS.items() if function.error is None]
 SQL = {
     "count": "count(x)",
@@ -92,6 +93,45 @@ def test_online_values_are_those_of_sql_as_of_now(
                 assert value is None or math.isclose(value, expected, rel_tol=1e-9, abs_tol=1e-9)
         latest = max((event for event in events if event["k"] == key), key=lambda event: event["ts"])
         assert found["x"] == latest["x"]
+
+
+@settings(max_examples=examples(8), suppress_health_check=list(HealthCheck), phases=PHASES)
+@given(
+    rows=st.lists(
+        st.tuples(st.integers(0, 1), st.integers(0, 60), st.none() | st.integers(-9, 9)),
+        min_size=1,
+        max_size=20,
+        unique_by=lambda row: (row[0], row[1]),
+    ),
+    spine=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 100)), min_size=1, max_size=10),
+    functions=st.lists(st.sampled_from(EXACT), min_size=1, max_size=3, unique=True),
+    ttl=st.none() | st.just(timedelta(minutes=25)),
+)
+def test_a_vector_has_the_windows_at_the_time_of_the_spine(
+    shared: FeatureHouse,
+    rows: list[tuple[int, int, int | None]],
+    spine: list[tuple[int, int]],
+    functions: list[str],
+    ttl: timedelta | None,
+) -> None:
+    name = made(shared, *(Aggregate(f, "x", (timedelta(minutes=20),), name=f) for f in functions), ttl=ttl)
+    push(shared, name, *({"k": k, "ts": minute(m), "x": x} for k, m, x in rows))
+    shared.table(
+        f"{name}_s", "n INTEGER, k BIGINT, at TIMESTAMPTZ", [(n, k, minute(m)) for n, (k, m) in enumerate(spine)]
+    )
+    found = shared.as_of(f"{name}_v", f"{name}_s", "n")
+    for row, (key, time) in zip(found, spine, strict=True):
+        before = [(m, x) for k, m, x in rows if k == key and m <= time]
+        seen = bool(before) and (ttl is None or max(before)[0] >= time - 25)
+        assert row["x"] == (max(before, key=lambda pair: pair[0])[1] if seen else None)
+        for function in functions:
+            ((expected,),) = shared.run(
+                f"SELECT {SQL[function]} FROM {name} WHERE k = ? AND ts BETWEEN ? AND ?",
+                [key, minute(time - 20), minute(time)],
+            )
+            value = row[function]
+            assert (value is None) == (not seen or expected is None), (function, row)
+            assert value is None or math.isclose(value, expected, rel_tol=1e-9, abs_tol=1e-9)
 
 
 def test_windows_lose_their_rows_while_none_comes(sets: FeatureHouse) -> None:
