@@ -4,7 +4,7 @@ For each row of the spine and each set, the value is that of the latest row whos
 event time) is not later than the spine row's time, unless it is older than the set's TTL. Among rows of one time the
 later event wins, then the later ingested. ASOF alone picks arbitrarily among equals, so sets are made unique first.
 
-Windows of a set whose rows keep coming (``fed``) are computed at the spine row's time, as online at the time of reading:
+Windows of a set whose rows keep coming (``fed``) are computed at the spine row's time, as online at that of reading:
 between two events they lose rows.
 """
 

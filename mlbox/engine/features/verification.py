@@ -22,7 +22,6 @@ from mlbox.engine.features.online import Materializer
 from mlbox.engine.features.stores.online.base import OnlineStore, Row
 from mlbox.engine.features.stores.online.codec import kind_of
 from mlbox.engine.features.stores.online.rows import get_many
-from mlbox.engine.features.streaming.cache import computes
 
 if TYPE_CHECKING:
     import pyarrow
@@ -122,7 +121,7 @@ def _differences(feature_set: FeatureSet, offline: Row, online: Row | None) -> l
         reason = "the online row is older: it is not moved yet" if older else "the online row is not offline any more"
     else:
         reason = "the same row has another value"
-    rolling = {window.name for window in feature_set.windows} if computes(feature_set) else set()
+    rolling = {window.name for window in feature_set.windows} if feature_set.fed else set()
     return [
         Difference(feature_set.name, entity, feature.name, _shown(there), _shown(here), reason)
         for feature, there, here in zip(feature_set.features, offline.values, online.values, strict=True)

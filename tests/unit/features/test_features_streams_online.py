@@ -116,9 +116,8 @@ def test_a_vector_has_the_windows_at_the_time_of_the_spine(
 ) -> None:
     name = made(shared, *(Aggregate(f, "x", (timedelta(minutes=20),), name=f) for f in functions), ttl=ttl)
     push(shared, name, *({"k": k, "ts": minute(m), "x": x} for k, m, x in rows))
-    shared.table(
-        f"{name}_s", "n INTEGER, k BIGINT, at TIMESTAMPTZ", [(n, k, minute(m)) for n, (k, m) in enumerate(spine)]
-    )
+    places = [(n, k, minute(m)) for n, (k, m) in enumerate(spine)]
+    shared.table(f"{name}_s", "n INTEGER, k BIGINT, event_time TIMESTAMPTZ", places)
     found = shared.as_of(f"{name}_v", f"{name}_s", "n")
     for row, (key, time) in zip(found, spine, strict=True):
         before = [(m, x) for k, m, x in rows if k == key and m <= time]
