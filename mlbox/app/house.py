@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,6 +94,7 @@ class House:
             catalog=self.catalog, models=self.models, features=self.features, bus=self.bus, settings=settings
         )
         self.collections.functions = Embedders(self.endpoints.shop)
+        self.endpoints.shop = replace(self.endpoints.shop, collections=self.collections)
         self.monitors = Monitors(
             catalog=self.catalog,
             bus=self.bus,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mlbox.engine.catalog.tables.models import ModelVersion
     from mlbox.engine.models.service import Models
     from mlbox.engine.runs.functions import Functions
+    from mlbox.engine.search.service import Collections
     from mlbox.engine.security.secrets import Secrets
     from mlbox.serve.endpoint import OnlineReader
     from mlbox.serve.python.leases import Lease, Pools
@@ -51,6 +52,7 @@ class Shop:
     functions: Functions
     secrets: Secrets
     pools: Pools
+    collections: Collections | None = None
 
     def folder(self) -> Path:
         """Files of code and models that processes use; they can be made again."""

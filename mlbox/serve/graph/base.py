@@ -15,6 +15,7 @@ from mlbox.base.registry import Registry
 from mlbox.base.suggest import did_you_mean
 
 if TYPE_CHECKING:
+    from mlbox.engine.search.searching import Question
     from mlbox.serve.expressions.compile import Expression
     from mlbox.serve.graph.definition import GraphSpec, StepSpec
     from mlbox.serve.graph.plan import Plan
@@ -39,6 +40,10 @@ Whole = Callable[[Sequence[Token]], Awaitable[Sequence[Token]]]
 """All events that come to the step."""
 Choose = Callable[[Event], Awaitable[str | None]]
 """One event → the name of the step that it goes to; None: nowhere."""
+
+
+Search = Callable[["Question"], Sequence[Mapping[str, Any]]]
+"""A question to a collection → its rows."""
 
 
 class Code(Protocol):
@@ -76,6 +81,10 @@ class Scope(Protocol):
 
     def features(self, spec: StepSpec, ref: str) -> Any:
         """The online reader of a feature vector."""
+        ...
+
+    def collection(self, spec: StepSpec, ref: str) -> Search:
+        """A collection that is searched; it waits."""
         ...
 
     def sink(self, spec: StepSpec, target: str) -> Callable[[Event], Awaitable[None]]:

@@ -11,7 +11,7 @@ from typing import Any
 from mlbox.base.errors import MlboxError
 from mlbox.base.names import quote
 from mlbox.serve.expressions.compile import Expression
-from mlbox.serve.graph.base import Code, Event, Model
+from mlbox.serve.graph.base import Code, Event, Model, Search
 from mlbox.serve.graph.definition import GraphSpec, StepSpec, graph_of, read_graph
 from mlbox.serve.graph.drawing import draw
 from mlbox.serve.graph.plan import Plan, compile_graph
@@ -49,11 +49,13 @@ def mock(
     functions: Mapping[str, Any] | None = None,
     models: Mapping[str, Any] | None = None,
     vectors: Mapping[str, Any] | None = None,
+    collections: Mapping[str, Any] | None = None,
 ) -> Mock:
     """``graph`` is a file, its text, or what it holds. ``functions`` by the names that steps use: a function, a class
     or an object with ``do(event)``; ``models`` by reference: a function of a row, or an object with ``predict(rows)``
-    as scikit-learn has it; ``vectors``: an object with ``entities`` and ``read``."""
-    scope = _MockScope(functions or {}, models or {}, vectors or {})
+    as scikit-learn has it; ``vectors``: an object with ``entities`` and ``read``; ``collections``: a function of a
+    ``Question`` that gives rows."""
+    scope = _MockScope(functions or {}, models or {}, vectors or {}, collections or {})
     return Mock(compile_graph(_read(graph), scope), scope.written)
 
 
@@ -67,8 +69,8 @@ def _read(graph: str | Path | Mapping[str, Any]) -> GraphSpec:
 class _MockScope:
     """Names mean the objects of the test; queues are lists."""
 
-    def __init__(self, functions: Mapping[str, Any], models: Mapping[str, Any], vectors: Mapping[str, Any]) -> None:
-        self._functions, self._models, self._vectors = functions, models, vectors
+    def __init__(self, *known: Mapping[str, Any]) -> None:
+        self._functions, self._models, self._vectors, self._collections = known
         self.written: dict[str, list[Event]] = {}
 
     def expressions(self, spec: StepSpec, texts: Mapping[str, str]) -> tuple[Expression, ...]:
@@ -91,6 +93,11 @@ class _MockScope:
     def features(self, spec: StepSpec, ref: str) -> Any:
         """The reader of the test."""
         return _named(spec, self._vectors, ref, "feature vector", "vectors")
+
+    def collection(self, spec: StepSpec, ref: str) -> Search:
+        """The function of the test."""
+        found: Search = _named(spec, self._collections, ref, "collection", "collections")
+        return found
 
     def sink(self, spec: StepSpec, target: str) -> Callable[[Event], Awaitable[None]]:
         """A list; what goes to an address is kept too, and not sent."""

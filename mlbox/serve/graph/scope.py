@@ -13,8 +13,9 @@ from mlbox.base.command import Query
 from mlbox.base.errors import Invalid, MlboxError, Unavailable
 from mlbox.base.names import Ref, check_name, quote
 from mlbox.engine.catalog.tables.endpoints import ShareRow
+from mlbox.engine.search.searching import find
 from mlbox.serve.expressions.compile import Expression, compile_all
-from mlbox.serve.graph.base import Code, Event, Model
+from mlbox.serve.graph.base import Code, Event, Model, Search
 from mlbox.serve.graph.outgoing import Refused, client
 from mlbox.serve.graph.plan import Plan, compile_graph
 from mlbox.serve.remote import RemotePredictor
@@ -124,6 +125,18 @@ class CheckScope:
         self.uses["feature vector", f"{found.project}.{found.name}"] = None
         return reader
 
+    def collection(self, spec: StepSpec, ref: str) -> Search:
+        """Looked up now and again with each question: a refresh may have come between."""
+        found, collections = self._ref(spec, ref), self._shop.collections
+        if collections is None:
+            raise spec.wrong("there are no collections in this home")
+        try:
+            collections.state(found)
+        except MlboxError as error:
+            raise spec.wrong(error.message, error.hint) from None
+        self.uses["collection", f"{found.project}.{found.name}"] = None
+        return lambda question: plain(find(collections, found, question).rows)
+
     def sink(self, spec: StepSpec, target: str) -> Write:
         """Checked; nothing can be written."""
         kind, _, rest = target.partition(":")
@@ -209,6 +222,12 @@ class LiveScope(CheckScope):
             await asyncio.to_thread(insert, event)
 
         return write
+
+
+def plain(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows as JSON can hold them."""
+    found: list[dict[str, Any]] = json.loads(json.dumps(rows, default=str))
+    return found
 
 
 def post_to(url: str) -> Write:

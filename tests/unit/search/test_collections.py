@@ -358,3 +358,16 @@ def test_a_function_makes_vectors_of_texts(searching: Searching) -> None:
     with pytest.raises(MlboxError, match=r"function default\.broken@1: output"):
         searching.run("CREATE COLLECTION bad KEY (id) TEXT body EMBED WITH FUNCTION broken AS SELECT id, body FROM t")
     assert searching.tables() == 2
+
+
+def test_a_step_of_an_endpoint_searches(searching: Searching) -> None:
+    searching.run("CREATE COLLECTION notes KEY (id) TEXT body AS SELECT * FROM t")
+    graph = "steps:\n  - {name: near, kind: search, collection: %s, field: question, k: 1, filter: 'id > 1'}\n"
+    (searching.folder / "graph.yaml").write_text(graph % "notes")
+    searching.run("CREATE ENDPOINT answers USING GRAPH 'graph.yaml'")
+    searching.run("CREATE TABLE asked AS SELECT 'a cat?' AS question")
+    (row,) = searching.rows("SELECT ml.ask('answers', a) AS told FROM asked a")
+    assert "a dog chased the cat" in str(row) and "on the mat" not in str(row)
+    (searching.folder / "graph.yaml").write_text(graph % "nots")
+    with pytest.raises(MlboxError, match=r"there is no collection default\.nots"):
+        searching.run("CREATE ENDPOINT other USING GRAPH 'graph.yaml'")

@@ -25,6 +25,11 @@ EVERY: dict[str, tuple[dict[str, Any], Any, Any]] = {
     "model": ({"model": "m@1", "result": "score"}, {"x": 3}, {"x": 3, "score": 30.0}),
     "router": ({"models": ["m@1", "n@1"], "mode": "mean"}, {"x": 1}, {"x": 1, "prediction": 15.0}),
     "enrich": ({"vector": "v", "impute": {"b": 7}}, {"id": 1}, {"a": 5.0, "b": 7, "id": 1}),
+    "search": (
+        {"collection": "c", "field": "q", "k": 1, "result": "near"},
+        {"q": "cat"},
+        {"q": "cat", "near": [{"id": 1, "for": "cat", "k": 1}]},
+    ),
     "queue": ({"to": "table:seen"}, {"x": 1}, {"x": 1}),
     "subgraph": ({"steps": [{"kind": "map", "select": {"y": "x + 1"}}]}, {"x": 1}, {"y": 2}),
     "repeat": (
@@ -47,10 +52,14 @@ class Reader:
         return {"a": [5.0], "b": [None]}
 
 
+def _near(question: Any) -> Any:
+    return [{"id": 1, "for": question.query, "k": question.limit}]
+
+
 def _mocked(graph: Any, **functions: Any) -> Any:
     known = {"f": lambda event: None, **functions}
     models = {"m@1": lambda row: row["x"] * 10, "n@1": lambda row: row["x"] * 20}
-    return mock(graph, functions=known, models=models, vectors={"v": Reader()})
+    return mock(graph, functions=known, models=models, vectors={"v": Reader()}, collections={"c": _near})
 
 
 class _Upstream(BaseHTTPRequestHandler):
