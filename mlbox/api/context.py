@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mlbox.engine.catalog.database import Catalog
     from mlbox.engine.features.service import Features
     from mlbox.engine.runs.calls_home import CallsHome
+    from mlbox.engine.runs.sql_functions import SqlRuns
     from mlbox.engine.runs.tracking import Tracking
     from mlbox.engine.security.members import Members
     from mlbox.engine.storage.artifacts import ArtifactStore
@@ -32,6 +33,7 @@ class ApiContext:
     settings: Settings
     calls_home: CallsHome
     tracking: Tracking
+    sql_runs: SqlRuns
     artifacts: ArtifactStore
     endpoints: Endpoints
     features: Features

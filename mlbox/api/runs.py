@@ -125,5 +125,11 @@ def events(request: AnyRequest, run_id: str, data: dict[str, Any]) -> Response[d
     return Response({"accepted": context.calls_home.accept(run_id, batch, items)})
 
 
-RUN_API = (specification, input_content, code, client, blob_offset, put_blob, events)
+@post("/run-api/{run_id:str}/query", status_code=200, sync_to_thread=True)
+def query(request: AnyRequest, run_id: str) -> dict[str, Any]:
+    """Compute the query of a function of SQL; the answer comes when its rows are kept."""
+    return _context(request, run_id).sql_runs.execute(run_id)
+
+
+RUN_API = (specification, input_content, code, client, blob_offset, put_blob, events, query)
 """All of it."""

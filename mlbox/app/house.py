@@ -243,6 +243,7 @@ class House:
             settings=self.settings,
             calls_home=self.runs.calls_home,
             tracking=self.runs.tracking,
+            sql_runs=self.runs.sql_runs,
             artifacts=self.artifacts,
             endpoints=self.endpoints,
             features=self.features,

@@ -168,6 +168,11 @@ def call(context: Context, code_folder: str, spec: Mapping[str, Any]) -> None:
     path = os.path.join(code_folder, file)
     if not os.path.isfile(path):
         raise WrongCall(f"the function's file {file} is missing from its code")
+    if file.endswith(".sql"):
+        from mlbox.client.sql_function import carry_out
+
+        carry_out(context.transport, context.run_id, path)
+        return
     # "-m" put the working folder first; the user's imports start where the file is
     sys.path[0] = os.path.dirname(path)
     if os.path.dirname(path) != code_folder:

@@ -67,6 +67,11 @@ class Context(Remarks):
         self._names: Set[str] = set()
         """Names of metrics that have been looked at: training loops log the same ones over and over."""
 
+    @property
+    def transport(self) -> Transport:
+        """The way to the server."""
+        return self._transport
+
     def log_metric(self, name: str, value: float, step: Optional[int] = None) -> None:
         """A number, once or along steps (epochs, rounds); the latest is the run's result."""
         if name.__class__ is not str or name not in self._names:

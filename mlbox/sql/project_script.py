@@ -104,7 +104,8 @@ def _function(row: FunctionRow, paths: Paths) -> CreateFunction:
     path = (paths or {}).get(row.code)
     return CreateFunction(
         ref=Ref(row.project, row.name),
-        source=f"{path}#{row.file}" if path else row.source,
+        source=f"{path}#{row.file}" if path and not known.get("query") else row.source,
+        query=Query(known["query"]) if known.get("query") else None,
         handler=row.handler,
         runtime=row.runtime,
         image=known.get("image"),

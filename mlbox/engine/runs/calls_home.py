@@ -46,6 +46,8 @@ class CallsHome:
         self._bus = bus
         self._output = output
         self._wake = wake
+        self.on_end: list[Callable[[str], None]] = []
+        """Called with the id of a run that has ended."""
         self._tokens: dict[str, str] = {}
         self._told: dict[str, float] = {}
         self._lock = threading.Lock()
@@ -77,6 +79,8 @@ class CallsHome:
         with self._lock:
             self._tokens.pop(run_id, None)
             self._told.pop(run_id, None)
+        for act in self.on_end:
+            act(run_id)
 
     def spec(self, run_id: str) -> dict[str, Any]:
         """What the process needs to know of its run."""

@@ -26,7 +26,9 @@ class CreateFunction(Command):
 
     statement: ClassVar[str] = "CREATE FUNCTION"
     ref: Ref
-    source: str
+    source: str = ""
+    query: Query | None = None
+    """A function of SQL that is written in its statement."""
     base_folder: str | None = None
     replace: bool = False
     if_not_exists: bool = False

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from mlbox.base.settings import Settings
 
 
+def executor_name(runtime: str) -> str:
+    """The executor of a runtime. What a function of SQL has to run is a process that waits for its query."""
+    return "local" if runtime == "sql" else runtime
+
+
 class Engines:
     """The executors of this home, each made when it is first asked for."""
 
@@ -23,6 +28,7 @@ class Engines:
 
     def get(self, name: str) -> Executor:
         """The executor called ``name``; ``NotFound`` with the nearest names."""
+        name = executor_name(name)
         with self._lock:
             if name not in self._made:
                 self._made[name] = EXECUTORS.get(name)(home=self._home, settings=self._settings)

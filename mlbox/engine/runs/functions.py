@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlbox.base.access import acting
 from mlbox.base.clock import now
 from mlbox.base.command import Caller, Plan, Result, Step
 from mlbox.base.counted import counted
-from mlbox.base.errors import Invalid, NotExecuted, NotFound
+from mlbox.base.errors import Forbidden, Invalid, NotExecuted, NotFound
 from mlbox.base.names import Ref, check_name
 from mlbox.base.suggest import did_you_mean
 from mlbox.engine.catalog.tables import dropped, functions, projects
 from mlbox.engine.catalog.tables.dropped import Tombstone
 from mlbox.engine.catalog.tables.functions import FunctionRow
 from mlbox.engine.catalog.tables.runs import RunRow
-from mlbox.engine.runs import code
+from mlbox.engine.runs import code, sql_functions
 from mlbox.engine.runs.commands import CreateFunction, DropFunction, Resources
+from mlbox.engine.runs.engines import executor_name
 from mlbox.engine.runs.executors.base import EXECUTORS, Capabilities
 from mlbox.engine.runs.requests import load_resources, plain
 from mlbox.engine.runs.source import HandlerInfo, Parameter, Source, fetch_source, read_requirements
@@ -84,7 +87,7 @@ class Functions:
         _refuse_what_is_not_run(command)
         self._secrets.require(ref.project, command.secrets)
         base = Path(command.base_folder or Path.cwd())
-        source = fetch_source(command.source, base, command.handler)
+        source = _sql_source(command, base) if _is_sql(command) else fetch_source(command.source, base, command.handler)
         command = replace(command, requirements=_requirements(command.requirements, base))
         row = _row(command, source)
         if latest is not None and _same(latest, row):
@@ -181,6 +184,7 @@ def _row(command: CreateFunction, source: Source) -> FunctionRow:
         "options": plain(command.options),
         "python": source.python,
         **({"revision": source.revision} if source.revision else {}),
+        **({"query": command.query.text} if command.query else {}),
         "signatures": [plain(asdict(info)) for info in source.handlers],
         **({"classes": [plain(asdict(info)) for info in source.classes]} if source.classes else {}),
     }
@@ -202,12 +206,38 @@ def _row(command: CreateFunction, source: Source) -> FunctionRow:
     )
 
 
+def _is_sql(command: CreateFunction) -> bool:
+    return command.runtime.lower() == sql_functions.RUNTIME
+
+
+def _sql_source(command: CreateFunction, base: Path) -> Source:
+    """The query of a function of SQL, out of the statement or out of a file."""
+    for name, given in (("REQUIREMENTS", command.requirements), ("HANDLER", command.handler)):
+        if given:
+            raise Invalid(f"a function of SQL takes no {name}", hint=f"leave {name} out")
+    if command.resources != Resources():
+        raise Invalid("a function of SQL takes no RESOURCES", hint="the settings memory_limit and threads are DuckDB's")
+    if command.query is None:
+        if acting() is not None:
+            raise Forbidden("members write the query into the statement, where it is checked", hint="AS SELECT ..")
+        return sql_functions.read_sql(Path(base, command.source).expanduser().absolute())
+    scratch = tempfile.TemporaryDirectory(prefix="mlbox-code-")
+    file = Path(scratch.name) / f"{command.ref.name}{sql_functions.ENDING}"
+    file.write_text(command.query.text, encoding="utf-8")
+    try:
+        return replace(sql_functions.read_sql(file), scratch=scratch)
+    except Invalid as error:
+        raise Invalid(error.message, hint=error.hint, where=command.query.where(0)) from None
+
+
 def _refuse_what_is_not_run(command: CreateFunction) -> None:
+    if command.query is not None and not _is_sql(command):
+        raise Invalid("AS SELECT .. is a function of SQL", hint="RUNTIME sql AS SELECT ..")
     if command.source.startswith("hub://"):
         raise NotExecuted("functions of a hub are not run by this version", hint="name the file, folder or repository")
     if command.retries < 0:
         raise Invalid(f"RETRY {command.retries} is below 0")
-    executor = EXECUTORS.get(command.runtime.lower())
+    executor = EXECUTORS.get(executor_name(command.runtime.lower()))
     if command.image and not getattr(executor, "capabilities", Capabilities()).images:
         hint = "name a runtime that has images: RUNTIME docker"
         raise Invalid(f"runs on {command.runtime} have no image, as IMAGE '{command.image}' asks for", hint=hint)

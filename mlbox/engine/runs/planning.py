@@ -32,6 +32,9 @@ RETURNED_KINDS = (
 )
 """As what a returned value can be kept; the client's ``returned`` does it."""
 
+SQL = "sql"
+"""Runtime of functions that are one query."""
+
 FRAME = "frame"
 """Name of the input that RUN .. FROM gives."""
 
@@ -68,6 +71,9 @@ class Planner:
         function = self._functions.require(command.function)
         handler = _handler(function, command.handler)
         runtime = (command.runtime or function.runtime).lower()
+        if SQL in (runtime, function.runtime) and runtime != function.runtime:
+            kind = "SQL, which the server computes itself" if function.runtime == SQL else "no SQL"
+            raise Invalid(f"function {function.name!r} is {kind}", hint=f"leave ON {runtime} out")
         foreseen = self._foresee(function, runtime)
         if command.name is not None:
             check_name(command.name, "run name")

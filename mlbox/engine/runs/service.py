@@ -43,6 +43,7 @@ from mlbox.engine.runs.project_end import ProjectEnd
 from mlbox.engine.runs.remarks import Remarks
 from mlbox.engine.runs.removal import Removal
 from mlbox.engine.runs.restart import Found, Restart
+from mlbox.engine.runs.sql_functions import SqlRuns
 from mlbox.engine.runs.supervise import Sources, Supervisor
 from mlbox.engine.runs.sweeps import Sweeps
 from mlbox.engine.runs.tracking import Tracking
@@ -98,6 +99,7 @@ class Runs:
             doors=doors,
             secrets=self.secrets,
         )
+        self.sql_runs = SqlRuns(catalog, artifacts, frames, self.calls_home)
         self.tracking = Tracking(catalog, self._ledger, self.calls_home, Experiments(catalog))
         attempts = Attempts(shop)
         self._supervisor = Supervisor(shop, attempts, Slots(Capacity.of(settings)))

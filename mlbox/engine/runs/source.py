@@ -168,14 +168,14 @@ def read_source(path: Path, main_file: str | None = None) -> Source:
     main = path / main_file if main_file else _main_file(path) if path.is_dir() else path
     if main.suffix != ".py":
         raise Invalid(f"{path} is not a Python file", hint="a function is a .py file or a folder with one")
-    text = _read(main)
+    text = read_text(main)
     tree = _parse(text, main)
     requirements, python_version = _inline(text, main)
     if path.is_dir():
         requirements = requirements or _of_folder(path)
     name = main.relative_to(path).as_posix() if path.is_dir() else main.name
     found = tuple(_handlers(tree))
-    return Source(path, name, found, requirements, python_version, _digest(path), classes=tuple(_classes(tree)))
+    return Source(path, name, found, requirements, python_version, digest_of(path), classes=tuple(_classes(tree)))
 
 
 def _of_folder(folder: Path) -> tuple[str, ...]:
@@ -186,7 +186,7 @@ def _of_folder(folder: Path) -> tuple[str, ...]:
     if not project.is_file():
         return ()
     try:
-        dependencies = tomllib.loads(_read(project)).get("project", {}).get("dependencies", [])
+        dependencies = tomllib.loads(read_text(project)).get("project", {}).get("dependencies", [])
     except tomllib.TOMLDecodeError as error:
         raise Invalid(f"pyproject.toml is not valid TOML: {error}") from None
     return tuple(str(entry) for entry in dependencies)
@@ -205,7 +205,8 @@ def _main_file(folder: Path) -> Path:
     raise Invalid(f"the folder {folder} has several Python files: {names}", hint=f"name one of them {_MAIN_FILES[0]}")
 
 
-def _read(file: Path) -> str:
+def read_text(file: Path) -> str:
+    """The text of a file; ``Invalid`` when it cannot be read or is not UTF-8."""
     try:
         return file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
@@ -279,7 +280,7 @@ def _inline(text: str, file: Path) -> tuple[tuple[str, ...], str | None]:
 
 def read_requirements(file: Path) -> tuple[str, ...]:
     """The lines of a requirements file that name packages."""
-    lines = (re.sub(r"(^|\s)#.*$", "", line).strip() for line in _read(file).splitlines())
+    lines = (re.sub(r"(^|\s)#.*$", "", line).strip() for line in read_text(file).splitlines())
     return tuple(line for line in lines if line and not line.startswith("-"))
 
 
@@ -300,7 +301,8 @@ def _files(root: Path) -> Iterator[tuple[str, Path]]:
     yield from sorted(found)
 
 
-def _digest(root: Path) -> str:
+def digest_of(root: Path) -> str:
+    """SHA-256 over names and bytes of all files of a function."""
     digest = hashlib.sha256()
     for name, path in _files(root):
         data = path.read_bytes()

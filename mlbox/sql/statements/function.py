@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlbox.base.command import Command
+from mlbox.base.command import Command, Query
 from mlbox.base.errors import Invalid
 from mlbox.base.suggest import nearest
 from mlbox.engine.runs.commands import CreateFunction, DropFunction, Resources, SetFunctionAlias
@@ -13,7 +13,7 @@ from mlbox.sql import writing
 from mlbox.sql.grammar import Noun, StatementSyntax, noun, statement
 from mlbox.sql.heads import alter_action, create_clauses, create_head, drop, print_alter
 from mlbox.sql.parameters import Unbound
-from mlbox.sql.parser import Cursor, checked, finish
+from mlbox.sql.parser import Cursor, checked, finish, kept
 from mlbox.sql.references import identifier, is_name, reference, version_text
 from mlbox.sql.times import interval
 from mlbox.sql.values import count, number, options, pairs, strings, text, value, word
@@ -100,8 +100,18 @@ def _secrets(cursor: Cursor, clause: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+def _query(cursor: Cursor, clause: str) -> Query:
+    """All that follows; its parameters are those of the function."""
+    if cursor.at_end():
+        cursor.fail("AS needs a query", "for example RUNTIME sql AS SELECT * FROM t WHERE amount > $least")
+    found = kept(Cursor(cursor.scope, cursor.tokens, cursor.index, cursor.limit))
+    cursor.index = cursor.limit
+    return found
+
+
 _CLAUSES = {
     "FROM": text,
+    "AS": _query,
     "HANDLER": word,
     "RUNTIME": word,
     "IMAGE": text,
@@ -120,15 +130,18 @@ def _create(cursor: Cursor) -> CreateFunction:
     head = create_head(cursor, "FUNCTION")
     ref = reference(cursor, "function")
     found = create_clauses(cursor, "CREATE FUNCTION", _CLAUSES)
-    if "FROM" not in found:
+    if "FROM" in found and "AS" in found:
+        cursor.fail("CREATE FUNCTION has FROM and AS", "take one of them away", found.places["AS"])
+    if "FROM" not in found and "AS" not in found:
         cursor.fail("CREATE FUNCTION needs FROM", "add FROM 'file.py', a folder, 'git+url' or 'hub://name'")
-    if not found["FROM"]:
+    if "FROM" in found and not found["FROM"]:
         cursor.fail("FROM is empty", "name a file or folder, 'git+url' or 'hub://name'", found.places["FROM"])
     if "BACKOFF" in found and "RETRY" not in found:
         cursor.fail("BACKOFF belongs to RETRY", "add RETRY n", found.places["BACKOFF"])
     return CreateFunction(
         ref=ref,
-        source=found["FROM"],
+        source=found.get("FROM", ""),
+        query=found.get("AS"),
         replace=head.replace,
         if_not_exists=head.if_not_exists,
         handler=found.get("HANDLER"),
@@ -152,7 +165,7 @@ def _print(command: CreateFunction, write: Writer) -> str:
     return write.create(
         "FUNCTION",
         command,
-        f"FROM {writing.text(command.source)}",
+        f"FROM {writing.text(command.source)}" if command.query is None else "",
         writing.clause("HANDLER", writing.word(command.handler)),
         writing.clause("RUNTIME", writing.word(command.runtime if command.runtime != "local" else None)),
         writing.clause("IMAGE", writing.text(command.image)),
@@ -165,6 +178,7 @@ def _print(command: CreateFunction, write: Writer) -> str:
         writing.clause("TIMEOUT", writing.interval(command.timeout)),
         writing.options("WITH", command.options),
         writing.comment(command),
+        f"AS {command.query.text}" if command.query is not None else "",
     )
 
 
@@ -187,10 +201,13 @@ statement(
     [HANDLER handler] [RUNTIME local|docker|kubernetes|dask|spark|sql|..] [IMAGE 'image']
     [REQUIREMENTS ('package', ..)] [RESOURCES ({cpu = number | memory = '8GB' | gpu = n}, ..)]
     [ENV (name = 'value', ..)] [SECRETS (name, ..)]
-    [RETRY n [BACKOFF interval]] [TIMEOUT interval] [WITH (key = value, ..)] [COMMENT 'text']""",
+    [RETRY n [BACKOFF interval]] [TIMEOUT interval] [WITH (key = value, ..)] [COMMENT 'text']
+CREATE [OR REPLACE] FUNCTION [IF NOT EXISTS] name RUNTIME sql [RETRY n [BACKOFF interval]] [TIMEOUT interval]
+    [COMMENT 'text'] {FROM 'query.sql' | AS SELECT ..}""",
         examples=(
             "CREATE FUNCTION train FROM 'train.py' HANDLER train_model RESOURCES (cpu = 4, memory = '8GB') "
             "REQUIREMENTS ('scikit-learn>=1.5', 'lightgbm')",
+            "CREATE FUNCTION large RUNTIME sql AS SELECT * FROM payments WHERE amount > $least",
             "CREATE OR REPLACE FUNCTION fraud.prep FROM 'git+https://host/repo#prep.py' RUNTIME spark",
         ),
         starts=(("CREATE", "FUNCTION"),),

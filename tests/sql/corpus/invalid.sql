@@ -964,3 +964,9 @@ ALTER RUN nightly DROP LABEL team
 
 ALTER FUNCTION f SET ALIAS stable 3
 -- error 1:35 expected =, found 3 | write SET ALIAS stable = 3 or SET ALIAS stable TO VERSION 3
+
+CREATE FUNCTION f RUNTIME sql AS
+-- error 1:33 AS needs a query | for example RUNTIME sql AS SELECT * FROM t WHERE amount > $least
+
+CREATE FUNCTION f FROM 'x.sql' RUNTIME sql AS SELECT 1
+-- error 1:44 CREATE FUNCTION has FROM and AS | take one of them away

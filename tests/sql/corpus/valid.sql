@@ -694,3 +694,9 @@ ALTER FUNCTION f DROP ALIAS stable
 
 RUN f@stable
 -- => StartRun function=p.f@stable
+
+CREATE FUNCTION large RUNTIME sql TIMEOUT 1 HOUR AS SELECT * FROM payments WHERE amount > $least
+-- => CreateFunction ref=p.large, query=<SELECT * FROM payments WHERE amount > $least>, runtime='sql', timeout=1:00:00
+
+CREATE FUNCTION large FROM 'large.sql' RUNTIME sql
+-- => CreateFunction ref=p.large, source='large.sql', runtime='sql'

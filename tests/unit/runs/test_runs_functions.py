@@ -128,8 +128,9 @@ def test_one_version_is_dropped_and_asked_for(bench: Any) -> None:
     with pytest.raises(NotFound, match="has no version 2") as caught:
         bench.do(StartRun(function=Ref("default", "train", "2")))
     assert caught.value.hint == "its versions: 1"
-    with pytest.raises(Invalid, match="not a version"):
+    with pytest.raises(NotFound, match="no version or alias 'best'") as caught:
         bench.do(StartRun(function=Ref("default", "train", "best")))
+    assert caught.value.hint == "set it: ALTER FUNCTION train SET ALIAS best = 1"
 
 
 def test_an_image_needs_a_runtime_that_has_images(bench: Any) -> None:
