@@ -29,6 +29,7 @@ class RedisRig:
         self.redis.start()
         self.client = library.Redis(unix_socket_path=self.redis.socket)
         self.declared = f"FROM '{self.redis.url}' WITH (stream = 'events')"
+        self.address: tuple[str, dict[str, Any]] = (self.redis.url, {"stream": "events"})
 
     def add(self, rows: list[Any]) -> None:
         pipeline = self.client.pipeline(transaction=False)
@@ -49,6 +50,7 @@ class KafkaRig:
         self.cluster = kafka.Cluster()
         self.cluster.make("events")
         self.declared = f"FROM 'kafka://{self.cluster.brokers}/events'"
+        self.address: tuple[str, dict[str, Any]] = (f"kafka://{self.cluster.brokers}/events", {})
 
     def add(self, rows: list[Any]) -> None:
         self.cluster.send("events", [json.dumps(row).encode() for row in rows])

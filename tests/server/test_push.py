@@ -110,4 +110,4 @@ def test_members_push_where_they_may(tmp_path: Path) -> None:
         assert owner.rows("SELECT (SELECT count(*) FROM open_p.f), (SELECT count(*) FROM closed.f)") == [[1, 0]]
         for name in ("open_p.f", "closed.f"):
             assert owner.request("POST", f"/push/{name}", [{"k": "private"}])[0] == 200
-        assert members["vera"].rows('SELECT project, "row" FROM ml.dead_letters') == [["open_p", '{"k":"private"}']]
+        assert members["vera"].rows('SELECT project, "row" FROM ml.dead_letters') == [["open_p", '{"k": "private"}']]

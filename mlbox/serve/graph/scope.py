@@ -13,6 +13,7 @@ from mlbox.base.command import Query
 from mlbox.base.errors import Invalid, MlboxError, Unavailable
 from mlbox.base.names import Ref, check_name, quote
 from mlbox.engine.catalog.tables.endpoints import ShareRow
+from mlbox.engine.features.sinks.base import Target, open_sink, sink_kind
 from mlbox.engine.search.searching import find
 from mlbox.serve.expressions.compile import Expression, compile_all
 from mlbox.serve.graph.base import Code, Event, Model, Search
@@ -147,7 +148,10 @@ class CheckScope:
                 raise spec.wrong(error.message, error.hint) from None
             self.uses["table", f"{self._project}.{rest}"] = None
         elif kind not in ("http", "https"):
-            raise spec.wrong(f"to {target!r} is no place that events are written to", "table:name, or https://..")
+            try:
+                sink_kind(Target(target, self._project))
+            except Invalid as error:
+                raise spec.wrong(error.message, error.hint) from None
         return self._opened_sink(kind, target, rest)
 
     def subgraph(self, spec: StepSpec, graph: GraphSpec) -> Plan:
@@ -201,7 +205,9 @@ class LiveScope(CheckScope):
         return Rows(str(version), runtime_of(version).open(version, self._row, self._shop))
 
     def _opened_sink(self, kind: str, target: str, rest: str) -> Write:
-        return post_to(target) if kind != "table" else self._table(rest)
+        if kind == "table":
+            return self._table(rest)
+        return post_to(target) if kind in ("http", "https") else stream_to(Target(target, self._project))
 
     def _table(self, name: str) -> Write:
         table = f"data.{quote(self._project)}.{quote(name)}"
@@ -240,6 +246,16 @@ def post_to(url: str) -> Write:
             raise Unavailable(f"{url} cannot be reached: {error or 'no answer within 10 s'}") from None
         if reply.status >= 400:
             raise Unavailable(f"{url} answers {reply.status}: {reply.text[:200]}")
+
+    return write
+
+
+def stream_to(target: Target) -> Write:
+    """Each event is a row of a stream."""
+    sink = open_sink(target)
+
+    async def write(event: Event) -> None:
+        await asyncio.to_thread(sink.write, [event if isinstance(event, dict) else {"event": event}])
 
     return write
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import onnx_models
 import pytest
 from serving_house import DictReader, House, Live, Server
+from stream_rigs import WHY_NOT, rig
 from waiting import wait_until
 
 from mlbox.base.errors import AlreadyExists, Conflict, Invalid, NotFound
 from mlbox.base.names import Ref
+from mlbox.engine.features.sources.base import SOURCES, Source
 from mlbox.engine.models.commands import DropModel
 
 GRAPH = """
@@ -126,7 +129,8 @@ def test_a_graph_that_names_what_is_not_there_is_refused_at_its_place(live: Live
         ("{kind: model, model: nosuch}", "there is no model default.nosuch"),
         ("{kind: map, function: nosuch}", "there is no function 'nosuch'"),
         ("{kind: enrich, vector: nosuch}", "there is no feature vector"),
-        ("{kind: queue, to: 'ftp://x'}", "no place that events are written to"),
+        ("{kind: queue, to: 'ftp://x'}", "no place that rows are written to"),
+        ("{kind: queue, to: 'kafka://broker'}", "does not name broker and topic"),
         ("{kind: map, function: clean, handler: Nosuch}", "Nosuch"),
     ):
         with pytest.raises((Invalid, NotFound), match=says):
@@ -134,3 +138,19 @@ def test_a_graph_that_names_what_is_not_there_is_refused_at_its_place(live: Live
     with pytest.raises(NotFound, match="there is no file"):
         live.house.endpoint("bad", using="graph", graph="nosuch.yaml")
     assert live.http.get("/v2/models/bad").status_code == 404
+
+
+@pytest.mark.skipif(bool(WHY_NOT["kafka"]), reason=WHY_NOT["kafka"])
+def test_events_go_to_a_stream(live: Live, tmp_path: Path) -> None:
+    with rig("kafka", tmp_path) as stream:
+        uri, _ = stream.address
+        steps = f"steps:\n - {{kind: queue, to: '{uri}'}}\n"
+        live.house.endpoint("streamed", using="graph", graph=steps)
+        for number in range(3):
+            assert live.http.post("/v2/models/streamed/event", json={"n": number}).json() == {"n": number}
+        source = Source("", "default", "s", "kafka", uri)
+        found: list[Any] = []
+        batches = SOURCES.get("kafka").consume(source, {})  # type: ignore[union-attr]
+        wait_until(lambda: found.extend(next(batches).rows.column("_json").to_pylist()) or len(found) == 3)
+        batches.close()
+        assert sorted(found) == ['{"n": 0}', '{"n": 1}', '{"n": 2}']

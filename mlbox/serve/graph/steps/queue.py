@@ -23,7 +23,10 @@ GRAPH_STEPS.add(
     "queue",
     Kind(
         "The event is written to a stream, and goes on as it is.",
-        {"to": "table:name of the project (columns event_time, event), or http(s)://.. to post it to"},
+        {
+            "to": "table:name of the project (columns event_time, event), http(s)://.. to post it to, "
+            "redis://host:6379/stream or kafka://broker:9092/topic"
+        },
         build,
         needs=("to",),
     ),
