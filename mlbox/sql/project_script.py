@@ -33,6 +33,8 @@ from mlbox.engine.features.commands import (
     CreateSource,
     FeatureRef,
     Refresh,
+    Relation,
+    Tolerance,
 )
 from mlbox.engine.features.definition import Feature, FeatureSet, FeatureVector, VectorFeature
 from mlbox.engine.features.sources.base import options_of
@@ -148,6 +150,16 @@ def _features(cursor: DuckDBPyConnection, project: str) -> Iterator[Command]:
                 ref=Ref(project, vector.name),
                 features=tuple(uses[: len(vector.features)]),
                 label=uses[-1] if vector.label else None,
+                relations=tuple(
+                    Relation(
+                        FeatureRef(Ref(link.from_project, link.from_set), link.feature),
+                        FeatureRef(Ref(link.project, link.feature_set), link.entity),
+                    )
+                    for link in vector.links
+                ),
+                tolerances=tuple(
+                    Tolerance(Ref(owner, name), timedelta(seconds=age)) for owner, name, age in vector.tolerances
+                ),
                 comment=vector.comment,
             )
 

@@ -6,17 +6,25 @@ later event wins, then the later ingested. ASOF alone picks arbitrarily among eq
 
 Windows of a set whose rows keep coming (``fed``) are computed at the spine row's time, as online at that of reading:
 between two events they lose rows.
+
+An entity that the spine does not have comes from a feature of another set, as of the same time: sets are joined in an
+order in which it is known.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mlbox.base.errors import NotExecuted
 from mlbox.base.names import quote
 from mlbox.engine.features.definition import SEQUENCE, FeatureSet, VectorFeature, interval
 from mlbox.engine.features.frames import AXIS
 from mlbox.engine.features.streaming.rows import values_at_sql
+
+Wanted = Sequence[tuple[FeatureSet, Sequence[VectorFeature]]]
+Links = Mapping[str, Mapping[str, tuple[str, str]]]
+"""By id of a set and entity: the id of the set, and the feature in it, whose value the entity is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +72,37 @@ def _windows_join(feature_set: FeatureSet, spine: Spine, alias: str, time: str) 
     return f"LEFT JOIN ({values_at_sql(feature_set, probes)}) AS {alias} ON {equal} AND {time} = {alias}.{AXIS}"
 
 
-def retrieval(
-    spine: Spine, wanted: Sequence[tuple[FeatureSet, Sequence[VectorFeature]]], order: Sequence[str] = ()
-) -> str:
+def retrieval(spine: Spine, wanted: Wanted, order: Sequence[str] = (), links: Links | None = None) -> str:
     """The spine's columns, then the features by name in ``order``; without it set by set."""
+    links = links or {}
     time = f"CAST(_spine.{quote(spine.time)} AS TIMESTAMPTZ)"
+    given = {used for own in links.values() for used in own.values()}
+    aliases = {feature_set.id: f"_set{number}" for number, (feature_set, _) in enumerate(wanted)}
+    sets = {feature_set.id: feature_set for feature_set, _ in wanted}
     values: dict[str, str] = {}
     joins: list[str] = []
-    for number, (feature_set, features) in enumerate(wanted):
-        if not features:
+    for feature_set, features in wanted:
+        handed = [feature for set_id, feature in sorted(given) if set_id == feature_set.id]
+        if not features and not handed:
             continue
-        alias = f"_set{number}"
-        rows = unique_rows(feature_set, [feature.feature for feature in features])
-        equal = " AND ".join(f"_spine.{quote(name)} = {alias}.{quote(name)}" for name in feature_set.entity_names)
-        joins.append(f"ASOF LEFT JOIN ({rows}) AS {alias} ON {equal} AND {time} >= {alias}.{quote(feature_set.axis)}")
+        alias = aliases[feature_set.id]
+        rows = unique_rows(feature_set, [*(feature.feature for feature in features), *handed])
+        equal = []
+        for name in feature_set.entity_names:
+            source = links.get(feature_set.id, {}).get(name)
+            known = f"_spine.{quote(name)}"
+            if source is not None:
+                known = value(sets[source[0]], aliases[source[0]], source[1], time)
+            equal.append(f"{known} = {alias}.{quote(name)}")
+        condition = f"{' AND '.join(equal)} AND {time} >= {alias}.{quote(feature_set.axis)}"
+        joins.append(f"ASOF LEFT JOIN ({rows}) AS {alias} ON {condition}")
         moving = _moving(feature_set, features)
         if moving:
+            if feature_set.id in links:
+                raise NotExecuted(
+                    f"windows of {feature_set.name} that roll on with time cannot hang on another set yet",
+                    hint="give the spine the entity, and take the relation out of the vector",
+                )
             joins.append(_windows_join(feature_set, spine, f"{alias}w", time))
         for feature in features:
             found = f"{alias}w.{quote(feature.feature)}" if feature.feature in moving else None

@@ -138,6 +138,22 @@ class FeatureRef:
     alias: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A feature of a set names the entity of another: an order has a customer."""
+
+    feature: FeatureRef
+    entity: FeatureRef
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """So old may a row of a set be for this vector, where its TTL allows more."""
+
+    feature_set: Ref
+    age: timedelta
+
+
 @dataclass(frozen=True, kw_only=True)
 class CreateFeatureVector(Command):
     """Name features of several sets, and the label."""
@@ -146,6 +162,8 @@ class CreateFeatureVector(Command):
     ref: Ref
     features: tuple[FeatureRef, ...]
     label: FeatureRef | None = None
+    relations: tuple[Relation, ...] = ()
+    tolerances: tuple[Tolerance, ...] = ()
     replace: bool = False
     if_not_exists: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)

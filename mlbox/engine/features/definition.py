@@ -200,14 +200,28 @@ class VectorFeature:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """``entity`` of a set is the value of a feature of another: the spine need not have it."""
+
+    project: str
+    feature_set: str
+    entity: str
+    from_project: str
+    from_set: str
+    feature: str
+
+
+@dataclass(frozen=True, slots=True)
 class FeatureVector:
-    """Features of several sets, and the label."""
+    """Features of several sets, and the label. ``tolerances`` are (project, set, seconds)."""
 
     project: str
     name: str
     features: tuple[VectorFeature, ...]
     label: VectorFeature | None = None
     comment: str | None = None
+    links: tuple[Link, ...] = ()
+    tolerances: tuple[tuple[str, str, float], ...] = ()
 
     @property
     def names(self) -> list[str]:
@@ -221,11 +235,9 @@ class FeatureVector:
 
     def reads(self, found: FeatureSet) -> list[str]:
         """The features of a set that it reads, in the set's spelling."""
-        return [
-            used.feature
-            for used in self.uses
-            if (used.project, used.feature_set.lower()) == (found.project, found.name.lower())
-        ]
+        own = (found.project, found.name.lower())
+        read = [used.feature for used in self.uses if (used.project, used.feature_set.lower()) == own]
+        return read + [link.feature for link in self.links if (link.from_project, link.from_set.lower()) == own]
 
     def to_text(self) -> str:
         """As JSON."""
@@ -237,6 +249,8 @@ class FeatureVector:
                 "features": [_fields(feature) for feature in self.features],
                 "label": label,
                 "comment": self.comment,
+                "links": [_fields(link) for link in self.links],
+                "tolerances": [list(tolerance) for tolerance in self.tolerances],
             }
         )
 
@@ -246,6 +260,8 @@ class FeatureVector:
         body = json.loads(text)
         body["features"] = tuple(VectorFeature(**feature) for feature in body["features"])
         body["label"] = VectorFeature(**body["label"]) if body["label"] else None
+        body["links"] = tuple(Link(**link) for link in body.get("links", ()))
+        body["tolerances"] = tuple((project, name, age) for project, name, age in body.get("tolerances", ()))
         return cls(**body)
 
 

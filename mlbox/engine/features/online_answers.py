@@ -13,7 +13,8 @@ from mlbox.base.names import Ref
 from mlbox.base.suggest import did_you_mean
 from mlbox.engine.features import imputation
 from mlbox.engine.features.imputation import Substitute
-from mlbox.engine.features.online_reader import OnlineReader, Wanted
+from mlbox.engine.features.online_parts import Wanted
+from mlbox.engine.features.online_reader import OnlineReader
 
 if TYPE_CHECKING:
     from mlbox.engine.catalog.database import Catalog

@@ -10,109 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from mlbox.base.errors import Invalid
 from mlbox.base.suggest import did_you_mean
-from mlbox.engine.features.definition import FeatureSet, VectorFeature
+from mlbox.engine.features.online_parts import Columns, Compiled, Part, Readable
 from mlbox.engine.features.stores.online.base import OnlineStore
-from mlbox.engine.features.stores.online.codec import Layout
 from mlbox.engine.features.stores.online.keys import microseconds
 
 if TYPE_CHECKING:
     import numpy
 
-Wanted = Sequence[tuple[FeatureSet, Sequence[VectorFeature]]]
-Columns = Mapping[str, Sequence[Any]]
 Times = Sequence[datetime | None] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What is read of one set. ``ttl`` in microseconds; ``names`` stand at ``places`` among the set's features."""
-
-    label: str
-    """The set; with its project where another set of the vector has its name."""
-    layout: Layout
-    entities: tuple[str, ...]
-    types: tuple[str, ...]
-    kinds: tuple[str, ...]
-    """DuckDB types of the features that are read."""
-    ttl: int | None
-    names: tuple[str, ...]
-    places: tuple[int, ...]
-    whole: bool
-    """Whether it is all of the set, in its order."""
-    nothing: tuple[None, ...]
-    """The values of an entity that has none."""
-    only: str
-    """The entity, where it is one."""
-    pack_one: Callable[[Any], bytes | None]
-    decode: Callable[[bytes], tuple[int, tuple[Any, ...]]]
-
-    @classmethod
-    def of(cls, label: str, feature_set: FeatureSet, features: Sequence[VectorFeature]) -> Part:
-        """The part of a vector that one set gives."""
-        own = [feature.name for feature in feature_set.features]
-        schema = feature_set.online_schema
-        places = tuple(own.index(feature.feature) for feature in features)
-        layout = Layout(schema)
-        return cls(
-            label,
-            layout,
-            tuple(feature_set.entity_names),
-            schema.entities,
-            tuple(schema.features[place] for place in places),
-            None if feature_set.ttl is None else round(feature_set.ttl * 1_000_000),
-            tuple(feature.name for feature in features),
-            places,
-            places == tuple(range(len(own))),
-            (None,) * len(own),
-            feature_set.entity_names[0] if len(feature_set.entities) == 1 else "",
-            layout.keys.pack_one,
-            layout.decode,
-        )
-
-    def keys(self, columns: Columns) -> list[bytes | None]:
-        """The packed keys of the rows."""
-        if len(self.entities) == 1:
-            return list(map(self.pack_one, columns[self.only]))
-        return list(map(self.layout.keys.pack, zip(*[columns[name] for name in self.entities], strict=True)))
-
-    def named(self, raw: bytes | None, at: datetime | None) -> dict[str, Any]:
-        """The features of one row by name; ``strict`` would cost as much as the decoding."""
-        values: tuple[Any, ...] = self.nothing
-        if raw is not None:
-            known_at, there = self.decode(raw)
-            if self.ttl is None or _instant(at) - known_at <= self.ttl:
-                values = there
-        if self.whole:
-            return dict(zip(self.names, values))  # noqa: B905
-        return dict(zip(self.names, [values[place] for place in self.places]))  # noqa: B905
-
-    def key(self, row: Mapping[str, Any]) -> bytes | None:
-        """The packed key of one row."""
-        if self.only:
-            return self.pack_one(row[self.only])
-        return self.layout.keys.pack([row[name] for name in self.entities])
-
-
-@dataclass(frozen=True, slots=True)
-class Compiled:
-    """A vector made ready to be read; replaced as a whole when a definition changes."""
-
-    generation: int
-    features: list[str]
-    parts: tuple[Part, ...]
-    entities: list[str]
-    entity_types: dict[str, str]
-
-    @classmethod
-    def of(cls, generation: int, features: list[str], wanted: Wanted) -> Compiled:
-        """From the vector's names and sets."""
-        names = [feature_set.name for feature_set, _ in wanted]
-        parts = tuple(
-            Part.of(one.name if names.count(one.name) == 1 else f"{one.project}.{one.name}", one, own)
-            for one, own in wanted
-        )
-        types = {name: kind for part in parts for name, kind in zip(part.entities, part.types, strict=True)}
-        return cls(generation, features, parts, list(types), types)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +48,7 @@ class OnlineReader:
     ``Invalid``.
     """
 
-    def __init__(
-        self, store: OnlineStore, resolve: Callable[[], tuple[list[str], Wanted]], generation: Callable[[], int]
-    ) -> None:
+    def __init__(self, store: OnlineStore, resolve: Callable[[], Readable], generation: Callable[[], int]) -> None:
         self._store = store
         self._fetch = store.fetch
         self._resolve = resolve
@@ -154,8 +57,7 @@ class OnlineReader:
 
     def _compile(self) -> Compiled:
         seen = self._generation()
-        features, wanted = self._resolve()
-        return Compiled.of(seen, features, wanted)
+        return Compiled.of(seen, self._resolve())
 
     def _now(self) -> Compiled:
         compiled = self._compiled
@@ -188,6 +90,8 @@ class OnlineReader:
         compiled = self._compiled
         if compiled.generation != self._generation():
             compiled = self._now()
+        if compiled.linked:
+            return {name: values[0] for name, values in self.read(_column(key), None if at is None else [at]).items()}
         parts = compiled.parts
         try:
             if len(parts) == 1 and parts[0].only:
@@ -206,7 +110,7 @@ class OnlineReader:
     def read(self, columns: Columns, at: Times = None) -> dict[str, list[Any]]:
         """Values by feature, one a row of ``columns``; None where there is none, or it is older than the set's TTL."""
         compiled = self._now()
-        raws = self._raws(compiled, columns)
+        raws = self._raws(compiled, columns, at)
         instants: list[int] | None = None
         found: dict[str, list[Any]] = {}
         for part, own in zip(compiled.parts, raws, strict=True):
@@ -240,7 +144,7 @@ class OnlineReader:
 
         compiled = self._now()
         wanted = compiled.features if features is None else features
-        raws = self._raws(compiled, columns)
+        raws = self._raws(compiled, columns, at)
         rows = len(raws[0]) if raws else 0
         target = {name: index for index, name in enumerate(wanted)}
         matrix = np.full((rows, len(target)), np.nan)
@@ -268,7 +172,7 @@ class OnlineReader:
         """What every set has, told apart: a missing row, a stale one, a present one whose value may still be None."""
         compiled = self._now()
         looked = []
-        for part, own in zip(compiled.parts, self._raws(compiled, columns), strict=True):
+        for part, own in zip(compiled.parts, self._raws(compiled, columns, at), strict=True):
             decoded = [None if raw is None else part.decode(raw) for raw in own]
             instants = _instants(at, len(own))
             status = [
@@ -283,9 +187,11 @@ class OnlineReader:
             looked.append(Found(part, status, times, [None if one is None else one[1] for one in decoded]))
         return looked
 
-    def _raws(self, compiled: Compiled, columns: Columns) -> list[list[bytes | None]]:
-        """What the store has for the rows, part by part, of one state."""
+    def _raws(self, compiled: Compiled, columns: Columns, at: Times) -> list[list[bytes | None]]:
+        """What the store has for the rows, part by part; of one state, unless an entity comes from another set."""
         try:
+            if compiled.linked:
+                return self._linked_raws(compiled, columns, at)
             keys = [part.keys(columns) for part in compiled.parts]
         except KeyError as error:
             raise _lacks(error.args[0], columns) from None
@@ -297,13 +203,37 @@ class OnlineReader:
         raws = self._fetch([key for own in keys for key in own])
         return [raws[start : start + rows] for start in range(0, len(raws), rows)] if rows else [[] for _ in keys]
 
+    def _linked_raws(self, compiled: Compiled, columns: Columns, at: Times) -> list[list[bytes | None]]:
+        found: list[list[bytes | None]] = []
+        for part, links in zip(compiled.parts, compiled.links, strict=True):
+            own: dict[str, Sequence[Any]] = {}
+            for name in part.entities:
+                if name not in links:
+                    own[name] = columns[name]
+                    continue
+                number, place = links[name]
+                source = compiled.parts[number]
+                raws = found[number]
+                instants = _instants(at, len(raws))
+                fresh = [raw and _fresh(source, raw, instant) for raw, instant in zip(raws, instants, strict=True)]
+                own[name] = [values[place] if values else None for values in fresh]
+            if len({len(values) for values in own.values()}) > 1:
+                raise Invalid("the columns of the entities have different lengths")
+            found.append(self._fetch(part.keys(own)))
+        return found
+
+
+def _column(key: Mapping[str, Any]) -> dict[str, list[Any]]:
+    return {name: [value] for name, value in key.items()}
+
+
+def _fresh(part: Part, raw: bytes, instant: int) -> tuple[Any, ...] | None:
+    known_at, values = part.decode(raw)
+    return values if part.ttl is None or instant - known_at <= part.ttl else None
+
 
 def _lacks(name: str, given: Mapping[str, Any]) -> Invalid:
     return Invalid(f"entity {name} is missing", hint=did_you_mean(name, given))
-
-
-def _instant(at: datetime | None) -> int:
-    return time.time_ns() // 1000 if at is None else microseconds(at)
 
 
 def _instants(at: Times, rows: int) -> list[int]:

@@ -14,7 +14,9 @@ from mlbox.base.suggest import did_you_mean
 from mlbox.engine.features import asof
 from mlbox.engine.features.definition import FeatureSet, FeatureVector, VectorFeature
 from mlbox.engine.features.directory import Directory
-from mlbox.engine.features.online_reader import OnlineReader, Wanted
+from mlbox.engine.features.online_parts import Readable, Wanted
+from mlbox.engine.features.online_reader import OnlineReader
+from mlbox.engine.features.relations import asked_entities, joining_order, links, with_tolerance
 from mlbox.engine.features.stores.online.base import OnlineStore
 
 if TYPE_CHECKING:
@@ -50,19 +52,21 @@ class Retrieval:
         found = self._directory.vector(ref_of(vector, project))
         seen = self._look(project, spine)
         wanted = self._by_set(found, found.features)
+        linked = links(found, wanted)
         time = self._time_of(found, seen)
         if seen.columns is not None:
-            self._check_entities(found, seen.columns, wanted)
+            self._check_entities(found, seen.columns, wanted, linked)
             wanted = self._without_own(seen, wanted)
             self._check_names(seen, wanted)
-        text = asof.retrieval(asof.Spine(seen.relation, time), wanted, found.names)
+        text = asof.retrieval(asof.Spine(seen.relation, time), wanted, found.names, linked)
         return self._with_label(found, seen, text)
 
     def features_at_sql(self, project: str, vector: str, instant: str) -> str:
         """Every entity as of an instant; one set of the vector must hold all entity columns."""
         found = self._directory.vector(ref_of(vector, project))
         wanted = self._by_set(found, found.features)
-        entities = list(dict.fromkeys(name for one, _ in wanted for name in one.entity_names))
+        linked = links(found, wanted)
+        entities = asked_entities(wanted, linked)
         whole = next((one for one, _ in wanted if set(one.entity_names) == set(entities)), None)
         if whole is None:
             raise Invalid(
@@ -73,13 +77,14 @@ class Retrieval:
         moment = f"{literal(instant)}::TIMESTAMPTZ"
         known = f"{quote(whole.axis)} <= {moment}"
         relation = f"(SELECT DISTINCT {names}, {moment} AS event_time FROM {whole.table} WHERE {known})"
-        return asof.retrieval(asof.Spine(relation, "event_time"), wanted, found.names)
+        return asof.retrieval(asof.Spine(relation, "event_time"), wanted, found.names, linked)
 
     def reader(self, ref: Ref) -> OnlineReader:
         """For serving; it follows its vector's definition and tells when that is gone."""
 
-        def resolve() -> tuple[list[str], Wanted]:
-            return self._directory.vector(ref).names, self.online_parts(ref)
+        def resolve() -> Readable:
+            found, wanted = self._directory.vector(ref), self.online_parts(ref)
+            return Readable(found.names, wanted, links(found, wanted))
 
         return OnlineReader(self._store, resolve, self._directory.generation)
 
@@ -111,10 +116,14 @@ class Retrieval:
     def _by_set(
         self, vector: FeatureVector, features: Sequence[VectorFeature]
     ) -> list[tuple[FeatureSet, list[VectorFeature]]]:
+        """In an order in which the entities that come from other sets are known; as old as the vector allows."""
         grouped: dict[tuple[str, str], list[VectorFeature]] = {}
         for feature in features:
             grouped.setdefault((feature.project, feature.feature_set), []).append(feature)
-        found = [(self._directory.set(Ref(*key)), own) for key, own in grouped.items()]
+        found = [
+            (with_tolerance(self._directory.set(Ref(*key)), vector), grouped.get(key, []))
+            for key in joining_order(vector, grouped)
+        ]
         for feature_set, own in found:
             names = {feature.name for feature in feature_set.features}
             gone = next((feature.feature for feature in own if feature.feature not in names), None)
@@ -165,11 +174,12 @@ class Retrieval:
         vector: FeatureVector,
         columns: Mapping[str, str],
         wanted: Sequence[tuple[FeatureSet, Sequence[VectorFeature]]],
+        linked: asof.Links,
     ) -> None:
         folded = {name.lower() for name in columns}
         for feature_set, _ in wanted:
             for name in feature_set.entity_names:
-                if name.lower() not in folded:
+                if name.lower() not in folded and name not in linked.get(feature_set.id, {}):
                     raise Invalid(
                         f"the spine has no column {name!r}, the entity of feature set {feature_set.name} "
                         f"in vector {vector.name}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mlbox.base.command import Caller, Handler, Plan, Result, Step
@@ -17,9 +18,11 @@ from mlbox.engine.features.commands import (
     DropFeatureVector,
     FeatureRef,
     RefreshFeatureVector,
+    Relation,
 )
-from mlbox.engine.features.definition import FeatureSet, FeatureVector, VectorFeature
+from mlbox.engine.features.definition import FeatureSet, FeatureVector, Link, VectorFeature
 from mlbox.engine.features.directory import Directory, users_of
+from mlbox.engine.features.relations import joining_order
 from mlbox.engine.features.sets import FeatureSets, Span
 
 if TYPE_CHECKING:
@@ -89,7 +92,12 @@ class FeatureVectors:
         return Result("; ".join(message for message, _ in done), facts={"rows": sum(rows for _, rows in done)})
 
     def _sets_of(self, vector: FeatureVector) -> list[FeatureSet]:
-        refs = dict.fromkeys(Ref(used.project, used.feature_set) for used in vector.uses)
+        refs = dict.fromkeys(
+            [
+                *(Ref(used.project, used.feature_set) for used in vector.uses),
+                *(Ref(link.from_project, link.from_set) for link in vector.links),
+            ]
+        )
         return [self._directory.set(ref) for ref in refs]
 
     def plan_drop(self, command: DropFeatureVector, caller: Caller) -> Plan:
@@ -129,7 +137,51 @@ def resolve(command: CreateFeatureVector, directory: Directory, name: str) -> Fe
         (label,) = _named(command.label, directory) if command.label.feature != "*" else (None,)
         if label is None:
             raise Invalid("the label is one column", hint="LABEL set.column")
-    return FeatureVector(command.ref.project, name, tuple(features), label, command.comment)
+    vector = FeatureVector(command.ref.project, name, tuple(features), label, command.comment)
+    relations = tuple(_link(relation, directory) for relation in command.relations)
+    vector = replace(vector, links=relations, tolerances=_tolerances(command, vector, directory))
+    for link in relations:
+        _check_read(vector, Ref(link.project, link.feature_set), "RELATIONS")
+    joining_order(vector, dict.fromkeys((feature.project, feature.feature_set) for feature in features))
+    return vector
+
+
+def _link(relation: Relation, directory: Directory) -> Link:
+    (source,) = _named(relation.feature, directory)
+    to = directory.set(relation.entity.feature_set)
+    asked = relation.entity.feature
+    entity = next((name for name in to.entity_names if name.lower() == asked.lower()), None)
+    if entity is None:
+        raise NotFound(
+            f"feature set {to.name} has no entity {asked!r}",
+            hint=did_you_mean(asked, to.entity_names)
+            or f"RELATIONS (set.feature = {to.name}.{', '.join(to.entity_names)})",
+        )
+    if (source.project, source.feature_set) == (to.project, to.name):
+        raise Invalid(f"feature set {to.name} stands on both sides of a relation")
+    return Link(to.project, to.name, entity, source.project, source.feature_set, source.feature)
+
+
+def _tolerances(
+    command: CreateFeatureVector, vector: FeatureVector, directory: Directory
+) -> tuple[tuple[str, str, float], ...]:
+    found = []
+    for tolerance in command.tolerances:
+        of = directory.set(tolerance.feature_set)
+        _check_read(vector, Ref(of.project, of.name), "TOLERANCE")
+        found.append((of.project, of.name, tolerance.age.total_seconds()))
+    return tuple(found)
+
+
+def _check_read(vector: FeatureVector, ref: Ref, clause: str) -> None:
+    read = {(feature.project, feature.feature_set) for feature in vector.features}
+    read |= {(link.from_project, link.from_set) for link in vector.links}
+    if (ref.project, ref.name) not in read:
+        names = sorted(name for _, name in read)
+        raise Invalid(
+            f"{clause} names feature set {ref.name}, which vector {vector.name} does not read",
+            hint=did_you_mean(ref.name, names),
+        )
 
 
 def _named(wanted: FeatureRef, directory: Directory) -> list[VectorFeature]:

@@ -284,7 +284,7 @@ CREATE FEATURE SET f (ENTITY "id)
 -- error 1:30 the name in quotes is never closed | a closing " is missing
 
 CREATE FEATURE VECTOR v (a.b)
--- error 1:25 ( is not expected here | here may follow: AS, LABEL, WITH, COMMENT
+-- error 1:25 ( is not expected here | here may follow: AS, LABEL, RELATIONS, TOLERANCE, WITH, COMMENT
 
 CREATE FEATURE VECTOR v AS SELECT * FROM f
 -- error 1:28 expected FEATURES, found SELECT | write AS FEATURES (feature_set.feature, ..)
@@ -940,6 +940,15 @@ REFRESH COLLECTION notes ONLINE
 
 CREATE COLLECTION notes KEY (id) TEXT body EMBED WITH FUNCTION f TOKENIZER 't.json' AS SELECT 1
 -- error 1:66 TOKENIZER belongs to a model | a function makes its own tokens
+
+CREATE FEATURE VECTOR v AS FEATURES (a.x, b.y) RELATIONS (a.x = b.*)
+-- error 1:67 each side of a relation is one column | write b.column
+
+CREATE FEATURE VECTOR v AS FEATURES (a.x) RELATIONS (a.x b.k)
+-- error 1:58 expected =, found b | write set.feature = other_set.entity
+
+CREATE FEATURE VECTOR v AS FEATURES (a.x) TOLERANCE (a = INTERVAL '1 day', a = INTERVAL '2 days')
+-- error 1:76 TOLERANCE: a is given twice | each set once
 
 VERIFY MODEL m
 -- error 1:8 there is no statement VERIFY MODEL | VERIFY is followed by FEATURE

@@ -664,6 +664,9 @@ DESCRIBE COLLECTION notes
 CREATE COLLECTION notes KEY (id) TEXT body EMBED WITH FUNCTION embedding@2 AS SELECT id, body FROM t
 -- => CreateCollection ref=p.notes, query=<SELECT id, body FROM t>, key=('id'), embed=p.embedding@2, embed_kind='function'
 
+CREATE FEATURE VECTOR basket AS FEATURES (orders.total, crm.customers.*) TOLERANCE (orders = 2 HOURS, crm.customers = INTERVAL '90 days') RELATIONS (orders.customer_id = crm.customers.customer) LABEL labels.y
+-- => CreateFeatureVector ref=p.basket, features=(FeatureRef(feature_set=p.orders, feature='total'), FeatureRef(feature_set=crm.customers, feature='*')), label=FeatureRef(feature_set=p.labels, feature='y'), relations=(Relation(feature=FeatureRef(feature_set=p.orders, feature='customer_id'), entity=FeatureRef(feature_set=crm.customers, feature='customer'))), tolerances=(Tolerance(feature_set=p.orders, age=2:00:00), Tolerance(feature_set=crm.customers, age=90 days, 0:00:00))
+
 VERIFY FEATURE VECTOR v
 -- => VerifyFeatures kind='feature vector', ref=p.v
 
