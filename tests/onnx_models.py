@@ -80,6 +80,22 @@ def fixed_batch() -> bytes:
     return _model([helper.make_node("Identity", ["X"], ["Y"])], [source], [result], [])
 
 
+def lookup(table: list[float]) -> bytes:
+    """``value = table[sum of the row]``; the whole call fails when a row's sum is no index."""
+    nodes = [
+        helper.make_node("ReduceSum", ["X", "axes"], ["total"], keepdims=1),
+        helper.make_node("Cast", ["total"], ["index"], to=TensorProto.INT64),
+        helper.make_node("Gather", ["table", "index"], ["value"]),
+    ]
+    constants = [
+        helper.make_tensor("axes", TensorProto.INT64, [1], [1]),
+        helper.make_tensor("table", TensorProto.FLOAT, [len(table)], table),
+    ]
+    source = helper.make_tensor_value_info("X", TensorProto.FLOAT, [None, 2])
+    result = helper.make_tensor_value_info("value", TensorProto.FLOAT, [None, 1])
+    return _model(nodes, [source], [result], constants)
+
+
 OPSETS = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
 
 

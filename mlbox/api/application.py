@@ -19,6 +19,7 @@ from mlbox.api.features import FEATURES, FeaturesApp
 from mlbox.api.files import artifact_content, run_log
 from mlbox.api.guard import App, Guard, Receive, Scope, Send, send_error
 from mlbox.api.kept import Statements
+from mlbox.api.metrics import metrics
 from mlbox.api.mlflow.routes import HANDLERS as MLFLOW
 from mlbox.api.push import push
 from mlbox.api.runs import RUN_API, begin
@@ -36,6 +37,7 @@ PREFIXES = (
     "/files",
     "/push/",
     "/health",
+    "/metrics",
     "/api/2.0/mlflow",
     "/mlflow",
     "/version",
@@ -108,6 +110,7 @@ def litestar(context: ApiContext, routes: Sequence[Any]) -> Litestar:
 
 ROUTES = (
     health,
+    metrics,
     run_sql,
     list_statements,
     get_statement,

@@ -98,6 +98,7 @@ class Settings:
     log_flush_ms: int = _setting(200, "Longest time a prediction waits before it is written", "ms")
     log_buffer_rows: int = _setting(100_000, "Predictions kept in memory before they are dropped and counted", "rows")
     max_request_mb: int = _setting(64, "Largest body of a request", "MB")
+    body_seconds: int = _setting(60, "Time within which the body of an inference request must have come", "s")
     max_upload_mb: int = _setting(4096, "Largest file that can be uploaded", "MB")
     upload_days: int = _setting(7, "Time for which uploaded files are kept", "days")
     result_rows: int = _setting(100_000, "Rows of a JSON result before it is cut", "rows")

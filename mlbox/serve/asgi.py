@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from time import perf_counter
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from mlbox.base.errors import MlboxError, NotFound, Unavailable
 from mlbox.base.ids import new_id
 from mlbox.serve import codec
+from mlbox.serve.batching import Batcher
 from mlbox.serve.call import INLINE_BYTES, INLINE_ROWS, Call
 from mlbox.serve.express import express
 from mlbox.serve.graph.drawing import drawing_of
@@ -33,6 +34,7 @@ from mlbox.serve.http import (
     read_body,
     reply,
 )
+from mlbox.serve.limits import Patience, late, seconds_for, shed
 from mlbox.serve.metadata import model_metadata, server_metadata
 from mlbox.serve.record import Entry, microseconds
 
@@ -55,6 +57,7 @@ class InferenceApp:
         ensure: Callable[[Slot], Runtime],
         max_body: int,
         version: str,
+        body_seconds: float = 60,
     ) -> None:
         self._directory = directory
         self._recorder = recorder
@@ -62,6 +65,7 @@ class InferenceApp:
         self._max_body = max_body
         self._version = version
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="inference")
+        self._patience = Patience(body_seconds)
 
     def close(self) -> None:
         """End the threads when their work is done."""
@@ -144,75 +148,125 @@ class InferenceApp:
     async def _infer(self, parts: tuple[str, ...], scope: Scope, receive: Receive) -> tuple[Response, Call]:
         slot = self._directory.find(parts[2])
         call = Call(slot, parts[2], VERBS[parts[-1]], perf_counter())
+        meter = slot.meter
+        error: MlboxError | None = None
+        meter.waiting += 1
         try:
             if slot.row.state != "ready":
                 _check_state(slot)
+            if meter.waiting > slot.max_queue:
+                shed(slot)
             headers = headers_of(scope)
-            body = await read_body(headers, receive, self._max_body)
+            limit = seconds_for(slot, headers)
+            body = await self._read(headers, receive)
             if slot.runtime is None or len(parts) > 4:
                 await self._runtime(slot, parts)
-            runtime = slot.runtime
-            if call.verb != "predict" or (runtime is not None and runtime.asynchronous):
-                response = await call.later(body, headers, self._max_body)
-                self._note(call, None)
-                return response, call
-            quick = self._quick(call, body, headers)
-            if quick is not None:
-                response = (200, JSON, quick)
-            elif len(body) > INLINE_BYTES or call.decode(body, headers, self._max_body).rows > INLINE_ROWS:
-                response = await self._beside(call, body, headers)
-            else:
-                response = call.finish()
+            if limit is not None and perf_counter() - call.started > limit:
+                raise late(slot, limit)
+            response = self._quick(call, body, headers) or await self._answer(call, body, headers, limit)
         except Gone:
             raise
-        except MlboxError as error:
-            self._note(call, error)
-            return failure(error, call.id), call
+        except MlboxError as known:
+            error = known
         except Exception:
-            internal = defect()
-            self._note(call, internal)
-            return failure(internal, call.id), call
-        self._note(call, None)
-        return response, call
-
-    def _quick(self, call: Call, body: bytes, headers: RequestHeaders) -> bytes | None:
-        """The body of a plain request's response, by the short way."""
-        runtime = call.slot.runtime
-        if runtime is None or not runtime.direct or len(body) > INLINE_BYTES:
-            return None
-        if codec.HEADER in headers or b"content-encoding" in headers:
-            return None
-        return express(runtime, call, body)
-
-    async def _beside(self, call: Call, body: bytes, headers: RequestHeaders) -> Response:
-        """Answer in a thread, within the endpoint's time limit."""
-        loop = asyncio.get_running_loop()
-        if call.request is not None:
-            work = loop.run_in_executor(self._threads, call.finish)
+            error = defect()
+        finally:
+            meter.waiting -= 1
+        if error is None:
+            written = self._note(call, None)
+            if written is not None:
+                error = await written
         else:
-            work = loop.run_in_executor(self._threads, call.whole, body, headers, self._max_body)
-        limit = call.slot.row.options.get("timeout_ms")
-        try:
-            return await asyncio.wait_for(work, limit / 1000 if limit else None)
-        except TimeoutError:
-            raise Unavailable(
-                f"the time limit of {limit:g} ms of endpoint {call.slot.name} has passed",
-                hint="send fewer rows at once, or raise timeout_ms",
-            ) from None
+            self._note(call, error)
+        return (response if error is None else failure(error, call.id)), call
 
-    def _note(self, call: Call, error: MlboxError | None) -> None:
-        """Count the request, and record it when its endpoint's LOG clause says so."""
-        row = call.slot.row
+    async def _read(self, headers: RequestHeaders, receive: Receive) -> bytes:
+        """The body, for which a slow client has his time."""
+        task = self._patience.begin()
+        try:
+            return await read_body(headers, receive, self._max_body)
+        except asyncio.CancelledError:
+            slow = self._patience.ended(task)
+            if slow is None:
+                raise
+            raise slow from None
+        finally:
+            self._patience.end(task)
+
+    def _quick(self, call: Call, body: bytes, headers: RequestHeaders) -> Response | None:
+        """The response to a plain request, by the short way."""
+        slot = call.slot
+        runtime = slot.runtime
+        if runtime is None or not runtime.direct or slot.batch or slot.strict or len(body) > INLINE_BYTES:
+            return None
+        if codec.HEADER in headers or b"content-encoding" in headers or call.verb != "predict":
+            return None
+        content = express(runtime, call, body)
+        return None if content is None else (200, JSON, content)
+
+    async def _answer(self, call: Call, body: bytes, headers: RequestHeaders, limit: float | None) -> Response:
+        """The response to any request: here, with others, in a thread, or from a process."""
+        slot, runtime = call.slot, call.slot.runtime
+        if call.verb != "predict" or (runtime is not None and runtime.asynchronous):
+            return await self._within(call.later(body, headers, self._max_body), slot, limit)
+        if slot.batch and runtime is not None and runtime.batches:
+            return await self._within(self._together(call, body, headers), slot, limit)
+        if len(body) > INLINE_BYTES or call.decode(body, headers, self._max_body).rows > INLINE_ROWS:
+            loop = asyncio.get_running_loop()
+            if call.request is not None:
+                work = loop.run_in_executor(self._threads, call.finish)
+            else:
+                work = loop.run_in_executor(self._threads, call.whole, body, headers, self._max_body)
+            return await self._within(work, slot, limit)
+        return call.finish()
+
+    async def _together(self, call: Call, body: bytes, headers: RequestHeaders) -> Response:
+        """The response of a request that is computed with others."""
+        slot = call.slot
+        if slot.batcher is None:
+            slot.batcher = Batcher.of(slot.row.options, self._threads)
+        request = call.decode(body, headers, self._max_body)
+        runtime = call.take_runtime()
+        if slot.batcher is None or not runtime.batches:
+            return call.encode(runtime.answer(request))
+        return call.encode(await slot.batcher.answer(runtime, request))
+
+    @staticmethod
+    async def _within(work: Awaitable[Response], slot: Slot, limit: float | None) -> Response:
+        """What comes in time; the work itself is given up, as far as it can be."""
+        try:
+            return await asyncio.wait_for(work, limit)
+        except TimeoutError:
+            if limit is None:
+                raise
+            raise late(slot, limit) from None
+
+    def _note(self, call: Call, error: MlboxError | None) -> Awaitable[MlboxError | None] | None:
+        """Count the request, and record it when its endpoint's LOG clause says so.
+
+        What is returned, if anything, tells when the record is durable, or why it will never be.
+        """
+        slot = call.slot
+        row = slot.row
         at_us = microseconds()
-        took = (perf_counter() - call.started) * 1000
+        seconds = perf_counter() - call.started
+        request = call.request
         if not call.id:
             call.id = new_id()
+        slot.meter.note(seconds, request.rows if request is not None else 0, error is not None)
         self._recorder.count(row.project, row.name, at_us, error is not None)
         percent = row.log_percent
-        if call.verb != "explain" and (percent >= 100 or percent > 0 and random.random() * 100 < percent):
-            call.keep = True
-            answer, told = (call.answer, None) if error is None else (None, error.message)
-            self._recorder.keep(Entry(row.project, row.name, call.id, at_us, took, call.request, answer, told))
+        if call.verb != "predict" or (percent < 100 and not random.random() * 100 < percent):
+            return None
+        call.keep = True
+        answer, told = (call.answer, None) if error is None else (None, error.message)
+        entry = Entry(row.project, row.name, call.id, at_us, seconds * 1000, request, answer, told)
+        if answer is not None and request is not None and request.rows <= INLINE_ROWS:
+            slot.recent.append(request)
+        if slot.durable and error is None:
+            return self._recorder.keep_durably(entry)
+        self._recorder.keep(entry)
+        return None
 
     async def _shadow(self, call: Call) -> None:
         """Ask the shadow model after the caller has its answer; its failure is recorded and stops nobody."""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from mlbox.base.errors import Invalid, MlboxError
 from mlbox.serve import ensemble
-from mlbox.serve.endpoint import Answer, Arm, Runtime, Seen, columns_seen, named
+from mlbox.serve.endpoint import Answer, Arm, Runtime, named
+from mlbox.serve.imputing import Seen, columns_seen
 from mlbox.serve.remote import RemotePredictor
 
 if TYPE_CHECKING:

@@ -91,6 +91,9 @@ class Call:
         """The response."""
         assert self.request is not None and self.runtime is not None
         self.answer = answer
+        if self.slot.strict and answer.seen.missing:
+            names = ", ".join(map(repr, answer.seen.missing))
+            raise Invalid(f"a row has no value of {names}", hint="the endpoint has WITH (missing = 'reject')")
         version = self.runtime.version if answer.version is None else str(answer.version)
         absent: dict[str, object] | None = {"features_missing": answer.seen.missing} if answer.seen.missing else None
         if answer.seen.failed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,18 +15,13 @@ from mlbox.base.names import check_name
 from mlbox.base.suggest import did_you_mean
 from mlbox.engine.catalog.tables.endpoints import EndpointRow, ShareRow
 from mlbox.serve.commands import AlterEndpoint, CreateEndpoint, Share
-from mlbox.serve.ensemble import POLICIES
 from mlbox.serve.expressions.compile import compile_all
 from mlbox.serve.graph.runtime import planned
+from mlbox.serve.options import OPTIONS, check_options
 
 if TYPE_CHECKING:
     from mlbox.engine.models.service import Models
     from mlbox.serve.shop import Shop
-
-OPTIONS = (*("timeout_ms", "processes", "threads", "start_seconds", "parameters", "on_member_error", "sticky"),)
-"""What WITH may hold."""
-
-_COUNTS = {"processes": 64, "threads": 256, "start_seconds": 3600}
 
 
 def check(command: CreateEndpoint) -> None:
@@ -34,7 +29,6 @@ def check(command: CreateEndpoint) -> None:
     check_name(command.ref.name, "endpoint name")
     refused = {
         "WITH (workers)": command.options.get("workers") not in (None, 1),
-        "WITH (batch)": bool(command.options.get("batch")),
     }
     for clause, asked in refused.items():
         if asked:
@@ -84,32 +78,6 @@ def check_path(path: str) -> None:
     first = path.split("/")[1].lower()
     if first in RESERVED:
         raise Invalid(f"PATH '{path}': /{first} is the server's own", hint=f"for example '/serve{path}'")
-
-
-def check_options(command: CreateEndpoint) -> None:
-    """Raise ``Invalid`` for what WITH may not hold."""
-    options = command.options
-    for name in options:
-        if name not in (*OPTIONS, "workers", "batch"):
-            raise Invalid(f"there is no option {name!r}", hint=did_you_mean(name, OPTIONS))
-    limit = options.get("timeout_ms")
-    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float) or limit <= 0):
-        raise Invalid(f"timeout_ms = {limit!r}: a positive number of milliseconds is needed")
-    for name, most in _COUNTS.items():
-        value = options.get(name, 1)
-        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
-            raise Invalid(f"{name} = {value!r}: a whole number from 1 to {most} is needed")
-    policy = options.get("on_member_error", POLICIES[0])
-    if policy not in POLICIES:
-        raise Invalid(f"on_member_error = {policy!r}", hint=f"one of {', '.join(POLICIES)}")
-    if "on_member_error" in options and command.using != "ensemble":
-        raise Invalid("on_member_error belongs to an ensemble", hint="leave it out")
-    if "sticky" in options and command.using != "traffic":
-        raise Invalid("sticky belongs to TRAFFIC: there is nothing to choose here", hint="leave it out")
-    if not isinstance(options.get("sticky", ""), str):
-        raise Invalid(f"sticky = {options['sticky']!r}: the name of an input, or request_id, is needed")
-    if not isinstance(options.get("parameters", {}), Mapping):
-        raise Invalid("parameters are a struct", hint="WITH (parameters = {'threshold': 0.5})")
 
 
 def row_of(command: CreateEndpoint, shop: Shop, existing: EndpointRow | None) -> EndpointRow:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mlbox.base.errors import Conflict, NotFound
 from mlbox.base.suggest import did_you_mean
+from mlbox.serve.limits import MAX_QUEUE
+from mlbox.serve.meter import Meter
+from mlbox.serve.switching import RECENT
 
 if TYPE_CHECKING:
     from mlbox.engine.catalog.tables.endpoints import EndpointRow
+    from mlbox.serve.batching import Batcher
+    from mlbox.serve.codec import Request
     from mlbox.serve.endpoint import Runtime
 
 
@@ -18,10 +24,28 @@ class Slot:
     """The place of an endpoint: its row, and the runtime that answers now (built at first use)."""
 
     def __init__(self, row: EndpointRow, runtime: Runtime | None = None) -> None:
-        self.row = row
         self.runtime = runtime
         self.lock = threading.Lock()
         self.swaps = 0
+        self.meter = Meter()
+        self.recent: deque[Request] = deque(maxlen=RECENT)
+        """Requests that were answered lately, for the next version."""
+        self.batcher: Batcher | None = None
+        self.take(row)
+
+    def take(self, row: EndpointRow) -> None:
+        """Go by this row from now on."""
+        options = row.options
+        self.row = row
+        self.max_queue = int(options.get("max_queue") or MAX_QUEUE)
+        limit = options.get("timeout_ms")
+        self.timeout = limit / 1000 if limit else None
+        """Seconds that a request may take."""
+        self.durable = bool(options.get("durable"))
+        self.strict = options.get("missing") == "reject"
+        """Whether a row without a value of a feature is refused."""
+        self.batch = int(options.get("batch") or 0) > 1
+        self.batcher = None
 
     @property
     def name(self) -> str:

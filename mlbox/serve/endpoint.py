@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,8 +13,9 @@ from mlbox.base.errors import Invalid, MlboxError
 from mlbox.base.suggest import nearest
 from mlbox.serve import ensemble
 from mlbox.serve.codec import Request
+from mlbox.serve.imputing import Seen, impute_columns, impute_matrix
 from mlbox.serve.sticky import Sticky
-from mlbox.serve.tensors import Column, missing, of_sql
+from mlbox.serve.tensors import Column, of_sql
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -83,16 +83,6 @@ class Arm:
         return f"{self.model}@{self.version}"
 
 
-class Seen(msgspec.Struct, gc=False):
-    """What a model saw: ``values`` is a matrix ``[n, k]``, or a list of columns with numbers."""
-
-    names: tuple[str, ...]
-    values: Any
-    missing: list[str]
-    failed: tuple[str, ...] = ()
-    """Members of an ensemble that have not answered."""
-
-
 class Answer(msgspec.Struct, gc=False):
     """Predictions for a request."""
 
@@ -153,6 +143,8 @@ class Runtime:
             self.asynchronous or self._shapes_request or self._after or self._sticky or reader or row.ensemble
         ) and all(arm.predictor.matrix for arm in self.arms)
         """Whether a model answers to the features that are sent, and nothing stands before or behind it."""
+        self.batches = not (self.asynchronous or row.ensemble) and all(arm.predictor.matrix for arm in self.arms)
+        """Whether requests can be put together for one call of a model."""
 
     @property
     def version(self) -> str:
@@ -260,16 +252,31 @@ class Runtime:
     def _arm(self, arm: Arm, request: Request, enriched: Mapping[str, Sequence[Any]]) -> Answer:
         predictor, rows = arm.predictor, request.rows
         if predictor.matrix:
-            matrix = self._sent_matrix(arm, request)
-            if matrix is None:
-                matrix = predictor.matrix_of(self._columns(arm, request, enriched), rows)
-            seen = impute_matrix(arm, matrix)
-            output = predictor.run_matrix(matrix)
+            seen = self._matrix(arm, request, enriched)
+            output = predictor.run_matrix(seen.values)
         else:
             columns = self._columns(arm, request, enriched)
-            seen = _impute_columns(arm, columns)
+            seen = impute_columns(arm, columns)
             output = predictor.run(columns, rows)
         return Answer(arm.model, arm.version, output.prediction, named(output), seen)
+
+    def _matrix(self, arm: Arm, request: Request, enriched: Mapping[str, Sequence[Any]]) -> Seen:
+        """What the model will see, in its own type."""
+        matrix = self._sent_matrix(arm, request)
+        if matrix is None:
+            matrix = arm.predictor.matrix_of(self._columns(arm, request, enriched), request.rows)
+        return impute_matrix(arm, matrix)
+
+    def prepare(self, request: Request) -> tuple[Arm, Seen]:
+        """The model that will answer and what it will see, for a runtime that ``batches``."""
+        request, enriched = self._shaped(request)
+        arm = self.arms[0] if len(self.arms) == 1 else self._draw(request)
+        return arm, self._matrix(arm, request, enriched)
+
+    def conclude(self, arm: Arm, seen: Seen, output: Output, request: Request) -> Answer:
+        """The answer of a model."""
+        answer = Answer(arm.model, arm.version, output.prediction, named(output), seen)
+        return answer if self._after is None else self._after(answer, request)
 
     def _sent_matrix(self, arm: Arm, request: Request) -> Any:
         """The one tensor of all features, when the request has that instead of a tensor for each."""
@@ -344,54 +351,3 @@ def named(output: Output) -> dict[str, Any]:
     found = {"prediction": output.prediction, **output.outputs}
     found["prediction"] = output.prediction
     return found
-
-
-def impute_matrix(arm: Arm, matrix: Any) -> Seen:
-    """Fill gaps in place; the names of features that had one."""
-    names = arm.predictor.features
-    if matrix.dtype.kind != "f":
-        return Seen(names, matrix, [])
-    flat = matrix.reshape(-1)
-    if not math.isnan(flat.dot(flat)):  # it is NaN where a value is, in a third of the time of min()
-        return Seen(names, matrix, [])
-    import numpy as np
-
-    gaps = np.isnan(matrix)
-    absent = [names[index] for index in gaps.any(axis=0).nonzero()[0]]
-    for index, value in arm.impute:
-        matrix[gaps[:, index], index] = value
-    return Seen(names, matrix, absent)
-
-
-def columns_seen(arm: Arm, names: Sequence[str], columns: list[Any]) -> Seen:
-    """Fill gaps in place, as IMPUTE says; columns of numbers are what is recorded."""
-    fill = {arm.predictor.features[index]: value for index, value in arm.impute}
-    absent: list[str] = []
-    numeric: list[int] = []
-    for index, (name, values) in enumerate(zip(names, columns, strict=True)):
-        if getattr(values, "ndim", 1) != 1:
-            continue
-        if any(missing(value) for value in values):
-            absent.append(name)
-            if name in fill:
-                columns[index] = [fill[name] if missing(value) else value for value in values]
-        if not any(isinstance(value, str) for value in columns[index]):
-            numeric.append(index)
-    return Seen(tuple(names[index] for index in numeric), [columns[index] for index in numeric], absent)
-
-
-def _impute_columns(arm: Arm, columns: list[Any]) -> Seen:
-    predictor = arm.predictor
-    fill = dict(arm.impute)
-    absent: list[str] = []
-    numeric: list[int] = []
-    for index, values in enumerate(columns):
-        text = predictor.input_of(index).element == "string"
-        if any(missing(value) for value in values):
-            absent.append(predictor.features[index])
-            if index in fill:
-                columns[index] = [fill[index] if missing(value) else value for value in values]
-        if not text:
-            numeric.append(index)
-    names = tuple(predictor.features[index] for index in numeric)
-    return Seen(names, [columns[index] for index in numeric], absent)

@@ -14,7 +14,8 @@ from mlbox.base.ids import new_id
 from mlbox.serve import codec
 from mlbox.serve.call import INLINE_ROWS
 from mlbox.serve.codec import Request
-from mlbox.serve.endpoint import Answer, Arm, Runtime, Seen, impute_matrix
+from mlbox.serve.endpoint import Answer, Arm, Runtime
+from mlbox.serve.imputing import Seen, impute_matrix
 from mlbox.serve.tensors import DATATYPES, Column
 
 if TYPE_CHECKING:

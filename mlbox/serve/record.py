@@ -7,16 +7,19 @@ of ``ml.endpoints``), and told when it begins.
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from mlbox.base.errors import MlboxError, Unavailable
 from mlbox.engine.catalog.tables import predictions
 from mlbox.serve.rows import batches
 
@@ -47,6 +50,8 @@ class Entry(msgspec.Struct, gc=False):
     answer: Answer | None = None
     error: str | None = None
     shadow: bool = False
+    written: Callable[[str | None], None] | None = None
+    """Told when it is durable, or why it never will be."""
 
     @property
     def rows(self) -> int:
@@ -112,6 +117,7 @@ class Recorder:
         self._lock = threading.Lock()
         self._flushing = threading.Lock()
         self._stop = threading.Event()
+        self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self.statistics = Statistics()
 
@@ -124,6 +130,7 @@ class Recorder:
     def stop(self) -> None:
         """Write everything and end the thread."""
         self._stop.set()
+        self._wake.set()
         if self._thread is not None:
             self._thread.join()
             self._thread = None
@@ -147,8 +154,29 @@ class Recorder:
                 self._entries.append(entry)
                 return
             begins = self._drop(entry)
+        if entry.written is not None:
+            entry.written("the buffer is full")
         if begins:
             self._tell(entry, "the buffer is full")
+
+    def keep_durably(self, entry: Entry) -> asyncio.Future[MlboxError | None]:
+        """As :meth:`keep`, and written at once, with what else there is; the result is why it was not."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[MlboxError | None] = loop.create_future()
+
+        def settle(reason: str | None) -> None:
+            if not done.done():
+                hint = "the prediction was made, but the endpoint promises (durable = true) that each is recorded"
+                done.set_result(None if reason is None else Unavailable(f"not recorded: {reason}", hint=hint))
+
+        def tell(reason: str | None) -> None:
+            with suppress(RuntimeError):  # the loop is closing
+                loop.call_soon_threadsafe(settle, reason)
+
+        entry.written = tell
+        self.keep(entry)
+        self._wake.set()
+        return done
 
     def flush(self) -> None:
         """Write what was added before the call; returns when it is durable, or given up and counted."""
@@ -184,12 +212,17 @@ class Recorder:
             self._on_drop(entry.project, entry.endpoint, reason)
 
     def _work(self) -> None:
-        """Flushes begin an interval apart, however many requests come meanwhile."""
+        """Flushes begin an interval apart, however many requests come meanwhile; sooner where somebody waits for it."""
         due = time.monotonic() + self._interval
-        while not self._stop.wait(max(0.0, due - time.monotonic())):
-            due = time.monotonic() + self._interval
-            with self._lock:
-                self._dropped_before, self._dropping = self._dropping, set()
+        while not self._stop.is_set():
+            woken = self._wake.wait(max(0.0, due - time.monotonic()))
+            if self._stop.is_set():
+                return
+            self._wake.clear()
+            if not woken:
+                due = time.monotonic() + self._interval
+                with self._lock:
+                    self._dropped_before, self._dropping = self._dropping, set()
             self.flush()
             self.statistics.flushes += 1
 
@@ -223,6 +256,9 @@ class Recorder:
                 for (project, endpoint, minute), count in taken.counts.items():
                     self._count(project, endpoint, minute * 60_000_000).add(count)
                 begun = [entry for entry in taken.entries if self._drop(entry)]
+        for entry in taken.entries:
+            if entry.written is not None:
+                entry.written(None if failed is None else f"it cannot be written: {failed}")
         for entry in begun:
             self._tell(entry, f"they cannot be written: {failed}")
 

@@ -31,6 +31,7 @@ from mlbox.serve.python.launch import Places
 from mlbox.serve.python.leases import Pools
 from mlbox.serve.record import Recorder, Statistics
 from mlbox.serve.shop import FeatureReaders, Shop
+from mlbox.serve.switching import compare, told
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -71,11 +72,11 @@ class Endpoints:
             secrets=secrets,
             pools=self.pools,
         )
-        self._directory = Directory()
+        self.directory = Directory()
         self.batch = Batch(self._runtime)
         self._recorder = Recorder(catalog, settings.log_flush_ms / 1000, settings.log_buffer_rows, self._tell_dropped)
         limit = settings.max_request_mb << 20
-        self.asgi = InferenceApp(self._directory, self._recorder, self.ensure, limit, version)
+        self.asgi = InferenceApp(self.directory, self._recorder, self.ensure, limit, version, settings.body_seconds)
         bus.listen(self._on_event)
 
     def handlers(self) -> Iterable[Handler]:
@@ -91,13 +92,13 @@ class Endpoints:
         with self._catalog.read() as cursor:
             rows = endpoints.load(cursor)
         for row in rows:
-            self._directory.put(Slot(row))
+            self.directory.put(Slot(row))
         self._recorder.start()
         threading.Thread(target=self._begin_processes, name="endpoints", daemon=True).start()
 
     def _begin_processes(self) -> None:
         """Endpoints whose code takes its time to load do not wait for the first request."""
-        for slot in self._directory.slots():
+        for slot in self.directory.slots():
             try:
                 if slot.row.state == "ready" and starts_processes(slot.row, self.shop):
                     self.ensure(slot)
@@ -121,11 +122,11 @@ class Endpoints:
         with self._catalog.read() as cursor:
             rows = [row for row in endpoints.load(cursor) if row.project == project]
         for row in rows:
-            self._directory.put(Slot(row))
+            self.directory.put(Slot(row))
 
     def forget_project(self, project: str) -> None:
         """A project is dropped: its endpoints answer no more, and nothing of them waits to be written."""
-        self._directory.remove_project(project)
+        self.directory.remove_project(project)
         self._recorder.flush()
 
     @property
@@ -136,14 +137,14 @@ class Endpoints:
     def serves(self, name: str) -> bool:
         """Whether there is an endpoint ``project.endpoint``."""
         project, _, endpoint = name.partition(".")
-        return self._directory.get(project, endpoint) is not None
+        return self.directory.get(project, endpoint) is not None
 
     def _runtime(self, ref: Ref) -> Runtime:
         """What answers at an endpoint now, whether or not the server has started it; ``NotFound``."""
-        slot = self._directory.get(ref.project, ref.name)
+        slot = self.directory.get(ref.project, ref.name)
         if slot is None:
             slot = Slot(self._require(ref))
-            self._directory.put(slot)
+            self.directory.put(slot)
         return self.ensure(slot)
 
     def ensure(self, slot: Slot) -> Runtime:
@@ -172,7 +173,7 @@ class Endpoints:
         return self._planned("replace" if existing else "create", ref, row)
 
     def _check_path(self, command: CreateEndpoint) -> None:
-        taken = self._directory.at_path(command.url_path) if command.url_path else None
+        taken = self.directory.at_path(command.url_path) if command.url_path else None
         if taken is not None and taken.name.lower() != str(command.ref).lower():
             raise AlreadyExists(f"PATH '{command.url_path}' is that of endpoint {taken.name}", hint="choose another")
 
@@ -203,25 +204,31 @@ class Endpoints:
             lineage.record(cursor, built)
 
         self._catalog.write(write)
-        runtime = self._install(row)
-        self._bus.publish(Event("endpoint.created", row.project, row.name, {"version": runtime.version}))
-        facts = {"url": f"/v2/models/{row.project}.{row.name}/infer", "version": runtime.version}
-        return Result(f"endpoint {row.project}.{row.name} answers: {_describe(runtime)}", facts=facts)
+        runtime, compared = self._install(row)
+        self._bus.publish(Event("endpoint.created", row.project, row.name, {"version": runtime.version, **compared}))
+        facts = {"url": f"/v2/models/{row.project}.{row.name}/infer", "version": runtime.version, **compared}
+        message = f"endpoint {row.project}.{row.name} answers: {_describe(runtime)}{told(compared)}"
+        return Result(message, facts=facts)
 
-    def _install(self, row: EndpointRow) -> Runtime:
-        """Build what the row says now and put it in place of what answers; requests under way finish on theirs."""
-        slot = self._directory.get(row.project, row.name)
+    def _install(self, row: EndpointRow) -> tuple[Runtime, dict[str, Any]]:
+        """Build what the row says now and put it in place of what answers; requests under way finish on theirs.
+
+        With it what has become of recent requests.
+        """
+        slot = self.directory.get(row.project, row.name)
         if slot is None:
             slot = Slot(row)
             runtime = self.ensure(slot)
-            self._directory.put(slot)
-            return runtime
+            self.directory.put(slot)
+            return runtime, {}
         with slot.lock:
             runtime = build(row, self.shop)
-            slot.row, slot.runtime = row, runtime
+            compared = compare(slot.runtime, runtime, list(slot.recent))
+            slot.take(row)
+            slot.runtime = runtime
             slot.swaps += 1
-        self._directory.put(slot)
-        return runtime
+        self.directory.put(slot)
+        return runtime, compared
 
     def plan_alter(self, command: AlterEndpoint, caller: Caller) -> Plan:
         """Build what would answer."""
@@ -255,15 +262,16 @@ class Endpoints:
         row = self._catalog.write(write)
         name = f"{row.project}.{row.name}"
         if command.state is not None:
-            slot = self._directory.get(row.project, row.name)
+            slot = self.directory.get(row.project, row.name)
             if slot is not None:
                 with slot.lock:
-                    slot.row = row
+                    slot.take(row)
             self._bus.publish(Event("endpoint.changed", row.project, row.name, {"state": row.state}))
             return Result(f"endpoint {name} is {row.state}")
-        runtime = self._install(row)
-        self._bus.publish(Event("endpoint.changed", row.project, row.name, {"version": runtime.version}))
-        return Result(f"endpoint {name} answers: {_describe(runtime)}", facts={"version": runtime.version})
+        runtime, compared = self._install(row)
+        facts = {"version": runtime.version, **compared}
+        self._bus.publish(Event("endpoint.changed", row.project, row.name, facts))
+        return Result(f"endpoint {name} answers: {_describe(runtime)}{told(compared)}", facts=facts)
 
     def plan_drop(self, command: DropEndpoint, caller: Caller) -> Plan:
         """Check that it exists; refused while a monitor watches it, unless CASCADE."""
@@ -319,29 +327,30 @@ class Endpoints:
         elif event.kind in ("feature_vector.created", "feature_set.created"):
             self._follow(lambda row: row.vector is not None)
         elif event.kind == "endpoint.dropped":
-            self._directory.remove(event.project, event.object)
+            self.directory.remove(event.project, event.object)
         elif event.kind == "endpoint.restored":
             with self._catalog.read() as cursor:
                 row = endpoints.get(cursor, event.project, event.object)
             if row is not None:
-                self._directory.put(Slot(row))
+                self.directory.put(Slot(row))
 
     def _follow(self, concerned: Callable[[EndpointRow], bool]) -> None:
         """Rebuild the endpoints that something has changed under; what cannot be rebuilt goes on as it was."""
-        for slot in self._directory.slots():
+        for slot in self.directory.slots():
             if slot.runtime is None or not concerned(slot.row):
                 continue
             try:
                 with slot.lock:
-                    slot.runtime = build(slot.row, self.shop)
+                    runtime = build(slot.row, self.shop)
+                    compared = compare(slot.runtime, runtime, list(slot.recent))
+                    slot.runtime = runtime
                     slot.swaps += 1
-                runtime = slot.runtime
                 self._catalog.submit(partial(lineage.record, runtime=runtime))
-                told: dict[str, Any] = {"version": runtime.version}
-                self._bus.publish(Event("endpoint.switched", slot.row.project, slot.row.name, told))
+                facts: dict[str, Any] = {"version": runtime.version, **compared}
+                self._bus.publish(Event("endpoint.switched", slot.row.project, slot.row.name, facts))
             except MlboxError as error:
-                told = {"error": error.message}
-                self._bus.publish(Event("endpoint.failed", slot.row.project, slot.row.name, told))
+                facts = {"error": error.message}
+                self._bus.publish(Event("endpoint.failed", slot.row.project, slot.row.name, facts))
 
     def _tell_process(self, kind: str, launch: Launch, details: Mapping[str, Any]) -> None:
         self._bus.publish(Event(kind, launch.project, launch.name, dict(details)))

@@ -249,3 +249,11 @@ def test_the_home_may_stand_behind_the_verb(server: Any) -> None:
         text=True,
     )
     assert done.stdout == "a\n1\n", done.stderr
+
+
+def test_counters_for_prometheus(server: Any) -> None:
+    """In its text format, with the counters of the prediction log."""
+    status, headers, body = server.request("GET", "/metrics")
+    assert status == 200 and headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert b"# TYPE mlbox_endpoint_latency_seconds histogram" in body
+    assert b"mlbox_predictions_dropped_total 0" in body

@@ -31,7 +31,6 @@ EXAMPLES = {
     "ALTER MODEL": {clause: f"ALTER MODEL m {text}" for clause, text in RENAMED.items()},
     "CREATE ENDPOINT": {
         "WITH (workers) above 1": f"{ENDPOINT} WITH (workers = 2)",
-        "WITH (batch)": f"{ENDPOINT} WITH (batch = 8)",
     },
     "ALTER ENDPOINT": {clause: f"ALTER ENDPOINT e {text}" for clause, text in RENAMED.items()},
     "ALTER PROJECT": {"SET other than comment and owner": "ALTER PROJECT default SET (a = 1)"},

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from mlbox.base.errors import Invalid, MlboxError
 from mlbox.serve.asynchronous import AsyncRuntime
-from mlbox.serve.endpoint import Answer, Seen
+from mlbox.serve.endpoint import Answer
 from mlbox.serve.graph.definition import GraphSpec, read_graph
 from mlbox.serve.graph.plan import Plan, compile_graph
 from mlbox.serve.graph.running import columns_of, run
 from mlbox.serve.graph.scope import CheckScope, LiveScope, Pins
+from mlbox.serve.imputing import Seen
 
 if TYPE_CHECKING:
     from mlbox.engine.catalog.tables.endpoints import EndpointRow

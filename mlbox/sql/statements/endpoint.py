@@ -218,14 +218,17 @@ statement(
      | USING FUNCTION function[@version] | USING GRAPH 'file' | TRAFFIC (model[@version] n%, ..)}
     [ENRICH WITH [FEATURE VECTOR] vector [IMPUTE (feature = value, ..)]] [SHADOW model[@version]]
     [PREPROCESS (expression AS name, ..)] [POSTPROCESS (expression AS name, ..)] [PATH '/path'] [LOG {ALL | NONE | n%}]
-    [WITH ({timeout_ms = n | processes = n | threads = n | start_seconds = n | parameters = {'name': value, ..}
-     | sticky = 'input' | on_member_error = fail | on_member_error = skip | workers = n | batch = n}, ..)]
+    [WITH ({timeout_ms = n | max_queue = n | batch = n | batch_delay_ms = n | durable = true | missing = reject
+     | processes = n | threads = n | start_seconds = n | parameters = {'name': value, ..}
+     | sticky = 'input' | on_member_error = fail | on_member_error = skip | workers = n}, ..)]
     [COMMENT 'text']""",
         examples=(
             "CREATE ENDPOINT score USING MODEL m@champion ENRICH WITH FEATURE VECTOR v SHADOW m@challenger LOG 10%",
             "CREATE ENDPOINT both USING ENSEMBLE WEIGHTED (m@1 WEIGHT 0.7, n@champion WEIGHT 0.3) WITH (workers = 4)",
             "CREATE ENDPOINT ab TRAFFIC (m@1 90%, m@2 10%) WITH (sticky = 'customer')",
             "CREATE ENDPOINT rules USING FUNCTION score WITH (processes = 2, timeout_ms = 500)",
+            "CREATE ENDPOINT fast USING MODEL m WITH (batch = 64, batch_delay_ms = 2, max_queue = 500)",
+            "CREATE ENDPOINT paid USING MODEL m WITH (durable = true, missing = 'reject')",
             "CREATE ENDPOINT flow USING GRAPH 'fraud.yaml' PATH '/fraud'",
             "CREATE ENDPOINT shaped USING MODEL m PREPROCESS (amount / 100 AS euros, hour(at::TIMESTAMP) AS hour) "
             "POSTPROCESS (prediction > 0.5 AS fraud)",
@@ -234,7 +237,7 @@ statement(
         starts=(("CREATE", "ENDPOINT"),),
         parse=_create,
         prints={CreateEndpoint: _print},
-        later=("WITH (workers) above 1", "WITH (batch)"),
+        later=("WITH (workers) above 1",),
     )
 )
 

@@ -1,0 +1,93 @@
+"""What an endpoint has done since the start of the server, for Prometheus. Counted on the event loop alone: no lock."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mlbox.serve.directory import Slot
+    from mlbox.serve.record import Statistics
+
+BOUNDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Upper ends of the buckets of the latency, in seconds; the last bucket has none."""
+
+
+class Meter:
+    """Counters of one endpoint. ``waiting`` are the requests that have begun and not ended."""
+
+    __slots__ = ("buckets", "errors", "late", "requests", "rows", "seconds", "shed", "waiting")
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.errors = 0
+        self.rows = 0
+        self.shed = 0
+        self.late = 0
+        self.waiting = 0
+        self.seconds = 0.0
+        self.buckets = [0] * (len(BOUNDS) + 1)
+
+    def note(self, seconds: float, rows: int, failed: bool) -> None:
+        """Count a request that has been answered."""
+        self.requests += 1
+        self.rows += rows
+        self.seconds += seconds
+        self.buckets[bisect_left(BOUNDS, seconds)] += 1
+        if failed:
+            self.errors += 1
+
+    @property
+    def mean(self) -> float:
+        """Seconds that a request takes."""
+        return self.seconds / self.requests if self.requests else 0.0
+
+
+_COUNTERS = (
+    ("requests", "mlbox_endpoint_requests_total", "counter", "Requests that were answered, errors too"),
+    ("errors", "mlbox_endpoint_errors_total", "counter", "Requests that were answered with an error"),
+    ("rows", "mlbox_endpoint_rows_total", "counter", "Rows that were predicted"),
+    ("shed", "mlbox_endpoint_shed_total", "counter", "Requests that were refused since too many waited"),
+    ("late", "mlbox_endpoint_late_total", "counter", "Requests whose time had passed before they were answered"),
+    ("waiting", "mlbox_endpoint_in_flight", "gauge", "Requests that have begun and not ended"),
+)
+_LATENCY = "mlbox_endpoint_latency_seconds"
+
+
+def exposition(slots: Iterable[Slot], log: Statistics) -> str:
+    """All endpoints in Prometheus's text format 0.0.4."""
+    shown = sorted(slots, key=lambda slot: slot.name)
+    lines: list[str] = []
+    for attribute, name, kind, help_text in _COUNTERS:
+        lines += (f"# HELP {name} {help_text}", f"# TYPE {name} {kind}")
+        lines += (f"{name}{{{_labels(slot)}}} {getattr(slot.meter, attribute)}" for slot in shown)
+    lines += (f"# HELP {_LATENCY} Time of a request inside mlbox", f"# TYPE {_LATENCY} histogram")
+    for slot in shown:
+        lines += _histogram(slot)
+    for name, value, help_text in (
+        ("mlbox_predictions_written_total", log.written, "Rows that the prediction log has taken"),
+        ("mlbox_predictions_dropped_total", log.dropped, "Rows that the prediction log has lost"),
+    ):
+        lines += (f"# HELP {name} {help_text}", f"# TYPE {name} counter", f"{name} {value}")
+    return "\n".join(lines) + "\n"
+
+
+def _histogram(slot: Slot) -> Iterator[str]:
+    labels, meter = _labels(slot), slot.meter
+    count = 0
+    for bound, number in zip((*map(repr, BOUNDS), "+Inf"), list(meter.buckets), strict=True):
+        count += number
+        yield f'{_LATENCY}_bucket{{{labels},le="{bound}"}} {count}'
+    yield f"{_LATENCY}_sum{{{labels}}} {meter.seconds!r}"
+    yield f"{_LATENCY}_count{{{labels}}} {count}"
+
+
+def _labels(slot: Slot) -> str:
+    version = slot.runtime.version if slot.runtime is not None else ""
+    parts = {"project": slot.row.project, "endpoint": slot.row.name, "version": version}
+    return ",".join(f'{name}="{_escaped(value)}"' for name, value in parts.items())
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
