@@ -22,6 +22,7 @@ from typing import Any
 
 from report import ROOT, Table, folder, from_tests, in_turn
 
+QUIET = {"MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
 RUN_ROUNDS = 15
 POINT_ROUNDS = 5
 POINTS = 100_000
@@ -105,7 +106,7 @@ class Client:
     """A client in a process of its own, which does what it is asked and tells how many seconds it took."""
 
     def __init__(self, python: str | Path, script: str, address: str) -> None:
-        variables = {**os.environ, "PYTHONPATH": str(ROOT), "GIT_PYTHON_REFRESH": "quiet"}
+        variables = {**os.environ, "PYTHONPATH": str(ROOT), "GIT_PYTHON_REFRESH": "quiet", **QUIET}
         self._process = subprocess.Popen(
             [str(python), "-c", script + LOOP, address],
             stdin=subprocess.PIPE,

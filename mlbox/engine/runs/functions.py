@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+import threading
+from collections import OrderedDict
 from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
     from mlbox.engine.catalog.database import Catalog
 
 
+_KEPT = 200
+
+
 class Functions:
     """Makes, finds and drops functions."""
 
@@ -41,6 +46,9 @@ class Functions:
         self._catalog = catalog
         self._artifacts = artifacts
         self._secrets = secrets
+        self._kept: OrderedDict[tuple[str, str, int], FunctionRow] = OrderedDict()
+        """Versions that were asked for last; what they are made of never changes."""
+        self._lock = threading.Lock()
 
     def require(self, ref: Ref) -> FunctionRow:
         """The version that ``ref`` names, or the latest; ``NotFound`` with the nearest names."""
@@ -49,7 +57,7 @@ class Functions:
             version = _version(cursor, ref)
             found = functions.get(cursor, ref.project, ref.name, version)
             if found is not None:
-                return found
+                return self._keep(found)
             versions = functions.versions(cursor, ref.project, ref.name)
             known = functions.names(cursor, ref.project)
         details = {"kind": "function", "name": ref.name}
@@ -62,12 +70,29 @@ class Functions:
         raise NotFound(f"there is no function {ref.name!r} in project {ref.project}", hint=hint, details=details)
 
     def of_run(self, project: str, name: str, version: int) -> FunctionRow:
-        """The version that a run was made of, dropped or not."""
+        """The version that a run was made of, dropped or not. Known ones are not looked up: each of many runs that wait
+        would keep some memory of the catalog for its thread."""
+        with self._lock:
+            known = self._kept.get((project, name.lower(), version))
+        if known is not None:
+            return known
         with self._catalog.read() as cursor:
             found = functions.get_kept(cursor, project, name, version)
         if found is None:
             raise NotFound(f"version {version} of function {name!r} is gone")
-        return found
+        return self._keep(found)
+
+    def forget(self) -> None:
+        """A project is dropped: another may have its name, with other functions."""
+        with self._lock:
+            self._kept.clear()
+
+    def _keep(self, row: FunctionRow) -> FunctionRow:
+        with self._lock:
+            self._kept[row.project, row.name.lower(), row.version] = row
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        return row
 
     def resources_of(self, row: RunRow) -> Resources:
         """What the function of a run asks for."""

@@ -136,6 +136,7 @@ class Runs:
     def forget_project(self, project: str) -> None:
         """A project is dropped: end its runs, and remove their logs and folders."""
         self._project_end.forget(project)
+        self._functions.forget()
 
     def shutdown(self, seconds: float = 5.0) -> None:
         """Stop looking after runs. Processes go on; the next start finds them."""
