@@ -18,10 +18,11 @@ from mlbox.base.errors import Invalid, NotFound, Unauthorized
 from mlbox.base.events import Bus, Event
 from mlbox.engine.catalog.tables import artifacts as artifact_rows
 from mlbox.engine.catalog.tables import functions, lineage, metrics, runs
-from mlbox.engine.catalog.tables.runs import RunRow
+from mlbox.engine.catalog.tables.runs import EXTERNAL, RunRow
 from mlbox.engine.runs import lifecycle
 from mlbox.engine.runs.csv_inputs import as_csv, column_types
 from mlbox.engine.runs.incoming import Digested, digest_events
+from mlbox.engine.runs.ledger import Ending, Ledger
 from mlbox.engine.runs.output import Output
 from mlbox.engine.storage.artifacts import ArtifactStore, ArtifactWriter, Blob, check_digest
 from mlbox.engine.storage.parts import Part
@@ -39,9 +40,17 @@ class CallsHome:
     """One object for all runs. Methods raise ``NotFound``, ``Invalid``, ``Unauthorized``; all are safe in threads."""
 
     def __init__(
-        self, *, catalog: Catalog, artifacts: ArtifactStore, bus: Bus, output: Output, wake: Callable[[str], None]
+        self,
+        *,
+        catalog: Catalog,
+        artifacts: ArtifactStore,
+        bus: Bus,
+        output: Output,
+        ledger: Ledger,
+        wake: Callable[[str], None],
     ) -> None:
         self._catalog = catalog
+        self._ledger = ledger
         self._artifacts = artifacts
         self._bus = bus
         self._output = output
@@ -50,6 +59,8 @@ class CallsHome:
         """Called with the id of a run that has ended."""
         self._tokens: dict[str, str] = {}
         self._told: dict[str, float] = {}
+        self._known: dict[str, RunRow] = {}
+        """Runs that have told something, as they were then."""
         self._lock = threading.Lock()
 
     def issue_token(self, project: str, run_id: str) -> tuple[str, Callable[[DuckDBPyConnection], None]]:
@@ -79,6 +90,7 @@ class CallsHome:
         with self._lock:
             self._tokens.pop(run_id, None)
             self._told.pop(run_id, None)
+            self._known.pop(run_id, None)
         for act in self.on_end:
             act(run_id)
 
@@ -164,26 +176,34 @@ class CallsHome:
 
         Durable when it returns. The same batch again changes nothing and is answered alike.
         """
-        digested = self.take(run_id, batch, events)
+        with self._lock:
+            row = self._known.get(run_id)
+        if row is None:  # its project and name are all that is read of it, and do not change
+            row = self._row(run_id)
+            with self._lock:
+                self._known[run_id] = row
+        digested = self.take(row, batch, events)
         if digested.refused:
             lines = [f"mlbox: left out: {refusal}\n" for refusal in digested.refused]
             with suppress(OSError):
                 self._output.say(run_id, "".join(lines))
         return digested.accepted
 
-    def take(self, run_id: str, batch: str, events: Sequence[Any]) -> Digested:
+    def take(self, row: RunRow, batch: str, events: Sequence[Any]) -> Digested:
         """As :meth:`accept`; the events sorted out, with what was refused."""
         if not isinstance(batch, str) or not 0 < len(batch) <= _MAX_BATCH_ID:
             raise Invalid("a batch of events needs an id", hint="any text of 1 to 200 characters, another each time")
         if not isinstance(events, Sequence) or isinstance(events, str | bytes):
             raise Invalid("the events of a batch are a list")
-        row = self._row(run_id)
-        digested = digest_events(row.project, run_id, events)
+        digested = digest_events(row.project, row.id, events)
         self._check_artifacts(digested)
-        self._catalog.write(lambda cursor: _enter(cursor, run_id, batch, digested))
+        ended = self._catalog.write(lambda cursor: _enter(cursor, row.id, batch, digested))
         self._publish(row, digested)
-        if digested.outcome is not None:
-            self._wake(run_id)
+        if ended is not None:
+            self._ledger.tell_end(ended)
+            self.forget(row.id)
+        elif digested.outcome is not None:
+            self._wake(row.id)
         return digested
 
     def accept_leftovers(self, run_id: str, folder: Path) -> int:
@@ -249,13 +269,13 @@ def _part_key(project: str, digest: str) -> str:
     return f"{digest}-{hashlib.sha256(project.encode()).hexdigest()[:16]}"
 
 
-def _enter(cursor: DuckDBPyConnection, run_id: str, batch: str, digested: Digested) -> None:
-    """The one write of a batch."""
+def _enter(cursor: DuckDBPyConnection, run_id: str, batch: str, digested: Digested) -> RunRow | None:
+    """The one write of a batch; the run when this was its end: of a script's, whose process alone knows it."""
     row = runs.get(cursor, run_id)
     if row is None:
         raise NotFound(f"there is no run {run_id!r}")
     if not metrics.enter_batch(cursor, row.project, run_id, batch, now()):
-        return
+        return None
     metrics.insert(
         cursor,
         metrics.Points(
@@ -276,9 +296,13 @@ def _enter(cursor: DuckDBPyConnection, run_id: str, batch: str, digested: Digest
             to = lineage.artifact_ref(artifact.run_id, artifact.name)
             edge = lineage.Edge(artifact.project, "run", artifact.run_id, "artifact", to, artifact.created_at)
             lineage.record(cursor, edge)
-    changes = _changes(row, digested)
+    changes, outcome = _changes(row, digested), digested.outcome
+    if outcome is not None and row.runtime == EXTERNAL and not lifecycle.is_final(row.state):
+        changes.pop("reason", None)  # what it was doing is no reason for its end
+        return Ledger.end(cursor, row, Ending(outcome["state"], None, outcome.get("error")), changes)
     if changes:
-        runs.change(cursor, run_id, changes)
+        runs.change(cursor, run_id, changes, row)
+    return None
 
 
 def _changes(row: RunRow, digested: Digested) -> dict[str, Any]:

@@ -186,25 +186,34 @@ class Ledger:
             before = _require(cursor, run_id)
             if lifecycle.is_final(before.state):
                 return False, before
-            lifecycle.check(before.state, ending.state, before.label)
-            _keep_attempt(cursor, before, ending)
-            settings: dict[str, Any] = {
-                "state": ending.state,
-                "reason": ending.reason,
-                "error_type": ending.error_type,
-                "error": ending.message,
-                "traceback": ending.traceback,
-                "finished_at": now(),
-                **(changes or {}),
-            }
-            runs.change(cursor, run_id, settings)
-            runs.delete_token(cursor, run_id)
-            return True, replace(before, **settings)
+            return True, self.end(cursor, before, ending, changes or {})
 
         changed, row = self._catalog.write(operation)
         if changed:
-            self._tell("run.finished", row)
+            self.tell_end(row)
         return row
+
+    @staticmethod
+    def end(cursor: DuckDBPyConnection, before: RunRow, ending: Ending, changes: Mapping[str, Any]) -> RunRow:
+        """:meth:`finish` of a run that has not ended, inside a transaction after which :meth:`tell_end` is due."""
+        lifecycle.check(before.state, ending.state, before.label)
+        _keep_attempt(cursor, before, ending)
+        settings: dict[str, Any] = {
+            "state": ending.state,
+            "reason": ending.reason,
+            "error_type": ending.error_type,
+            "error": ending.message,
+            "traceback": ending.traceback,
+            "finished_at": now(),
+            **changes,
+        }
+        runs.change(cursor, before.id, settings, before)
+        runs.delete_token(cursor, before.id)
+        return replace(before, **settings)
+
+    def tell_end(self, row: RunRow) -> None:
+        """Publish that a run has ended."""
+        self._tell("run.finished", row)
 
     def _tell(self, kind: str, row: RunRow) -> None:
         data: dict[str, Any] = {

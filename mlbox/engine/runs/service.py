@@ -85,7 +85,9 @@ class Runs:
         self._ledger = Ledger(catalog, bus)
         output = Output(home)
         self.log_path = output.path
-        self.calls_home = CallsHome(catalog=catalog, artifacts=artifacts, bus=bus, output=output, wake=self._woken)
+        self.calls_home = CallsHome(
+            catalog=catalog, artifacts=artifacts, bus=bus, output=output, ledger=self._ledger, wake=self._watches.wake
+        )
         shop = Workshop(
             home=home,
             settings=settings,
@@ -232,7 +234,7 @@ class Runs:
             )
         else:
             event.update(value=command.value, step=command.step)
-        refused = self.calls_home.take(row.id, new_id(), [event]).refused
+        refused = self.calls_home.take(row, new_id(), [event]).refused
         if refused:
             raise Invalid(refused[0].partition(": ")[2])
         return Result(f"logged {command.kind} {command.name} to run {row.label}", facts={"run": row.id})
@@ -245,13 +247,6 @@ class Runs:
             return results.started(row)
         self._wait(watch)
         return results.finished(watch.ended or self._ledger.get(row.id), watch.failure)
-
-    def _woken(self, run_id: str) -> None:
-        """A process has said how it ended: who looks after it looks; for a script nobody does."""
-        if self._watches.get(run_id) is None:
-            self.tracking.conclude(run_id)
-        else:
-            self._watches.wake(run_id)
 
     def _wait(self, watch: Watch) -> None:
         try:

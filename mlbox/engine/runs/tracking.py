@@ -88,13 +88,13 @@ class Tracking:
 
     def begin(self, beginning: Beginning) -> RunRow:
         """Record a run that has begun."""
-        return self._begin(new_id(), beginning, None)
-
-    def _begin(self, run_id: str, beginning: Beginning, also: Operation) -> RunRow:
         with self._catalog.read() as cursor:
             projects.require(cursor, beginning.project)
         if beginning.parent_id is not None:
             self.run(beginning.project, beginning.parent_id)
+        return self._begin(new_id(), beginning, None)
+
+    def _begin(self, run_id: str, beginning: Beginning, also: Operation) -> RunRow:
         started = beginning.started_at or now()
         row = RunRow(
             id=run_id,
@@ -125,8 +125,7 @@ class Tracking:
 
     def log(self, project: str, run_id: str, events: Sequence[Mapping[str, Any]]) -> None:
         """Metrics, parameters, tags and artifacts, as a process of a run tells them; all are taken or none."""
-        self.run(project, run_id)
-        refused = self._calls.take(run_id, new_id(), events).refused
+        refused = self._calls.take(self.run(project, run_id), new_id(), events).refused
         if refused:
             raise Invalid(refused[0].partition(": ")[2])
 
@@ -164,13 +163,6 @@ class Tracking:
         if lifecycle.is_final(state):
             return self._ledger.finish(run_id, Ending(state), {"finished_at": at or now()})
         return row
-
-    def conclude(self, run_id: str) -> None:
-        """Its process has said how it ended; nothing where an executor says so."""
-        row = self._ledger.get(run_id)
-        if row.runtime == EXTERNAL and row.outcome and not lifecycle.is_final(row.state):
-            self._ledger.finish(run_id, Ending(str(row.outcome["state"]), None, row.outcome.get("error")))
-            self._calls.forget(run_id)
 
     def search(self, wanted: RunSearch) -> list[RunRow]:
         """Runs that fit."""

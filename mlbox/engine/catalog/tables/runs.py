@@ -138,8 +138,8 @@ def insert(cursor: DuckDBPyConnection, row: RunRow) -> None:
     params.insert(cursor, row.project, row.id, row.params)
 
 
-def change(cursor: DuckDBPyConnection, run_id: str, changes: Mapping[str, Any]) -> None:
-    """Set some columns of a run."""
+def change(cursor: DuckDBPyConnection, run_id: str, changes: Mapping[str, Any], before: RunRow | None = None) -> None:
+    """Set some columns of a run; ``before`` is the run as this transaction has read it."""
     unknown = set(changes) - set(_COLUMNS)
     if unknown:
         raise KeyError(f"runs have no column {unknown}")
@@ -150,7 +150,9 @@ def change(cursor: DuckDBPyConnection, run_id: str, changes: Mapping[str, Any]) 
         settings.append(f"duration_ms = {duration}")
     values = [_value(name, value) for name, value in changes.items()] + [changes[name] for name in times]
     cursor.execute(f"UPDATE catalog.main.runs SET {', '.join(settings)} WHERE id = ?", [*values, run_id])
-    if "params" in changes:
+    if "params" in changes and before is not None and not before.params:
+        params.insert(cursor, before.project, run_id, changes["params"])
+    elif "params" in changes:
         found = cursor.execute("SELECT project FROM catalog.main.runs WHERE id = ?", [run_id]).fetchall()
         for (project,) in found:
             params.replace(cursor, project, run_id, changes["params"])
