@@ -135,7 +135,9 @@ def create(door: Door, data: Data) -> Data:
     )
     if note:
         row = door.tracking.change(door.project, row.id, {"note": note})
-    return {"run": bodies(door, [row])[0]}
+    data_of_it: dict[str, Any] = {"metrics": [], "params": [], "tags": listed(_tags(row))}
+    nothing: dict[str, Any] = {"inputs": {"dataset_inputs": [], "model_inputs": []}, "outputs": {"model_outputs": []}}
+    return {"run": {"info": info(row, public_id(experiment)), "data": data_of_it, **nothing}}
 
 
 @call("GET", "runs/get")
@@ -158,7 +160,7 @@ def update(door: Door, data: Data) -> Data:
         row = door.tracking.set_state(door.project, run_id, filters.STATES[status], moment(data.get("end_time")))
     elif data.get("end_time"):
         row = door.tracking.change(door.project, run_id, {"finished_at": moment(data["end_time"])})
-    return {"run_info": bodies(door, [row])[0]["info"]}
+    return {"run_info": info(row, experiment_ids(door).get(row.experiment, DEFAULT_EXPERIMENT))}
 
 
 @call("POST", "runs/delete")
@@ -205,7 +207,6 @@ def set_tag(door: Door, data: Data) -> Data:
 def log_batch(door: Door, data: Data) -> Data:
     """Metrics, parameters and tags: all of them or none."""
     run_id = text(data, "run_id")
-    row = door.tracking.run(door.project, run_id)
     tags = pairs(data, "tags")
     changes: dict[str, Any] = {}
     if NAME_TAG in tags:
@@ -216,18 +217,40 @@ def log_batch(door: Door, data: Data) -> Data:
         changes["parent_id"] = door.tracking.run(door.project, tags.pop(PARENT_TAG)).id
     given = objects(data, "metrics")
     parameters = pairs(data, "params")
-    for name, value in parameters.items():
-        if name in row.params and as_text(row.params[name]) != value:
-            raise Invalid(f"parameter {name!r} is {row.params[name]!r} already and cannot become {value!r}")
-    events = [_metric(entry) for entry in given]
+
+    def checked(row: RunRow) -> Mapping[str, Any]:
+        for name, value in parameters.items():
+            if name in row.params and as_text(row.params[name]) != value:
+                raise Invalid(f"parameter {name!r} is {row.params[name]!r} already and cannot become {value!r}")
+        return changes
+
+    events = [_metric(entry) for entry in _not_there_yet(door, run_id, given)]
     events += [{"kind": "param", "name": name, "value": number_or_text(value)} for name, value in parameters.items()]
     events += [{"kind": "tag", "name": name, "value": value} for name, value in tags.items()]
-    if events:
-        door.tracking.log(door.project, run_id, events)
-    if changes:
-        door.tracking.change(door.project, run_id, changes)
+    row = door.tracking.log(door.project, run_id, events, checked)
     _tell_models(door, row, [entry for entry in given if entry.get("model_id")])
     return {}
+
+
+def _not_there_yet(door: Door, run_id: str, given: list[Data]) -> list[Data]:
+    """Without the points that a client sends again to say of which model they are, as it does when it logs one."""
+    names = {text(entry, "key") for entry in given if entry.get("model_id")}
+    if not names:
+        return given
+    known = {
+        (name, point.step or 0, str(point.value), milliseconds(point.logged_at))
+        for name, point in door.tracking.read(lambda cursor: metrics.points_of(cursor, run_id, sorted(names)))
+    }
+
+    def is_there(entry: Data) -> bool:
+        try:
+            value = str(float(entry.get("value") or 0))
+        except (TypeError, ValueError):
+            return False  # it is refused where it is logged
+        at = milliseconds(moment(entry.get("timestamp")))
+        return (text(entry, "key"), _whole(entry.get("step") or 0), value, at) in known
+
+    return [entry for entry in given if not entry.get("model_id") or not is_there(entry)]
 
 
 def _metric(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import hmac
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from mlbox.base.clock import now
 from mlbox.base.errors import Invalid, NotFound, Unauthorized
 from mlbox.base.events import Bus, Event
+from mlbox.base.ids import new_id
 from mlbox.engine.catalog.tables import artifacts as artifact_rows
 from mlbox.engine.catalog.tables import functions, lineage, metrics, runs
 from mlbox.engine.catalog.tables.runs import EXTERNAL, RunRow
@@ -206,6 +207,34 @@ class CallsHome:
             self._wake(row.id)
         return digested
 
+    def log(
+        self, run: tuple[str, str], events: Sequence[Any], checked: Callable[[RunRow], Mapping[str, Any]]
+    ) -> RunRow:
+        """Take in what is told of a run (its project and id) all together, or nothing of it: ``Invalid``, ``NotFound``.
+
+        ``checked`` sees the run inside of the one write and says what else of it changes; it may raise. The run as it
+        was before.
+        """
+        project, run_id = run
+        digested = digest_events(project, run_id, events)
+        self._check_artifacts(digested)
+        if digested.refused:
+            raise Invalid(digested.refused[0].partition(": ")[2])
+
+        def operation(cursor: DuckDBPyConnection) -> RunRow:
+            row = runs.get(cursor, run_id)
+            if row is None or row.project != project:
+                raise NotFound(f"there is no run {run_id!r} in project {project}", hint="SELECT id, name FROM ml.runs")
+            changes = {**_changes(row, digested), **checked(row)}
+            _add(cursor, row, new_id(), digested)
+            if changes:
+                runs.change(cursor, run_id, changes, row)
+            return row
+
+        row = self._catalog.write(operation)
+        self._publish(row, digested)
+        return row
+
     def accept_leftovers(self, run_id: str, folder: Path) -> int:
         """Take in what a process could not deliver before it ended; the number of batches."""
         from mlbox.client import spool
@@ -276,11 +305,23 @@ def _enter(cursor: DuckDBPyConnection, run_id: str, batch: str, digested: Digest
         raise NotFound(f"there is no run {run_id!r}")
     if not metrics.enter_batch(cursor, row.project, run_id, batch, now()):
         return None
+    _add(cursor, row, batch, digested)
+    changes, outcome = _changes(row, digested), digested.outcome
+    if outcome is not None and row.runtime == EXTERNAL and not lifecycle.is_final(row.state):
+        changes.pop("reason", None)  # what it was doing is no reason for its end
+        return Ledger.end(cursor, row, Ending(outcome["state"], None, outcome.get("error")), changes)
+    if changes:
+        runs.change(cursor, run_id, changes, row)
+    return None
+
+
+def _add(cursor: DuckDBPyConnection, row: RunRow, batch: str, digested: Digested) -> None:
+    """Points and artifacts."""
     metrics.insert(
         cursor,
         metrics.Points(
             row.project,
-            run_id,
+            row.id,
             batch,
             digested.ordinals,
             digested.names,
@@ -296,13 +337,6 @@ def _enter(cursor: DuckDBPyConnection, run_id: str, batch: str, digested: Digest
             to = lineage.artifact_ref(artifact.run_id, artifact.name)
             edge = lineage.Edge(artifact.project, "run", artifact.run_id, "artifact", to, artifact.created_at)
             lineage.record(cursor, edge)
-    changes, outcome = _changes(row, digested), digested.outcome
-    if outcome is not None and row.runtime == EXTERNAL and not lifecycle.is_final(row.state):
-        changes.pop("reason", None)  # what it was doing is no reason for its end
-        return Ledger.end(cursor, row, Ending(outcome["state"], None, outcome.get("error")), changes)
-    if changes:
-        runs.change(cursor, run_id, changes, row)
-    return None
 
 
 def _changes(row: RunRow, digested: Digested) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlbox.base.clock import now
 from mlbox.base.command import Caller, Handler, Plan, Result, Step
-from mlbox.base.errors import Conflict, Invalid, NotFound
+from mlbox.base.errors import Conflict, NotFound
 from mlbox.base.ids import new_id
 from mlbox.base.names import check_name
 from mlbox.engine.catalog.tables import dropped, metrics, projects, runs, tracking
@@ -123,11 +123,16 @@ class Tracking:
             raise NotFound(f"there is no run {run_id!r} in project {project}", hint="SELECT id, name FROM ml.runs")
         return row
 
-    def log(self, project: str, run_id: str, events: Sequence[Mapping[str, Any]]) -> None:
-        """Metrics, parameters, tags and artifacts, as a process of a run tells them; all are taken or none."""
-        refused = self._calls.take(self.run(project, run_id), new_id(), events).refused
-        if refused:
-            raise Invalid(refused[0].partition(": ")[2])
+    def log(
+        self,
+        project: str,
+        run_id: str,
+        events: Sequence[Mapping[str, Any]],
+        checked: Callable[[RunRow], Mapping[str, Any]] = lambda row: {},
+    ) -> RunRow:
+        """Metrics, parameters, tags and artifacts, as a process of a run tells them; all are taken or none. ``checked``
+        sees the run at that moment, may refuse by raising, and says which other columns change. The run before."""
+        return self._calls.log((project, run_id), events, checked)
 
     def change(self, project: str, run_id: str, changes: Mapping[str, Any]) -> RunRow:
         """Set columns of a run that are not its state: name, labels, times."""

@@ -68,6 +68,16 @@ def history(cursor: DuckDBPyConnection, run_id: str, name: str, offset: int, lim
     return [Point(*row) for row in rows]
 
 
+def points_of(cursor: DuckDBPyConnection, run_id: str, names: Sequence[str]) -> list[tuple[str, Point]]:
+    """All points of some metrics of a run, with their names."""
+    rows = cursor.execute(
+        "SELECT name, step, value, logged_at FROM catalog.main.metrics "
+        "WHERE run_id = ? AND name IN (SELECT unnest(?::VARCHAR[]))",
+        [run_id, list(names)],
+    ).fetchall()
+    return [(name, Point(*row)) for name, *row in rows]
+
+
 def latest(cursor: DuckDBPyConnection, run_ids: Sequence[str]) -> dict[str, dict[str, Point]]:
     """The last point of each metric (highest step, then time), by run and name."""
     rows = cursor.execute(

@@ -150,12 +150,20 @@ def change(cursor: DuckDBPyConnection, run_id: str, changes: Mapping[str, Any], 
         settings.append(f"duration_ms = {duration}")
     values = [_value(name, value) for name, value in changes.items()] + [changes[name] for name in times]
     cursor.execute(f"UPDATE catalog.main.runs SET {', '.join(settings)} WHERE id = ?", [*values, run_id])
-    if "params" in changes and before is not None and not before.params:
-        params.insert(cursor, before.project, run_id, changes["params"])
-    elif "params" in changes:
-        found = cursor.execute("SELECT project FROM catalog.main.runs WHERE id = ?", [run_id]).fetchall()
-        for (project,) in found:
-            params.replace(cursor, project, run_id, changes["params"])
+    if "params" not in changes:
+        return
+    given: Mapping[str, Any] = changes["params"]
+    if before is not None and all(_same(value, given.get(name)) for name, value in before.params.items()):
+        new = {name: value for name, value in given.items() if name not in before.params}
+        params.insert(cursor, before.project, run_id, new)
+        return
+    found = cursor.execute("SELECT project FROM catalog.main.runs WHERE id = ?", [run_id]).fetchall()
+    for (project,) in found:
+        params.replace(cursor, project, run_id, given)
+
+
+def _same(one: Any, other: Any) -> bool:
+    return type(one) is type(other) and bool(one == other)
 
 
 def get(cursor: DuckDBPyConnection, run_id: str) -> RunRow | None:
