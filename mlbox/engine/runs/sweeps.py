@@ -103,13 +103,13 @@ class Sweeps:
         return _State(parent, watch, Search(sweep), strategy, pruning)
 
     def _recall(self, state: _State) -> None:
-        """What the rows of the trials say: the strategy learns what it knew."""
+        """What the rows of the trials say: the strategy learns what it knew. Of a trial that was tried again the first
+        row may be gone: then it is known by the later one."""
         names = [parameter.name for parameter in state.search.sweep.parameters]
         for row in self._ledger.children(state.parent.id):
-            state.search.counts.started += 1
-            again = bool(row.request.get("again"))
+            state.search.counts.started = max(state.search.counts.started + 1, _number(row))
             trial = {name: row.request["parameters"][name] for name in names}
-            if again:
+            if row.request.get("again") and trial in state.lost:
                 state.lost.remove(trial)
             else:
                 state.strategy.take_back(trial)
@@ -230,6 +230,12 @@ class Sweeps:
             f"no trial logged a number as metric {metric!r}",
             hint=f"ctx.log_metric({metric!r}, value); logged: {logged}",
         )
+
+
+def _number(row: RunRow) -> int:
+    """That of ``trial-7``: no other may be called so while it is there."""
+    number = (row.name or "").rpartition("-")[2]
+    return int(number) if number.isdecimal() else 0
 
 
 def _listed(counts: Mapping[str, int]) -> Iterable[str]:

@@ -161,6 +161,42 @@ def test_a_sweep_goes_on_and_tries_again_what_died_with_the_server(
     assert bench.row(parent)["reason"].startswith("best of 3: trial-1, after = 2")
 
 
+def test_a_sweep_whose_interrupted_trial_is_gone_goes_on_after_the_next_restart(
+    bench: Any, waiting: Callable[..., str], tmp_path: Path
+) -> None:
+    """The trial was tried again, and the row that says why has been removed; another that was not is tried anew."""
+    search = Sweep((SweepParameter("x", (1, 2, 3)),), "after", "maximize", parallel=2)
+    command = StartRun(
+        function=Ref("default", "wait"), sweep=search, parameters={"folder": str(tmp_path)}, asynchronous=True
+    )
+    parent = bench.do(command).facts["run"]
+
+    def states() -> list[str]:
+        rows = bench.rows("SELECT state FROM catalog.ml.runs WHERE parent_id = ? ORDER BY id", parent)
+        return [row["state"] for row in rows]
+
+    wait_until(lambda: states() == ["running", "running"])
+    with bench.catalog.read() as cursor:
+        dead = runs.children(cursor, parent)[1]
+    bench.runs.shutdown()
+    os.killpg(dead.handle["pid"], signal.SIGKILL)
+    wait_until(lambda: not alive(dead.handle["pid"]))
+    bench.restart()
+    bench.runs.reattach()
+    wait_until(lambda: states() == ["running", "interrupted", "running"])
+    bench.catalog.write(lambda cursor: runs.delete(cursor, [dead.id]))
+    bench.restart()
+    assert bench.runs.reattach() == restart.Found(running=3, interrupted=0)
+    (tmp_path / "go").touch()
+    wait_until(lambda: bench.row(parent)["state"] == "completed")
+    tried = bench.rows(
+        "SELECT name, state, params.x::INTEGER AS x FROM catalog.ml.runs WHERE parent_id = ? ORDER BY id", parent
+    )
+    assert [(trial["name"], trial["state"], trial["x"]) for trial in tried] == [
+        ("trial-1", "completed", 1), ("trial-3", "completed", 2), ("trial-4", "completed", 3),
+    ]  # fmt: skip
+
+
 def test_a_sweep_that_had_not_begun_is_interrupted(bench: Any) -> None:
     bench.function("wait", WAITER)
     search = dump_sweep(Sweep((SweepParameter("x", (1, 2)),), "after", "maximize"))
