@@ -23,7 +23,7 @@ from mlbox.engine.catalog.tables.runs import EXTERNAL, RunRow
 from mlbox.engine.runs import lifecycle
 from mlbox.engine.runs.csv_inputs import as_csv, column_types
 from mlbox.engine.runs.incoming import Digested, digest_events
-from mlbox.engine.runs.ledger import Ending, Ledger
+from mlbox.engine.runs.ledger import Ending, Ledger, end
 from mlbox.engine.runs.output import Output
 from mlbox.engine.storage.artifacts import ArtifactStore, ArtifactWriter, Blob, check_digest
 from mlbox.engine.storage.parts import Part
@@ -183,14 +183,14 @@ class CallsHome:
             row = self._row(run_id)
             with self._lock:
                 self._known[run_id] = row
-        digested = self.take(row, batch, events)
+        digested = self._take(row, batch, events)
         if digested.refused:
             lines = [f"mlbox: left out: {refusal}\n" for refusal in digested.refused]
             with suppress(OSError):
                 self._output.say(run_id, "".join(lines))
         return digested.accepted
 
-    def take(self, row: RunRow, batch: str, events: Sequence[Any]) -> Digested:
+    def _take(self, row: RunRow, batch: str, events: Sequence[Any]) -> Digested:
         """As :meth:`accept`; the events sorted out, with what was refused."""
         if not isinstance(batch, str) or not 0 < len(batch) <= _MAX_BATCH_ID:
             raise Invalid("a batch of events needs an id", hint="any text of 1 to 200 characters, another each time")
@@ -208,7 +208,10 @@ class CallsHome:
         return digested
 
     def log(
-        self, run: tuple[str, str], events: Sequence[Any], checked: Callable[[RunRow], Mapping[str, Any]]
+        self,
+        run: tuple[str, str],
+        events: Sequence[Any],
+        checked: Callable[[RunRow], Mapping[str, Any]] = lambda row: {},
     ) -> RunRow:
         """Take in what is told of a run (its project and id) all together, or nothing of it: ``Invalid``, ``NotFound``.
 
@@ -309,7 +312,7 @@ def _enter(cursor: DuckDBPyConnection, run_id: str, batch: str, digested: Digest
     changes, outcome = _changes(row, digested), digested.outcome
     if outcome is not None and row.runtime == EXTERNAL and not lifecycle.is_final(row.state):
         changes.pop("reason", None)  # what it was doing is no reason for its end
-        return Ledger.end(cursor, row, Ending(outcome["state"], None, outcome.get("error")), changes)
+        return end(cursor, row, Ending(outcome["state"], None, outcome.get("error")), changes)
     if changes:
         runs.change(cursor, run_id, changes, row)
     return None

@@ -54,7 +54,7 @@ class Importance:
             "file_name": "importance.csv",
             "metadata": {"metric": search.sweep.metric, "trials": len(search.scores), "importance": shares},
         }
-        self._calls.take(parent, f"importance-{parent.id}", [event])
+        self._calls.accept(parent.id, f"importance-{parent.id}", [event])
 
 
 def weigh(search: Search) -> dict[str, float]:

@@ -186,30 +186,12 @@ class Ledger:
             before = _require(cursor, run_id)
             if lifecycle.is_final(before.state):
                 return False, before
-            return True, self.end(cursor, before, ending, changes or {})
+            return True, end(cursor, before, ending, changes or {})
 
         changed, row = self._catalog.write(operation)
         if changed:
             self.tell_end(row)
         return row
-
-    @staticmethod
-    def end(cursor: DuckDBPyConnection, before: RunRow, ending: Ending, changes: Mapping[str, Any]) -> RunRow:
-        """:meth:`finish` of a run that has not ended, inside a transaction after which :meth:`tell_end` is due."""
-        lifecycle.check(before.state, ending.state, before.label)
-        _keep_attempt(cursor, before, ending)
-        settings: dict[str, Any] = {
-            "state": ending.state,
-            "reason": ending.reason,
-            "error_type": ending.error_type,
-            "error": ending.message,
-            "traceback": ending.traceback,
-            "finished_at": now(),
-            **changes,
-        }
-        runs.change(cursor, before.id, settings, before)
-        runs.delete_token(cursor, before.id)
-        return replace(before, **settings)
 
     def tell_end(self, row: RunRow) -> None:
         """Publish that a run has ended."""
@@ -234,6 +216,24 @@ class Ledger:
                 duration_ms=duration_ms(row),
             )
         self._bus.publish(Event(kind, row.project, row.name or row.id, data))
+
+
+def end(cursor: DuckDBPyConnection, before: RunRow, ending: Ending, changes: Mapping[str, Any]) -> RunRow:
+    """:meth:`Ledger.finish` of a run that has not ended, in a transaction after which ``tell_end`` is due."""
+    lifecycle.check(before.state, ending.state, before.label)
+    _keep_attempt(cursor, before, ending)
+    settings: dict[str, Any] = {
+        "state": ending.state,
+        "reason": ending.reason,
+        "error_type": ending.error_type,
+        "error": ending.message,
+        "traceback": ending.traceback,
+        "finished_at": now(),
+        **changes,
+    }
+    runs.change(cursor, before.id, settings, before)
+    runs.delete_token(cursor, before.id)
+    return replace(before, **settings)
 
 
 def duration_ms(row: RunRow) -> float | None:

@@ -234,9 +234,7 @@ class Runs:
             )
         else:
             event.update(value=command.value, step=command.step)
-        refused = self.calls_home.take(row, new_id(), [event]).refused
-        if refused:
-            raise Invalid(refused[0].partition(": ")[2])
+        self.calls_home.log((row.project, row.id), [event])
         return Result(f"logged {command.kind} {command.name} to run {row.label}", facts={"run": row.id})
 
     def _go(self, row: RunRow, sources: Sources | None, asynchronous: bool) -> Result:
