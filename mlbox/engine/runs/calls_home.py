@@ -212,11 +212,13 @@ class CallsHome:
         run: tuple[str, str],
         events: Sequence[Any],
         checked: Callable[[RunRow], Mapping[str, Any]] = lambda row: {},
+        *,
+        batch: str | None = None,
     ) -> RunRow:
         """Take in what is told of a run (its project and id) all together, or nothing of it: ``Invalid``, ``NotFound``.
 
-        ``checked`` sees the run inside of the one write and says what else of it changes; it may raise. The run as it
-        was before.
+        ``checked`` sees the run inside of the one write and says what else of it changes; it may raise. What comes
+        under the same ``batch`` again changes nothing. The run as it was before.
         """
         project, run_id = run
         digested = digest_events(project, run_id, events)
@@ -229,7 +231,9 @@ class CallsHome:
             if row is None or row.project != project:
                 raise NotFound(f"there is no run {run_id!r} in project {project}", hint="SELECT id, name FROM ml.runs")
             changes = {**_changes(row, digested), **checked(row)}
-            _add(cursor, row, new_id(), digested)
+            if batch is not None and not metrics.enter_batch(cursor, project, run_id, batch, now()):
+                return row
+            _add(cursor, row, batch or new_id(), digested)
             if changes:
                 runs.change(cursor, run_id, changes, row)
             return row
