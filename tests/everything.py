@@ -76,7 +76,8 @@ class Everything:
 
     def fingerprint(self, without: Collection[str] = ()) -> dict[str, Any]:
         """All rows of all tables but ``without`` in both files, views, and the files of the home beside them."""
-        self.house.catalog.write(lambda cursor: None)  # behind whatever was submitted before
+        # behind whatever was submitted before, also what can wait
+        self.house.catalog.submit(lambda cursor: None, patient=True).result()
         found: dict[str, Any] = {}
         with self.house.catalog.read() as cursor:
             tables = cursor.execute(

@@ -28,17 +28,17 @@ EXAMPLES = {
         "FROM 'hub://name'": "CREATE FUNCTION g FROM 'hub://x'",
     },
     "CREATE MODEL": {"OPTIONS (..) AS SELECT": "CREATE MODEL n OPTIONS (type = 'linear') AS SELECT 1"},
-    "ALTER MODEL": {clause: f"ALTER MODEL m {text}" for clause, text in RENAMED.items()},
+    "ALTER MODEL": {"SET other than comment": "ALTER MODEL m SET (a = 1)"},
     "CREATE ENDPOINT": {
         "WITH (workers) above 1": f"{ENDPOINT} WITH (workers = 2)",
     },
     "ALTER ENDPOINT": {clause: f"ALTER ENDPOINT e {text}" for clause, text in RENAMED.items()},
     "ALTER PROJECT": {"SET other than comment and owner": "ALTER PROJECT default SET (a = 1)"},
-    "ALTER FUNCTION": {clause: f"ALTER FUNCTION f {text}" for clause, text in RENAMED.items()},
+    "ALTER FUNCTION": {"SET other than comment": "ALTER FUNCTION f SET (a = 1)"},
     "ALTER WORKFLOW": {clause: f"ALTER WORKFLOW w {text}" for clause, text in DESCRIBED.items()},
     "ALTER SCHEDULE": {"SET other than comment and owner": "ALTER SCHEDULE s SET (a = 1)"},
-    "ALTER MONITOR": {clause: f"ALTER MONITOR m {text}" for clause, text in DESCRIBED.items()},
-    "ALTER ALERT": {clause: f"ALTER ALERT a {text}" for clause, text in DESCRIBED.items()},
+    "ALTER MONITOR": {"SET other than comment and owner": "ALTER MONITOR m SET (a = 1)"},
+    "ALTER ALERT": {"SET other than comment and owner": "ALTER ALERT a SET (a = 1)"},
     "CREATE ALERT": {
         f"ON {kind}": f"CREATE ALERT a ON {kind} x WHEN auc > 1 THEN NOTIFY 'log:'"
         for kind in ("RUN", "ENDPOINT", "FEATURE SET")

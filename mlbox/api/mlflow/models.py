@@ -22,6 +22,7 @@ from mlbox.engine.models import registry
 from mlbox.engine.models.commands import CreateModel, DropModel, DropModelAlias, SetModelAlias
 from mlbox.engine.runs.experiments import DEFAULT_EXPERIMENT
 from mlbox.engine.runs.logged_models import LOGGED_TAG, SOURCE_TAG
+from mlbox.engine.workflows.commands import AlterObject
 
 _HIDDEN = (SOURCE_TAG, LOGGED_TAG)
 
@@ -134,8 +135,10 @@ def update(door: Door, data: Data) -> Data:
 
 @call("POST", "registered-models/rename")
 def rename(door: Door, data: Data) -> Data:
-    """Refused: endpoints and monitors name a model by its name."""
-    raise NotExecuted(f"model {text(data, 'name')} cannot be renamed", hint="register its versions under the new name")
+    """Another name; refused while endpoints, monitors or stored statements name it."""
+    row, name = model_of(door, text(data, "name")), text(data, "new_name")
+    door.dispatch(AlterObject(kind="model", ref=Ref(door.project, row.name), action="rename", new_name=name))
+    return {"registered_model": body(door, model_of(door, name))}
 
 
 @call("DELETE", "registered-models/delete")

@@ -45,7 +45,11 @@ class Models:
         self._resolved: dict[tuple[str, str, str | None], ModelVersion] = {}
         self._predictors: dict[str, Predictor] = {}
         self._linear: dict[str, Linear | None] = {}
-        bus.listen(lambda event: self._forget() if event.kind.startswith(("project.", "model.restored")) else None)
+        bus.listen(
+            lambda event: (
+                self._forget() if event.kind.startswith(("project.", "model.restored", "model.altered")) else None
+            )
+        )
 
     def handlers(self) -> Iterable[Handler]:
         """The commands it answers."""

@@ -10,6 +10,7 @@ from mlbox.base.errors import NotExecuted
 from mlbox.engine.catalog.tables.descriptions import COLUMNS
 from mlbox.engine.workflows.commands import AlterObject
 from mlbox.engine.workflows.descriptions import Descriptions
+from mlbox.engine.workflows.renames import Renames
 
 
 class Alterable(Protocol):
@@ -27,7 +28,8 @@ class Alterable(Protocol):
 class Alterations:
     """The one handler of ``AlterObject``: finds who answers for the kind."""
 
-    def __init__(self, descriptions: Descriptions) -> None:
+    def __init__(self, descriptions: Descriptions, renames: Renames) -> None:
+        self._renames = renames
         self._kinds: dict[str, Alterable] = {}
         self._descriptions = descriptions
 
@@ -53,6 +55,8 @@ class Alterations:
     def _find(self, command: AlterObject) -> Alterable:
         if self._descriptions.answers(command):
             return self._descriptions
+        if self._renames.answers(command):
+            return self._renames
         found = self._kinds.get(command.kind.lower())
         if found is None:
             raise NotExecuted(

@@ -22,6 +22,7 @@ from mlbox.engine.workflows.bodies import MADE, Bodies, parameters_in
 from mlbox.engine.workflows.commands import CreateWorkflow, DropWorkflow, RunWorkflow
 from mlbox.engine.workflows.descriptions import Descriptions
 from mlbox.engine.workflows.execution import Execution, Script
+from mlbox.engine.workflows.renames import Renames
 from mlbox.engine.workflows.schedule import Schedules
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Workflows:
         self._threads: set[threading.Thread] = set()
         self._lock = threading.Lock()
         self.schedules = Schedules(catalog, bus, self._bodies)
-        self.alterations = Alterations(Descriptions(catalog, bus))
+        self.alterations = Alterations(Descriptions(catalog, bus), Renames(catalog, bus))
         self.alterations.add("schedule", self.schedules)
 
     def handlers(self) -> Iterable[Handler]:

@@ -165,5 +165,5 @@ statement(
     )
 )
 drop("alert", DropAlert)
-alter("alert", "SUSPEND", "RESUME", "RENAME", "SET", later=("RENAME TO", "SET other than comment and owner"))
+alter("alert", "SUSPEND", "RESUME", "RENAME", "SET", later=("SET other than comment and owner",))
 noun(Noun("alert", "alerts"))

@@ -259,7 +259,7 @@ statement(
         starts=(("ALTER", "FUNCTION"),),
         parse=_alter,
         prints={SetFunctionAlias: _print_alias, AlterObject: print_alter},
-        later=("RENAME TO", "SET other than comment"),
+        later=("SET other than comment",),
     )
 )
 noun(Noun("function", "functions"))

@@ -183,7 +183,7 @@ statement(
         starts=(("ALTER", "MODEL"),),
         parse=_alter,
         prints={SetModelAlias: _print_alias, DropModelAlias: _print_alias, AlterObject: print_alter},
-        later=("RENAME TO", "SET other than comment"),
+        later=("SET other than comment",),
     )
 )
 

@@ -174,5 +174,5 @@ statement(
     )
 )
 drop("monitor", DropMonitor)
-alter("monitor", "SUSPEND", "RESUME", "RENAME", "SET", later=("RENAME TO", "SET other than comment and owner"))
+alter("monitor", "SUSPEND", "RESUME", "RENAME", "SET", later=("SET other than comment and owner",))
 noun(Noun("monitor", "monitors"))
