@@ -13,6 +13,7 @@ from mlbox.serve import ensemble
 from mlbox.serve.asynchronous import AsyncRuntime
 from mlbox.serve.endpoint import Arm, OnlineReader, Runtime
 from mlbox.serve.graph.runtime import GraphRuntime, planned
+from mlbox.serve.graph.scope import CheckScope
 from mlbox.serve.remote import RemotePredictor
 from mlbox.serve.runtimes.base import runtime_of, seconds_of
 from mlbox.serve.shaping import shaping_of
@@ -56,7 +57,8 @@ def starts_processes(row: EndpointRow, shop: Shop) -> bool:
 def foresee(row: EndpointRow, shop: Shop) -> list[tuple[str, str]]:
     """What building it will load, and how, without starting anything; raises for what cannot be served."""
     if row.graph is not None:
-        plan, scope = planned(str(row.graph["text"]), row.project, shop)
+        scope = CheckScope(shop, row.project)
+        plan = planned(str(row.graph["text"]), scope)
         steps = f"{counted(len(plan.nodes), 'step')}: {', '.join(node.name for node in plan.nodes)}"
         return [("graph", steps), *((f"{kind} {ref}", "used by the graph") for kind, ref in scope.uses)]
     _reader(row, shop)

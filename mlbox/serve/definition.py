@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.clock import now
+from mlbox.base.command import OWNER, Caller
 from mlbox.base.errors import Invalid, NotExecuted, NotFound
 from mlbox.base.ids import new_id
 from mlbox.base.names import check_name
@@ -17,6 +18,7 @@ from mlbox.engine.catalog.tables.endpoints import EndpointRow, ShareRow
 from mlbox.serve.commands import AlterEndpoint, CreateEndpoint, Share
 from mlbox.serve.expressions.compile import compile_all
 from mlbox.serve.graph.runtime import planned
+from mlbox.serve.graph.scope import CheckScope
 from mlbox.serve.options import OPTIONS, check_options
 
 if TYPE_CHECKING:
@@ -80,7 +82,7 @@ def check_path(path: str) -> None:
         raise Invalid(f"PATH '{path}': /{first} is the server's own", hint=f"for example '/serve{path}'")
 
 
-def row_of(command: CreateEndpoint, shop: Shop, existing: EndpointRow | None) -> EndpointRow:
+def row_of(command: CreateEndpoint, shop: Shop, existing: EndpointRow | None, caller: Caller) -> EndpointRow:
     """The row; raises ``NotFound`` for a model or function that is not there."""
     models = shop.models
     function = shop.functions.require(command.function) if command.function is not None else None
@@ -88,7 +90,9 @@ def row_of(command: CreateEndpoint, shop: Shop, existing: EndpointRow | None) ->
     graph: dict[str, Any] | None = None
     used: tuple[ShareRow, ...] = ()
     if text is not None:
-        _, scope = planned(text, command.ref.project, shop)
+        name = Path(command.graph or "").name if text != command.graph else "the graph"
+        scope = CheckScope(shop, command.ref.project, within=caller.user != OWNER)
+        planned(text, scope, name)
         graph, used = {"text": text, "pins": scope.pins.to_json()}, tuple(scope.pins.models.values())
     ensemble = (command.ensemble or "mean") if command.using == "ensemble" else None
     return EndpointRow(

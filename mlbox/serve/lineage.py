@@ -26,10 +26,13 @@ def edges(runtime: Runtime) -> list[Edge]:
         project, name, version = row.function
         sources.append(("function", f"{project}.{name}@{version}", "USING"))
     if isinstance(runtime, GraphRuntime):
-        sources += [(kind, ref, "USING GRAPH") for kind, ref in runtime.uses]
+        sources += [(kind, ref, "USING GRAPH") for kind, ref in runtime.uses if kind != "table"]
     if row.vector is not None:
         sources.append(("feature vector", f"{row.vector[0]}.{row.vector[1]}", "ENRICH WITH"))
     found = [Edge(row.project, kind, ref, "endpoint", to, moment, how) for kind, ref, how in sources]
+    if isinstance(runtime, GraphRuntime):
+        written = [ref for kind, ref in runtime.uses if kind == "table"]
+        found += [Edge(row.project, "endpoint", to, "table", ref, moment, "queue") for ref in written]
     if row.log_percent > 0:
         found.append(Edge(row.project, "endpoint", to, "prediction log", to, moment, f"LOG {row.log_percent:g}%"))
     return found

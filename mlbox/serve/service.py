@@ -169,7 +169,7 @@ class Endpoints:
                 hint="CREATE OR REPLACE ENDPOINT, ALTER ENDPOINT … USING MODEL, or IF NOT EXISTS",
             )
         self._check_path(command)
-        row = definition.row_of(command, self.shop, existing)
+        row = definition.row_of(command, self.shop, existing, caller)
         return self._planned("replace" if existing else "create", ref, row)
 
     def _check_path(self, command: CreateEndpoint) -> None:

@@ -13,6 +13,7 @@ from fenced import SECRET, Member, shared_server
 
 Members = dict[str, Member]
 
+GRAPH = """CREATE ENDPOINT g USING GRAPH '{{"steps": [{}]}}'"""
 READS = {
     "read_text": "SELECT * FROM read_text('{passwd}')",
     "read_blob": "SELECT * FROM read_blob('{passwd}')",
@@ -65,6 +66,12 @@ READS = {
     "other_project_as_a_spine": "FROM ml.features('v', 'closed.hidden_table')",
     "catalog_as_a_spine": "FROM ml.features('v', 'catalog.main.tokens')",
     "other_project_by_predict": "SELECT ml.predict('closed.m', t) FROM t",
+    "other_project_by_ask": "SELECT ml.ask('closed.e', t) FROM t",
+    "other_project_by_the_model_of_a_graph": GRAPH.format('{"kind": "model", "model": "closed.m"}'),
+    "other_project_by_the_code_of_a_graph": GRAPH.format('{"kind": "map", "function": "closed.f"}'),
+    "other_project_by_the_vector_of_a_graph": GRAPH.format('{"kind": "enrich", "vector": "closed.v"}'),
+    "other_project_by_the_end_of_a_stack": "CREATE ENDPOINT g USING ENSEMBLE STACK (m, m) BY closed.m",
+    "a_file_by_a_graph": "CREATE ENDPOINT g USING GRAPH '/etc/passwd'",
     "other_project_by_evaluate": "FROM ml.evaluate('closed.m', 't')",
     "catalog_as_rows_of_evaluate": "FROM ml.evaluate('m', 'catalog.main.tokens')",
     "other_project_by_type": "SELECT NULL::closed.mood",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,3 +68,41 @@ def test_a_run_that_died_with_the_server_is_interrupted(slow: Any) -> None:
     assert state == "interrupted"
     assert reason
     assert row(slow, "metrics.tick::DOUBLE")[0] is not None
+
+
+def test_processes_of_endpoints_end_with_the_server_and_come_back_with_it(own_server: Any, tmp_path: Path) -> None:
+    """However busy they are: one is in an endless loop when the server is killed."""
+    (tmp_path / "busy.py").write_text("import os\ndef score(x):\n    while x == 1: pass\n    return os.getpid()\n")
+    text = "CREATE FUNCTION busy FROM 'busy.py'; CREATE ENDPOINT busy USING FUNCTION busy PATH '/busy'"
+    assert own_server.request("POST", "/sql", {"sql": text, "folder": str(tmp_path)})[0] == 200
+    process = _answer(own_server)
+    threading.Thread(target=_ask_in_vain, args=(own_server,), daemon=True).start()
+    wait_until(lambda: cpu_ticks(process) > 20)
+    own_server.kill()
+    wait_until(lambda: not alive(process))
+    own_server.start()
+    assert _answer(own_server) != process
+
+
+def _answer(server: Any) -> int:
+    status, _, body = server.request("POST", "/busy", {"x": 0})
+    assert status == 200, body
+    return int(json.loads(body)["prediction"])
+
+
+def _ask_in_vain(server: Any) -> None:
+    with suppress(Exception):
+        server.request("POST", "/busy", {"x": 1})
+
+
+def cpu_ticks(process: int) -> int:
+    """What a process has computed, in hundredths of a second."""
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11])
+
+
+def alive(process: int) -> bool:
+    """Whether it is there and no zombie."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -17,7 +17,8 @@ class OfModel(Answering):
     def __init__(self, model: Any, features: List[str], ask: Callable[[Any, Any], Dict[str, Any]]) -> None:
         self._model = model
         self._ask = ask
-        self._named = getattr(model, "feature_names_in_", None) is not None
+        # what MLflow saved compares the names with its signature
+        self._named = getattr(model, "feature_names_in_", None) is not None or ask is by_predict
         self.features = features
         self.verbs = ["predict"]
 

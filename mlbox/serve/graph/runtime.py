@@ -28,10 +28,16 @@ AT_ONCE = 64
 _log = logging.getLogger("mlbox.serve")
 
 
-def planned(text: str, project: str, shop: Shop) -> tuple[Plan, CheckScope]:
-    """The graph, checked against the project; nothing is started."""
-    scope = CheckScope(shop, project)
-    return compile_graph(read_graph(text), scope), scope
+def planned(text: str, scope: CheckScope, file: str = "the graph") -> Plan:
+    """The graph, checked against the project; nothing is started. Errors name file and line: their place is in the
+    file, not in the statement."""
+    try:
+        return compile_graph(read_graph(text), scope)
+    except MlboxError as error:
+        if error.where is None:
+            raise
+        told = f"{file}, line {error.where.line}: {error.message}"
+        raise Invalid(told, hint=error.hint, details={"line": error.where.line, "text": error.where.text}) from None
 
 
 class GraphRuntime(AsyncRuntime):

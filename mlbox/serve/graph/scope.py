@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlbox.base.clock import now
 from mlbox.base.command import Query
-from mlbox.base.errors import Invalid, MlboxError, Unavailable
+from mlbox.base.errors import Forbidden, Invalid, MlboxError, Unavailable
 from mlbox.base.names import Ref, check_name, quote
 from mlbox.engine.catalog.tables.endpoints import ShareRow
 from mlbox.engine.features.sinks.base import Target, open_sink, sink_kind
@@ -64,9 +64,11 @@ def compiled(query: str, spec: StepSpec) -> tuple[Expression, ...]:
 class CheckScope:
     """Looks up what is named and starts nothing."""
 
-    def __init__(self, shop: Shop, project: str, pins: Pins | None = None) -> None:
+    def __init__(self, shop: Shop, project: str, pins: Pins | None = None, *, within: bool = False) -> None:
+        """``within``: names of other projects are refused, whether or not there is such a thing."""
         self._shop = shop
         self._project = project
+        self._within = within
         self.pins = pins or Pins()
         self.uses: dict[tuple[str, str], None] = {}
         """Kinds and references of what it is made from."""
@@ -163,6 +165,11 @@ class CheckScope:
         project, _, short = name.rpartition(".")
         if not short:
             raise spec.wrong(f"{text!r} is no name")
+        if self._within and project.lower() not in ("", self._project.lower()):
+            raise Forbidden(
+                f"step {spec.name!r}: graphs of members name what is in their project, and {text!r} is not",
+                hint="ask the owner of the server to make the endpoint",
+            )
         return Ref(project or self._project, short, version or None)
 
     def _opened_code(self, spec: StepSpec, function: Any, handler: str) -> Code:

@@ -241,6 +241,10 @@ def test_a_graph_and_a_function_run_over_a_table(run: Run, tmp_path: Path) -> No
     plan = run(f"EXPLAIN CREATE ENDPOINT flow USING GRAPH '{tmp_path}/flow.yaml'")
     assert {row["object"] for row in plan} >= {"graph", "function default.double@1", "model default.sum@1"}
     run(f"CREATE ENDPOINT flow USING GRAPH '{tmp_path}/flow.yaml'")
+    (tmp_path / "wrong.yaml").write_text("steps:\n  - {kind: respond}\n  - {kind: model, model: smu}\n")
+    with pytest.raises(MlboxError, match="wrong.yaml, line 3: step 'model': there is no model default.smu") as caught:
+        run(f"CREATE ENDPOINT wrong USING GRAPH '{tmp_path}/wrong.yaml'")
+    assert caught.value.hint == "did you mean sum?"
     found = run("SELECT x, ml.ask('flow', t) AS a FROM (SELECT range AS x, 1 AS age, 2 AS amount FROM range(5)) t")
     assert [row["a"] for row in found] == [*(f'{{"s":6.0,"d":{x * 2}}}' for x in range(4)), "null"]
     (row,) = run("SELECT kind, model, graph FROM ml.endpoints WHERE name = 'flow'")
