@@ -172,7 +172,8 @@ class Ingest:
         )
         table.insert_ingest(cursor, row)
         if added or removed:
-            table.insert_statistics(cursor, statistics.select_sql(feature_set, row.id, before.sequence))
+            found = statistics.of_rows(cursor, feature_set, before.sequence)
+            table.insert_statistics(cursor, row.id, feature_set.id, found, now())
         return Ingested(added, removed, skipped, Reached(known, sequence, sequence if removed else before.removal), old)
 
     @contextmanager

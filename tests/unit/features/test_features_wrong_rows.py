@@ -139,3 +139,28 @@ def test_a_set_that_refreshes_itself_has_a_schedule(shop: Shop) -> None:
     shop.do("CREATE SCHEDULE refresh_f EVERY 1 DAY AS SELECT 1")
     error = shop.refused(f"CREATE FEATURE SET f {COLUMNS} REFRESH EVERY 1 HOUR AS SELECT * FROM raw")
     assert isinstance(error, AlreadyExists) and "refresh_f" in error.message
+
+
+def test_statistics_of_an_ingest_are_those_of_its_rows(shop: Shop) -> None:
+    """Against DuckDB's own aggregates, over hard columns: far from zero, constant, infinite, empty, of few texts."""
+    shop.do(
+        "CREATE TABLE t AS SELECT i AS id, TIMESTAMP '2026-01-01' AS ts, 1e9 + random() AS far, 7 AS one, "
+        "CASE WHEN i % 10 = 0 THEN 'infinity'::DOUBLE WHEN i % 10 = 1 THEN 'nan'::DOUBLE ELSE i END AS odd, "
+        "NULL::DOUBLE AS none, i % 3 = 0 AS third, (i % 7)::DECIMAL(9, 2) AS money, chr(97 + (i % 5)::INT) AS letter "
+        "FROM range(250000) r(i)"
+    )
+    shop.do("CREATE FEATURE SET f (ENTITY id, TIMESTAMP ts) AS SELECT * FROM t")
+    found = {row["column_name"]: row for row in shop.do("FROM ml.feature_stats").table.to_pylist()}
+    for name in ("id", "far", "one", "odd", "third", "money"):
+        number = f"CASE WHEN isfinite({name}::DOUBLE) THEN {name}::DOUBLE END"
+        ((low, mean, high, stddev, nulls, median, present),) = shop.rows(
+            f"SELECT min({number}), avg({number}), max({number}), stddev_samp({number}), count(*) - count({name}), "
+            f"median({number}), count({number}) FROM t"
+        )
+        row = found[name]
+        assert (row["min"], row["max"], row["nulls"], row["row_count"]) == (low, high, nulls, 250_000)
+        assert row["mean"] == pytest.approx(mean) and row["stddev"] == pytest.approx(stddev, rel=1e-5)
+        assert sum(row["histogram_counts"]) == present and len(row["histogram_counts"]) == 20
+        assert abs(row["quantiles"][4] - median) <= 0.02 * (high - low)
+    assert found["none"]["mean"] is None and found["none"]["histogram_counts"] is None
+    assert found["letter"]["top"] == ["a", "b", "c", "d", "e"] and found["letter"]["mean"] is None

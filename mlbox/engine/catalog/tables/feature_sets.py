@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -68,6 +69,24 @@ class StatisticsRow:
     max: float
     quantiles: list[float]
     top: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnStatistics:
+    """A column's rows of an ingest; numbers rest on its finite values, and are None where there are none."""
+
+    column_name: str
+    row_count: int
+    nulls: int
+    distinct_count: int
+    min: float | None = None
+    mean: float | None = None
+    max: float | None = None
+    stddev: float | None = None
+    quantiles: list[float] | None = None
+    histogram_edges: list[float] | None = None
+    histogram_counts: list[int] | None = None
+    top: list[str] | None = None
 
 
 def insert_definition(cursor: DuckDBPyConnection, row: DefinitionRow) -> None:
@@ -183,9 +202,14 @@ def extend_ingest(cursor: DuckDBPyConnection, row: IngestRow) -> None:
     )
 
 
-def insert_statistics(cursor: DuckDBPyConnection, select: str) -> None:
-    """The rows of a query that computes them, a column each."""
-    cursor.execute(f"INSERT INTO data._mlbox.feature_stats {select}")
+def insert_statistics(
+    cursor: DuckDBPyConnection, ingest_id: str, set_id: str, rows: Sequence[ColumnStatistics], at: datetime
+) -> None:
+    """Of the columns that an ingest has added to."""
+    cursor.executemany(
+        "INSERT INTO data._mlbox.feature_stats VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [[ingest_id, set_id, *astuple(row), at] for row in rows],
+    )
 
 
 def statistics_of(cursor: DuckDBPyConnection, set_id: str) -> list[StatisticsRow]:

@@ -258,9 +258,9 @@ class StreamWriter:
         self.catalog.write_data(lambda cursor: table.forget_keys(cursor, set_id, now()))
         if not ledger.row.added:
             return
-        select = statistics.select_sql(self.feature_set, ledger.row.id, ledger.first_sequence)
         with self.catalog.transaction_data() as cursor:
-            ledger_table.insert_statistics(cursor, select)
+            found = statistics.of_rows(cursor, self.feature_set, ledger.first_sequence)
+            ledger_table.insert_statistics(cursor, ledger.row.id, set_id, found, now())
 
 
 def replace_row(ledger: _Ledger, row: ledger_table.IngestRow) -> _Ledger:
