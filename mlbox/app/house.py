@@ -77,7 +77,9 @@ class House:
         self.listener = Listener(self)
         self.doors = Doors(self)
         self.wire: WireServer | None = None
-        self.features = Features(catalog=self.catalog, bus=self.bus, home=home, settings=settings)
+        self.features = Features(
+            catalog=self.catalog, bus=self.bus, home=home, settings=settings, artifacts=self.artifacts
+        )
         self.features.keep_time(self.dispatcher, self.parser)
         self.models = Models(catalog=self.catalog, artifacts=self.artifacts, bus=self.bus)
         self.collections = Collections(catalog=self.catalog, models=self.models, bus=self.bus, home=home)

@@ -34,6 +34,7 @@ PLANS = {
     "INSERT INTO labels VALUES (1, now(), 1)": ("write", "shop.labels"),
     "CREATE FEATURE VECTOR v2 AS FEATURES (spending.*)": ("create", "shop.v2"),
     "REFRESH FEATURE VECTOR v": (None, "shop.spending"),
+    "CREATE DATASET kept AS FROM ml.features('v', 'labels')": ("read", "feature vector shop.v"),
     "VERIFY FEATURE VECTOR v": ("read", "shop.spending"),
     "DELETE ENTITY (client = 1) FROM PROJECT shop": ("delete", "feature set shop.labels"),
     "DROP FEATURE VECTOR v CASCADE": ("drop", "shop.v"),

@@ -193,6 +193,16 @@ class RefreshFeatureVector(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CreateDataset(Command):
+    """Keep the rows of a query as a version of a dataset artifact, with the query and its lineage."""
+
+    statement: ClassVar[str] = "CREATE DATASET"
+    ref: Ref
+    query: Query
+    comment: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class VerifyFeatures(Command):
     """Compare what the offline and the online store say of a sample of entities."""
 

@@ -12,6 +12,7 @@ from mlbox.base.names import Ref
 from mlbox.base.settings import Settings
 from mlbox.engine.catalog.tables import feature_sets as table
 from mlbox.engine.features.clock import RefreshClock
+from mlbox.engine.features.datasets import Datasets
 from mlbox.engine.features.directory import Directory
 from mlbox.engine.features.erasure import Erasure
 from mlbox.engine.features.ingest import Ingest
@@ -27,6 +28,7 @@ from mlbox.engine.features.streaming.pushing import Pushing
 from mlbox.engine.features.streaming.service import Streams
 from mlbox.engine.features.vectors import FeatureVectors
 from mlbox.engine.features.verification import Verification
+from mlbox.engine.storage.artifacts import ArtifactStore
 
 if TYPE_CHECKING:
     from mlbox.engine.catalog.database import Catalog
@@ -35,7 +37,15 @@ if TYPE_CHECKING:
 class Features:
     """Feature sets and vectors: definition, ingest, retrieval offline and online."""
 
-    def __init__(self, *, catalog: Catalog, bus: Bus, home: Home, settings: Settings | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        bus: Bus,
+        home: Home,
+        settings: Settings | None = None,
+        artifacts: ArtifactStore | None = None,
+    ) -> None:
         settings = settings or Settings()
         self._catalog = catalog
         self._directory = Directory(catalog)
@@ -53,6 +63,7 @@ class Features:
         self._answers = OnlineAnswers(catalog, self._retrieval.reader, self._retrieval.online_parts)
         self._verification = Verification(catalog, self._directory, self._store, self._online)
         self.erasure = Erasure(catalog, bus, self._directory, self.streams, self._store)
+        self._datasets = Datasets(catalog, bus, self._directory, artifacts or ArtifactStore(home.artifacts), home)
         self._directory.load()
         self.erasure.catch_up()
         self._sets.catch_up(self._directory.sets())
@@ -73,7 +84,7 @@ class Features:
     def handlers(self) -> Iterable[Handler]:
         """The commands it answers."""
         pushing = Pushing(self._directory, self.streams.reader, self.streams.pushes, self.sources.find)
-        parts = (pushing, self.sources, self._sets, self._vectors, self._verification, self.erasure)
+        parts = (pushing, self.sources, self._sets, self._vectors, self._verification, self.erasure, self._datasets)
         return (handler for part in parts for handler in part.handlers())
 
     def _readers_of_source(self, source_id: str) -> list[str]:

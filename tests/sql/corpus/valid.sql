@@ -667,6 +667,9 @@ CREATE COLLECTION notes KEY (id) TEXT body EMBED WITH FUNCTION embedding@2 AS SE
 CREATE FEATURE VECTOR basket AS FEATURES (orders.total, crm.customers.*) TOLERANCE (orders = 2 HOURS, crm.customers = INTERVAL '90 days') RELATIONS (orders.customer_id = crm.customers.customer) LABEL labels.y
 -- => CreateFeatureVector ref=p.basket, features=(FeatureRef(feature_set=p.orders, feature='total'), FeatureRef(feature_set=crm.customers, feature='*')), label=FeatureRef(feature_set=p.labels, feature='y'), relations=(Relation(feature=FeatureRef(feature_set=p.orders, feature='customer_id'), entity=FeatureRef(feature_set=crm.customers, feature='customer'))), tolerances=(Tolerance(feature_set=p.orders, age=2:00:00), Tolerance(feature_set=crm.customers, age=90 days, 0:00:00))
 
+CREATE DATASET training COMMENT 'of May' AS FROM ml.features('v', 'asked')
+-- => CreateDataset ref=p.training, query=<FROM ml.features('v', 'asked')>, comment='of May'
+
 VERIFY FEATURE VECTOR v
 -- => VerifyFeatures kind='feature vector', ref=p.v
 

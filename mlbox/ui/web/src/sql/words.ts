@@ -3,8 +3,8 @@ export const WORDS = spaced(`
 add after aggregate alert alerts alias all alter analyse analyze and anti any array artifact artifacts as asc asof
 asymmetric async at authorization backoff baseline begin between binary both by calendar cancel cascade case cast check
 collate collation collect collection collections column columns comment commit concurrently constraint continuous
-cooldown copy cosine create cron cross current default deferrable delete desc describe distinct do dot drift drop
-dropped each else embed end endpoint endpoints engine enrich ensemble entity env error every except exclude exists
+cooldown copy cosine create cron cross current dataset default deferrable delete desc describe distinct do dot drift
+drop dropped each else embed end endpoint endpoints engine enrich ensemble entity env error every except exclude exists
 explain export fail false feature features fetch filter finally first following for foreign freeze from full function
 functions garbage generated glob grant graph group halving handler having hub if ilike image impute in initially inner
 input inputs insert install intersect into is isnull join key known l2 label labels lambda last lateral leading left

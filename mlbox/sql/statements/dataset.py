@@ -1,0 +1,38 @@
+"""CREATE DATASET."""
+
+from __future__ import annotations
+
+from mlbox.engine.features.commands import CreateDataset
+from mlbox.sql import writing
+from mlbox.sql.grammar import StatementSyntax, statement
+from mlbox.sql.heads import create_clauses
+from mlbox.sql.parser import Cursor, verbatim
+from mlbox.sql.references import reference
+from mlbox.sql.writing import Writer, line
+
+
+def _create(cursor: Cursor) -> CreateDataset:
+    cursor.expect("CREATE", "DATASET")
+    ref = reference(cursor, "dataset")
+    found = create_clauses(cursor, "CREATE DATASET", {"AS": lambda cursor, clause: verbatim(cursor)})
+    if "AS" not in found:
+        cursor.fail("CREATE DATASET needs its query", "end it with AS SELECT ..")
+    return CreateDataset(ref=ref, query=found["AS"], comment=found.get("COMMENT"))
+
+
+def _print(command: CreateDataset, write: Writer) -> str:
+    query = writing.clause("AS", writing.query(command.query))
+    return line(f"CREATE DATASET {write.ref(command.ref)}", writing.comment(command), query)
+
+
+statement(
+    StatementSyntax(
+        name="CREATE DATASET",
+        summary="Keep the rows of a query as the next version of a dataset artifact, with the query and its lineage.",
+        syntax="CREATE DATASET name [COMMENT 'text'] AS SELECT ..",
+        examples=("CREATE DATASET training AS FROM ml.features('v', 'asked')",),
+        starts=(("CREATE", "DATASET"),),
+        parse=_create,
+        prints={CreateDataset: _print},
+    )
+)
