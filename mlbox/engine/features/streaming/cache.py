@@ -2,7 +2,7 @@
 
 Rows are sorted by entity and time. A window of a row is then a range of positions, found by two searches, and all rows
 of a micro-batch are computed at once. What it cannot do (sketches, types beyond 64 bits, values that are not finite, a
-time that reaches behind what is held, entities with very many rows) it leaves to SQL.
+time that reaches behind what is held, rows of equal time where their order counts) it leaves to SQL.
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     Integers = NDArray[np.int64]
 
-MANY_ROWS = 2_000
-"""An entity with more rows than this in reach is computed by SQL, whose windows cost the same however long they are."""
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 _FLOATS = ("FLOAT", "DOUBLE")
 NEVER = 2**62
@@ -124,8 +122,7 @@ class WindowCache:
             equal = (keys[1:] == keys[:-1]) & (times[1:] == times[:-1])
             fine[keys[1:][equal]] = False
         self._find_odd(fresh)
-        many = np.bincount(self._rows.keys, minlength=len(fine)) + np.bincount(fresh.keys, minlength=len(fine))
-        return fine & (many <= MANY_ROWS) & ~self.odd
+        return fine & ~self.odd
 
     def _find_odd(self, fresh: Fresh) -> None:
         import numpy as np
@@ -143,9 +140,7 @@ class WindowCache:
 
         if not self.vectorised:
             return np.zeros(len(keys), dtype=bool)
-        fine = (times - self.reach >= self.since) & (
-            np.bincount(self._rows.keys, minlength=len(self.last))[keys] <= MANY_ROWS
-        )
+        fine = times - self.reach >= self.since
         if self._ordered:
             fine &= ~self.tied[keys]
         return np.asarray(fine & ~self.odd[keys])

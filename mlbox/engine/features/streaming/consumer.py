@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("mlbox")
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 """Seconds before a source that failed is tried again; doubled each time."""
+LONGEST_STOP = 5.0
+"""Seconds that the end of a server waits for a source."""
 PATIENCE = 40
 """Empty batches after which a source that says there is more is believed no longer."""
 
@@ -71,10 +73,10 @@ class Consumer:
         return self._source == self._reader.source_of(feature_set)
 
     def stop(self, *, wait: bool = True) -> None:
-        """Returns when the batch under way is committed."""
+        """Returns when the batch under way is committed; of a source that does not answer, after a while."""
         self._stopping.set()
         if wait and self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()
+            self._thread.join(LONGEST_STOP)  # what it reads later is not taken
 
     def drain(self, feature_set: FeatureSet) -> tuple[int, int, int]:
         """Rows added, late and refused of what is there now."""

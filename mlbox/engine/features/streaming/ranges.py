@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     Numbers = NDArray[Any]
 
 
+BLOCK = 256
+"""Values that are reduced once for all ranges that hold them, where ranges are long."""
+LONG = 1_024
+"""Values of a range from which on that pays."""
+
+
 @dataclass(frozen=True, slots=True)
 class Values:
     """A column: float64 or int64, 0 where ``valid`` (None: everywhere) is false."""
@@ -44,7 +50,30 @@ class Found:
 
 
 def reduce(operation: Any, numbers: Numbers, ranges: Ranges, empty: Any) -> Numbers:
-    """``operation`` (a ufunc) over each range; ``empty`` for those that hold nothing."""
+    """``operation`` (a ufunc) over each range; ``empty`` for those that hold nothing, and neutral to it."""
+    if ranges.total <= LONG * len(ranges.left):
+        return _reduce(operation, numbers, ranges, empty)
+    import numpy as np
+
+    head, middle, tail = _cut(ranges)
+    blocks = operation.reduceat(numbers, np.arange(0, len(numbers), BLOCK))
+    outer = operation(_reduce(operation, numbers, head, empty), _reduce(operation, numbers, tail, empty))
+    return np.asarray(operation(outer, _reduce(operation, blocks, middle, empty)))
+
+
+def _cut(ranges: Ranges) -> tuple[Ranges, Ranges, Ranges]:
+    """What stands before the whole blocks of each range, the blocks by number, what stands behind them."""
+    import numpy as np
+
+    left, right = ranges.left, ranges.right
+    first, last = -(-left // BLOCK), right // BLOCK
+    inside = first <= last
+    head = Ranges(left, np.where(inside, first * BLOCK, right))
+    middle = Ranges(np.where(inside, first, 0), np.where(inside, last, 0))
+    return head, middle, Ranges(np.where(inside, last * BLOCK, right), right)
+
+
+def _reduce(operation: Any, numbers: Numbers, ranges: Ranges, empty: Any) -> Numbers:
     import numpy as np
 
     left, right = ranges.left, ranges.right
@@ -140,20 +169,37 @@ def _last(values: Values, ranges: Ranges) -> Found:
 
 
 def _variance(values: Values, ranges: Ranges) -> Found:
-    """In two passes, so that a small variance of large values keeps its digits."""
+    """Squares of the distances from the range's mean, so that a small variance of large values keeps its digits."""
     import numpy as np
 
+    numbers = values.numbers.astype(np.float64)
+    weights = np.ones(len(numbers)) if values.valid is None else values.valid.astype(np.float64)
     number = counts(values, ranges)
-    mean = reduce(np.add, values.numbers.astype(np.float64), ranges, 0) / np.maximum(number, 1)
+    mean = reduce(np.add, numbers, ranges, 0) / np.maximum(number, 1)
+    if ranges.total <= LONG * len(ranges.left):
+        total = _spread(numbers, weights, ranges, mean)
+    else:  # whole blocks by their own means and squares
+        head, middle, tail = _cut(ranges)
+        starts = np.arange(0, len(numbers), BLOCK)
+        held = np.add.reduceat(weights, starts)
+        means = np.add.reduceat(numbers, starts) / np.maximum(held, 1)
+        apart = numbers - np.repeat(means, np.diff(np.append(starts, len(numbers))))
+        own = np.add.reduceat(apart * apart * weights, starts)
+        total = _spread(numbers, weights, head, mean) + _spread(numbers, weights, tail, mean)
+        total += _spread(means, held, middle, mean) + _reduce(np.add, own, middle, 0)
+    return Found(total / np.maximum(number - 1, 1), number > 1)
+
+
+def _spread(numbers: Numbers, weights: Numbers, ranges: Ranges, mean: Numbers) -> Numbers:
+    """The weighted squares of the distances of each range's numbers from its ``mean``."""
+    import numpy as np
+
     lengths = ranges.right - ranges.left
     ends = np.cumsum(lengths)
     begins = ends - lengths
     flat = np.arange(int(ends[-1]) if len(ends) else 0) + np.repeat(ranges.left - begins, lengths)
-    apart = values.numbers[flat] - np.repeat(mean, lengths)
-    if values.valid is not None:
-        apart *= values.valid[flat]
-    total = reduce(np.add, apart * apart, Ranges(begins, ends), 0)
-    return Found(total / np.maximum(number - 1, 1), number > 1)
+    apart = numbers[flat] - np.repeat(mean, lengths)
+    return _reduce(np.add, apart * apart * weights[flat], Ranges(begins, ends), 0)
 
 
 def _deviation(values: Values, ranges: Ranges) -> Found:

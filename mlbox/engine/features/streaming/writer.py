@@ -133,6 +133,9 @@ class StreamWriter:
             if not self.stale:
                 log.warning("%s is not moved online: %s", self.feature_set.ref, error.message)
             self.stale = True
+        except Exception:  # the rows are durable: whoever brought them is not to bring them again
+            log.exception("%s is not moved online", self.feature_set.ref)
+            self.stale = True
 
     def _refuse(self, prepared: Prepared) -> None:
         first, count = prepared.refused[0], len(prepared.refused)
