@@ -22,6 +22,11 @@ AGGREGATE (sum(amount) OVER (INTERVAL '1 day') AS spent) STORE OFFLINE AND ONLIN
 CREATE FEATURE SET labels (ENTITY client, TIMESTAMP ts) AS SELECT client, ts, (amount > 20)::INTEGER AS late FROM tx;
 CREATE SOURCE raw COMMENT 'all of tx' AS SELECT * FROM tx;
 CREATE FEATURE SET copied (ENTITY client, TIMESTAMP ts) FROM raw;
+CREATE SOURCE app TYPE http;
+CREATE FEATURE SET pushed (ENTITY client BIGINT, TIMESTAMP ts, amount DOUBLE NOT NULL) STORE OFFLINE AND ONLINE
+AGGREGATE (sum(amount) OVER (1 HOUR) EVERY 5 MINUTES AS recent, quantile(amount, 0.9) OVER (1 DAY) AS high,
+count(*) OVER (CALENDAR DAY TIMEZONE 'Europe/Berlin') AS today)
+WITH (allowed_lateness = INTERVAL '1 hour', time_unit = 'ms') FROM app;
 CREATE FEATURE VECTOR v AS FEATURES (spending.spent) LABEL labels.late;
 CREATE COLLECTION notes KEY (client) TEXT note AS SELECT DISTINCT client, 'client ' || client AS note FROM tx;
 CREATE FUNCTION train FROM 'train.py';

@@ -27,6 +27,7 @@ from mlbox.engine.catalog.tables import (
 from mlbox.engine.features.clock import refresh_text, schedule_name
 from mlbox.engine.features.commands import (
     Aggregate,
+    Calendar,
     Column,
     CreateFeatureSet,
     CreateFeatureVector,
@@ -36,7 +37,7 @@ from mlbox.engine.features.commands import (
     Relation,
     Tolerance,
 )
-from mlbox.engine.features.definition import Feature, FeatureSet, FeatureVector, VectorFeature
+from mlbox.engine.features.definition import Feature, FeatureSet, FeatureVector, VectorFeature, WindowColumn
 from mlbox.engine.features.sources.base import options_of
 from mlbox.engine.models.commands import CreateModel, SetModelAlias
 from mlbox.engine.runs.commands import CreateFunction, SetFunctionAlias
@@ -175,6 +176,10 @@ def _feature_set(found: FeatureSet) -> CreateFeatureSet:
     options: dict[str, Any] = {"online": "manual"} if found.online_by_hand else {}
     if found.timezone is not None:
         options["timezone"] = found.timezone
+    if found.lateness is not None:
+        options["allowed_lateness"] = timedelta(seconds=found.lateness)
+    if found.time_unit is not None:
+        options["time_unit"] = found.time_unit
     errors: Any = "quarantine" if found.quarantine else "skip" if found.skip_errors else "fail"
     store: Any = found.store
     return CreateFeatureSet(
@@ -188,14 +193,17 @@ def _feature_set(found: FeatureSet) -> CreateFeatureSet:
         store=store,
         refresh=_refresh(found),
         on_error=errors,
-        aggregates=tuple(
-            Aggregate(window.function, window.column, (timedelta(seconds=window.seconds),), None, window.name)
-            for window in found.windows
-        ),
+        aggregates=tuple(map(_aggregate, found.windows)),
         options=options,
         query=Query(found.body) if found.body else None,
         comment=found.comment,
     )
+
+
+def _aggregate(window: WindowColumn) -> Aggregate:
+    length = timedelta(seconds=window.seconds) if window.calendar is None else Calendar(window.calendar, window.zone)
+    every = None if window.every is None else timedelta(seconds=window.every)
+    return Aggregate(window.function, window.column, (length,), every, window.name, window.argument)
 
 
 def _refresh(found: FeatureSet) -> Refresh:
