@@ -10,6 +10,7 @@ import re
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -188,7 +189,7 @@ class SqlRuns:
             events += [
                 {"kind": "metric", "name": name, "value": float(value)}
                 for name, value in values
-                if isinstance(value, int | float) and not isinstance(value, bool)
+                if isinstance(value, int | float | Decimal) and not isinstance(value, bool)
             ]
         self._calls.log((row.project, row.id), events, batch=f"query-{row.attempt}")
         return int(table.num_columns)

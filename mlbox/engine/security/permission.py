@@ -111,6 +111,8 @@ class Permission:
             elif isinstance(part.value, Query):
                 if part.field not in STATEMENTS:
                     self._piece(part.value, command, project, access)
+            elif part.field == "source" and not part.value:
+                continue  # a function that is written in its statement
             elif part.field in PATHS and isinstance(part.value, str):
                 self._path(part.value, getattr(command, "base_folder", None))
 

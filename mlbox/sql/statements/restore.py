@@ -6,7 +6,7 @@ from mlbox.base.names import Ref
 from mlbox.engine.catalog.commands import RestoreObject
 from mlbox.sql.grammar import NOUNS, StatementSyntax, run_ref, statement
 from mlbox.sql.parser import Cursor, finish
-from mlbox.sql.references import reference
+from mlbox.sql.references import project_name, reference
 from mlbox.sql.statements.run import artifact_reference, print_artifact
 from mlbox.sql.writing import Writer, text
 
@@ -26,6 +26,8 @@ def _restore(cursor: Cursor) -> RestoreObject:
         ref = run_ref(cursor, found.kind)
     elif found.kind == "artifact":
         ref = artifact_reference(cursor)
+    elif found.kind == "project":  # says why it cannot be
+        ref = Ref(cursor.scope.project, project_name(cursor))
     else:
         ref = reference(cursor, found.kind, version=found.kind in VERSIONED)
     finish(cursor, "RESTORE")
