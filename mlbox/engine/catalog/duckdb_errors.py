@@ -21,6 +21,7 @@ from mlbox.base.errors import (
 )
 from mlbox.engine.catalog.advice import Told, advise
 from mlbox.engine.catalog.file_errors import file_error
+from mlbox.engine.catalog.missing_files import missing_file
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -91,6 +92,10 @@ def translate(error: Exception, query: Query | None = None) -> MlboxError:
             hint="views of ml are read-only; docs/reference/sql.md lists the statements",
             where=query.where(0) if query is not None else None,
         )
+    missing = missing_file(message, query.text if query is not None else "")
+    if missing:
+        where = query.where(missing.position) if query is not None and missing.position is not None else None
+        return Invalid(missing.message, hint=missing.hint, where=where)
     where = position = None
     if query is not None and body.get("position") is not None:
         raw = query.text.encode()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import duckdb
 import pytest
 
+from mlbox.base.access import Access, acting_for
 from mlbox.base.command import Query
 from mlbox.engine.catalog.duckdb_errors import translate
 
@@ -82,3 +85,50 @@ def test_no_hint_about_words_where_names_are_meant(cursor: duckdb.DuckDBPyConnec
     with pytest.raises(duckdb.Error) as told:
         cursor.execute(sql)
     assert "did you mean FROM" not in (translate(told.value, Query(sql)).hint or "")
+
+
+FILES = [
+    ("FROM read_csv('salse.csv')", "there is no file salse.csv", "did you mean sales.csv?", 15),
+    ("COPY orders FROM 'salse.csv'", "there is no file salse.csv", "did you mean sales.csv?", 18),
+    ("FROM 'x.parquet'", "there is no file x.parquet", "did you mean y.parquet?", 6),
+    ("FROM read_csv(['sales.csv', 'salse.csv'])", "there is no file salse.csv", "did you mean sales.csv?", 29),
+    ("FROM 'sales.cvs'", "there is no file sales.cvs", "did you mean sales.csv", 6),
+    ("FROM 'sales.lst'", "the name of sales.lst does not tell how it is read", "read_csv('sales.lst')", 6),
+    ("FROM read_csv('dayly/*.csv')", "no file matches dayly/*.csv", "did you mean daily?", 15),
+    ("FROM read_csv('daily/*.csv')", "no file matches daily/*.csv", "the server looked in {}/daily", 15),
+    ("COPY orders TO 'far/away/x.csv'", "there is no file far/away/x.csv", "there is no folder {}/far", 16),
+    ("FROM read_json('zzz.json')", "there is no file zzz.json", "the server looked in {}", 16),
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("sales.csv", "sales.lst", "sale.db", ".salse.csv", "y.parquet"):
+        (tmp_path / name).write_text("a,b\n1,2\n")
+    (tmp_path / "daily").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(("sql", "message", "hint", "column"), FILES)
+def test_a_missing_file_is_told_with_its_neighbours(
+    cursor: duckdb.DuckDBPyConnection, folder: Path, sql: str, message: str, hint: str, column: int
+) -> None:
+    with pytest.raises(duckdb.Error) as told, acting_for(None):
+        cursor.execute(sql)
+    with acting_for(None):
+        error = translate(told.value, Query(sql))
+    assert error.message == message
+    assert hint.format(folder) in (error.hint or "")
+    assert error.where is not None and error.where.column == column
+
+
+@pytest.mark.parametrize("sql", [sql for sql, *_ in FILES if "lst" not in sql])
+def test_a_member_learns_no_names_of_files(cursor: duckdb.DuckDBPyConnection, folder: Path, sql: str) -> None:
+    with pytest.raises(duckdb.Error) as told:
+        cursor.execute(sql)
+    with acting_for(Access("ana", {"p": "admin"})):
+        member = translate(told.value, Query(sql))
+    nobody = translate(told.value, Query(sql))
+    for error in (member, nobody):
+        assert error.hint is None and error.message.startswith(("there is no file", "no file matches"))
