@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, post
+from litestar.params import JSONBody
 
 from mlbox.api.context import ApiContext
 from mlbox.api.described import errors
@@ -45,7 +46,7 @@ class CompleteAnswer(msgspec.Struct):
 
 
 @post("/sql/complete", status_code=200, sync_to_thread=True, responses=errors(400))
-def complete_sql(request: Request[Any, Any, Any], data: CompleteRequest) -> CompleteAnswer:
+def complete_sql(request: Request[Any, Any, Any], data: JSONBody[CompleteRequest]) -> CompleteAnswer:
     """Complete a statement; names come by queries of the caller's own."""
     context: ApiContext = request.app.state.context
     user = user_of(request.scope)

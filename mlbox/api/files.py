@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from litestar import Request, Response, get, route
+from litestar.params import FromPath, FromQuery
 from litestar.response import Stream
 
 from mlbox.api.context import ApiContext
@@ -20,7 +21,7 @@ CHUNK = 1 << 20
 
 
 @route("/artifacts/{artifact_id:str}/content", http_method=["GET", "HEAD"])
-async def artifact_content(request: Request[Any, Any, Any], artifact_id: str) -> Stream:
+async def artifact_content(request: Request[Any, Any, Any], artifact_id: FromPath[str]) -> Stream:
     """The bytes of an artifact, or a range of them; pictures and text are shown, all else is downloaded, and nothing
     may run scripts."""
     return await asyncio.to_thread(_content, request, artifact_id)
@@ -57,7 +58,7 @@ def _content(request: Request[Any, Any, Any], artifact_id: str) -> Stream:
 
 
 @get("/runs/{run_id:str}/log", sync_to_thread=True)
-def run_log(request: Request[Any, Any, Any], run_id: str, offset: int = 0) -> Response[bytes]:
+def run_log(request: Request[Any, Any, Any], run_id: FromPath[str], offset: FromQuery[int] = 0) -> Response[bytes]:
     """The log from byte ``offset`` on, at most 1 MiB; headers tell the next offset and the run's state."""
     context: ApiContext = request.app.state.context
     row = context.catalog.row("SELECT project, id, state FROM catalog.ml.runs WHERE id = ?", [run_id])

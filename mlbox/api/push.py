@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from litestar import Request, post
+from litestar.params import FromPath
 
 from mlbox.api.context import ApiContext
 from mlbox.api.described import errors
@@ -22,7 +23,7 @@ LINES = ("application/x-ndjson", "application/jsonl", "application/x-jsonlines")
 
 
 @post("/push/{name:str}", status_code=200, responses=errors(400, 403, 404, 409, 503))
-async def push(request: AnyRequest, name: str) -> dict[str, Any]:
+async def push(request: AnyRequest, name: FromPath[str]) -> dict[str, Any]:
     """Rows for a feature set, or for all sets that read a source of type http: ``project.name``.
 
     The body is one object, a list of objects, an object a line (``application/x-ndjson``) or an Arrow stream

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, Response, get, post, put, route
 from litestar.datastructures import State
-from litestar.params import Body
+from litestar.params import Body, FromPath, JSONBody
 from litestar.response import File
 
 from mlbox.api.context import ApiContext
@@ -59,13 +59,13 @@ def begin(request: AnyRequest, data: Annotated[Begin, Body(title="A run that beg
 
 
 @get("/run-api/{run_id:str}", sync_to_thread=True)
-def specification(request: AnyRequest, run_id: str) -> dict[str, Any]:
+def specification(request: AnyRequest, run_id: FromPath[str]) -> dict[str, Any]:
     """What to run: handler, parameters, inputs."""
     return dict(_context(request, run_id).calls_home.spec(run_id))
 
 
 @get("/run-api/{run_id:str}/inputs/{name:str}", sync_to_thread=True)
-def input_content(request: AnyRequest, run_id: str, name: str) -> File:
+def input_content(request: AnyRequest, run_id: FromPath[str], name: FromPath[str]) -> File:
     """An input as Parquet; as CSV to whom does not accept that."""
     calls = _context(request, run_id).calls_home
     accepted = request.headers.get("accept", "*/*")
@@ -75,19 +75,19 @@ def input_content(request: AnyRequest, run_id: str, name: str) -> File:
 
 
 @get("/run-api/{run_id:str}/code", sync_to_thread=True)
-def code(request: AnyRequest, run_id: str) -> File:
+def code(request: AnyRequest, run_id: FromPath[str]) -> File:
     """The function's files as a zip."""
     return File(_context(request, run_id).calls_home.code_path(run_id))
 
 
 @get("/run-api/{run_id:str}/client", sync_to_thread=True)
-def client(request: AnyRequest, run_id: str) -> File:
+def client(request: AnyRequest, run_id: FromPath[str]) -> File:
     """The client SDK as a zip, for machines that have nothing of ours."""
     return File(client_zip(_context(request, run_id).home.cache))
 
 
 @route("/run-api/{run_id:str}/blobs/{digest:str}", http_method=["HEAD"], status_code=200)
-async def blob_offset(request: AnyRequest, run_id: str, digest: str) -> Response[None]:
+async def blob_offset(request: AnyRequest, run_id: FromPath[str], digest: FromPath[str]) -> Response[None]:
     """How much of an artifact's bytes is here (``Upload-Offset``), and whether that is all (``Upload-Complete``)."""
     calls = (await asyncio.to_thread(_context, request, run_id)).calls_home
     offset, whole = await asyncio.to_thread(calls.blob_offset, run_id, digest)
@@ -95,7 +95,7 @@ async def blob_offset(request: AnyRequest, run_id: str, digest: str) -> Response
 
 
 @put("/run-api/{run_id:str}/blobs/{digest:str}", request_max_body_size=None)
-async def put_blob(request: AnyRequest, run_id: str, digest: str) -> dict[str, Any]:
+async def put_blob(request: AnyRequest, run_id: FromPath[str], digest: FromPath[str]) -> dict[str, Any]:
     """Bytes of an artifact; their hash must be the one in the address. With ``Upload-Offset`` they begin there, and
     what has arrived is kept when the connection breaks."""
     calls = (await asyncio.to_thread(_context, request, run_id)).calls_home
@@ -116,7 +116,7 @@ async def put_blob(request: AnyRequest, run_id: str, digest: str) -> dict[str, A
 
 
 @post("/run-api/{run_id:str}/events", status_code=200, sync_to_thread=True)
-def events(request: AnyRequest, run_id: str, data: dict[str, Any]) -> Response[dict[str, Any]]:
+def events(request: AnyRequest, run_id: FromPath[str], data: JSONBody[dict[str, Any]]) -> Response[dict[str, Any]]:
     """A batch of events; the same batch again is harmless."""
     context = _context(request, run_id)
     batch, items = data.get("batch"), data.get("events")

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import Body
+from litestar.params import Body, FromPath, FromQuery
 from litestar.response import Stream
 
 from mlbox.api.context import ApiContext
@@ -191,7 +191,7 @@ def _listed(underway: Underway) -> dict[str, Any]:
         **errors(400, 404, 409),
     },
 )
-async def get_statement(request: AnyRequest, query_id: str, wait: float = 0) -> Response[Any]:
+async def get_statement(request: AnyRequest, query_id: FromPath[str], wait: FromQuery[float] = 0) -> Response[Any]:
     """State and progress of an asynchronous script, after its end the results; waits for it up to ``wait`` seconds.
 
     Of a streamed one, whether it ended well, and why not.
@@ -246,7 +246,7 @@ def _rows(kept: Kept, form: str) -> AsyncIterator[bytes]:
 
 
 @post("/sql/{query_id:str}/cancel", status_code=200, responses=errors(404))
-async def cancel_statement(request: AnyRequest, query_id: str) -> dict[str, Any]:
+async def cancel_statement(request: AnyRequest, query_id: FromPath[str]) -> dict[str, Any]:
     """Ask for the end of a statement that is under way; it fails with the code ``cancelled``."""
     context: ApiContext = request.app.state.context
     own = any(underway.id == query_id and owns(request.scope, underway.caller) for underway in context.ongoing)

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from litestar import Request, get
+from litestar.params import FromQuery
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from mlbox.api.context import ApiContext
@@ -32,7 +33,7 @@ def _message(event: Event) -> ServerSentEventMessage:
 
 
 @get("/stream")
-async def stream(request: Request[Any, Any, Any], project: str | None = None) -> ServerSentEvent:
+async def stream(request: Request[Any, Any, Any], project: FromQuery[str | None] = None) -> ServerSentEvent:
     """All events, or those of a project; a comment every 15 seconds keeps proxies awake."""
     context: ApiContext = request.app.state.context
     loop, scope = asyncio.get_running_loop(), dict(request.scope)

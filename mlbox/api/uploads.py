@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from litestar import Request, Response, delete, get, post, put, route
+from litestar.params import FromPath, FromQuery
 
 from mlbox.api.context import ApiContext
 from mlbox.api.described import errors
@@ -31,7 +32,7 @@ def _uploads(request: AnyRequest) -> Uploads:
 
 
 @post("/files", request_max_body_size=None, responses=errors(400, 503))
-async def upload(request: AnyRequest, name: str) -> dict[str, Any]:
+async def upload(request: AnyRequest, name: FromQuery[str]) -> dict[str, Any]:
     """Store the body as the file ``name``. The answer's ``path`` is for statements; it is kept for some days."""
     uploads = _uploads(request)
     await asyncio.to_thread(uploads.clean)
@@ -42,7 +43,7 @@ async def upload(request: AnyRequest, name: str) -> dict[str, Any]:
 
 
 @route("/files/{id:str}", http_method=["HEAD"], status_code=200)
-async def upload_offset(request: AnyRequest, id: str) -> Response[None]:
+async def upload_offset(request: AnyRequest, id: FromPath[str]) -> Response[None]:
     """How much of an upload is here (``Upload-Offset``), and whether that is all (``Upload-Complete``)."""
     uploads = _uploads(request)
     whole = "?1" if uploads.find(id) else "?0"
@@ -50,7 +51,9 @@ async def upload_offset(request: AnyRequest, id: str) -> Response[None]:
 
 
 @put("/files/{id:str}", request_max_body_size=None, responses=errors(400, 409, 503))
-async def upload_part(request: AnyRequest, id: str, name: str, digest: str | None = None) -> dict[str, Any]:
+async def upload_part(
+    request: AnyRequest, id: FromPath[str], name: FromQuery[str], digest: FromQuery[str | None] = None
+) -> dict[str, Any]:
     """A file under an id of the sender's choice, from byte ``Upload-Offset`` on: what has arrived is kept when the
     connection breaks, and ``HEAD`` tells where to go on. ``digest`` is the SHA-256 of the whole."""
     uploads = _uploads(request)
@@ -72,6 +75,6 @@ def list_files(request: AnyRequest) -> dict[str, Any]:
 
 
 @delete("/files/{id:str}", sync_to_thread=True, responses=errors(404))
-def drop_file(request: AnyRequest, id: str) -> None:
+def drop_file(request: AnyRequest, id: FromPath[str]) -> None:
     """Take an upload away before its time."""
     _uploads(request).drop(id)

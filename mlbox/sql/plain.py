@@ -17,6 +17,7 @@ from mlbox.base.names import quote
 from mlbox.engine.catalog.duckdb_errors import located, translate
 from mlbox.engine.security.pressure import Pressure
 from mlbox.sql import untyped
+from mlbox.sql.definitions import definition, planned
 from mlbox.sql.parameters import for_query
 from mlbox.sql.rows import QueryRows, Shown, shown, whole_table
 from mlbox.sql.script import REMEMBERED, REMEMBERED_CHARACTERS
@@ -92,6 +93,10 @@ class PlainSql:
             command = replace(command, row_limit=limit)
         if command.transaction is not None:
             return self._in_transaction(command.transaction, command, kind)
+        if kind == "EXPLAIN" and definition(command.query.text):
+            command = replace(command, streamed=False)
+            result = self._in_session(command, kind, reading=False)
+            return planned(self._catalog, command.query, command.project, result)
         if kind in READING:
             with suppress(duckdb.TransactionException):  # of one that writes; every other error is one of ours by now
                 return self._in_session(command, kind, reading=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from everything import Everything
 
-from mlbox.base.errors import AlreadyExists, MlboxError, NotExecuted, NotFound
+from mlbox.base.errors import AlreadyExists, MlboxError, NotExecuted, NotFound, StatementError
 from mlbox.sql.grammar import REGISTRY, recognise
 from mlbox.sql.parser import Cursor, Scope
 from mlbox.sql.script import parse, split
@@ -178,3 +179,48 @@ def test_explain_analyze_carries_it_out(everything: Everything) -> None:
     with pytest.raises(NotFound):
         everything.run("EXPLAIN USE PROJECT nowhere")
     assert everything.session.project == "shop"
+
+
+DEFINITIONS = {
+    "DROP TABLE tx": ("drop", r"table shop\.tx: [\d,]+ rows?"),
+    "drop table if exists shop.tx": ("drop", r"table shop\.tx: [\d,]+ rows?"),
+    "DROP TABLE IF EXISTS nothing": ("keep", r"table shop\.nothing: it is not there"),
+    "ALTER TABLE tx ADD COLUMN more INTEGER": ("alter", r"table shop\.tx: ADD COLUMN more INTEGER"),
+    'ALTER TABLE "tx" RENAME TO ty': ("alter", r"table shop\.tx: RENAME TO ty"),
+    "CREATE TABLE fresh (a INTEGER,\n b TEXT)": ("create", r"table shop\.fresh: \(a INTEGER, b TEXT\)"),
+    "CREATE OR REPLACE TABLE tx (a INTEGER)": ("replace", r"table shop\.tx: \(a INTEGER\)"),
+    "CREATE TABLE IF NOT EXISTS tx (a INTEGER)": ("keep", r"table shop\.tx: it is there"),
+    "CREATE VIEW seen AS SELECT * FROM tx": ("create", r"view shop\.seen: AS SELECT \* FROM tx"),
+    "CREATE MACRO twice(x) AS x + x": ("create", r"macro shop\.twice: \(x\) AS x \+ x"),
+}
+
+
+@pytest.mark.parametrize("text", DEFINITIONS)
+def test_plain_definitions_have_a_plan_and_are_not_carried_out(everything: Everything, text: str) -> None:
+    before = everything.rows("SELECT table_name FROM information_schema.tables ORDER BY ALL")
+    (told,) = everything.run(f"EXPLAIN {text}").table.to_pylist()
+    key, value = DEFINITIONS[text]
+    assert told["explain_key"] == key
+    assert re.fullmatch(value, told["explain_value"]), told
+    assert everything.rows("SELECT table_name FROM information_schema.tables ORDER BY ALL") == before
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "hint"),
+    [
+        ("CREATE TABLE tx (a INTEGER)", AlreadyExists, "CREATE OR REPLACE TABLE"),
+        ("DROP VIEW tx", StatementError, "write DROP TABLE tx"),
+        ("DROP TABLE txx", NotFound, "tx"),
+    ],
+)
+def test_a_plan_of_a_plain_definition_checks_it(
+    everything: Everything, text: str, error: type[MlboxError], hint: str
+) -> None:
+    with pytest.raises(error) as caught:
+        everything.run(f"EXPLAIN {text}")
+    assert hint in (caught.value.hint or "")
+
+
+def test_a_plan_of_rows_stays_that_of_duckdb(everything: Everything) -> None:
+    (told,) = everything.run("EXPLAIN CREATE TABLE made AS SELECT * FROM tx").table.to_pylist()
+    assert told["explain_key"] == "physical_plan" and "tx" in told["explain_value"]

@@ -126,7 +126,7 @@ def located(cursor: DuckDBPyConnection, error: Exception, query: Query, paramete
     import duckdb
 
     told = translate(error, query)
-    if told.where is not None:
+    if told.where is not None or query.text.lstrip()[:7].upper() == "EXPLAIN":  # nothing explains an EXPLAIN
         return told
     prefix = "EXPLAIN "
     shifted = replace(query, source=query.source or query.text).within(prefix)
