@@ -45,6 +45,10 @@ def test_a_function_with_its_runs(shop: Everything) -> None:
     shop.run("RUN fancy@stable; RERUN kept; DROP FUNCTION fancy; RESTORE FUNCTION fancy")
     with pytest.raises(NotFound):
         shop.run("RUN plain")
+    (shop.folder / "other.py").write_text("def handler(ctx):\n    ctx.log_metric('other', 1)\n")
+    other = shop.run("CREATE FUNCTION plain FROM 'other.py'; RUN plain").facts  # of the old name, not the old code
+    assert other["other"] == 1
+    shop.run("DROP FUNCTION plain")
     with pytest.raises(AlreadyExists, match="function shop.train already"):
         shop.run("ALTER FUNCTION fancy RENAME TO train")
     shop.run("ALTER FUNCTION fancy RENAME TO Fancy")  # another spelling of the same name

@@ -22,7 +22,7 @@ from mlbox.base.counted import counted
 from mlbox.base.errors import MlboxError
 from mlbox.base.names import Ref
 from mlbox.engine.catalog.commands import CollectGarbage
-from mlbox.engine.catalog.tables import dropped, functions, runs
+from mlbox.engine.catalog.tables import dropped, functions, renames, runs
 from mlbox.engine.catalog.tables.dropped import Tombstone
 from mlbox.engine.catalog.tables.runs import RunRow
 from mlbox.engine.runs.attempts import Workshop
@@ -35,8 +35,6 @@ from mlbox.engine.runs.garbage_bytes import GarbageBytes
 from mlbox.engine.runs.removal import Removal
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
     from mlbox.engine.catalog.database import Catalog
 
 
@@ -62,6 +60,7 @@ class Garbage:
         self._engines = shop.engines
         self._is_over = shop.ledger.is_over
         self._removal = removal
+        self._forget_functions = shop.functions.forget
         self._bytes = GarbageBytes(catalog, shop.artifacts, shop.settings)
 
     def plan(self, command: CollectGarbage, caller: Caller) -> Plan:
@@ -113,6 +112,7 @@ class Garbage:
                 with suppress(MlboxError):  # an engine that is away keeps what it has
                     yield from engine.waste(self._is_over, before)
         yield from self._dropped()
+        yield from self._code()
         yield from self._trash()
         yield from self._bytes.waste(active.values())
 
@@ -176,12 +176,33 @@ class Garbage:
                 yield Waste(f"dropped {tombstone.kind}", name, why, 0, self._for_good(tombstone))
 
     def _for_good(self, tombstone: Tombstone) -> Callable[[], None]:
-        def write(cursor: DuckDBPyConnection) -> None:
-            if tombstone.kind == "function":
-                functions.purge(cursor, tombstone.project, tombstone.name, tombstone.dropped_at)
-            dropped.forget(cursor, tombstone)
+        return lambda: self._catalog.write(lambda cursor: dropped.forget(cursor, tombstone))
 
-        return lambda: self._catalog.write(write)
+    def _code(self) -> Iterator[Waste]:
+        """Of dropped functions that nobody runs again and nobody names: endpoints and others keep theirs."""
+        before = now() - timedelta(days=self._settings.gc_dropped_days)
+        with self._catalog.read() as cursor:
+            found = [
+                (project, name, version)
+                for project, name, version in functions.unneeded(cursor, before)
+                if not renames.mentions(cursor, "function", name)
+            ]
+        for project, name, version in found:
+            shown = str(Ref(project, name, str(version)))
+            yield Waste(
+                "code of function",
+                shown,
+                "it was dropped, and no run is of it",
+                0,
+                self._let_go(project, name, version),
+            )
+
+    def _let_go(self, project: str, name: str, version: int) -> Callable[[], None]:
+        def remove() -> None:
+            self._catalog.write(lambda cursor: functions.purge(cursor, project, name, version))
+            self._forget_functions()
+
+        return remove
 
     def _trash(self) -> Iterator[Waste]:
         before = (now() - timedelta(days=self._settings.gc_trash_days)).timestamp()

@@ -107,6 +107,8 @@ class Runs:
         self._supervisor = Supervisor(shop, attempts, Slots(Capacity.of(settings)))
         self._sweeps = Sweeps(attempts, self._supervisor, self._watches, Importance(artifacts, self.calls_home))
         self._removal = Removal(catalog, self._ledger, self.log_path)
+        # another may have its name then, and number its versions anew
+        bus.listen(lambda event: self._functions.forget() if event.kind == "function.altered" else None)
         self._garbage = Garbage(shop, catalog, self._removal)
         self._project_end = ProjectEnd(shop, self._watches)
         self._restart = Restart(shop, attempts, self._supervisor, self._watches, self._sweeps)

@@ -112,7 +112,11 @@ def test_only_what_nothing_points_at_goes(make_bench: Callable[..., Any]) -> Non
     assert plan(bench) == {"everything": "there is no garbage"}
     bench.do(DropRun(project="default", run=kept))
     bench.do(CollectGarbage())
-    assert list(plan(bench)) == ["artifact bytes 1 of 3 objects"]
+    assert list(plan(bench)) == ["code of function default.work@1", "artifact bytes 1 of 3 objects"]
+    bench.do(CollectGarbage())
+    assert list(plan(bench)) == ["artifact bytes 1 of 2 objects"]
+    bench.function("work", CODE)  # numbers are not given again: lineage tells of the first
+    assert bench.rows("SELECT version FROM catalog.ml.functions") == [{"version": 2}]
 
 
 def test_bytes_of_a_run_that_goes_on_stay(bench: Any) -> None:

@@ -213,6 +213,7 @@ def digests(cursor: DuckDBPyConnection, project: str) -> list[tuple[str, str, st
         SELECT 'model', m.name || '@' || v.version, v.digest
         FROM catalog.main.model_versions v JOIN catalog.main.models m ON m.id = v.model_id WHERE v.project = $1
         UNION ALL SELECT 'function', name || '@' || version, code FROM catalog.main.functions WHERE project = $1
+            AND code <> ''
         UNION ALL SELECT 'artifact', digest, digest FROM catalog.main.artifacts WHERE project = $1
         ORDER BY ALL
         """,

@@ -139,19 +139,25 @@ def restore(cursor: DuckDBPyConnection, project: str, name: str, dropped_at: dat
     return int(done[0][0])
 
 
-def purge(cursor: DuckDBPyConnection, project: str, name: str, dropped_at: datetime) -> None:
-    """Delete the versions that were hidden at that moment, unless a run was made of them."""
-    cursor.execute(
-        "DELETE FROM catalog.main.functions f WHERE project = ? AND lower(name) = lower(?) AND dropped_at = ? "
+def unneeded(cursor: DuckDBPyConnection, before: datetime) -> list[tuple[str, str, int]]:
+    """(project, name, version) of versions that were dropped before, that RESTORE cannot bring back any more, and of
+    which no run was made. Others may still name them in their texts."""
+    return cursor.execute(
+        "SELECT project, name, version FROM catalog.main.functions f WHERE dropped_at < ? AND code <> '' "
         "AND NOT EXISTS (SELECT 1 FROM catalog.main.runs r WHERE r.project = f.project "
-        "AND lower(r.function) = lower(f.name) AND r.function_version = f.version)",
-        [project, name, dropped_at],
-    )
+        "AND lower(r.function) = lower(f.name) AND r.function_version = f.version) "
+        "AND NOT EXISTS (SELECT 1 FROM catalog.main.dropped d WHERE d.kind = 'function' AND d.project = f.project "
+        "AND lower(d.name) = lower(f.name) AND d.dropped_at = f.dropped_at) ORDER BY ALL",
+        [before],
+    ).fetchall()
+
+
+def purge(cursor: DuckDBPyConnection, project: str, name: str, version: int) -> None:
+    """Let go of the code of a dropped version. The row stays, so that its number is not given again."""
     cursor.execute(
-        "DELETE FROM catalog.main.function_aliases a WHERE project = ? AND name = lower(?) AND NOT EXISTS "
-        "(SELECT 1 FROM catalog.main.functions f WHERE f.project = a.project AND lower(f.name) = a.name "
-        "AND f.version = a.version)",
-        [project, name],
+        "UPDATE catalog.main.functions SET code = '' WHERE project = ? AND name = ? AND version = ? "
+        "AND dropped_at IS NOT NULL",
+        [project, name, version],
     )
 
 

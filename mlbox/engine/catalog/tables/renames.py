@@ -34,6 +34,7 @@ _TEXTS = (
     ("schedule", "schedules", "statement"),
     ("alert", "alerts", "condition || chr(10) || actions"),
     ("endpoint", "endpoints", "parts"),
+    ("collection", "collections", "definition"),
 )
 """Where statements and references are kept as text: (kind, table, expression)."""
 
