@@ -19,6 +19,7 @@ from mlbox.serve.express import express
 from mlbox.serve.graph.drawing import drawing_of
 from mlbox.serve.http import (
     JSON,
+    PACKED,
     SVG,
     Gone,
     NotAllowed,
@@ -31,11 +32,13 @@ from mlbox.serve.http import (
     failure,
     headers_of,
     lifespan,
+    packed,
     read_body,
     reply,
 )
 from mlbox.serve.limits import Patience, late, seconds_for, shed
 from mlbox.serve.metadata import model_metadata, server_metadata
+from mlbox.serve.openapi import description
 from mlbox.serve.record import Entry, microseconds
 
 if TYPE_CHECKING:
@@ -116,6 +119,9 @@ class InferenceApp:
             case ["v2", "models", _] | ["v2", "models", _, "versions", _]:
                 slot = self._directory.find(parts[2])
                 return codec.to_json(model_metadata(slot, await self._runtime(slot, parts)))
+            case ["v2", "models", _, "openapi.json"]:
+                slot = self._directory.find(parts[2])
+                return codec.to_json(description(slot, await self._runtime(slot, parts), self._version))
             case ["v2", "models", _, "ready"] | ["v2", "models", _, "versions", _, "ready"]:
                 slot = self._directory.find(parts[2])
                 _check_state(slot)
@@ -178,7 +184,9 @@ class InferenceApp:
                 error = await written
         else:
             self._note(call, error)
-        return (response if error is None else failure(error, call.id)), call
+        if error is not None:
+            return failure(error, call.id), call
+        return (response if len(response[2]) < PACKED else packed(response, headers)), call
 
     async def _read(self, headers: RequestHeaders, receive: Receive) -> bytes:
         """The body, for which a slow client has his time."""
@@ -261,7 +269,7 @@ class InferenceApp:
         call.keep = True
         answer, told = (call.answer, None) if error is None else (None, error.message)
         entry = Entry(row.project, row.name, call.id, at_us, seconds * 1000, request, answer, told)
-        if answer is not None and request is not None and request.rows <= INLINE_ROWS:
+        if answer is not None and request is not None and request.columns and request.rows <= INLINE_ROWS:
             slot.recent.append(request)
         if slot.durable and error is None:
             return self._recorder.keep_durably(entry)

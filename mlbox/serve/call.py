@@ -9,6 +9,7 @@ from mlbox.base.errors import Invalid, Unavailable
 from mlbox.base.ids import new_id
 from mlbox.serve import codec, events
 from mlbox.serve.http import BINARY, JSON
+from mlbox.serve.simple import ARROW, arrow_body, columns_of_arrow
 
 if TYPE_CHECKING:
     from mlbox.serve.codec import Request
@@ -44,6 +45,12 @@ class Call:
         encoding = headers.get(b"content-encoding")
         if encoding and encoding != b"identity":
             body = codec.inflate(body, encoding.decode("latin-1").strip().lower(), limit)
+        if headers.get(b"content-type", b"").startswith(ARROW):
+            columns = columns_of_arrow(body)
+            rows = next(iter(columns.values())).rows
+            self.request = codec.Request(columns, rows, None, None, False, form="arrow")
+            self.id = new_id()
+            return self.request
         length = headers.get(codec.HEADER)
         if length is not None and not length.isdigit():
             raise Invalid(f"Inference-Header-Content-Length {length.decode('latin-1')!r} is no number")
@@ -99,6 +106,8 @@ class Call:
         if answer.seen.failed:
             absent = {**(absent or {}), "members_failed": list(answer.seen.failed)}
         response = codec.Reply(self.asked, version, self.id, answer.outputs, absent)
+        if self.request.form == "arrow":
+            return 200, [(b"content-type", ARROW)], arrow_body(response)
         content, json_length = codec.encode(response, self.request)
         if json_length is None:
             return 200, JSON, content

@@ -12,6 +12,7 @@ import msgspec
 
 from mlbox.base.clock import as_utc
 from mlbox.base.errors import Invalid
+from mlbox.serve import simple
 from mlbox.serve.tensors import (
     DATATYPES,
     Column,
@@ -45,12 +46,13 @@ class WireOutput(msgspec.Struct, gc=False):
 
 
 class WireRequest(msgspec.Struct, gc=False):
-    """The JSON of a request."""
+    """The JSON of a request: ``inputs`` as the protocol has it, or ``rows`` of values by name."""
 
-    inputs: list[WireTensor]
+    inputs: list[WireTensor] = []
     id: str | None = None
     parameters: dict[str, Any] | None = None
     outputs: list[WireOutput] | None = None
+    rows: list[dict[str, Any]] | None = None
 
 
 class Request(msgspec.Struct, gc=False):
@@ -64,6 +66,8 @@ class Request(msgspec.Struct, gc=False):
     """Whether outputs go out in the binary form unless they say otherwise."""
     event_times: list[datetime] | None = None
     row_ids: list[str] | None = None
+    form: str = "tensors"
+    """As what it came and the answer goes: tensors, rows or arrow."""
 
 
 _decoder = msgspec.json.Decoder(WireRequest)
@@ -89,7 +93,12 @@ def decode(body: bytes, header_length: int | None = None) -> Request:
         ) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Invalid(f"the body is not valid JSON: {error}") from None
-    columns = _columns(wire.inputs, rest)
+    if wire.rows is not None:
+        if wire.inputs or rest:
+            raise Invalid("the request has both rows and inputs", hint="send one of them")
+        columns = simple.columns_of(wire.rows)
+    else:
+        columns = _columns(wire.inputs, rest)
     if not columns:
         raise Invalid("the request has no inputs")
     rows = next(iter(columns.values())).rows
@@ -102,6 +111,8 @@ def decode(body: bytes, header_length: int | None = None) -> Request:
             )
     parameters = wire.parameters
     request = Request(columns, rows, wire.id, wire.outputs, False)
+    if wire.rows is not None:
+        request.form = "rows"
     if parameters:
         request.binary = parameters.get("binary_data_output") is True
         request.event_times = _event_times(parameters.get("event_time"), rows)
@@ -207,6 +218,8 @@ class Reply(msgspec.Struct, gc=False):
 
 def encode(reply: Reply, request: Request) -> tuple[bytes, int | None]:
     """The body, and the length of its JSON part when binary tensors follow it."""
+    if request.form == "rows":
+        return simple.rows_body(reply, [name for name, _ in _wanted(reply, request)]), None
     if (
         not request.outputs
         and not request.binary

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import zlib
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
@@ -93,6 +94,9 @@ def _too_large(limit: int) -> TooLarge:
     )
 
 
+PACKED = 4096
+"""Bytes from which on a response is compressed for a caller who takes that."""
+
 HEADERS = "mlbox.headers"
 """Where a scope may have the headers by name already."""
 
@@ -131,6 +135,18 @@ def failure(error: MlboxError, request_id: str = "") -> Response:
     if error.transient:
         headers.append((b"retry-after", b"%d" % (error.details or {}).get("retry_after", 1)))
     return error.http_status, headers, codec.to_json(body)
+
+
+def packed(response: Response, headers: RequestHeaders) -> Response:
+    """With gzip or deflate, where the caller takes it."""
+    accepted = headers.get(b"accept-encoding", b"").lower()
+    encoding = b"gzip" if b"gzip" in accepted else b"deflate" if b"deflate" in accepted else b""
+    if not encoding:
+        return response
+    machine = zlib.compressobj(1, zlib.DEFLATED, 31 if encoding == b"gzip" else 15)
+    status, head, body = response
+    more = [(b"content-encoding", encoding), (b"vary", b"accept-encoding")]
+    return status, [*head, *more], machine.compress(body) + machine.flush()
 
 
 async def lifespan(receive: Receive, send: Send) -> None:

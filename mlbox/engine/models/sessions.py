@@ -132,6 +132,7 @@ class Predictor:
         self.matrix = signature.layout == "matrix"
         self.classifies = session.choice.classifies
         self._choice = session.choice
+        self._binary = self.classifies and len(self.outputs) == 2 and session.choice.index == 1
         self._by_folded = {name.lower(): name for name in self.features}
         self._first = signature.inputs[0]
 
@@ -229,6 +230,13 @@ class Predictor:
             raise Invalid(f"feature {feature!r} has a value that is not a {tensor.element_type}") from None
 
     def _output(self, raw: list[Any], rows: int) -> Output:
+        if self._binary:  # label and probabilities of two classes, the most frequent
+            label, probabilities = raw
+            if probabilities.__class__ is not list and probabilities.shape == (rows, 2) and label.ndim == 1:
+                return Output(
+                    probabilities[:, 1].astype(self._np.float64),
+                    {self.output_names[0]: label, self.output_names[1]: probabilities},
+                )
         outputs: dict[str, Any] = {}
         for name, value in zip(self.output_names, raw, strict=True):
             array = self._maps(value) if isinstance(value, list) else value

@@ -1,0 +1,126 @@
+"""Forms beside the protocol's: rows as JSON objects, and Arrow streams for bulk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mlbox.base.errors import Invalid
+from mlbox.serve.tensors import DATATYPES, MAX_ROWS, Column, datatype_of_array
+
+if TYPE_CHECKING:
+    from mlbox.serve.codec import Reply
+
+ARROW = b"application/vnd.apache.arrow.stream"
+
+_HINT = '{"rows": [{"amount": 3.2, "country": "DE"}]}'
+_encoder = msgspec.json.Encoder()
+
+
+def columns_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Column]:
+    """Columns of rows of values by name: numbers, texts or booleans; ``null`` and what a row leaves out are missing."""
+    if not rows:
+        raise Invalid("the request has no rows", hint=_HINT)
+    if len(rows) > MAX_ROWS:
+        raise Invalid(f"the request has {len(rows):,} rows; at most {MAX_ROWS:,} go in one request")
+    names: dict[str, str] = {}
+    for row in rows:
+        for name in row:
+            known = names.setdefault(name.lower(), name)
+            if known != name:
+                raise Invalid(f"the rows have {known!r} and {name!r}; case does not count", hint="write one of them")
+    return {key: _column(name, [row.get(name) for row in rows]) for key, name in names.items()}
+
+
+def _column(name: str, values: list[Any]) -> Column:
+    kinds = {type(value) for value in values} - {type(None)}
+    if kinds <= {int, float}:
+        return Column(name, DATATYPES["FP64"], values, len(values))
+    if kinds == {str}:
+        return Column(name, DATATYPES["BYTES"], values, len(values))
+    if kinds == {bool} and None not in values:
+        return Column(name, DATATYPES["BOOL"], values, len(values))
+    if kinds == {bool}:
+        numbers = [None if value is None else float(value) for value in values]
+        return Column(name, DATATYPES["FP64"], numbers, len(values))
+    first = next(type(value) for value in values if value is not None)
+    index = next(index for index, value in enumerate(values) if _is_odd(value, first))
+    raise Invalid(
+        f"row {index}: {name!r} is {values[index]!r}, which is no number, text or boolean as the others of its column",
+        hint=_HINT,
+    )
+
+
+def _is_odd(value: Any, first: type) -> bool:
+    """Whether a value is of no kind that is taken, or of another than the first of its column."""
+    if value is None:
+        return False
+    if first in (int, float):
+        return type(value) not in (int, float)
+    return type(value) is not first or first not in (str, bool)
+
+
+def rows_body(reply: Reply, names: Sequence[str]) -> bytes:
+    """``{"model_name": .., "model_version": .., "id": .., "rows": [{"prediction": ..}, ..]}``."""
+    values = [reply.outputs[name].tolist() for name in names]
+    body: dict[str, Any] = {"model_name": reply.model_name, "model_version": reply.model_version, "id": reply.id}
+    if reply.parameters:
+        body["parameters"] = reply.parameters
+    body["rows"] = [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
+    return _encoder.encode(body)
+
+
+def columns_of_arrow(body: bytes) -> dict[str, Column]:
+    """Columns of an Arrow stream; numbers, texts and booleans."""
+    import numpy as np
+    import pyarrow as pa
+
+    try:
+        table = pa.ipc.open_stream(body).read_all()
+        table.validate(full=True)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise Invalid(f"the body is no Arrow stream: {str(error).splitlines()[0][:200]}") from None
+    if not table.num_rows or not table.num_columns:
+        raise Invalid("the Arrow stream has no rows")
+    if table.num_rows > MAX_ROWS:
+        raise Invalid(f"the stream has {table.num_rows:,} rows; at most {MAX_ROWS:,} go in one request")
+    found: dict[str, Column] = {}
+    for name, chunks in zip(table.column_names, table.columns, strict=True):
+        if name.lower() in found:
+            raise Invalid(f"column {name!r} is given twice; case does not count")
+        kind = chunks.type
+        if pa.types.is_dictionary(kind):
+            chunks, kind = chunks.cast(kind.value_type), kind.value_type
+        types = pa.types
+        if types.is_integer(kind) and not chunks.null_count:
+            values: Any = chunks.to_numpy()
+            datatype = datatype_of_array(values.dtype)
+        elif types.is_floating(kind) or types.is_integer(kind) or types.is_boolean(kind) or types.is_decimal(kind):
+            values, datatype = np.asarray(chunks.cast(pa.float64()).to_numpy(), np.float64), DATATYPES["FP64"]
+        elif types.is_string(kind) or types.is_large_string(kind):
+            values, datatype = chunks.to_pylist(), DATATYPES["BYTES"]
+        else:
+            raise Invalid(f"column {name!r} is of type {kind}", hint="numbers, texts and booleans are taken")
+        found[name.lower()] = Column(name, datatype, values, table.num_rows)
+    return found
+
+
+def arrow_body(reply: Reply) -> bytes:
+    """Outputs as columns (a list where an output has several values a row); id and version in the schema's metadata."""
+    import pyarrow as pa
+
+    columns = {}
+    for name, values in reply.outputs.items():
+        if values.ndim > 1:
+            flat = pa.array(values.reshape(-1).tolist())
+            columns[name] = pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
+        else:
+            columns[name] = pa.array(values.tolist() if values.dtype.kind == "O" else values)
+    told = {"model_name": reply.model_name, "model_version": reply.model_version, "id": reply.id}
+    table = pa.table(columns).replace_schema_metadata(told)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
