@@ -264,7 +264,7 @@ class InferenceApp:
         slot.meter.note(seconds, request.rows if request is not None else 0, error is not None)
         self._recorder.count(row.project, row.name, at_us, error is not None)
         percent = row.log_percent
-        if call.verb != "predict" or (percent < 100 and not random.random() * 100 < percent):
+        if call.verb == "explain" or (percent < 100 and not random.random() * 100 < percent):
             return None
         call.keep = True
         answer, told = (call.answer, None) if error is None else (None, error.message)

@@ -49,7 +49,7 @@ class FunctionEmbedder:
         )
 
     def embed(self, texts: Sequence[str]) -> Any:
-        """Vectors of finite float32, ``[len(texts), d]``; raises ``CodeFailed``, ``TimedOut``."""
+        """Vectors of finite float32, ``[len(texts), d]``; raises ``CodeFailed``, ``DeadlineExceeded``."""
         import numpy
 
         found = [self._some(texts[start : start + BATCH]) for start in range(0, len(texts), BATCH)]

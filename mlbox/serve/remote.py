@@ -44,7 +44,7 @@ class RemotePredictor:
         return self.tensors[feature]
 
     async def ask(self, verb: str, columns: Mapping[str, Any], rows: int) -> Output:
-        """``predict`` or ``explain`` of the code; raises ``CodeFailed``, ``TimedOut``, ``Unavailable``, ``Invalid``."""
+        """``predict`` or ``explain``; raises ``CodeFailed``, ``DeadlineExceeded``, ``Unavailable``, ``Invalid``."""
         entries, buffers = wire.pack(columns)
         head = {"verb": verb, "columns": entries, "rows": rows}
         if sum(map(len, buffers)) > INLINE_BYTES:

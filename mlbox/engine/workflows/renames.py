@@ -79,4 +79,6 @@ class Renames:
 
 
 def _endpoints(cursor: DuckDBPyConnection, kind: str, ref: Ref) -> list[endpoints.EndpointRow]:
-    return list(endpoints.using(cursor, ref.project, ref.name)) if kind == "model" else []
+    if kind == "function":
+        return endpoints.calling(cursor, ref.project, ref.name)
+    return endpoints.using(cursor, ref.project, ref.name) if kind == "model" else []

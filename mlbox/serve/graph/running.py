@@ -10,7 +10,8 @@ from typing import Any
 from mlbox.base.errors import Invalid, MlboxError
 from mlbox.serve.graph.base import Event, Token
 from mlbox.serve.graph.plan import Node, Plan
-from mlbox.serve.python.errors import CodeFailed, TimedOut
+from mlbox.serve.http import DeadlineExceeded
+from mlbox.serve.python.errors import CodeFailed
 
 _log = logging.getLogger("mlbox.serve")
 
@@ -52,7 +53,9 @@ class Run:
             return self._answer.result()
         if not done:
             work.cancel()
-            raise TimedOut(f"the graph has not answered within {limit:g} ms", hint="raise timeout_ms of the graph")
+            raise DeadlineExceeded(
+                f"the graph has not answered within {limit:g} ms", hint="raise timeout_ms of the graph"
+            )
         work.result()
         if self._answer.done():
             return self._answer.result()
@@ -133,7 +136,7 @@ class Run:
                 return await work
             return await asyncio.wait_for(work, limit / 1000)
         except TimeoutError:
-            raise TimedOut(
+            raise DeadlineExceeded(
                 f"step {node.name!r} has not ended within {limit:g} ms", hint="raise its timeout_ms"
             ) from None
         except MlboxError:

@@ -5,20 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mlbox.base.errors import Invalid, MlboxError, SystemError, Unavailable
+from mlbox.base.errors import Invalid, MlboxError, SystemError
 
 
 class CodeFailed(SystemError):
     """The user's own code behind an endpoint raised, or returned what is no answer."""
 
     code = "code_failed"
-
-
-class TimedOut(Unavailable):
-    """The user's own code behind an endpoint did not answer in time."""
-
-    code = "timed_out"
-    http_status = 504
 
 
 def of_reply(who: str, error: Mapping[str, Any]) -> MlboxError:

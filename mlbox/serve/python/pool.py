@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.errors import MlboxError, Unavailable
-from mlbox.serve.python.errors import TimedOut
+from mlbox.serve.http import DeadlineExceeded
 from mlbox.serve.python.process import Process, Reply, Ticket
 
 if TYPE_CHECKING:
@@ -86,12 +86,15 @@ class Pool:
         return ticket
 
     async def ask(self, head: Mapping[str, Any], buffers: Sequence[Any], seconds: float) -> Reply:
-        """The answer, within so many seconds. Raises ``TimedOut``, ``Unavailable`` and what the code is told of."""
+        """The answer, within so many seconds. Raises ``DeadlineExceeded``, ``Unavailable``, and the code's failure."""
         ticket = self.submit(head, buffers, seconds)
         try:
             return await asyncio.wait_for(asyncio.wrap_future(ticket.future), seconds)
         except TimeoutError:
             raise self._late(ticket) from None
+        except asyncio.CancelledError:
+            self._abandoned(ticket)
+            raise
 
     def wait(self, head: Mapping[str, Any], buffers: Sequence[Any], seconds: float) -> Reply:
         """The same for a thread that may wait."""
@@ -121,7 +124,7 @@ class Pool:
             process.stop()
 
     def _add(self) -> None:
-        process = Process(self.launch, self._places, self._ended)
+        process = Process(self.launch, self._places, self._ended, self._pump)
         about = process.start(self._size.start_seconds)
         with self._lock:
             self._about, self._broken = about, None
@@ -208,14 +211,32 @@ class Pool:
         if ticket.sent is None:
             hint = "try again, or give the endpoint more processes"
             return Unavailable(f"{limit} before {self.launch.name} was free for it", hint=hint)
-        return TimedOut(
+        return DeadlineExceeded(
             f"{limit} and {self.launch.name} has not answered", hint="raise timeout_ms, or send less at once"
         )
+
+    def _abandoned(self, ticket: Ticket) -> None:
+        """Nobody waits any more. The code has the rest of the endpoint's own time to give the request back: who calls
+        may have had less patience than that, which is no reason to end a process."""
+        with self._lock:
+            with suppress(ValueError):
+                self._waiting.remove(ticket)
+            holder = next((process for process in self._processes if process.has(ticket)), None)
+        if holder is None or ticket.sent is None:
+            return
+        asynchronous = bool(self._about and self._about.get("asynchronous"))
+        if asynchronous:
+            holder.cancel(ticket)
+        left = CANCEL_SECONDS if asynchronous else max(0.0, ticket.limit - (time.monotonic() - ticket.sent))
+        limit = f"the time limit of {ticket.limit * 1000:g} ms has passed"
+        timer = threading.Timer(left, self._end_if_still, (holder, ticket, limit))
+        timer.daemon = True
+        timer.start()
 
     @staticmethod
     def _end_if_still(process: Process, ticket: Ticket, limit: str) -> None:
         if process.has(ticket):
-            process.end(f"{limit} for a request that was in it, and it could not be cancelled")
+            process.end(f"{limit} for a request that was in it")
 
 
 def _fail(ticket: Ticket, error: MlboxError) -> None:

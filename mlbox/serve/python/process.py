@@ -46,7 +46,9 @@ class Process:
     The thread that starts it reads its answers until it ends: the system ends the process when that thread goes.
     """
 
-    def __init__(self, launch: Launch, places: Places, on_end: Callable[[Process], None]) -> None:
+    def __init__(
+        self, launch: Launch, places: Places, on_end: Callable[[Process], None], on_free: Callable[[], None]
+    ) -> None:
         self.launch = launch
         self.about: Mapping[str, Any] = {}
         self.busy: dict[int, Ticket] = {}
@@ -55,6 +57,7 @@ class Process:
         """Why we have ended it."""
         self._places = places
         self._on_end = on_end
+        self._on_free = on_free
         self._lock = threading.Lock()
         self._sending = threading.Lock()
         self._next = 1
@@ -182,6 +185,7 @@ class Process:
                 with self._lock:
                     ticket = self.busy.pop(head["id"], None)
                 if ticket is None or not ticket.future.set_running_or_notify_cancel():
+                    self._on_free()  # nobody waits for the answer any more, but others for the process
                     continue
                 if "error" in head:
                     ticket.future.set_exception(of_reply(self.launch.name, head["error"]))

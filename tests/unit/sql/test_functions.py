@@ -258,6 +258,9 @@ def test_a_graph_and_a_function_run_over_a_table(run: Run, tmp_path: Path) -> No
     (tmp_path / "rules.py").write_text("def score(x, y=2):\n    return x * y\n")
     run(f"CREATE FUNCTION rules FROM '{tmp_path}/rules.py'")
     assert run("SELECT ml.ask('rules', {'x': 5})->>'$.prediction' AS p")[0]["p"] == "7.0"
+    for function in ("rules", "double"):
+        with pytest.raises(MlboxError, match=f"function default.{function} is named by endpoint default"):
+            run(f"ALTER FUNCTION {function} RENAME TO other")
     run("ALTER ENDPOINT rules USING FUNCTION rules")
     assert run("SELECT ml.ask('rules', {'x': 5})->>'$.prediction' AS p")[0]["p"] == "10.0"
     edges = run("SELECT from_ref FROM ml.lineage WHERE to_kind = 'endpoint' AND to_ref = 'default.rules' ORDER BY 1")

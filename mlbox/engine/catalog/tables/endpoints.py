@@ -124,6 +124,22 @@ def using(cursor: DuckDBPyConnection, project: str, model: str) -> list[Endpoint
     ]
 
 
+def calling(cursor: DuckDBPyConnection, project: str, function: str) -> list[EndpointRow]:
+    """Endpoints of all projects that any version of a function answers for, alone or in a graph."""
+    wanted = (project.lower(), function.lower())
+
+    def calls(row: EndpointRow) -> bool:
+        if row.function is not None and (row.function[0].lower(), row.function[1].lower()) == wanted:
+            return True
+        for text in (row.graph or {}).get("pins", {}).get("functions", {}):
+            owner, _, name = text.partition("@")[0].rpartition(".")
+            if ((owner or row.project).lower(), name.lower()) == wanted:
+                return True
+        return False
+
+    return [row for row in load(cursor) if calls(row)]
+
+
 def enriched(cursor: DuckDBPyConnection, project: str, vector: str) -> list[EndpointRow]:
     """Endpoints of all projects that enrich requests with a feature vector."""
     return [

@@ -11,7 +11,8 @@ from mlbox.base.errors import MlboxError, Unavailable
 from mlbox.serve.graph.base import GRAPH_STEPS, Built, Event, Kind, Scope, stored
 from mlbox.serve.graph.definition import StepSpec, positive
 from mlbox.serve.graph.outgoing import Refused, Room, client
-from mlbox.serve.python.errors import CodeFailed, TimedOut
+from mlbox.serve.http import DeadlineExceeded
+from mlbox.serve.python.errors import CodeFailed
 
 METHODS = ("POST", "GET", "PUT", "PATCH", "DELETE")
 AGAIN = frozenset({429, 502, 503, 504})
@@ -71,7 +72,7 @@ class _Call:
             reply = await client().send(self._method, self._url, event, self._headers, self._seconds)
         except TimeoutError:
             told = f"{where} has not answered within {self._seconds * 1000:g} ms"
-            raise TimedOut(told, hint="raise timeout_ms, or give it retries") from None
+            raise DeadlineExceeded(told, hint="raise timeout_ms, or give it retries") from None
         except Refused as error:
             raise Unavailable(
                 f"{where} cannot be reached: {error}", hint="check the address, or give it retries"
