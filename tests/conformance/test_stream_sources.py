@@ -254,3 +254,28 @@ def test_nothing_is_lost_or_taken_twice_when_redis_is_killed(tmp_path: Path, spa
         wait_until(
             lambda: rows(space, "SELECT lag, error FROM ml.sources WHERE project = current_schema()") == [[0, None]]
         )
+
+
+@pytest.mark.skipif(bool(WHY_NOT["kafka"]), reason=WHY_NOT["kafka"])
+def test_rows_are_late_within_their_partition_only(tmp_path: Path, own: Space) -> None:
+    """However the broker hands out partitions, and after a restart."""
+    with rig("kafka", tmp_path / "stream") as stream:
+        own.sql(f"CREATE SOURCE s {stream.declared}")
+        stream.add([{"k": 1, "ts": f"2026-01-01T{n // 60:02}:{n % 60:02}:00Z", "n": n} for n in range(1200)])
+        own.sql(
+            "CREATE FEATURE SET f (ENTITY k BIGINT, TIMESTAMP ts, n BIGINT) AGGREGATE (count(*) OVER (1 DAY) AS c) "
+            "WITH (allowed_lateness = INTERVAL '5 minutes') FROM s"
+        )
+        wait_until(lambda: has(own, 1200))
+        assert rows(own, "SELECT late, rejected FROM ml.ingests WHERE feature_set = 'f'") == [[0, 0]]
+        assert rows(own, "SELECT c FROM f WHERE n = 1199") == [[1200]]
+        own.server.kill()
+        own.server.start()
+        stream.add(
+            [{"k": 1, "ts": "2026-01-01T19:00:00Z", "n": 1200}, {"k": 1, "ts": "2026-01-01T20:00:00Z", "n": 1201}]
+        )
+        wait_until(lambda: has(own, 1201))
+        assert counted(own) == (1201, 1201, 1201)
+        assert rows(own, "SELECT reason FROM ml.dead_letters") == [
+            ["later than allowed: 3,360 s behind, 300 s are allowed"]
+        ]

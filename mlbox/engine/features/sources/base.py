@@ -135,8 +135,9 @@ class BatchSource(Protocol):
 class StreamBatch:
     """Rows that have come, and the positions of their parts behind them.
 
-    Columns by name, or one column ``_json`` (VARCHAR) with an object a row, which the set reads by its types. ``lag``
-    is how many rows were there behind these, where it is known.
+    Columns by name, or one column ``_json`` (VARCHAR) with an object a row, which the set reads by its types. A column
+    ``_part`` names the part of each row, where their orders have nothing to do with each other. ``lag`` is how many
+    rows were there behind these, where it is known.
     """
 
     rows: pyarrow.Table

@@ -67,7 +67,7 @@ class KafkaSource:
         try:
             offsets, ends = _assign(client, topic, source, positions)
             if offsets.keys() != positions.keys():
-                yield StreamBatch(_table([]), {part: {"offset": at} for part, at in offsets.items()}, None)
+                yield StreamBatch(_table([], []), {part: {"offset": at} for part, at in offsets.items()}, None)
             ask_again = time.monotonic() + PARTITIONS_EVERY
             while time.monotonic() < ask_again or not _has_more(client, topic, offsets):
                 if time.monotonic() >= ask_again:
@@ -156,6 +156,7 @@ def _batch(client: Any, topic: str, offsets: dict[str, int], ends: dict[str, int
 
     messages = client.consume(BATCH, timeout=WAIT)
     texts: list[str | None] = []
+    parts: list[str] = []
     read: dict[str, int] = {}
     for message in messages:
         error = message.error()
@@ -169,20 +170,23 @@ def _batch(client: Any, topic: str, offsets: dict[str, int], ends: dict[str, int
             raise Unavailable(f"topic {topic}: {error.str()}")
         value = message.value()
         texts.append(None if value is None else value.decode(errors="replace"))
-        read[str(message.partition())] = message.offset() + 1
+        parts.append(str(message.partition()))
+        read[parts[-1]] = message.offset() + 1
     offsets.update({part: max(offset, offsets[part]) for part, offset in read.items()})
     lag = 0
     for part, offset in offsets.items():
         _, high = client.get_watermark_offsets(TopicPartition(topic, int(part)), cached=True)
         ends[part] = max(ends[part], high)  # what is not known yet is negative
         lag += max(ends[part] - offset, 0)
-    return StreamBatch(_table(texts), {part: {"offset": offset} for part, offset in read.items()}, lag)
+    return StreamBatch(_table(texts, parts), {part: {"offset": offset} for part, offset in read.items()}, lag)
 
 
-def _table(texts: list[str | None]) -> pyarrow.Table:
+def _table(texts: list[str | None], parts: list[str]) -> pyarrow.Table:
     import pyarrow
 
-    return pyarrow.table({"_json": pyarrow.array(texts, pyarrow.string())})
+    return pyarrow.table(
+        {"_json": pyarrow.array(texts, pyarrow.string()), "_part": pyarrow.array(parts, pyarrow.string())}
+    )
 
 
 SOURCES.add("kafka", KafkaSource())

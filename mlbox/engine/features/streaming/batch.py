@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,16 @@ from mlbox.base.names import quote
 from mlbox.engine.features.definition import SEQUENCE, FeatureSet
 from mlbox.engine.features.streaming.cache import Fresh, WindowCache, columns_of
 from mlbox.engine.features.streaming.ranges import Found, Values
-from mlbox.engine.features.streaming.rows import GIVEN, NUMBER, REASON, TEXT, prepare_sql, recompute_sql, typed_columns
+from mlbox.engine.features.streaming.rows import (
+    GIVEN,
+    NUMBER,
+    PART,
+    REASON,
+    TEXT,
+    prepare_sql,
+    recompute_sql,
+    typed_columns,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,19 +46,25 @@ class Prepared:
     rows: pyarrow.Table
     times: Integers
     refused: list[Refused]
-    late: int = 0
-    watermark: int | None = None
+    late: int
+    watermarks: dict[str, int]
+    """By part, the latest time so far; see ``prepare``."""
+
+    @property
+    def latest(self) -> int | None:
+        """Of all rows, in microseconds."""
+        return int(self.times.max()) if len(self.times) else None
 
 
 def prepare(
-    cursor: DuckDBPyConnection, feature_set: FeatureSet, given: pyarrow.Table, watermark: int | None
+    cursor: DuckDBPyConnection, feature_set: FeatureSet, given: pyarrow.Table, watermarks: Mapping[str, int]
 ) -> Prepared:
-    """Convert and check. ``watermark`` is the latest time so far, in microseconds.
+    """Convert and check. ``watermarks`` are the latest times so far, in microseconds, by part of the stream.
 
-    A row is late when its time is before the latest of the rows before it, and refused when it is so by more than the
-    lateness that the set allows. The order of the rows decides, not how they are cut into micro-batches.
+    A row is late when its time is before the latest of the rows before it in its part (column ``_part``; without it all
+    are of one), and refused when it is so by more than the lateness that the set allows. So it depends neither on how
+    the rows are cut into micro-batches nor on which partition is read first.
     """
-    import numpy as np
     import pyarrow.compute as pc
 
     cursor.register(GIVEN, given)
@@ -63,22 +79,40 @@ def prepare(
     ]
     rows = found.filter(pc.invert(wrong)).drop_columns([REASON, TEXT])
     times = microseconds(rows.column(feature_set.axis))
-    lowest = np.iinfo(np.int64).min
-    before = np.maximum.accumulate(np.concatenate([[lowest if watermark is None else watermark], times]))
-    late = times < before[:-1]
-    if feature_set.lateness is not None and late.any():
-        allowed = round(feature_set.lateness * 1_000_000)
-        gone = late & (times < before[:-1] - allowed)
+    behind, after = _behind(given, rows, times, watermarks)
+    late = behind > 0
+    if feature_set.lateness is not None:
+        gone = behind > round(feature_set.lateness * 1_000_000)
         if gone.any():
             places = rows.column(NUMBER).to_numpy()[gone].tolist()
-            texts = _texts(given, places)
-            apart = (before[:-1] - times)[gone] / 1e6
-            for place, text, seconds in zip(places, texts, apart.tolist(), strict=True):
+            apart = (behind[gone] / 1e6).tolist()
+            for place, text, seconds in zip(places, _texts(given, places), apart, strict=True):
                 told = f"later than allowed: {seconds:,.0f} s behind, {feature_set.lateness:,.0f} s are allowed"
                 refused.append(Refused(place, told, text))
             rows, times, late = rows.filter(~gone), times[~gone], late[~gone]
-    top = int(before[-1])
-    return Prepared(rows, times, refused, int(late.sum()), None if top == lowest else top)
+    return Prepared(rows, times, refused, int(late.sum()), after)
+
+
+def _behind(
+    given: pyarrow.Table, rows: pyarrow.Table, times: Integers, watermarks: Mapping[str, int]
+) -> tuple[Integers, dict[str, int]]:
+    """How far each row is behind the latest before it in its part (not: 0), and the latest times afterwards."""
+    import numpy as np
+
+    after = dict(watermarks)
+    behind = np.zeros(len(times), dtype=np.int64)
+    if PART in given.column_names:
+        codes, parts = _codes(given.column(PART).take(rows.column(NUMBER)))
+    else:
+        codes, parts = np.zeros(len(times), dtype=np.int64), [""]
+    for code, part in enumerate(parts):
+        own = np.flatnonzero(codes == code)
+        if len(own):
+            first = watermarks.get(part, int(times[own[0]]))
+            latest = np.maximum.accumulate(np.concatenate([[first], times[own]]))
+            behind[own] = np.maximum(latest[:-1] - times[own], 0)
+            after[part] = int(latest[-1])
+    return behind, after
 
 
 def _texts(given: pyarrow.Table, places: list[int]) -> list[str]:

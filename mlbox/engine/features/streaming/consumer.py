@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from mlbox.engine.features.definition import FeatureSet
 from mlbox.engine.features.locks import Locks
 from mlbox.engine.features.reading import SourceReader
 from mlbox.engine.features.sources.base import Source, StreamBatch
+from mlbox.engine.features.streaming.rows import PART
 from mlbox.engine.features.streaming.writer import Given, StreamWriter
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class Consumer:
         self._thread: threading.Thread | None = None
         self._source: Source | None = None
         self._lag: int | None = None
+        self._watermarks: dict[str, int] = {}
+        self._next_watermarks: dict[str, int] = {}
 
     def start(self, feature_set: FeatureSet) -> None:
         """Read in a thread of its own."""
@@ -138,6 +141,7 @@ class Consumer:
         with self._catalog.read() as cursor:
             known = source_table.positions(cursor, feature_set.id)
         positions: dict[str, Any] = {row.part: json.loads(row.position) for row in known}
+        self._watermarks = {part: p["watermark"] for part, p in positions.items() if "watermark" in p}
         return self._reader.stream(self._source, positions)
 
     def _take(self, feature_set: FeatureSet, batch: StreamBatch) -> bool:
@@ -154,12 +158,22 @@ class Consumer:
 
     def _commit(self, feature_set: FeatureSet, batch: StreamBatch) -> tuple[int, int, int]:
         assert self._source is not None
-        read = [PositionRow(part, json.dumps(position), None, None) for part, position in batch.positions.items()]
+        parted = PART in batch.rows.column_names
 
-        def also(cursor: DuckDBPyConnection, ingest_id: str) -> None:
+        def also(cursor: DuckDBPyConnection, ingest_id: str, watermarks: Mapping[str, int]) -> None:
+            read = []
+            for part, position in batch.positions.items():
+                kept = {**position, "watermark": watermarks[part]} if part in watermarks else position
+                read.append(PositionRow(part, json.dumps(kept), None, None))
             source_table.put_positions(cursor, feature_set.project, feature_set.id, ingest_id, read, now())
             table.put_progress(cursor, feature_set.project, feature_set.id, batch.lag, None, now())
+            self._next_watermarks = dict(watermarks)
 
-        taken = self._writer(feature_set).add(Given(batch.rows, source=str(self._source.ref), also=also))
+        given = Given(
+            batch.rows, source=str(self._source.ref), also=also, watermarks=self._watermarks if parted else None
+        )
+        taken = self._writer(feature_set).add(given)
+        if parted:
+            self._watermarks = self._next_watermarks
         self._lag = batch.lag
         return taken.added, taken.late, len(taken.refused)

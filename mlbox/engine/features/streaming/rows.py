@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 GIVEN = "_given"
 JSON = "_json"
 """The column of rows that come as JSON objects."""
+PART = "_part"
+"""The column with the part of the stream that a row is from, where it has several."""
 REASON, NUMBER, TEXT = "_reason", "_n", "_text"
 """Why a row is refused (NULL: it is not), its place among those given, and how it looked (refused ones only)."""
 TIME = "TIMESTAMP WITH TIME ZONE"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -39,14 +39,16 @@ _MICROSECOND = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """Rows as they came, and what is committed with them: ``also`` runs in the transaction.
+    """Rows as they came, and what is committed with them: ``also`` runs in the transaction, with the ingest's id and
+    the latest times by part of the stream. ``watermarks`` are these before; None: what the set has.
 
     With ``strict`` a refused row refuses all; ``key`` (of a push) makes a repeat harmless.
     """
 
     rows: pyarrow.Table
     source: str | None = None
-    also: Callable[[DuckDBPyConnection, str], None] | None = None
+    also: Callable[[DuckDBPyConnection, str, Mapping[str, int]], None] | None = None
+    watermarks: Mapping[str, int] | None = None
     keys: Sequence[str] = ()
     strict: bool = False
 
@@ -100,9 +102,11 @@ class StreamWriter:
     def add(self, given: Given) -> Taken:
         """Durable when it returns; what was already taken under one of its keys is not taken again."""
         reached = self.ingest.reached(self.feature_set)
-        known = None if reached.known is None else (reached.known - EPOCH) // _MICROSECOND
+        watermarks = given.watermarks
+        if watermarks is None:
+            watermarks = {} if reached.known is None else {"": (reached.known - EPOCH) // _MICROSECOND}
         with self.catalog.session(self.feature_set.project) as cursor:
-            prepared = prepare(cursor, self.feature_set, given.rows, known)
+            prepared = prepare(cursor, self.feature_set, given.rows, watermarks)
             if given.strict and prepared.refused:
                 self._refuse(prepared)
             cache = self.cache()
@@ -117,8 +121,8 @@ class StreamWriter:
         if cache is not None:
             if self.online is not None and len(prepared.rows):
                 self._follow_windows(self.online, cache, computed)
-            if prepared.watermark is not None:
-                cache.forget(min(prepared.watermark, (now() - EPOCH) // _MICROSECOND))
+            if after.known is not None:
+                cache.forget((min(after.known, now()) - EPOCH) // _MICROSECOND)
         elif len(prepared.rows):
             self.follow(self.feature_set)
         changed = 0 if computed.changed is None else len(computed.changed)
@@ -162,8 +166,9 @@ class StreamWriter:
         count = sum(len(part) for part in computed.new)
         sequence = reached.sequence + (len(changed) if changed is not None else 0) + count
         known = reached.known
-        if prepared.watermark is not None:
-            known = EPOCH + prepared.watermark * _MICROSECOND
+        if prepared.latest is not None:
+            latest = EPOCH + prepared.latest * _MICROSECOND
+            known = latest if known is None else max(known, latest)
         entry = self._entry(given, prepared, count, known, sequence, reached)
         target = self.feature_set.table
         names = ", ".join(quote(name) for name in self.feature_set.columns)
@@ -191,7 +196,7 @@ class StreamWriter:
             else:
                 ledger_table.extend_ingest(cursor, entry.row)
             if given.also is not None:
-                given.also(cursor, entry.row.id)
+                given.also(cursor, entry.row.id, prepared.watermarks)
             for name in ("_changed", "_new"):
                 with suppress(Exception):
                     cursor.unregister(name)
