@@ -13,7 +13,7 @@ order in which it is known.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from mlbox.base.errors import NotExecuted
@@ -35,10 +35,12 @@ class Spine:
     time: str
 
 
-def unique_rows(feature_set: FeatureSet, columns: Sequence[str]) -> str:
-    """The set with one row for each (entities, time)."""
+def unique_rows(feature_set: FeatureSet, columns: Sequence[str], *, known: bool = False) -> str:
+    """The set with one row for each (entities, time); where that is ``known`` of it, nothing is to be done for it."""
     keys = [quote(name) for name in [*feature_set.entity_names, feature_set.axis]]
     wanted = ", ".join(dict.fromkeys([*keys, *(quote(name) for name in columns)]))
+    if known:
+        return f"SELECT {wanted} FROM {feature_set.table}"
     order = f"{quote(feature_set.timestamp)} DESC, {SEQUENCE} DESC"
     return (
         f"SELECT {wanted} FROM {feature_set.table} "
@@ -72,8 +74,23 @@ def _windows_join(feature_set: FeatureSet, spine: Spine, alias: str, time: str) 
     return f"LEFT JOIN ({values_at_sql(feature_set, probes)}) AS {alias} ON {equal} AND {time} = {alias}.{AXIS}"
 
 
-def retrieval(spine: Spine, wanted: Wanted, order: Sequence[str] = (), links: Links | None = None) -> str:
-    """The spine's columns, then the features by name in ``order``; without it set by set."""
+def ties(feature_set: FeatureSet) -> str:
+    """Whether a set has two rows of the same entities and time (SQL): it needs the keys only, not the features."""
+    keys = ", ".join(quote(name) for name in [*feature_set.entity_names, feature_set.axis])
+    return f"SELECT EXISTS (SELECT 1 FROM {feature_set.table} GROUP BY {keys} HAVING count(*) > 1)"
+
+
+def retrieval(
+    spine: Spine,
+    wanted: Wanted,
+    order: Sequence[str] = (),
+    links: Links | None = None,
+    unique: Collection[str] = (),
+) -> str:
+    """The spine's columns, then the features by name in ``order``; without it set by set.
+
+    ``unique`` are the ids of sets that are known to have one row for each entities and time.
+    """
     links = links or {}
     time = f"CAST(_spine.{quote(spine.time)} AS TIMESTAMPTZ)"
     given = {used for own in links.values() for used in own.values()}
@@ -86,7 +103,8 @@ def retrieval(spine: Spine, wanted: Wanted, order: Sequence[str] = (), links: Li
         if not features and not handed:
             continue
         alias = aliases[feature_set.id]
-        rows = unique_rows(feature_set, [*(feature.feature for feature in features), *handed])
+        needed = [*(feature.feature for feature in features), *handed]
+        rows = unique_rows(feature_set, needed, known=feature_set.id in unique)
         equal = []
         for name in feature_set.entity_names:
             source = links.get(feature_set.id, {}).get(name)

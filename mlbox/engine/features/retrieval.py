@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from mlbox.base.command import Query
 from mlbox.base.errors import Conflict, Invalid, MlboxError
 from mlbox.base.names import Ref, literal, quote
 from mlbox.base.suggest import did_you_mean
+from mlbox.engine.catalog.tables.feature_sets import Reached
 from mlbox.engine.features import asof
 from mlbox.engine.features.definition import FeatureSet, FeatureVector, VectorFeature
 from mlbox.engine.features.directory import Directory
@@ -38,8 +39,12 @@ class SpineColumns:
 class Retrieval:
     """Answers the ``ml`` functions of features, the reader of serving and the frame of runs."""
 
-    def __init__(self, catalog: Catalog, directory: Directory, store: OnlineStore) -> None:
+    def __init__(
+        self, catalog: Catalog, directory: Directory, store: OnlineStore, reached: Callable[[FeatureSet], Reached]
+    ) -> None:
         self._catalog = catalog
+        self._reached = reached
+        self._ties: dict[str, tuple[int, bool]] = {}
         self._directory = directory
         self._store = store
 
@@ -58,7 +63,7 @@ class Retrieval:
             self._check_entities(found, seen.columns, wanted, linked)
             wanted = self._without_own(seen, wanted)
             self._check_names(seen, wanted)
-        text = asof.retrieval(asof.Spine(seen.relation, time), wanted, found.names, linked)
+        text = asof.retrieval(asof.Spine(seen.relation, time), wanted, found.names, linked, self._unique(wanted))
         return self._with_label(found, seen, text)
 
     def features_at_sql(self, project: str, vector: str, instant: str) -> str:
@@ -77,7 +82,7 @@ class Retrieval:
         moment = f"{literal(instant)}::TIMESTAMPTZ"
         known = f"{quote(whole.axis)} <= {moment}"
         relation = f"(SELECT DISTINCT {names}, {moment} AS event_time FROM {whole.table} WHERE {known})"
-        return asof.retrieval(asof.Spine(relation, "event_time"), wanted, found.names, linked)
+        return asof.retrieval(asof.Spine(relation, "event_time"), wanted, found.names, linked, self._unique(wanted))
 
     def reader(self, ref: Ref) -> OnlineReader:
         """For serving; it follows its vector's definition and tells when that is gone."""
@@ -133,6 +138,17 @@ class Retrieval:
                     hint="CREATE OR REPLACE FEATURE VECTOR without it",
                 )
         return found
+
+    def _unique(self, wanted: Sequence[tuple[FeatureSet, Sequence[VectorFeature]]]) -> set[str]:
+        """The sets without ties: ASOF joins them as they are, in half the time. Looked up once an ingest."""
+        for feature_set, _ in wanted:
+            sequence = self._reached(feature_set).sequence
+            known = self._ties.get(feature_set.id)
+            if known is None or known[0] != sequence:
+                with self._catalog.read() as cursor:
+                    tied = bool(cursor.execute(asof.ties(feature_set)).fetchall()[0][0])
+                self._ties[feature_set.id] = (sequence, tied)
+        return {feature_set.id for feature_set, _ in wanted if not self._ties[feature_set.id][1]}
 
     def _look(self, project: str, spine: str) -> SpineColumns:
         text = spine.strip()

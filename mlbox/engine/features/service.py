@@ -56,7 +56,7 @@ class Features:
         reader = SourceReader(catalog, self.sources)
         ingest = Ingest(catalog, reader)
         self._online = Materializer(catalog, self._store, ingest.reached)
-        self._retrieval = Retrieval(catalog, self._directory, self._store)
+        self._retrieval = Retrieval(catalog, self._directory, self._store, ingest.reached)
         self.streams = Streams(catalog, bus, self._directory, ingest, reader, self._store)
         self._sets = FeatureSets(catalog, bus, self._directory, ingest, self._online, self.streams)
         self._vectors = FeatureVectors(catalog, bus, self._directory, self._sets)

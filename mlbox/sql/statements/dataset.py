@@ -21,7 +21,7 @@ def _create(cursor: Cursor) -> CreateDataset:
 
 
 def _print(command: CreateDataset, write: Writer) -> str:
-    query = writing.clause("AS", writing.query(command.query))
+    query = writing.clause("AS", command.query.text)
     return line(f"CREATE DATASET {write.ref(command.ref)}", writing.comment(command), query)
 
 
