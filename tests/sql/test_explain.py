@@ -29,6 +29,7 @@ PLANS = {
     "CREATE FEATURE SET g (ENTITY client, TIMESTAMP ts) FROM raw": ("create", "shop.g"),
     "ALTER SOURCE raw RENAME TO other": ("replace", "source shop.raw"),
     "DROP SOURCE raw CASCADE": ("drop", "source shop.raw"),
+    "ALTER FEATURE SET copied ADD COLUMN x DOUBLE DEFAULT 1": ("create", "shop.copied@2"),
     "REFRESH FEATURE SET spending": (None, "shop.spending"),
     "REFRESH FEATURE SET spending ONLINE": ("write", "online store"),
     "DROP FEATURE SET spending CASCADE": ("drop", "shop.spending"),

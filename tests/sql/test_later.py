@@ -33,6 +33,10 @@ EXAMPLES = {
         "WITH (workers) above 1": f"{ENDPOINT} WITH (workers = 2)",
     },
     "ALTER ENDPOINT": {clause: f"ALTER ENDPOINT e {text}" for clause, text in RENAMED.items()},
+    "ALTER FEATURE SET": {
+        "RENAME TO": "ALTER FEATURE SET spending RENAME TO y",
+        "SET other than comment, owner and tags": "ALTER FEATURE SET spending SET (a = 1)",
+    },
     "ALTER PROJECT": {"SET other than comment and owner": "ALTER PROJECT default SET (a = 1)"},
     "ALTER FUNCTION": {"SET other than comment": "ALTER FUNCTION f SET (a = 1)"},
     "ALTER WORKFLOW": {clause: f"ALTER WORKFLOW w {text}" for clause, text in DESCRIBED.items()},

@@ -93,6 +93,7 @@ def build(command: CreateFeatureSet, version: int, describe: Describe, source: F
         refresh=_refresh(command),
         body=command.query.text if command.query else _nulls(produced.items()) if produced else None,
         comment=command.comment,
+        tags=tuple(command.options.get("tags") or ()),
         created_at=now(),
     )
     draft = replace(draft, features=tuple(_features(command, draft, produced)))
@@ -211,7 +212,7 @@ def _features(command: CreateFeatureSet, draft: FeatureSet, produced: Mapping[st
                 _type(column, produced, command),
                 column.not_null,
                 column.check.text if column.check else None,
-                _default(column),
+                default_text(column),
                 None,
                 column.comment,
             )
@@ -222,7 +223,8 @@ def _features(command: CreateFeatureSet, draft: FeatureSet, produced: Mapping[st
     return [Feature(name, kind) for name, kind in produced.items() if name.lower() not in taken]
 
 
-def _default(column: Column) -> str | None:
+def default_text(column: Column) -> str | None:
+    """A DEFAULT as SQL."""
     if not column.has_default:
         return None
     return literal(column.default) if isinstance(column.default, str) else str(column.default)

@@ -47,6 +47,10 @@ class RefreshClock:
         elif before is not None:
             self.drop(before, caller)
 
+    def switch(self, found: FeatureSet, action: str, caller: Caller) -> None:
+        """Suspend or resume."""
+        self._do(found, f"ALTER SCHEDULE {_named(found)} {action.upper()}", caller)
+
     def drop(self, gone: FeatureSet, caller: Caller) -> None:
         """With the set."""
         if gone.refresh is not None:

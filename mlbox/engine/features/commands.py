@@ -120,6 +120,22 @@ class PushRows(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AlterFeatureSet(Command):
+    """``action``: add (``column``), type (``name`` to ``type``), rename (``name`` to ``new_name``), drop (``name``),
+    set (``options``), suspend and resume. ``new_version`` allows what breaks readers."""
+
+    statement: ClassVar[str] = "ALTER FEATURE SET"
+    ref: Ref
+    action: Literal["add", "type", "rename", "drop", "set", "suspend", "resume"]
+    column: Column | None = None
+    name: str | None = None
+    type: str | None = None
+    new_name: str | None = None
+    new_version: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class DropFeatureSet(Command):
     """``cascade`` also drops vectors that read it, and the endpoints that enrich with one of them."""
 

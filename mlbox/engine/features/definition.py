@@ -78,6 +78,10 @@ class FeatureSet:
     """Whether rows that are left out are put aside."""
     timezone: str | None = None
     """The zone of times that come without one."""
+    adapted: tuple[tuple[str, str], ...] = ()
+    """Columns of the source that are called otherwise here since a change (old, new); ('', new) came later."""
+    owner: str | None = None
+    tags: tuple[str, ...] = ()
     refresh: str | None = None
     """When a schedule refreshes it, as it is declared: ``EVERY INTERVAL '1 hours'``."""
     body: str | None = None
@@ -159,6 +163,9 @@ class FeatureSet:
                 "quarantine": self.quarantine,
                 "timezone": self.timezone,
                 "refresh": self.refresh,
+                "adapted": [list(pair) for pair in self.adapted],
+                "owner": self.owner,
+                "tags": list(self.tags),
                 "body": self.body,
                 "source": self.source,
                 "comment": self.comment,
@@ -177,6 +184,8 @@ class FeatureSet:
         body["entities"] = tuple((name, kind) for name, kind in body["entities"])
         body["features"] = tuple(Feature(**feature) for feature in body["features"])
         body["windows"] = tuple(WindowColumn(**window) for window in body["windows"])
+        body["adapted"] = tuple((old, new) for old, new in body.get("adapted", ()))
+        body["tags"] = tuple(body.get("tags", ()))
         body["created_at"] = datetime.fromisoformat(body["created_at"]) if body["created_at"] else None
         return cls(**body)
 
@@ -272,6 +281,11 @@ def _fields(value: Any) -> dict[str, Any]:
 def table_of(project: str, name: str, version: int) -> str:
     """The table of a version of a set, as SQL."""
     return f"data.{HIDDEN_SCHEMA}.{quote(f'{project}.{name}@{version}')}"
+
+
+def view_of(project: str, name: str, version: int) -> str:
+    """What users see of an older version, as SQL: ``SELECT * FROM "tx@1"``."""
+    return f"data.{quote(project)}.{quote(f'{name}@{version}')}"
 
 
 def interval(seconds: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -16,10 +16,11 @@ from mlbox.base.names import literal, quote
 from mlbox.base.suggest import did_you_mean
 from mlbox.engine.catalog.duckdb_errors import translate
 from mlbox.engine.catalog.tables import feature_sets as table
+from mlbox.engine.catalog.tables import sources as source_table
 from mlbox.engine.catalog.tables.feature_sets import Reached
 from mlbox.engine.features import statistics
 from mlbox.engine.features.checking import Raw
-from mlbox.engine.features.definition import SEQUENCE, FeatureSet, moment
+from mlbox.engine.features.definition import SEQUENCE, FeatureSet, moment, table_of, view_of
 from mlbox.engine.features.inserting import WrongRow, insert_pieces
 from mlbox.engine.features.loading import Changed, Load, Piece, Range, Wish, load_of_source, spanned
 from mlbox.engine.features.offline import rows_sql, table_sql, view_sql
@@ -75,11 +76,57 @@ class Ingest:
             cursor.execute(table_sql(feature_set))
             cursor.execute(view_sql(feature_set))
             table.insert_definition(cursor, row)
+            keep_older(cursor, feature_set)
             if source is not None and self._reader.is_batch(source):
                 done = self._read(cursor, feature_set, Range(), anew=True)
             elif fill and feature_set.body is not None:
                 done = self._add(cursor, feature_set, Load([_whole(feature_set)]))
         return self._remember(feature_set, done)
+
+    def evolve(self, present: FeatureSet, following: FeatureSet, values: Mapping[str, str]) -> int:
+        """The next version with the rows of the last one, and how far it had read; how many rows there are."""
+        began, started = time.perf_counter(), now()
+        row = table.DefinitionRow(
+            following.project, following.name, following.version, following.id, following.to_text(), started
+        )
+        names = ", ".join(quote(name) for name in following.columns)
+        select = ", ".join(values[name] for name in following.columns)
+        with self._transaction(following.project, following) as cursor:
+            before = table.reached(cursor, present.id)
+            cursor.execute(table_sql(following))
+            cursor.execute(view_sql(following))
+            table.insert_definition(cursor, row)
+            keep_older(cursor, following)
+            cursor.execute(
+                f"INSERT INTO {following.table} ({names}, {SEQUENCE}) SELECT {select}, {SEQUENCE} FROM {present.table}"
+            )
+            enforce(cursor, following, "TRUE")
+            source_table.copy_positions(cursor, present.id, following.id)
+            stamp = quote(following.timestamp)
+            ((added, first, last),) = cursor.execute(
+                f"SELECT count(*), min({stamp}), max({stamp}) FROM {following.table}"
+            ).fetchall()
+            ledger = table.IngestRow(
+                id=new_id(),
+                set_id=following.id,
+                project=following.project,
+                feature_set=following.name,
+                version=following.version,
+                added=added,
+                removed=0,
+                first_event=first,
+                last_event=last,
+                last_known=before.known,
+                last_sequence=before.sequence,
+                started_at=started,
+                duration_ms=(time.perf_counter() - began) * 1000,
+            )
+            table.insert_ingest(cursor, ledger)
+            if added:
+                counted = statistics.of_rows(cursor, following, 0)
+                table.insert_statistics(cursor, ledger.id, following.id, counted, now())
+        self._reached[following.id] = Reached(before.known, before.sequence, 0)
+        return int(added)
 
     def refresh(self, feature_set: FeatureSet, span: Range, *, replacing: bool) -> Ingested:
         """Rows of ``span``; with ``replacing`` what stands there goes first."""
@@ -198,6 +245,15 @@ class Ingest:
             except BaseException:
                 _rollback(cursor)
                 raise
+
+
+def keep_older(cursor: DuckDBPyConnection, feature_set: FeatureSet) -> None:
+    """Older versions stay readable: ``"name@1"``."""
+    for version, _ in table.versions(cursor, feature_set.project, feature_set.name):
+        if version < feature_set.version:
+            older = table_of(feature_set.project, feature_set.name, version)
+            view = view_of(feature_set.project, feature_set.name, version)
+            cursor.execute(f"CREATE OR REPLACE VIEW {view} AS SELECT * EXCLUDE ({SEQUENCE}) FROM {older}")
 
 
 def _whole(feature_set: FeatureSet) -> Piece:

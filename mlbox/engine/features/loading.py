@@ -15,6 +15,7 @@ from mlbox.engine.catalog.tables import sources as source_table
 from mlbox.engine.features.aggregates import longest
 from mlbox.engine.features.checking import Raw
 from mlbox.engine.features.definition import FeatureSet, interval, moment
+from mlbox.engine.features.evolution import adapted_sql
 from mlbox.engine.features.frames import AXIS
 from mlbox.engine.features.offline import rows_sql
 from mlbox.engine.features.reading import SourceReader, opened
@@ -111,10 +112,12 @@ def load_of_source(
     if feature_set.windows:
         parts = list(reader.parts(source, request))
         return _windowed(cursor, feature_set, _Windowed(source, parts, bool(positions), anew), span)
-    return Load(_pieces(feature_set, source, reader.parts(source, request), span), gone, source, anew)
+    return Load(_pieces(cursor, feature_set, source, reader.parts(source, request), span), gone, source, anew)
 
 
-def _pieces(feature_set: FeatureSet, source: Source, parts: Iterable[Part], span: Range) -> Iterator[Piece]:
+def _pieces(
+    cursor: DuckDBPyConnection, feature_set: FeatureSet, source: Source, parts: Iterable[Part], span: Range
+) -> Iterator[Piece]:
     for part in parts:
         if part.rows is None:
             yield Piece("", None, part)
@@ -124,10 +127,15 @@ def _pieces(feature_set: FeatureSet, source: Source, parts: Iterable[Part], span
                 f"source {source.ref} is read part by part, and {part.name or 'it'} is new",
                 hint="leave TO away, or give FROM too",
             )
-        over = replace(feature_set, body=part.rows.sql)
+        body = part.rows.sql
+        if feature_set.adapted:
+            with opened(cursor, replace(part.rows, copy=None)):
+                names = [row[0] for row in cursor.execute(f"DESCRIBE {body}").fetchall()]
+            body = adapted_sql(feature_set, body, names)
+        over = replace(feature_set, body=body)
         wanted = span if part.again else Range()
         keep = wanted.condition(quote(feature_set.axis))
-        raw = Raw(part.rows.sql, keep, part.name, str(source.ref), tell=not part.again)
+        raw = Raw(body, keep, part.name, str(source.ref), tell=not part.again)
         yield Piece(spanned(over, wanted), part.rows, part, raw)
 
 

@@ -11,6 +11,7 @@ from mlbox.base.home import Home
 from mlbox.base.names import Ref
 from mlbox.base.settings import Settings
 from mlbox.engine.catalog.tables import feature_sets as table
+from mlbox.engine.features.altering import Alterations
 from mlbox.engine.features.clock import RefreshClock
 from mlbox.engine.features.datasets import Datasets
 from mlbox.engine.features.directory import Directory
@@ -59,6 +60,7 @@ class Features:
         self._retrieval = Retrieval(catalog, self._directory, self._store, ingest.reached)
         self.streams = Streams(catalog, bus, self._directory, ingest, reader, self._store)
         self._sets = FeatureSets(catalog, bus, self._directory, ingest, self._online, self.streams)
+        self._alterations = Alterations(catalog, bus, self._directory, self._sets)
         self._vectors = FeatureVectors(catalog, bus, self._directory, self._sets)
         self._answers = OnlineAnswers(catalog, self._retrieval.reader, self._retrieval.online_parts)
         self._verification = Verification(catalog, self._directory, self._store, self._online)
@@ -84,7 +86,8 @@ class Features:
     def handlers(self) -> Iterable[Handler]:
         """The commands it answers."""
         pushing = Pushing(self._directory, self.streams.reader, self.streams.pushes, self.sources.find)
-        parts = (pushing, self.sources, self._sets, self._vectors, self._verification, self.erasure, self._datasets)
+        sets = (self.sources, self._sets, self._alterations, self._vectors)
+        parts = (pushing, *sets, self._verification, self.erasure, self._datasets)
         return (handler for part in parts for handler in part.handlers())
 
     def _readers_of_source(self, source_id: str) -> list[str]:

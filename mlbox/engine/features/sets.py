@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from mlbox.engine.catalog.tables import projects
 from mlbox.engine.features.building import FromSource, build, check
 from mlbox.engine.features.clock import NoClock, RefreshClock
 from mlbox.engine.features.commands import CreateFeatureSet, DropFeatureSet, InsertFeatures, RefreshFeatureSet
-from mlbox.engine.features.definition import FeatureSet, table_of
+from mlbox.engine.features.definition import FeatureSet, table_of, view_of
 from mlbox.engine.features.directory import Directory, users_of
 from mlbox.engine.features.ingest import Ingest, Ingested
 from mlbox.engine.features.loading import Range
@@ -98,8 +98,9 @@ class FeatureSets:
             source, columns = self._reader.columns(command.source)
             given = FromSource(source.id, columns, stream=not self._reader.is_batch(source))
         built = build(command, max(numbers, default=0) + 1, self._catalog.describe, given)
+        built = replace(built, owner=command.options.get("owner") or (present.owner if present else caller.user))
         if present is not None:
-            self._refuse_loss(present, built)
+            self.refuse_loss(present, built)
         steps = _steps_of_create(command, built, present)
         schedule = self.clock.check(built)
         if schedule is not None:
@@ -117,7 +118,8 @@ class FeatureSets:
                 f"project {ref.project} has a table or view {ref.name} already", hint="choose another name, or drop it"
             )
 
-    def _refuse_loss(self, present: FeatureSet, built: FeatureSet) -> None:
+    def refuse_loss(self, present: FeatureSet, built: FeatureSet) -> None:
+        """Raise ``Conflict`` when a vector reads what the new version lacks."""
         names = {feature.name for feature in built.features}
         for vector in self._directory.readers(present):
             lost = [name for name in vector.reads(present) if name not in names]
@@ -144,6 +146,25 @@ class FeatureSets:
             f"created feature set {built.project}.{built.name}: {_count(done, built)}, {features}{told}",
             facts={"rows": done.added, "version": built.version},
         )
+
+    def supersede(self, following: FeatureSet, values: Mapping[str, str], caller: Caller) -> int:
+        """Make the next version of a set out of the rows of the last one; how many there are."""
+        with self._locked(following.ref.at(None)):
+            present = self._directory.set(following.ref.at(None))
+            if present.version >= following.version:
+                raise Conflict(f"feature set {present.name} has changed meanwhile", hint="look at it, and try again")
+            rows = self._ingest.evolve(present, following, values)
+            self._follow(following)
+            self._directory.put_set(following, self._online.known_state(following.id))
+            self._forget_older(following)
+        return rows
+
+    def annotate(self, changed: FeatureSet) -> None:
+        """Keep the same version with another comment, owner or tags."""
+        with self._locked(changed.ref.at(None)):
+            with self._catalog.transaction_data() as cursor:
+                table.replace_definition(cursor, changed.id, changed.to_text())
+            self._directory.put_set(changed, self._online.known_state(changed.id))
 
     def _follow(self, found: FeatureSet) -> str:
         """Bring the online store after the offline one, where the set wants it; what to say about it.
@@ -296,6 +317,7 @@ class FeatureSets:
                 table.delete_definitions(cursor, found.project, found.name)
                 cursor.execute(f"DROP VIEW IF EXISTS {found.view}")
                 for version, _ in known:
+                    cursor.execute(f"DROP VIEW IF EXISTS {view_of(found.project, found.name, version)}")
                     cursor.execute(f"DROP TABLE IF EXISTS {table_of(found.project, found.name, version)}")
             self._directory.remove_set(found)
             self.clock.drop(found, caller)

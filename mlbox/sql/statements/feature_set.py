@@ -24,7 +24,7 @@ from mlbox.sql.bodies import condition, query_rest
 from mlbox.sql.clocks import cron
 from mlbox.sql.column_types import type_text
 from mlbox.sql.grammar import Noun, StatementSyntax, noun, statement
-from mlbox.sql.heads import alter, create_clauses, create_head, drop, print_refresh, refresh_clauses
+from mlbox.sql.heads import create_clauses, create_head, drop, print_refresh, refresh_clauses
 from mlbox.sql.lexer import Token
 from mlbox.sql.parameters import Unbound
 from mlbox.sql.parser import Cursor, Reader, one_of
@@ -87,7 +87,7 @@ def _columns(cursor: Cursor) -> tuple[Column, ...]:
     found: list[Column] = []
     while not inner.at_end():
         token = inner.token
-        column = _column(inner)
+        column = column_of(inner)
         if column.name.lower() in (known.name.lower() for known in found):
             inner.fail(f"column {column.name} is given twice", "each column once", token)
         if column.role in ("timestamp", "known_at") and column.role in (known.role for known in found):
@@ -114,7 +114,8 @@ def _columns(cursor: Cursor) -> tuple[Column, ...]:
     return tuple(found)
 
 
-def _column(cursor: Cursor) -> Column:
+def column_of(cursor: Cursor) -> Column:
+    """A declared column: its role, name, type and what is asked of it."""
     role: ColumnRole = "feature"
     if cursor.at("KNOWN", "AT"):
         cursor.accept("KNOWN", "AT")
@@ -246,7 +247,7 @@ def _print(command: CreateFeatureSet, write: Writer) -> str:
     return write.create(
         "FEATURE SET",
         command,
-        f"({', '.join(map(_print_column, command.columns))})",
+        f"({', '.join(map(print_column, command.columns))})",
         writing.clause("TTL", writing.interval(command.ttl)),
         {"offline": "", "online": "STORE ONLINE", "both": "STORE OFFLINE AND ONLINE"}[command.store],
         _print_refresh(command.refresh),
@@ -262,7 +263,8 @@ def _print(command: CreateFeatureSet, write: Writer) -> str:
     )
 
 
-def _print_column(column: Column) -> str:
+def print_column(column: Column) -> str:
+    """As it is declared."""
     return writing.line(
         "" if column.role == "feature" else column.role.replace("_", " ").upper(),
         writing.name(column.name),
@@ -355,5 +357,6 @@ statement(
     )
 )
 drop("feature set", DropFeatureSet)
-alter("feature set", "SUSPEND", "RESUME", "RENAME", "SET")
+
+
 noun(Noun("feature set", "feature_sets"))

@@ -836,6 +836,18 @@ SHOW LINEAGE OF m
 DESCRIBE MODEL FROM x
 -- error 1:16 DESCRIBE MODEL needs a name, found FROM | write DESCRIBE MODEL name
 
+ALTER FEATURE SET f ADD x DOUBLE
+-- error 1:25 expected COLUMN, found x | write ALTER FEATURE SET f ADD COLUMN name
+
+ALTER FEATURE SET f ADD COLUMN ENTITY x DOUBLE
+-- error 1:47 only features are added | CREATE OR REPLACE FEATURE SET changes keys and times
+
+ALTER FEATURE SET f ALTER COLUMN x DOUBLE
+-- error 1:36 expected TYPE, found DOUBLE | write ALTER FEATURE SET f ALTER COLUMN x TYPE DOUBLE
+
+ALTER FEATURE SET f DROP COLUMN x NEW
+-- error 1:35 NEW is not expected here | nothing more may follow
+
 ALTER FEATURE SET f SET owner = 'ana'
 -- error 1:25 SET needs parentheses, found owner | write SET (key = value)
 

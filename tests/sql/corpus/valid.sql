@@ -251,6 +251,24 @@ REFRESH MONITOR drift FULL
 REFRESH MODEL lr
 -- => RefreshModel ref=p.lr
 
+ALTER FEATURE SET f ADD COLUMN x DOUBLE NOT NULL DEFAULT 0
+-- => AlterFeatureSet ref=p.f, action='add', column=Column(name='x', type='DOUBLE', not_null=True, default=0, has_default=True)
+
+ALTER FEATURE SET f ALTER COLUMN x TYPE BIGINT NEW VERSION
+-- => AlterFeatureSet ref=p.f, action='type', name='x', type='BIGINT', new_version=True
+
+ALTER FEATURE SET f RENAME COLUMN x TO y NEW VERSION
+-- => AlterFeatureSet ref=p.f, action='rename', name='x', new_name='y', new_version=True
+
+ALTER FEATURE SET f DROP COLUMN x
+-- => AlterFeatureSet ref=p.f, action='drop', name='x'
+
+ALTER FEATURE SET f SET (tags = ['a', 'b'])
+-- => AlterFeatureSet ref=p.f, action='set', options={tags: ['a', 'b']}
+
+ALTER FEATURE SET f SUSPEND
+-- => AlterFeatureSet ref=p.f, action='suspend'
+
 ALTER FEATURE SET f RENAME TO g
 -- => AlterObject kind='feature set', ref=p.f, action='rename', new_name='g'
 

@@ -94,6 +94,11 @@ def insert_definition(cursor: DuckDBPyConnection, row: DefinitionRow) -> None:
     cursor.execute("INSERT INTO data._mlbox.feature_definitions VALUES (?, ?, ?, ?, ?, ?)", list(astuple(row)))
 
 
+def replace_definition(cursor: DuckDBPyConnection, set_id: str, definition: str) -> None:
+    """In the data file; the version stays."""
+    cursor.execute("UPDATE data._mlbox.feature_definitions SET definition = ? WHERE id = ?", [definition, set_id])
+
+
 def newest_definitions(cursor: DuckDBPyConnection) -> list[DefinitionRow]:
     """The latest version of each set in the data file."""
     rows = cursor.execute(
@@ -118,9 +123,11 @@ def definition_of(cursor: DuckDBPyConnection, set_id: str) -> str:
 
 
 def names_of(cursor: DuckDBPyConnection, project: str) -> list[str]:
-    """Names of the sets of a project."""
+    """Names of the views of a project's sets; those of older versions with ``@version``."""
     rows = cursor.execute(
-        "SELECT name FROM catalog.main.feature_sets WHERE project = ? ORDER BY name", [project]
+        "SELECT name FROM catalog.main.feature_sets WHERE project = $1 UNION ALL "
+        "SELECT name || '@' || version FROM data._mlbox.feature_definitions WHERE project = $1 ORDER BY ALL",
+        [project],
     ).fetchall()
     return [row[0] for row in rows]
 

@@ -116,7 +116,8 @@ def contents(cursor: DuckDBPyConnection, name: str) -> dict[str, int]:
     parts.append(
         "SELECT 'tables_and_views', count(*) FROM information_schema.tables "
         "WHERE table_catalog = 'data' AND table_schema = $name AND table_name NOT IN "
-        "(SELECT name FROM catalog.main.feature_sets WHERE project = $name)"
+        "(SELECT name FROM catalog.main.feature_sets WHERE project = $name UNION ALL "
+        "SELECT name || '@' || version FROM data._mlbox.feature_definitions WHERE project = $name)"
     )
     rows = cursor.execute(" UNION ALL ".join(parts), {"name": name}).fetchall()
     return {table: count for table, count in rows if count}

@@ -86,6 +86,15 @@ def put_positions(
         )
 
 
+def copy_positions(cursor: DuckDBPyConnection, from_id: str, to_id: str) -> None:
+    """The next version of a set has read what the last one has."""
+    cursor.execute(
+        "INSERT INTO data._mlbox.source_positions SELECT project, ?, part, position, first_sequence, last_sequence, "
+        "ingest_id, read_at FROM data._mlbox.source_positions WHERE set_id = ?",
+        [to_id, from_id],
+    )
+
+
 def forget_positions(cursor: DuckDBPyConnection, set_id: str) -> None:
     """The set is read anew."""
     cursor.execute("DELETE FROM data._mlbox.source_positions WHERE set_id = ?", [set_id])

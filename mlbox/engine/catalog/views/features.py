@@ -19,7 +19,8 @@ VIEWS = (
                s.definition::JSON->>'body' AS definition, s.created_at, s.definition::JSON->>'comment' AS comment,
                (SELECT o.project || '.' || o.name FROM catalog.main.sources o
                 WHERE o.id = s.definition::JSON->>'source') AS source,
-               s.definition::JSON->>'refresh' AS refresh,
+               s.definition::JSON->>'refresh' AS refresh, s.definition::JSON->>'owner' AS owner,
+               coalesce(from_json(s.definition::JSON->'tags', '["VARCHAR"]'), []) AS tags,
                CASE WHEN (s.definition::JSON->>'quarantine')::BOOLEAN THEN 'quarantine'
                     WHEN (s.definition::JSON->>'skip_errors')::BOOLEAN THEN 'skip' ELSE 'fail' END AS on_error
         FROM catalog.main.feature_sets s LEFT JOIN (
@@ -47,6 +48,8 @@ VIEWS = (
             ViewColumn("comment", "VARCHAR", "What it is for"),
             ViewColumn("source", "VARCHAR", "The source that it reads, as project.name"),
             ViewColumn("refresh", "VARCHAR", "When its schedule (refresh_ and its name) refreshes it"),
+            ViewColumn("owner", "VARCHAR", "Who answers for it"),
+            ViewColumn("tags", "VARCHAR[]", "What one finds it by"),
             ViewColumn("on_error", "VARCHAR", "What a wrong row does: fail, skip, or quarantine (ml.dead_letters)"),
         ),
     ),

@@ -9,12 +9,12 @@ explain export fail false feature features fetch filter finally first following 
 functions garbage generated glob grant graph group halving handler having hub if ilike image impute in initially inner
 input inputs insert install intersect into is isnull join key known l2 label labels lambda last lateral leading left
 like limit lineage log macro manual map max maximize mean median merge metric minimize model models monitor monitors
-natural none not notify notnull null nulls of offline offset on online only options or order outer output over overlaps
-parallel param partition pivot pivot_longer pivot_wider placing positional postprocess preceding predictions preprocess
-primary project projects prune publish qualify quarantine recursive references refresh relations rename replace
-requirements rerun resources restore resume retry returning returns revoke right rollback row rows run runs runtime
-sample schedule schedules schema secret secrets segment select semi set sets severity shadow show similar skip some
-source split stack stop store struct summarize suspend sweep symmetric table tablesample temp temporary text then
+natural new none not notify notnull null nulls of offline offset on online only options or order outer output over
+overlaps parallel param partition pivot pivot_longer pivot_wider placing positional postprocess preceding predictions
+preprocess primary project projects prune publish qualify quarantine recursive references refresh relations rename
+replace requirements rerun resources restore resume retry returning returns revoke right rollback row rows run runs
+runtime sample schedule schedules schema secret secrets segment select semi set sets severity shadow show similar skip
+some source split stack stop store struct summarize suspend sweep symmetric table tablesample temp temporary text then
 timeout timestamp timezone to token tokenizer tolerance traffic trailing transform true try_cast ttl tuple unbounded
 union unique unpack unpivot update use using values variadic vector vectors verbose verify view vote weight weighted
 when where window with without workflow workflows`);
