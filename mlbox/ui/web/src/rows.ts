@@ -104,6 +104,8 @@ export interface EndpointRow {
   p99_ms: number | null;
   last_request: string | null;
   comment: string | null;
+  kind: string | null;
+  function: string | null;
 }
 
 export interface SpanRow {

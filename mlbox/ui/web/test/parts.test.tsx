@@ -77,6 +77,7 @@ test("an alias is told with the version that it means", () => {
   expect(modelOf({ model: "delay@champion", model_version: 2 })).toBe("delay@champion (v2)");
   expect(modelOf({ model: "delay@3", model_version: 3 })).toBe("delay@3");
   expect(modelOf({ model: null, model_version: null })).toBe("–");
+  expect(modelOf({ model: null, model_version: null, kind: "function", function: "rules@2" })).toBe("rules@2");
 });
 
 test("steps are put under their workflow run; one without steps stays", () => {

@@ -8,7 +8,7 @@ import { Panel } from "../components/panel";
 import { State } from "../components/state";
 import { Ago } from "../components/time";
 import { milliseconds, number } from "../format";
-import { useStatement } from "../live/statement";
+import { type Answer, useStatement } from "../live/statement";
 import type { EndpointRow } from "../rows";
 import { type EndpointKey, getEndpoint } from "../statements/endpoints";
 import { AlertsPanel, WorkflowsPanel } from "./endpoint-alerts";
@@ -40,6 +40,7 @@ export function EndpointPage({ endpoint }: { endpoint: EndpointKey }): ReactNode
       </Panel>
       {row && (
         <>
+          {row.kind === "graph" && <GraphPanel endpoint={endpoint} answer={answer} />}
           <TrafficPanel endpoint={endpoint} revision={`${row.requests} ${row.last_request}`} />
           <DriftPanels endpoint={endpoint} />
           <AlertsPanel endpoint={endpoint} />
@@ -47,6 +48,20 @@ export function EndpointPage({ endpoint }: { endpoint: EndpointKey }): ReactNode
         </>
       )}
     </div>
+  );
+}
+
+/** The steps of a graph, as the server draws them. */
+function GraphPanel({ endpoint, answer }: { endpoint: EndpointKey; answer: Answer<EndpointRow> }): ReactNode {
+  const url = `/v2/models/${encodeURIComponent(`${endpoint.project}.${endpoint.name}`)}/graph`;
+  return (
+    <Panel title="Graph" answers={[answer]}>
+      <div className="pictures">
+        <a href={url} target="_blank" rel="noreferrer">
+          <img src={url} alt={`Steps of the graph of ${endpoint.project}.${endpoint.name}`} loading="lazy" />
+        </a>
+      </div>
+    </Panel>
   );
 }
 
@@ -66,7 +81,7 @@ function Facts({ row }: { row: EndpointRow }): ReactNode {
         <Fact name="Last request" value={<Ago time={row.last_request} />} />
       </dl>
       <dl className="facts">
-        <Fact name="Model" value={modelOf(row)} />
+        <Fact name={row.kind === "function" ? "Function" : "Model"} value={modelOf(row)} />
         {row.feature_vector && <Fact name="Enriched with" value={row.feature_vector} />}
         {row.log_percent !== null && <Fact name="Predictions logged" value={`${number(row.log_percent)} %`} />}
         {row.unrecorded > 0 && <Fact name="Lost by the log" value={number(row.unrecorded)} />}

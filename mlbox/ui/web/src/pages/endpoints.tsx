@@ -14,8 +14,9 @@ const FIRST_ENDPOINT = `CREATE MODEL delay FROM RUN '<run id>' ALIAS champion;
 CREATE ENDPOINT delay USING MODEL delay@champion;`;
 
 /** What it serves, as it was written (`delay@champion`), and the version that answers when the words do not say it. */
-export function modelOf(endpoint: Pick<EndpointRow, "model" | "model_version">): string {
+export function modelOf(endpoint: Pick<EndpointRow, "model" | "model_version"> & Partial<Pick<EndpointRow, "kind" | "function">>): string {
   const { model, model_version: version } = endpoint;
+  if (endpoint.kind === "function") return endpoint.function ?? "–";
   if (model === null) return "–";
   return version === null || model.endsWith(`@${version}`) ? model : `${model} (v${version})`;
 }

@@ -11,7 +11,7 @@ export interface EndpointKey {
 export type Clock = "event_time" | "predicted_at";
 
 const COLUMNS = `project, name, state, model, model_version, feature_vector, url, log_percent,
-       requests, errors, unrecorded, p50_ms, p99_ms, last_request, comment`;
+       requests, errors, unrecorded, p50_ms, p99_ms, last_request, comment, kind, "function"`;
 
 /** Within its project an object goes by its name alone, elsewhere the project stands before it. */
 const names = (key: EndpointKey, column: string, project: string): string =>
