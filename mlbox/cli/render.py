@@ -111,6 +111,7 @@ def _box(result: dict[str, Any], out: TextIO, layout: Layout) -> None:
     """A table that fits: one row that is too wide stands upright, of many rows the last columns are left out."""
     from rich.console import Console
 
+    result, left_out = _brief(result)
     names, rows = _names(result), result["rows"]
     console = Console(file=out, highlight=False, soft_wrap=False)
     if not console.is_terminal:
@@ -130,8 +131,26 @@ def _box(result: dict[str, Any], out: TextIO, layout: Layout) -> None:
         print(f"… {len(names) - fits} more columns: {', '.join(names[fits:])} (name them, or --format csv)", file=out)
     if len(shown) < len(rows):
         print(f"… {len(rows) - len(shown):,} more rows (use --format csv for all)", file=out)
+    if left_out:
+        print(left_out, file=out)
     elapsed = f"  ·  {result.get('elapsed_ms', 0):.1f} ms" if layout.timer else ""
     print(f"{result.get('message', '')}{elapsed}", file=out)
+
+
+def _brief(result: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """The columns that a person reads, of what SHOW gives of a wide view, and how to see the others."""
+    from mlbox.sql.brief import brief_of
+
+    names = _names(result)
+    found = brief_of(names)
+    if found is None:
+        return result, ""
+    view, chosen = found
+    places = [names.index(name) for name in chosen]
+    columns = [result["columns"][place] for place in places]
+    rows = [[row[place] for place in places] for row in result["rows"]]
+    told = f"… {len(names) - len(chosen)} columns are left out: SELECT * FROM ml.{view}, or .mode line, has all"
+    return {**result, "columns": columns, "rows": rows}, told
 
 
 def _columns_that_fit(widths: list[int], room: int) -> int:

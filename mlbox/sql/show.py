@@ -14,6 +14,7 @@ from mlbox.engine.catalog.commands import Describe, Show, ShowLineage
 from mlbox.engine.catalog.tables import projects, runs
 from mlbox.engine.catalog.views.base import View, all_views
 from mlbox.sql import lineage, untyped
+from mlbox.sql.brief import shown_columns
 from mlbox.sql.plain import PlainSql
 
 if TYPE_CHECKING:
@@ -233,7 +234,4 @@ def _shown(value: Any) -> str:
 
 
 def _columns(names: list[str]) -> str:
-    """What one looks for first comes first; the project is the one that was asked for."""
-    first = [name for name in ("name", "state") if name in names]
-    rest = [name for name in names if name not in first and not (name == "project" and len(names) > 1)]
-    return ", ".join(f'"{name}"' for name in first + rest)
+    return ", ".join(f'"{name}"' for name in shown_columns(names))

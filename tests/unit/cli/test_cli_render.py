@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any
 
 import pytest
 
 from mlbox.base.errors import Invalid, Where
 from mlbox.cli import render
+from mlbox.engine.catalog.views.base import all_views
+from mlbox.sql.brief import BRIEF, shown_columns
 
 
 class Terminal(io.StringIO):
@@ -48,6 +51,26 @@ def test_one_wide_row_stands_upright(monkeypatch: pytest.MonkeyPatch) -> None:
     text = shown(result([["a" * 30, "b" * 30, "c" * 30]], "one", "two", "three"), monkeypatch)
     assert [line.split()[1] for line in text.splitlines() if line.startswith("│ t")] == ["two", "three"]
     assert "c" * 30 in text
+
+
+@pytest.mark.parametrize("view", BRIEF)
+def test_show_of_a_wide_view_has_chosen_columns_in_a_box(view: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (columns,) = [[column.name for column in each.columns] for each in all_views() if each.name == view]
+    assert set(BRIEF[view]) < set(columns)
+    names = shown_columns(columns)
+    text = shown(result([["x"] * len(names)] * 2, *names), monkeypatch)
+    head = re.findall(r"\w+", re.sub(r"\x1b\[\w+", "", text.splitlines()[1]))
+    assert head and tuple(head) == BRIEF[view][: len(head)]
+    assert f"… {len(names) - len(BRIEF[view])} columns are left out: SELECT * FROM ml.{view}, or .mode line" in text
+
+
+def test_other_forms_and_other_columns_are_not_shortened(monkeypatch: pytest.MonkeyPatch) -> None:
+    (columns,) = [[column.name for column in each.columns] for each in all_views() if each.name == "runs"]
+    for form in ("csv", "json", "ndjson", "markdown", "line"):
+        out = io.StringIO()
+        render.print_result(result([["x"] * (len(columns) - 1)], *shown_columns(columns)), form, out)
+        assert all(name in out.getvalue() for name in columns if name != "project")
+    assert "left out" not in shown(result([["x"] * len(columns)] * 2, *columns), monkeypatch)
 
 
 def test_many_rows_are_cut_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
