@@ -233,11 +233,15 @@ class Runtime:
         for key, name, datatype in self._entities:
             column = request.columns.get(key)
             if column is None:
-                raise self._missing(request, [name])
+                raise self._missing(request, self._absent(request))
             if column.datatype.number is (datatype == "BYTES"):
                 raise _wrong_type(column, datatype)
             keys[name] = column.values if column.values.__class__ is list else column.values.tolist()
         return self.reader.read(keys, request.event_times)
+
+    def _absent(self, request: Request) -> list[str]:
+        """Every input that the request should have and does not."""
+        return [need.name for need in self.needs if need.required and need.name.lower() not in request.columns]
 
     def _missing(self, request: Request, names: list[str]) -> Invalid:
         needs = ", ".join(f"{need.name} {need.datatype}" for need in self.needs if need.required)

@@ -89,7 +89,7 @@ class _Compiler:
 
     def __init__(self, query: Query) -> None:
         self._query = query
-        self._reads: set[str] = set()
+        self._reads: dict[str, str] = {}
 
     def named(self, node: Mapping[str, Any]) -> Expression:
         compute = self._node(node)
@@ -140,13 +140,14 @@ class _Compiler:
         if len(names) != 1:
             raise self._wrong(node, f"{'.'.join(names)} has a qualifier", f"write {names[-1]}")
         name = str(names[0]).lower()
-        self._reads.add(name)
+        self._reads.setdefault(name, str(names[0]))
 
         def read(columns: Columns, rows: int) -> Vector:
             found = columns.get(name)
             if found is None:
+                absent = ", ".join(repr(sent) for key, sent in self._reads.items() if key not in columns)
                 known = did_you_mean(name, columns)
-                raise Invalid(f"the request has no input {names[0]!r}, which an expression needs", hint=known)
+                raise Invalid(f"the request has no input {absent}, which an expression needs", hint=known)
             return found
 
         return read

@@ -59,7 +59,7 @@ def test_show_of_a_wide_view_has_chosen_columns_in_a_box(view: str, monkeypatch:
     assert set(BRIEF[view]) < set(columns)
     names = shown_columns(columns)
     text = shown(result([["x"] * len(names)] * 2, *names), monkeypatch)
-    head = re.findall(r"\w+", re.sub(r"\x1b\[\w+", "", text.splitlines()[1]))
+    head = re.findall(r"\w+", re.sub(r"\x1b\[[\d;]*m", "", text.splitlines()[1]))
     assert head and tuple(head) == BRIEF[view][: len(head)]
     assert f"… {len(names) - len(BRIEF[view])} columns are left out: SELECT * FROM ml.{view}, or .mode line" in text
 

@@ -161,3 +161,12 @@ def test_a_misspelt_input_is_matched_with_what_is_missing(live: Any, scaled: Cal
     assert told["error"].startswith("the request has no input 'origin'")
     assert told["hint"] == "input origin is missing; did you mean it by orgin?"
     assert "hint" not in live.infer("e", {"inputs": inputs[1:]}).json()
+
+
+def test_all_inputs_that_are_missing_are_named_at_once(live: Any, scaled: Callable[..., bytes]) -> None:
+    _store(live.house)
+    live.house.model("m", scaled(1.0), "wind", "slope")
+    live.house.endpoint("e", "m", enrich=Ref("default", "v"))
+    strange = {"name": "other", "shape": [1], "datatype": "FP64", "data": [1.0]}
+    told = live.infer("e", {"inputs": [strange]}).json()["error"]
+    assert told.startswith("the request has no input 'origin', 'runway', 'slope'; the endpoint needs:")
