@@ -18,6 +18,7 @@ from mlbox.engine.catalog.duckdb_errors import located, translate
 from mlbox.engine.security.pressure import Pressure
 from mlbox.sql import untyped
 from mlbox.sql.definitions import definition, planned
+from mlbox.sql.kinds import meant_kind
 from mlbox.sql.parameters import for_query
 from mlbox.sql.rows import QueryRows, Shown, shown, whole_table
 from mlbox.sql.script import REMEMBERED, REMEMBERED_CHARACTERS
@@ -119,8 +120,20 @@ class PlainSql:
                     raise
                 if kind in READING:
                     values = for_query(command.query, command.parameters)
-                    raise _meant(located(cursor, error, command.query, values), command.query) from None
+                    told = located(cursor, error, command.query, values)
+                    raise self._meant(told, command) from None
                 raise translate(error, command.query) from None
+
+    def _meant(self, error: MlboxError, command: RunSql) -> MlboxError:
+        """``error``, with the SHOW or DESCRIBE that was meant when its name is no table's."""
+        from mlbox.sql.grammar import starts
+        from mlbox.sql.misspelt import meant_noun
+
+        if isinstance(error, NotFound):
+            text = command.query.text
+            meant = meant_noun(text, starts()) or meant_kind(self._catalog, text, command.project)
+            error.hint = meant or error.hint
+        return error
 
     def _in_transaction(self, transaction: Transaction, command: RunSql, kind: str) -> Result:
         """Carry out a statement of a session that holds a transaction open."""
@@ -204,16 +217,6 @@ def _writes(error: Exception) -> bool:
     import duckdb
 
     return isinstance(error, duckdb.TransactionException) and "read-only" in str(error)
-
-
-def _meant(error: MlboxError, query: Query) -> MlboxError:
-    """``error``, with the SHOW that was meant when its name is no table's."""
-    from mlbox.sql.grammar import starts
-    from mlbox.sql.misspelt import meant_noun
-
-    if isinstance(error, NotFound):
-        error.hint = meant_noun(query.text, starts()) or error.hint
-    return error
 
 
 def _written(kind: str, table: pyarrow.Table | None, truncated: bool) -> Result:

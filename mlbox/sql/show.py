@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.command import Caller, Handler, Plan, Query, Result, RunSql, Step
@@ -15,6 +14,7 @@ from mlbox.engine.catalog.tables import projects, runs
 from mlbox.engine.catalog.views.base import View, all_views
 from mlbox.sql import lineage, untyped
 from mlbox.sql.brief import shown_columns
+from mlbox.sql.kinds import KINDS, Kind
 from mlbox.sql.plain import PlainSql
 
 if TYPE_CHECKING:
@@ -29,37 +29,9 @@ OWNERS = {
     "drift": "monitor",
 }
 """The column that OF names."""
+EVERYWHERE = ("members",)
+"""Of which all that the caller may see are shown, with their project, where no project is named."""
 ORDERS = ("created_at DESC", "started_at DESC", "predicted_at DESC", "window_start", "line", "name")
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """Where DESCRIBE looks a kind up: the view and its columns of name and version."""
-
-    view: str
-    name: str = "name"
-    version: str | None = None
-
-
-KINDS = {
-    "project": Kind("projects"),
-    "member": Kind("members"),
-    "secret": Kind("secrets"),
-    "token": Kind("tokens", "id"),
-    "function": Kind("functions", version="version"),
-    "run": Kind("runs", "id"),
-    "artifact": Kind("artifacts"),
-    "model": Kind("model_versions", version="version"),
-    "source": Kind("sources"),
-    "feature set": Kind("feature_sets"),
-    "feature vector": Kind("feature_vectors"),
-    "collection": Kind("collections"),
-    "endpoint": Kind("endpoints"),
-    "workflow": Kind("workflows"),
-    "schedule": Kind("schedules"),
-    "monitor": Kind("monitors"),
-    "alert": Kind("alerts"),
-}
 
 
 class Reading:
@@ -88,7 +60,8 @@ class Reading:
         names = [column.name for column in view.columns]
         conditions: list[str] = []
         project = command.project or caller.project
-        if "project" in names:
+        everywhere = command.noun in EVERYWHERE and command.project is None
+        if "project" in names and not everywhere:
             conditions.append(f"project = {literal(project)}")
         if command.of is not None:
             owner = OWNERS.get(command.noun)
@@ -104,7 +77,7 @@ class Reading:
         if command.where is not None:
             untyped.refuse(command.where, view.name)
             conditions.append(f"({command.where.text})")
-        text = f"SELECT {_columns(names)} FROM catalog.ml.{view.name}"
+        text = f"SELECT {_columns(names, project=everywhere)} FROM catalog.ml.{view.name}"
         if conditions:
             text += " WHERE " + " AND ".join(conditions)
         order = next((order for order in ORDERS if order.split()[0] in names), None)
@@ -233,5 +206,6 @@ def _shown(value: Any) -> str:
     return str(value)
 
 
-def _columns(names: list[str]) -> str:
-    return ", ".join(f'"{name}"' for name in shown_columns(names))
+def _columns(names: list[str], *, project: bool) -> str:
+    shown = (*shown_columns(names), "project") if project else shown_columns(names)
+    return ", ".join(f'"{name}"' for name in shown)

@@ -85,6 +85,7 @@ def test_doors_beside_sql(tmp_path: Path) -> None:
         runs = dict(owner.rows("SELECT project, id FROM ml.runs"))
         artifacts = dict(owner.rows("SELECT project, id FROM ml.artifacts"))
         assert vera.rows("SELECT DISTINCT project FROM ml.runs") == [["open_p"]]
+        assert {row[-1] for row in vera.rows("SHOW MEMBERS")} == {"open_p"}, "of projects of hers only"
         for path, ids in (("/runs/{}/log", runs), ("/artifacts/{}/content", artifacts)):
             assert vera.request("GET", path.format(ids["open_p"]))[0] == 200
             assert vera.request("GET", path.format(ids["closed"]))[0] == 404

@@ -59,3 +59,39 @@ def test_describe_writes_no_python(house: Any, tmp_path: Path) -> None:
     told(house, f"CREATE FUNCTION train FROM '{tmp_path}/train.py'")
     values = {row["property"]: row["value"] for row in told(house, "DESCRIBE FUNCTION train")}
     assert values["latest"] == "true" and values["handlers"] == "train"
+
+
+def test_members_of_every_project_are_shown_and_in_project_narrows(house: Any) -> None:
+    told(house, "CREATE PROJECT a; CREATE PROJECT b")
+    told(
+        house,
+        "GRANT viewer ON PROJECT a TO 'ana'; GRANT admin ON PROJECT b TO 'ana'; GRANT editor ON PROJECT b TO 'bo'",
+    )
+    rows = told(house, "SHOW MEMBERS")
+    assert {(row["name"], row["role"], row["project"]) for row in rows} == {
+        ("ana", "viewer", "a"),
+        ("ana", "admin", "b"),
+        ("bo", "editor", "b"),
+    }
+    assert [row["name"] for row in told(house, "SHOW MEMBERS IN PROJECT a")] == ["ana"]
+    assert "project" not in told(house, "SHOW MEMBERS IN PROJECT a")[0]
+    assert {row["project"] for row in told(house, "SHOW MEMBERS LIKE 'bo'")} == {"b"}
+
+
+def test_describe_of_an_object_names_its_kind(house: Any, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(TRAIN)
+    told(house, f"CREATE PROJECT far; CREATE FUNCTION train FROM '{tmp_path}/train.py'")
+    told(house, f"CREATE FUNCTION far.w FROM '{tmp_path}/train.py'; CREATE WORKFLOW far.w AS (STEP a AS (SELECT 1))")
+    for text, hint in (
+        ("DESCRIBE train", "write DESCRIBE FUNCTION train"),
+        ('desc "Train";', "write DESCRIBE FUNCTION Train"),
+        ("DESCRIBE far.w", "write DESCRIBE FUNCTION far.w or DESCRIBE WORKFLOW far.w"),
+    ):
+        with pytest.raises(NotFound) as missing:
+            told(house, text)
+        assert missing.value.hint == hint
+    with pytest.raises(NotFound) as missing:
+        told(house, "DESCRIBE nowhere")
+    assert "DESCRIBE" not in str(missing.value.hint)
+    told(house, "CREATE TABLE train (id INTEGER)")
+    assert told(house, "DESCRIBE train")[0]["column_name"] == "id"

@@ -132,6 +132,9 @@ def _notes(door: Door, files: Files, columns: list[str], preview: Mapping[str, A
             notes.append(f"{lines} left out of {path.name}: other columns than the lines below")
     if len(columns) == 1 and re.search("[,;|\t]", columns[0]) and "delim" not in files.options:
         notes.append("this is one column, since not all lines have the same number; --delimiter ',' splits it")
+    renamed = [f"{old or 'a column without a name'} is {new}" for old, new in _renamed(door, files, columns)]
+    if renamed:
+        notes.append(f"a table has each name once: {', '.join(renamed)} here")
     types = [str(column["type"]) for column in preview["columns"]]
     commas = [
         name
@@ -141,6 +144,23 @@ def _notes(door: Door, files: Files, columns: list[str], preview: Mapping[str, A
     if commas and "decimal_separator" not in files.options and preview["rows"]:
         notes.append(f"{', '.join(commas)}: text, since numbers have a point here; --decimal ',' reads 1.234,50 as one")
     return notes
+
+
+def _renamed(door: Door, files: Files, columns: list[str]) -> list[tuple[str, str]]:
+    """(name in the file, name in the table) of the columns of the first file that DuckDB calls otherwise."""
+    path = literal(str(files.paths[0]))
+    found = door.ask(f"SELECT Delimiter, Quote, SkipRows, HasHeader FROM sniff_csv({path})")[0]
+    delimiter, mark, skipped, has_header = found
+    if not has_header:
+        return []
+    given = files.options.get("delim", literal(str(delimiter)))
+    quoted = f", quote = {literal(str(mark))}" if mark and len(str(mark)) == 1 and mark != "\0" else ""
+    line = f"read_csv({path}, header = false, all_varchar = true, skip = {skipped}, delim = {given}{quoted})"
+    head = door.ask(f"SELECT * FROM {line} LIMIT 1")
+    names = [str(name or "").strip() for name in head[0]] if head else []
+    if len(names) != len(columns):
+        return []
+    return [(old, new) for old, new in zip(names, columns, strict=True) if old != new]
 
 
 def _told(files: Files) -> str:

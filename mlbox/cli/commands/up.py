@@ -39,6 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     from mlbox.app import logs
     from mlbox.app.house import House
     from mlbox.app.serving import choose_port
+    from mlbox.base.counted import counted
     from mlbox.base.settings import Settings
     from mlbox.sql.wire.server import bind, pg_address
 
@@ -56,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
             "(SELECT count(*) FROM catalog.ml.runs) AS runs"
         )
         assert counts is not None
-        print(f"  catalog  {counts['projects']} projects, {counts['runs']} runs")
+        print(f"  catalog  {counted(counts['projects'], 'project')}, {counted(counts['runs'], 'run')}")
         if listening is not None:
             house.serve_postgres(listening)
         house.listener.start_thread(settings.host, settings.port)

@@ -9,6 +9,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from mlbox.base.counted import counted
 from mlbox.base.home import Home
 from mlbox.cli.demo import data
 from mlbox.cli.demo.replay import Replay, Span, one, windows
@@ -95,7 +96,7 @@ class Story:
             if resumed < week.end:
                 sent = replay.run(Span(max(week.start, resumed), week.end), self._tick)
                 if sent:
-                    told = f"{week.start:%d %b} to {week.end:%d %b}: {sent:,} requests"
+                    told = f"{week.start:%d %b} to {week.end:%d %b}: {counted(sent, 'request')}"
                     self._line(f"{told} in {time.perf_counter() - began:.1f} s", clear=True)
             self._watch(week.end)
         replay.close()
@@ -140,7 +141,7 @@ class Story:
         sys.stdout.flush()
 
     def _tick(self, hour: datetime, sent: int) -> None:
-        self._tick_text(f"  {hour:%d %b %H:%M}  {sent:,} requests")
+        self._tick_text(f"  {hour:%d %b %H:%M}  {counted(sent, 'request')}")
 
     def _tick_text(self, text: str) -> None:
         if sys.stdout.isatty():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlbox.base.clock import now
 from mlbox.base.command import Caller, Handler, Plan, Query, Result, Step
+from mlbox.base.counted import counted
 from mlbox.base.errors import Invalid
 from mlbox.base.events import Bus, Event
 from mlbox.base.home import Home
@@ -58,7 +59,7 @@ class Datasets:
             projects.require(cursor, command.ref.project)
         columns = self._catalog.describe(command.ref.project, command.query)
         read = [Step("read", f"{kind} {name}") for kind, name in self._sources(command)]
-        return Plan((*read, Step("write", f"dataset {command.ref}", f"{len(columns)} columns, as Parquet")))
+        return Plan((*read, Step("write", f"dataset {command.ref}", f"{counted(len(columns), 'column')}, as Parquet")))
 
     def _sources(self, command: CreateDataset) -> list[tuple[str, str]]:
         """(kind, reference) of what the query reads; vectors and spines of ``ml.features`` where they are literals."""
@@ -125,7 +126,8 @@ class Datasets:
         kept = self._catalog.write(write)
         self._bus.publish(Event("artifact.logged", project, kept.name, {"kind": "dataset", "version": kept.version}))
         return Result(
-            f"created dataset {project}.{kept.name}, version {kept.version}: {rows:,} rows, {blob.size:,} bytes",
+            f"created dataset {project}.{kept.name}, version {kept.version}: {counted(rows, 'row')}, "
+            f"{counted(blob.size, 'byte')}",
             facts={"rows": rows, "version": kept.version},
         )
 

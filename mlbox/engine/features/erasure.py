@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlbox.base.clock import now
 from mlbox.base.command import Caller, Handler, Plan, Result, Step
+from mlbox.base.counted import counted
 from mlbox.base.errors import Invalid, NotFound, Unavailable
 from mlbox.base.events import Bus, Event
 from mlbox.base.ids import new_id
@@ -104,8 +105,8 @@ class Erasure:
             f"{online:,} online" if online is not None else "those online follow when the online store can be reached"
         )
         return Result(
-            f"deleted {row.offline_rows:,} rows of {len(sets)} feature sets, {told}, and {row.predictions:,} "
-            "predictions; sources and tables of yours are not touched",
+            f"deleted {counted(row.offline_rows, 'row')} of {counted(len(sets), 'feature set')}, {told}, and "
+            f"{counted(row.predictions, 'prediction')}; sources and tables of yours are not touched",
             facts={"rows": row.offline_rows, "online": online or 0, "predictions": row.predictions},
         )
 

@@ -174,7 +174,7 @@ class FeatureSets:
         if found.store == "offline" or found.online_by_hand:
             return ""
         try:
-            return f", {self._materialize(found, None):,} entities online"
+            return f", {counted(self._materialize(found, None), 'entity', 'entities')} online"
         except Unavailable as error:
             _log.warning("%s is not moved online: %s", found.ref, error.message)
             self._bus.publish(Event("feature_set.behind", found.project, found.name, {"error": error.message}))
@@ -249,7 +249,7 @@ class FeatureSets:
             found = self._directory.set(ref)
             if span.online:
                 written = self._materialize(found, span.end)
-                return f"{written:,} entities of {found.project}.{found.name} online", written
+                return f"{counted(written, 'entity', 'entities')} of {found.project}.{found.name} online", written
             replacing = span.full or span.start is not None
             if found.fed:
                 done, told = self._streams.drain(found), ""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlbox.base.clock import now
 from mlbox.base.command import Caller, Handler, Plan, Result, Step
+from mlbox.base.counted import counted
 from mlbox.base.errors import Conflict
 from mlbox.base.names import Ref, quote
 from mlbox.engine.features.asof import newest
@@ -71,7 +72,7 @@ class Verification:
                 f"nothing of {command.kind} {command.ref} is kept online",
                 hint="create its sets with STORE OFFLINE AND ONLINE",
             )
-        told = f"{command.sample:,} entities, offline and online"
+        told = f"{counted(command.sample, 'entity', 'entities')}, offline and online"
         return Plan(tuple(Step("read", f"feature set {found.ref}", told) for found in able), {"sets": able})
 
     def execute(self, command: VerifyFeatures, plan: Plan, caller: Caller) -> Result:
@@ -81,8 +82,8 @@ class Verification:
             entities, differences = self._compare(feature_set, command.sample)
             compared += entities
             found += differences
-        told = f"{compared:,} entities compared: " + (
-            "the online store says what the offline one says" if not found else f"{len(found):,} differences"
+        told = f"{counted(compared, 'entity', 'entities')} compared: " + (
+            "the online store says what the offline one says" if not found else counted(len(found), "difference")
         )
         return Result(told, table=_table(found[:LISTED]), facts={"compared": compared, "differences": len(found)})
 

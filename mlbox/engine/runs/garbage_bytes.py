@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlbox.base.counted import counted
 from mlbox.base.errors import MlboxError
 from mlbox.engine.catalog.tables import references
 from mlbox.engine.catalog.tables.runs import RunRow
@@ -103,7 +104,7 @@ class GarbageBytes:
         }
         if old:
             why = f"not used for {self._settings.gc_cache_days} days; they can be fetched again"
-            yield Waste("copies of artifacts", f"{len(old):,} files", why, sum(old.values()), lambda: _delete(old))
+            yield Waste("copies of artifacts", counted(len(old), "file"), why, sum(old.values()), lambda: _delete(old))
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, float, int]]:

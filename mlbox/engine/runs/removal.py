@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlbox.base.command import Caller, Handler, Plan, Result, Step
+from mlbox.base.counted import counted
 from mlbox.base.errors import Conflict, NotFound
 from mlbox.base.suggest import did_you_mean
 from mlbox.engine.catalog.tables import artifacts, dropped, models, projects, runs
@@ -57,7 +58,7 @@ class Removal:
                 raise Conflict(f"run {entry.label} is {entry.state} and cannot be dropped", hint=hint)
         with self._catalog.read() as cursor:
             _refuse_behind(cursor, rows)
-        detail = f"and its {len(rows) - 1} trials" if len(rows) > 1 else ""
+        detail = f"and its {counted(len(rows) - 1, 'trial')}" if len(rows) > 1 else ""
         return Plan((Step("drop", f"run {row.label}", detail),), {"rows": rows})
 
     def drop(self, command: DropRun, plan: Plan, caller: Caller) -> Result:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mlbox.base.counted import counted
 from mlbox.engine.catalog import conditions
 from mlbox.engine.catalog.tables.runs import RunRow
 from mlbox.engine.runs import lifecycle
@@ -65,7 +66,7 @@ class Search:
     def reason(self) -> str:
         """How far it is, in a line."""
         counts = self.counts
-        parts = [f"{counts.ended} trials ended"]
+        parts = [f"{counted(counts.ended, 'trial')} ended"]
         parts += [f"{counts.failed} failed"] if counts.failed else []
         parts += [f"{counts.pruned} stopped early"] if counts.pruned else []
         return ", ".join(parts)
@@ -101,7 +102,7 @@ class Search:
         """Why no more trials are wanted; None: go on."""
         sweep, counts = self.sweep, self.counts
         if sweep.max_errors is not None and counts.failed >= sweep.max_errors:
-            return f"{counts.failed} trials failed, and MAX ERRORS is {sweep.max_errors}"
+            return f"{counted(counts.failed, 'trial')} failed, and MAX ERRORS is {sweep.max_errors}"
         if sweep.stop_when is not None and conditions.parse(sweep.stop_when).evaluate(self._facts()):
             return f"{' '.join(sweep.stop_when.text.split())} is true"
         return None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlbox.base.clock import now
 from mlbox.base.command import Caller, Handler, Plan, Query, Result, Step
+from mlbox.base.counted import counted
 from mlbox.base.errors import AlreadyExists, Invalid, NotFound
 from mlbox.base.events import Bus, Event
 from mlbox.base.home import Home
@@ -303,9 +304,9 @@ def _tokenizer(command: CreateCollection) -> str | None:
 
 
 def _told(done: Filled, state: State) -> str:
-    told = f"{done.documents:,} documents"
+    told = counted(done.documents, "document")
     if state.row.rows != done.documents:
-        told += f" in {state.row.rows:,} pieces"
+        told += f" in {counted(state.row.rows, 'piece')}"
     kept = [f"{done.changed:,} new or changed"] if done.changed != done.documents else []
     gone = [f"{done.removed:,} removed"] if done.removed else []
     return ", ".join([told, *kept, *gone])

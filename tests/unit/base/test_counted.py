@@ -10,6 +10,7 @@ from mlbox.sql.session import Session
 
 def test_one_is_no_plural() -> None:
     assert [counted(count, "row") for count in (0, 1, 2, 1024)] == ["0 rows", "1 row", "2 rows", "1,024 rows"]
+    assert [counted(count, "entity", "entities") for count in (1, 2)] == ["1 entity", "2 entities"]
 
 
 def test_statements_say_one_feature_and_one_step(house: House) -> None:

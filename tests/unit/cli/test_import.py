@@ -177,3 +177,15 @@ def test_names_of_tables_come_from_files() -> None:
     assert named("a_1.csv", "a_2.csv") == "a"
     with pytest.raises(Invalid, match="how to call the table"):
         named("x.csv", "y.csv")
+
+
+def test_columns_that_are_called_otherwise_are_noted(home: Home) -> None:
+    Path("a.csv").write_text('id,name,name,,"name"\n1,x,y,z,w\n2,p,q,r,s\n')
+    _, out, err = home.run("import", "a.csv", "--dry-run")
+    assert "name_1: VARCHAR" in out
+    assert (
+        "note: a table has each name once: name is name_1, a column without a name is column3, name is name_2 here"
+        in err
+    )
+    Path("b.csv").write_text("id;Name\n1;x\n")
+    assert "note" not in home.run("import", "b.csv", "--dry-run")[2]

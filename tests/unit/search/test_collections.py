@@ -192,7 +192,7 @@ def test_a_text_is_searched_in_pieces(searching: Searching) -> None:
         "CREATE COLLECTION manual KEY (filename) TEXT content SPLIT (size = 80, overlap = 0) "
         f"AS SELECT parse_filename(filename) AS filename, content FROM read_text('{searching.folder}/*.md')"
     )
-    assert made.message.startswith("created collection default.manual: 1 documents in ")
+    assert made.message.startswith("created collection default.manual: 1 document in ")
     (found,) = searching.rows("FROM ml.search('manual', 'dog')")
     assert found["content"].endswith("Dogs are loud.") and found["part"] > 2
     assert searching.rows("SELECT documents, rows > 3 AS many FROM ml.collections") == [{"documents": 1, "many": True}]

@@ -95,4 +95,6 @@ class Pushing:
         ]
         repeated = all(one.repeated for one in done)
         facts = {"rows": 0 if repeated else len(command.rows), "refused": refused, "repeated": repeated}
-        return Result(f"took {facts['rows']:,} rows, of which {len(refused):,} were refused", facts=facts)
+        told = f"took {counted(len(command.rows) if not repeated else 0, 'row')}"
+        told += f", of which {len(refused):,} {'was' if len(refused) == 1 else 'were'} refused" if refused else ""
+        return Result(told, facts=facts)

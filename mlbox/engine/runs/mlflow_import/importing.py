@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mlbox.base.clock import now
 from mlbox.base.command import Caller
+from mlbox.base.counted import counted
 from mlbox.base.errors import Cancelled, MlboxError
 from mlbox.base.ids import new_id
 from mlbox.base.underway import current
@@ -35,8 +36,9 @@ class Brought:
 
     def __str__(self) -> str:
         told = (
-            f"{self.runs:,} runs of {self.experiments:,} new experiments, {self.points:,} points of metrics, "
-            f"{self.artifacts:,} artifacts, {self.versions:,} versions of models"
+            f"{counted(self.runs, 'run')} of {counted(self.experiments, 'new experiment')}, "
+            f"{counted(self.points, 'point')} of metrics, {counted(self.artifacts, 'artifact')}, "
+            f"{counted(self.versions, 'version')} of models"
         )
         if not self.left_out:
             return told
