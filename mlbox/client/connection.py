@@ -93,6 +93,13 @@ class Connection:
 
         return features(self, vector, spine)
 
+    def ingest(self, feature_set: str, frame: Any) -> Result:
+        """Rows of a frame (pandas, polars, Arrow, a list of dictionaries) into a feature set, by the names of their
+        columns: checked, and all of them or none, unless the set puts wrong rows aside."""
+        from mlbox.client.features import ingest
+
+        return ingest(self, feature_set, frame)
+
     def online(self, vector: str, keys: Keys, impute: Optional[Mapping[str, Any]] = None) -> OnlineFeatures:
         """The features of a vector that are online now. ``keys`` is one mapping of the entities, or a list of them;
         ``impute`` says by feature (``*``: all others) what stands for a missing value: a constant, ``$mean``,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Optional, 
 from urllib.parse import quote
 
 from mlbox.client.failures import MlboxClientError
-from mlbox.client.frames import write_table
+from mlbox.client.frames import columns_of, write_table
 from mlbox.client.parameters import as_json
 from mlbox.client.result import Result
 
@@ -59,6 +59,21 @@ def online(connection: Connection, vector: str, keys: Keys, impute: Optional[Map
         body["impute"] = as_json(impute)
     name = vector if "." in vector else f"{connection.project}.{vector}"
     return OnlineFeatures(connection.ask(f"/features/{quote(name, safe='.')}", json.dumps(body).encode()))
+
+
+def ingest(connection: Connection, feature_set: str, frame: Any) -> Result:
+    """See ``Connection.ingest``."""
+    if isinstance(frame, str):
+        raise MlboxClientError("a text is no frame", "connection.sql('INSERT INTO set SELECT ..') takes a query")
+    names = ", ".join(_name(name) for name in columns_of(frame))
+    data, _, kind = write_table(frame)
+    path = connection.upload(f"rows-{uuid.uuid4().hex}.{kind}", data)
+    into = ".".join(_name(part.strip('"')) for part in feature_set.split("."))
+    return connection.sql(f"INSERT INTO {into} ({names}) SELECT {names} FROM read_{kind}({_text(path)})")
+
+
+def _name(text: Any) -> str:
+    return '"' + str(text).replace('"', '""') + '"'
 
 
 def features(connection: Connection, vector: str, spine: Any) -> Result:

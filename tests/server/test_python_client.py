@@ -222,3 +222,28 @@ def test_html_escapes_what_rows_hold(connection: mlbox.Connection) -> None:
     html: Any = connection.sql("SELECT '<script>' AS \"a<b\", range FROM range(60)")._repr_html_()
     assert "&lt;script&gt;" in html and "<script>" not in html and "a&lt;b" in html
     assert "60 rows, the first 50 of them shown" in html
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars", "arrow", "dictionaries"])
+def test_frames_come_into_feature_sets(connection: mlbox.Connection, kind: str) -> None:
+    import pandas
+    import polars
+    import pyarrow
+
+    rows = [{"amount": 1.5, "id": 1, "ts": "2026-01-01"}, {"amount": 2.5, "id": 2, "ts": "2026-01-02"}]
+    makes = {
+        "pandas": pandas.DataFrame,
+        "polars": polars.DataFrame,
+        "arrow": pyarrow.Table.from_pylist,
+        "dictionaries": list,
+    }
+    columns = "(ENTITY id BIGINT, TIMESTAMP ts, amount DOUBLE CHECK (amount > 0), note VARCHAR)"
+    connection.sql(f"CREATE OR REPLACE FEATURE SET framed {columns}")
+    connection.ingest("framed", makes[kind](rows))
+    assert [(row["id"], row["amount"], row["note"]) for row in connection.sql("FROM framed ORDER BY id")] == [
+        (1, 1.5, None),
+        (2, 2.5, None),
+    ]
+    with pytest.raises(mlbox.SqlError, match="CHECK"):
+        connection.ingest("default.framed", makes[kind]([*rows, {"amount": -1.0, "id": 3, "ts": "2026-01-03"}]))
+    assert len(list(connection.sql("FROM framed"))) == 2

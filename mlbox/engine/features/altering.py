@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlbox.base.clock import now
 from mlbox.base.command import Caller, Handler, Plan, Query, Result, Step
+from mlbox.base.counted import counted
 from mlbox.base.errors import Conflict, Invalid, NotExecuted
 from mlbox.base.events import Bus, Event
 from mlbox.engine.catalog.tables import feature_sets as table
@@ -103,7 +104,7 @@ class Alterations:
             Event("feature_set.altered", following.project, following.name, {"version": following.version})
         )
         return Result(
-            f"feature set {following.ref} has {rows:,} rows, {change.told}",
+            f"feature set {following.ref} has {counted(rows, 'row')}, {change.told}",
             facts={"rows": rows, "version": following.version},
         )
 

@@ -346,5 +346,5 @@ def _count(done: Ingested, found: FeatureSet) -> str:
     if done.late:
         told += f", {done.late:,} late"
     if done.skipped:
-        told += f", {done.skipped:,} wrong ones {'put aside' if found.quarantine else 'left out'}"
+        told += f", {counted(done.skipped, 'wrong one')} {'put aside' if found.quarantine else 'left out'}"
     return told
