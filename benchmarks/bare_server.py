@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import onnxruntime as ort
+import uvloop
 
 
 class Tensor(msgspec.Struct, gc=False):
@@ -78,4 +79,4 @@ async def serve(model: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(sys.argv[1]))
+    uvloop.run(serve(sys.argv[1]))

@@ -22,6 +22,8 @@ SECONDS = 1
 SETTLE = 0.5
 COLUMNS = 30
 TREES = 100
+HIDDEN = 1000
+"""Units of each of the two layers of the network."""
 NAMES = [f"x{number}" for number in range(COLUMNS)]
 
 DEFINITIONS = f"""
@@ -33,7 +35,11 @@ CREATE FEATURE VECTOR v AS FEATURES (profiles.*);
 CREATE MODEL m FROM 'model.onnx' INPUT ({", ".join(f"{name} DOUBLE" for name in NAMES)});
 CREATE ENDPOINT plain USING MODEL m LOG NONE;
 CREATE ENDPOINT logged USING MODEL m LOG ALL;
-CREATE ENDPOINT enriched USING MODEL m ENRICH WITH FEATURE VECTOR v LOG NONE
+CREATE ENDPOINT enriched USING MODEL m ENRICH WITH FEATURE VECTOR v LOG NONE;
+CREATE ENDPOINT four USING ENSEMBLE MEAN (m@1, m@1, m@1, m@1) LOG NONE;
+CREATE MODEL net FROM 'net.onnx' INPUT ({", ".join(f"{name} DOUBLE" for name in NAMES)});
+CREATE ENDPOINT single USING MODEL net LOG NONE;
+CREATE ENDPOINT batched USING MODEL net LOG NONE WITH (batch = 64)
 """
 
 
@@ -47,6 +53,7 @@ class Target:
     process: int
     requests: dict[int, list[float]] = field(default_factory=lambda: {number: [] for number in CONNECTIONS})
     cpu: dict[int, list[float]] = field(default_factory=lambda: {number: [] for number in CONNECTIONS})
+    p99: dict[int, list[float]] = field(default_factory=lambda: {number: [] for number in CONNECTIONS})
 
     def measure(self, connections: int, place: Path) -> None:
         """Requests a second, and µs of CPU a request: with what it writes afterwards."""
@@ -56,6 +63,7 @@ class Target:
         used = cpu_seconds(self.process) - before
         self.requests[connections].append(load.requests / load.seconds)
         self.cpu[connections].append(used / load.requests * 1e6)
+        self.p99[connections].append(load.p99_ms)
 
 
 def body_of(*inputs: dict[str, Any]) -> bytes:
@@ -95,6 +103,7 @@ def check(targets: list[Target]) -> None:
 def measure(place: Path) -> None:
     model = place / "model.onnx"
     model.write_bytes(from_tests("onnx_models").gradient_boosting(zipmap=False, columns=COLUMNS, trees=TREES).onnx)
+    (place / "net.onnx").write_bytes(from_tests("onnx_models").perceptron(COLUMNS, HIDDEN))
     server = from_tests("real_server").Server(place / "home")
     try:
         prepare(server, place)
@@ -108,24 +117,27 @@ def measure(place: Path) -> None:
                 Target("without log", f"{path}/plain/infer", matrix, process),
                 Target("with log", f"{path}/logged/infer", matrix, process),
                 Target("enriched, without log", f"{path}/enriched/infer", entity, process),
+                Target("ensemble of 4, without log", f"{path}/four/infer", matrix, process),
             ]
-            check([bare, *targets])
-            for target in (bare, *targets):
+            single = Target("a network, one by one", f"{path}/single/infer", matrix, process)
+            batched = Target("a network, in batches", f"{path}/batched/infer", matrix, process)
+            check([bare, *targets[:3]])
+            for target in (bare, *targets, single, batched):
                 send(target.url, target.body, 4, 1, place)
             for number in range(ROUNDS):
                 for connections in CONNECTIONS:
-                    for target in (bare, *targets)[:: -1 if number % 2 else 1]:
+                    for target in (bare, *targets, single, batched)[:: -1 if number % 2 else 1]:
                         target.measure(connections, place)
         lost = server.sql(
             "SELECT requests - (SELECT count(*) FROM ml.predictions) FROM ml.endpoints WHERE name = 'logged'"
         )[0]["rows"][0][0]
     finally:
         server.stop()
-    tell(bare, targets)
+    tell(bare, targets, single, batched)
     print(f"Predictions that the log has lost: {lost:,}. Sent from the same machine by {tool()}.\n")
 
 
-def tell(bare: Target, targets: list[Target]) -> None:
+def tell(bare: Target, targets: list[Target], single: Target, batched: Target) -> None:
     requests = Table("How many requests a second?", "a raw ASGI application on granian with the same ONNX session")
     cpu = Table("How much CPU does a request take, with all that follows it?", "the same")
     for target in targets:
@@ -135,6 +147,23 @@ def tell(bare: Target, targets: list[Target]) -> None:
             cpu.add(name, target.cpu[number], "µs", bare.cpu[number])
     requests.print()
     cpu.print()
+    late = Table("In which time are 99 % of the requests answered?", "the same")
+    for target in targets:
+        late.add(f"{target.name}, 64 connections", target.p99[64], "ms", bare.p99[64])
+    late.print()
+    parts = Table("What do features from the store, and four models instead of one, cost?", "the model alone")
+    for target in targets[2:]:
+        parts.add(target.name, target.requests[64], "requests/s", targets[0].requests[64])
+    parts.print()
+    gain = Table("What do batches gain for a model that reads 4 MB of weights a call?", "the same without batches")
+    for number in CONNECTIONS:
+        gain.add(
+            f"{number} connection{'s' if number > 1 else ''}",
+            batched.requests[number],
+            "requests/s",
+            single.requests[number],
+        )
+    gain.print()
 
 
 if __name__ == "__main__":

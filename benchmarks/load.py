@@ -18,8 +18,8 @@ wrk.headers["Content-Type"] = "application/json"
 wrk.body = %s
 done = function(summary, latency, requests)
     local wrong = summary.errors.status + summary.errors.connect + summary.errors.read + summary.errors.timeout
-    io.write(string.format('\\n{"requests": %%d, "wrong": %%d, "microseconds": %%d}\\n',
-        summary.requests, wrong, summary.duration))
+    io.write(string.format('\\n{"requests": %%d, "wrong": %%d, "microseconds": %%d, "p99": %%d}\\n',
+        summary.requests, wrong, summary.duration, latency:percentile(99)))
 end
 """
 
@@ -30,6 +30,8 @@ class Load:
 
     requests: int
     seconds: float
+    p99_ms: float = 0.0
+    """0 where the tool does not tell."""
 
 
 def tool() -> str:
@@ -48,7 +50,7 @@ def send(url: str, body: bytes, connections: int, seconds: int, place: Path) -> 
     found = json.loads(done.stdout.strip().splitlines()[-1])
     if found["wrong"] or not found["requests"]:
         raise RuntimeError(f"{url}: {done.stdout}")
-    return Load(found["requests"], found["microseconds"] / 1e6)
+    return Load(found["requests"], found["microseconds"] / 1e6, found["p99"] / 1000)
 
 
 async def _send(url: str, body: bytes, connections: int, seconds: float) -> Load:

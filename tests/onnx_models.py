@@ -96,6 +96,23 @@ def lookup(table: list[float]) -> bytes:
     return _model(nodes, [source], [result], constants)
 
 
+def perceptron(columns: int, hidden: int) -> bytes:
+    """Two hidden layers: a call reads all weights, however few its rows."""
+    random = np.random.default_rng(0)
+    nodes, constants, source, width = [], [], "X", columns
+    for number, size in enumerate((hidden, hidden, 1)):
+        weights = random.normal(size=(width, size)).astype(np.float32) / np.sqrt(width)
+        constants.append(helper.make_tensor(f"w{number}", TensorProto.FLOAT, weights.shape, weights.ravel().tolist()))
+        last = number == 2
+        nodes.append(helper.make_node("MatMul", [source, f"w{number}"], ["value" if last else f"m{number}"]))
+        if not last:
+            nodes.append(helper.make_node("Relu", [f"m{number}"], [f"r{number}"]))
+        source, width = f"r{number}", size
+    inputs = [helper.make_tensor_value_info("X", TensorProto.FLOAT, [None, columns])]
+    outputs = [helper.make_tensor_value_info("value", TensorProto.FLOAT, [None, 1])]
+    return _model(nodes, inputs, outputs, constants)
+
+
 OPSETS = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -138,6 +139,7 @@ class Runtime:
         self._entity_keys = frozenset(key for key, _, _ in self._entities)
         self._enriched = {name.lower(): name for name in reader.features} if reader else {}
         self._combine = row.ensemble
+        self._stored = {id(arm): names for arm in self.arms if (names := self._all_stored(arm))}
         self.needs = self._needs()
         self.direct = not (
             self.asynchronous or self._shapes_request or self._after or self._sticky or reader or row.ensemble
@@ -150,6 +152,15 @@ class Runtime:
     def version(self) -> str:
         """What answers now, as the protocol tells it."""
         return str(self.arms[0].version) if len(self.arms) == 1 else ",".join(arm.label for arm in self.arms)
+
+    def _all_stored(self, arm: Arm) -> tuple[str, ...]:
+        """Names in the vector of all that a model of one matrix of floats takes; empty when something must be sent."""
+        predictor, known = arm.predictor, self._enriched
+        if not predictor.matrix or not predictor.tensors[0].floating or self._shapes_request:
+            return ()
+        if self._entity_keys.intersection(arm.keys) or not known.keys() >= set(arm.keys):
+            return ()
+        return tuple(known[key] for key in arm.keys)
 
     def _needs(self) -> tuple[Need, ...]:
         needs = {key: Need(name, datatype) for key, name, datatype in self._entities}
@@ -266,6 +277,14 @@ class Runtime:
 
     def _matrix(self, arm: Arm, request: Request, enriched: Mapping[str, Sequence[Any]]) -> Seen:
         """What the model will see, in its own type."""
+        if (
+            request.rows == 1
+            and len(request.columns) == len(self._entity_keys)
+            and (stored := self._stored.get(id(arm)))
+        ):
+            # a key alone is sent, and everything comes from the store
+            with suppress(TypeError, ValueError, OverflowError):  # what is no number is told by the general way
+                return impute_matrix(arm, arm.predictor.matrix_of_row([enriched[name][0] for name in stored]))
         matrix = self._sent_matrix(arm, request)
         if matrix is None:
             matrix = arm.predictor.matrix_of(self._columns(arm, request, enriched), request.rows)
