@@ -126,7 +126,7 @@ def events(request: AnyRequest, run_id: FromPath[str], data: JSONBody[dict[str, 
 
 
 @post("/run-api/{run_id:str}/query", status_code=200, sync_to_thread=True)
-def query(request: AnyRequest, run_id: str) -> dict[str, Any]:
+def query(request: AnyRequest, run_id: FromPath[str]) -> dict[str, Any]:
     """Compute the query of a function of SQL; the answer comes when its rows are kept."""
     return _context(request, run_id).sql_runs.execute(run_id)
 

@@ -204,8 +204,30 @@ def _create(connection: Connection, function: Callable[..., Any], requirements: 
             with open(path, "rb") as content:
                 path = str(connection.upload(os.path.basename(path), content.read()))
         wanted = f" REQUIREMENTS ({', '.join(_text(entry) for entry in requirements)})" if requirements else ""
+        before = _latest(connection, name)
         connection.sql(f"CREATE OR REPLACE FUNCTION {_quoted(name)} FROM {_text(path)} HANDLER {name}{wanted}")
+        if before is not None and not _same_place(before["source"], path):
+            now = _latest(connection, name) or before
+            if now["version"] != before["version"]:
+                told = f"version {before['version']}, which was made from {before['source']}"
+                print(f"mlbox: function {name} version {now['version']} takes the place of {told}", file=sys.stderr)
     return name
+
+
+def _latest(connection: Connection, name: str) -> Optional[Dict[str, Any]]:
+    """Version and source of a function, if there is one."""
+    query = "SELECT version, source FROM catalog.ml.functions WHERE project = ? AND lower(name) = lower(?) AND latest"
+    rows = connection.sql(query, [connection.project, name]).rows()
+    return rows[0] if rows else None
+
+
+def _same_place(former: str, path: str) -> bool:
+    """Whether a function was made from this file, or as this one is, from a copy that is made for each call."""
+    folders = [os.path.dirname(each) for each in (former, path)]
+    copies = os.path.dirname(folders[0]) == os.path.dirname(folders[1]) and folders[0] != folders[1]
+    temporary = [os.path.basename(each).startswith("mlbox-") for each in folders]
+    alike = copies and os.path.basename(former) == os.path.basename(path)
+    return former == path or (alike and temporary[0] == temporary[1])
 
 
 def _quoted(name: str) -> str:

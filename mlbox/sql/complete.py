@@ -14,7 +14,7 @@ from mlbox.sql.complete_plain import plain_candidates, plain_starts
 from mlbox.sql.expected import FREE, Expected, expected
 from mlbox.sql.grammar import NOUNS, REGISTRY, StatementSyntax, kinds, notation, recognise, starts
 from mlbox.sql.lexer import Token, pieces, string_closed, tokenize
-from mlbox.sql.lookup import Lookup, Named
+from mlbox.sql.lookup import DROPPED, Lookup, Named
 from mlbox.sql.parser import Cursor, Scope
 from mlbox.sql.references import is_name
 from mlbox.sql.times import FULL_UNITS
@@ -213,7 +213,9 @@ def _kind(slot: str, tokens: Sequence[Token], at: int) -> str | None:
     for noun in NOUNS.values():
         if len(keys) > len(noun.words) and tuple(keys[-len(noun.words) :]) == noun.words:
             creates = keys[:1] == ["CREATE"] and len(keys) - len(noun.words) in (1, 3)
-            return None if creates and "REPLACE" not in keys else noun.kind
+            if creates and "REPLACE" not in keys:
+                return None
+            return f"{DROPPED}{noun.kind}" if keys[0] == "RESTORE" else noun.kind
     return SLOT_KINDS.get(slot)
 
 

@@ -87,6 +87,8 @@ OBJECTS = {
     "alert": "SELECT project, name, state FROM ml.alerts",
 }
 """Where the names of a kind stand: of a project (first column) or, with two columns, of the house."""
+DROPPED = "dropped "
+"""Before a kind: those that RESTORE brings back."""
 
 _TABLES = """SELECT CASE WHEN database_name = 'data' THEN schema_name ELSE 'ml' END, name, kind FROM (
     SELECT database_name, schema_name, table_name AS name, 'table' AS kind FROM duckdb_tables() WHERE NOT internal
@@ -123,6 +125,9 @@ class SqlLookup:
 
     def objects(self, kind: str) -> Iterable[Named]:
         """Objects of a kind."""
+        if kind.startswith(DROPPED):
+            word = literal(kind.removeprefix(DROPPED))
+            return self._named(self._rows(f"SELECT DISTINCT project, name, NULL FROM ml.dropped WHERE kind = {word}"))
         rows = self._rows(OBJECTS[kind]) if kind in OBJECTS else []
         if rows and len(rows[0]) == 2:
             return [Named(str(name), str(detail or "")) for name, detail in rows]

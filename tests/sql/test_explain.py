@@ -182,6 +182,15 @@ def test_explain_analyze_carries_it_out(everything: Everything) -> None:
     assert everything.session.project == "shop"
 
 
+def test_a_plan_of_restore_brings_nothing_back(everything: Everything) -> None:
+    everything.run("CREATE WORKFLOW gone AS (STEP a AS (SELECT 1)); DROP WORKFLOW gone")
+    before = everything.fingerprint()
+    steps = everything.run("EXPLAIN RESTORE WORKFLOW gone").table.to_pylist()
+    assert any("shop.gone" in step["object"] for step in steps), steps
+    assert everything.fingerprint() == before
+    everything.run("RESTORE WORKFLOW gone; DROP WORKFLOW gone")
+
+
 DEFINITIONS = {
     "DROP TABLE tx": ("drop", r"table shop\.tx: [\d,]+ rows?"),
     "drop table if exists shop.tx": ("drop", r"table shop\.tx: [\d,]+ rows?"),

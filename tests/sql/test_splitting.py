@@ -92,6 +92,22 @@ def test_semicolons_that_end_nothing(script: str, count: int) -> None:
     assert len(check_places(script)) == count
 
 
+BRACKETS = [
+    "SELECT (1; 2); SELECT 3",
+    "SELECT [1; 2]; SELECT {'a': 1; 'b': 2}; SELECT 3",
+    "CREATE TABLE t (a INT; b INT); SELECT 1",
+    "INSERT INTO t VALUES (1; 2); SELECT 1",
+    "SELECT (1; SELECT 2; SELECT 3",
+    "CREATE WORKFLOW w AS (STEP a AS (SELECT 1;); STEP b AS (SELECT 2)); SELECT 1",
+    "create or replace /* ; */ workflow w AS (STEP a AS (SELECT 1;)); SELECT (1; 2)",
+    "EXPLAIN CREATE WORKFLOW w AS (STEP a AS (SELECT 1;)); SELECT 1",
+    "EXPLAIN ANALYZE CREATE WORKFLOW w AS (STEP a AS (SELECT 1;)); SELECT 1",
+    "EXPLAIN SELECT (1; 2); SELECT 1",
+    "CREATE WORKFLOW w AS (STEP a AS (SELECT 1; SELECT 2; SELECT 3",
+    "RUN f FROM (SELECT 1; SELECT 2); SELECT 3",
+    "SELECT 1); SELECT (2; 3",
+]
+"""Semicolons in brackets: of plain SQL they end the statement, of ours they do not."""
 SCRIPTS = Path(__file__).resolve().parents[2] / "mlbox" / "ui" / "web" / "test" / "scripts.json"
 
 
@@ -106,6 +122,7 @@ def test_what_the_dashboard_is_compared_with_is_what_is_done_here() -> None:
         for start in range(0, len(texts), 8):
             group = texts[start : start + 8]
             scripts.append("".join(text + BETWEEN[(start + at) % len(BETWEEN)] for at, text in enumerate(group)))
+        scripts += BRACKETS
         scripts += [entry.text for entry in entries("invalid.sql")]
         made = [{"script": each, "statements": [statement.text for statement in split(each)]} for each in scripts]
         SCRIPTS.write_text(json.dumps(made, ensure_ascii=False, indent=1) + "\n")

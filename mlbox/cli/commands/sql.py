@@ -8,9 +8,12 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlbox.base.errors import Cancelled, Invalid, MlboxError
+
+if TYPE_CHECKING:
+    from mlbox.cli.door import Door
 
 HELP = "run SQL: a text, a file, standard input, or an interactive shell"
 INTERRUPTED = 130
@@ -41,6 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     from mlbox.cli.door import open_door
     from mlbox.cli.progress import watcher
     from mlbox.cli.render import print_error, print_result
+    from mlbox.cli.shell.script import has_dots
 
     text = _text(arguments)
     form = "json" if arguments.json else arguments.format or ("box" if sys.stdout.isatty() else "csv")
@@ -51,6 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
             from mlbox.cli.shell.loop import shell
 
             return shell(door, arguments.format or "box")
+        if arguments.command is None and has_dots(text):
+            return _script(door, text, form, arguments)
         conducted = Conducted(door, text, _parameters(arguments.param), arrow=form == "arrow")
         try:
             for result in conducted.results(watcher(door, text)):
@@ -62,10 +68,41 @@ def run(arguments: argparse.Namespace) -> int:
             print_error(error, as_json=arguments.json)
             return INTERRUPTED
         except MlboxError as error:
-            if error.where and not arguments.json and arguments.file not in (None, "-"):
-                error.message = f"{arguments.file}, line {error.where.line}: {error.message}"
+            _place(error, arguments)
             raise
     return 0
+
+
+def _script(door: Door, text: str, form: str, arguments: argparse.Namespace) -> int:
+    """Statements with dot commands between them; the first error ends both."""
+    from mlbox.cli.render import Layout, print_error
+    from mlbox.cli.shell.script import run_script
+    from mlbox.cli.shell.state import Leave, Shell
+
+    if arguments.param:
+        raise Invalid("--param is for scripts without dot commands", hint="take .mode and its like out: --format csv")
+    shell = Shell(door, form, Layout(timer=form == "box"))
+    try:
+        run_script(shell, text)
+    except Leave:
+        pass
+    except Cancelled as error:
+        if not shell.interrupted:
+            raise
+        print_error(error, as_json=arguments.json)
+        return INTERRUPTED
+    except MlboxError as error:
+        _place(error, arguments)
+        raise
+    finally:
+        shell.close()
+    return 0
+
+
+def _place(error: MlboxError, arguments: argparse.Namespace) -> None:
+    """Say the file and the line where a person reads it."""
+    if error.where and not arguments.json and arguments.file not in (None, "-") and "script" not in error.details:
+        error.message = f"{arguments.file}, line {error.where.line}: {error.message}"
 
 
 def _parameters(given: Sequence[str] | None) -> dict[str, Any] | list[Any] | None:

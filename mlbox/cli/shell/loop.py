@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlbox.base.errors import Invalid, MlboxError, NotFound
-from mlbox.base.suggest import did_you_mean
+from mlbox.base.errors import MlboxError, NotFound
 from mlbox.cli.door import Door
 from mlbox.cli.render import print_error
-from mlbox.cli.shell.state import DOT_COMMANDS, Leave, Shell
+from mlbox.cli.shell.state import Leave, Shell, run_dot
 from mlbox.sql.lookup import SqlLookup
 
 if TYPE_CHECKING:
@@ -82,15 +80,7 @@ def execute(state: Shell, text: str) -> None:
     if not text.startswith("."):
         state.run(text)
         return
-    try:
-        name, *words = shlex.split(text)
-    except ValueError as error:
-        raise Invalid(f"the line cannot be read: {error}") from None
-    name = name.rstrip(";")
-    if name not in DOT_COMMANDS:
-        hint = did_you_mean(name, DOT_COMMANDS.names()) or ".help lists them"
-        raise NotFound(f"there is no command {name}", hint=hint)
-    DOT_COMMANDS.get(name).run(state, words)
+    run_dot(state, text)
 
 
 def finished(text: str) -> bool:

@@ -104,6 +104,13 @@ def test_the_words_of_every_example_are_offered_where_they_stand() -> None:
         ("ALTER ENDPOINT e USING MODEL m@ch|", "champion"),
         ("RUN |", "a_function"),
         ("CANCEL RUN |", "a_run"),
+        ("RESTORE MODEL |", "a_dropped_model"),
+        ("EXPLAIN RESTORE FUNCTION |", "a_dropped_function"),
+        ("VERIFY FEATURE SET |", "a_feature_set"),
+        ("DELETE ENTITY (client = 1) FROM FEATURE SET |", "a_feature_set"),
+        ("DELETE ENTITY (client = 1) FROM PROJECT |", "a_project"),
+        ("REFRESH COLLECTION |", "a_collection"),
+        ("ALTER RUN |", "a_run"),
         ("RUN f FROM |", "a_feature_vector"),
         ("RUN f FROM (SELECT * FROM |)", "tx"),
         ("RUN f WITH (lr = 1) SWE|", "SWEEP"),
@@ -178,6 +185,10 @@ def test_names_of_a_house(house: Any) -> None:
         return [tuple(row.values()) for row in table.to_pylist()]
 
     check_names(SqlLookup(ask, lambda: session.project))
+    list(session.run("CREATE WORKFLOW teashop.gone AS (STEP a AS (SELECT 1)); DROP WORKFLOW teashop.gone"))
+    lookup = SqlLookup(ask, lambda: session.project)
+    assert offered("RESTORE WORKFLOW |", lookup) == ["gone"]
+    assert "gone" not in offered("DROP WORKFLOW |", lookup)
     for query in OBJECTS.values():
         ask(query)  # each names columns that are there
 

@@ -1,4 +1,6 @@
-/** Cuts a script into statements, as the server does: semicolons in strings, names, comments and brackets do not count. */
+/** Cuts a script into statements, as the server does: semicolons in strings, names and comments do not count, nor those
+ * in brackets of mlbox's own statements. */
+import { STARTS } from "./words";
 
 export interface Statement {
   /** Without the semicolon and the comments before it. */
@@ -73,11 +75,28 @@ function pieceAt(script: string, from: number): Piece {
   return { kind, from, to: from + 1 };
 }
 
+const OURS = new Set(STARTS.split(" "));
+
+/** Whether the statement at `from` is one of mlbox's own, in which semicolons in brackets belong to it. */
+function isOurs(script: string, from: number): boolean {
+  const words: string[] = [];
+  for (let at = from; at < script.length && words.length < 8; ) {
+    const piece = pieceAt(script, at);
+    at = piece.to;
+    if (piece.kind === "space" || piece.kind === "comment") continue;
+    words.push(script.slice(piece.from, piece.to).toLowerCase());
+  }
+  while (words[0] === "explain") words.splice(0, words[1] === "analyze" ? 2 : 1);
+  if (words[0] === "create" && words[1] === "or" && words[2] === "replace") words.splice(1, 2);
+  return OURS.has(words[0] ?? "") || OURS.has(`${words[0]}_${words[1]}`);
+}
+
 export function split(script: string): Statement[] {
   const found: Statement[] = [];
   let start = -1;
   let end = -1;
   let depth = 0;
+  let ours = false;
   /** The first semicolon inside brackets: a bracket that is never closed must not swallow what follows. */
   let inner = -1;
   const finish = (): void => {
@@ -98,7 +117,7 @@ export function split(script: string): Statement[] {
     at = piece.to;
     if (piece.kind === "space" || piece.kind === "comment") continue;
     if (piece.kind === "semicolon") {
-      if (depth <= 0) {
+      if (depth <= 0 || !ours) {
         finish();
         continue;
       }
@@ -106,7 +125,10 @@ export function split(script: string): Statement[] {
     }
     if (piece.kind === "open") depth++;
     if (piece.kind === "close") depth--;
-    if (start < 0) start = piece.from;
+    if (start < 0) {
+      start = piece.from;
+      ours = isOurs(script, start);
+    }
     end = piece.to < script.length ? piece.to : script.trimEnd().length;
   }
   finish();

@@ -24,6 +24,16 @@ bigint bit blob bool boolean bytea char date datetime decimal double enum float 
 interval json list long numeric real short smallint string text time timestamp timestamptz timetz tinyint ubigint
 uhugeint uinteger union usmallint utinyint uuid varchar variant`);
 
+/** The first words of mlbox's own statements that hold brackets, OR REPLACE left out. */
+export const STARTS = spaced(`
+alter_alert alter_endpoint alter_feature alter_function alter_model alter_monitor alter_project alter_run
+alter_schedule alter_source alter_workflow cancel collect_garbage create_alert create_collection create_dataset
+create_endpoint create_feature create_function create_model create_monitor create_project create_schedule
+create_source create_token create_workflow delete_entity drop_alert drop_artifact drop_collection drop_endpoint
+drop_feature drop_function drop_model drop_monitor drop_project drop_run drop_schedule drop_secret drop_source
+drop_token drop_workflow export_project grant install_function log publish refresh_collection refresh_feature
+refresh_model refresh_monitor rerun restore revoke run run_workflow verify_feature`);
+
 /** One blank between the words: CodeMirror takes a line's end for a part of a word. */
 function spaced(words: string): string {
   return words.trim().split(/\s+/).join(" ");
