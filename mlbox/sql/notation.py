@@ -15,7 +15,7 @@ from functools import cache
 SLOTS = frozenset(
     """alias column condition cron endpoint expression feature function handler hub image interval key kind metric
     model monitor n name number other parameter project query run runtime set source statement step table type
-    value variable vector version""".split()
+    unit value variable vector version""".split()
 )
 """Words of the notation that stand for something which the user writes."""
 
