@@ -22,6 +22,8 @@ from mlbox.engine.features.definition import SEQUENCE, FeatureSet, VectorFeature
 from mlbox.engine.features.frames import AXIS
 from mlbox.engine.features.streaming.rows import values_at_sql
 
+CARRIED = 3
+"""So many features of a set are sorted with its keys; of more only the place of the row, and then they are fetched."""
 Wanted = Sequence[tuple[FeatureSet, Sequence[VectorFeature]]]
 Links = Mapping[str, Mapping[str, tuple[str, str]]]
 """By id of a set and entity: the id of the set, and the feature in it, whose value the entity is."""
@@ -35,10 +37,14 @@ class Spine:
     time: str
 
 
-def unique_rows(feature_set: FeatureSet, columns: Sequence[str], *, known: bool = False) -> str:
-    """The set with one row for each (entities, time); where that is ``known`` of it, nothing is to be done for it."""
+def unique_rows(feature_set: FeatureSet, columns: Sequence[str], *, known: bool = False, place: bool = False) -> str:
+    """The set with one row for each (entities, time); where that is ``known`` of it, nothing is to be done for it.
+
+    With ``place`` also where the row stands, as ``_row``.
+    """
     keys = [quote(name) for name in [*feature_set.entity_names, feature_set.axis]]
-    wanted = ", ".join(dict.fromkeys([*keys, *(quote(name) for name in columns)]))
+    chosen = [*keys, *(quote(name) for name in columns), *(["rowid AS _row"] if place else [])]
+    wanted = ", ".join(dict.fromkeys(chosen))
     if known:
         return f"SELECT {wanted} FROM {feature_set.table}"
     order = f"{quote(feature_set.timestamp)} DESC, {SEQUENCE} DESC"
@@ -48,12 +54,15 @@ def unique_rows(feature_set: FeatureSet, columns: Sequence[str], *, known: bool 
     )
 
 
-def value(feature_set: FeatureSet, alias: str, column: str, time: str, moving: str | None = None) -> str:
+def value(
+    feature_set: FeatureSet, alias: str, column: str, time: str, moving: str | None = None, fetched: str | None = None
+) -> str:
     """A feature of the joined row, NULL when it is older than the TTL at ``time`` (SQL).
 
-    ``moving`` is its value at ``time`` where that may be another; an entity without a row has none either.
+    ``moving`` is its value at ``time`` where that may be another; an entity without a row has none either. ``fetched``
+    is the alias of the row where it is not that of its keys.
     """
-    found = moving or f"{alias}.{quote(column)}"
+    found = moving or f"{fetched or alias}.{quote(column)}"
     if feature_set.ttl is None:
         return found if moving is None else f"CASE WHEN {alias}.{quote(feature_set.axis)} IS NOT NULL THEN {found} END"
     fresh = f"{alias}.{quote(feature_set.axis)} >= {time} - {interval(feature_set.ttl)}"
@@ -103,8 +112,9 @@ def retrieval(
         if not features and not handed:
             continue
         alias = aliases[feature_set.id]
-        needed = [*(feature.feature for feature in features), *handed]
-        rows = unique_rows(feature_set, needed, known=feature_set.id in unique)
+        late = len(features) > CARRIED and "rowid" not in map(str.lower, feature_set.columns)
+        needed = [*([] if late else [feature.feature for feature in features]), *handed]
+        rows = unique_rows(feature_set, needed, known=feature_set.id in unique, place=late)
         equal = []
         for name in feature_set.entity_names:
             source = links.get(feature_set.id, {}).get(name)
@@ -114,6 +124,9 @@ def retrieval(
             equal.append(f"{known} = {alias}.{quote(name)}")
         condition = f"{' AND '.join(equal)} AND {time} >= {alias}.{quote(feature_set.axis)}"
         joins.append(f"ASOF LEFT JOIN ({rows}) AS {alias} ON {condition}")
+        fetched = f"{alias}v" if late else None
+        if late:
+            joins.append(f"LEFT JOIN {feature_set.table} AS {fetched} ON {fetched}.rowid = {alias}._row")
         moving = _moving(feature_set, features)
         if moving:
             if feature_set.id in links:
@@ -124,7 +137,8 @@ def retrieval(
             joins.append(_windows_join(feature_set, spine, f"{alias}w", time))
         for feature in features:
             found = f"{alias}w.{quote(feature.feature)}" if feature.feature in moving else None
-            values[feature.name] = f"{value(feature_set, alias, feature.feature, time, found)} AS {quote(feature.name)}"
+            text = value(feature_set, alias, feature.feature, time, found, fetched)
+            values[feature.name] = f"{text} AS {quote(feature.name)}"
     columns = ["_spine.*", *(values[name] for name in order or values if name in values)]
     return f"SELECT {', '.join(columns)} FROM {spine.relation} AS _spine {' '.join(joins)}"
 

@@ -20,6 +20,7 @@ from mlbox.base.command import Caller
 from mlbox.base.errors import Conflict, Invalid, MlboxError, NotFound
 from mlbox.base.names import Ref
 from mlbox.base.settings import Settings
+from mlbox.engine.features import asof
 from mlbox.sql.session import Session
 
 ZERO = datetime(2026, 1, 1, tzinfo=UTC)
@@ -144,7 +145,7 @@ def naive(
 
 
 @settings(max_examples=examples(25), suppress_health_check=list(HealthCheck), deadline=None)
-@given(ORDERS, PEOPLE, VISITS, ASKS, AGES, AGES)
+@given(ORDERS, PEOPLE, VISITS, ASKS, AGES, AGES, st.sampled_from((0, asof.CARRIED)))
 def test_offline_and_online(
     house: House,
     session: Session,
@@ -154,6 +155,7 @@ def test_offline_and_online(
     spine: list[Ask],
     orders_age: int | None,
     people_age: int | None,
+    carried: int,
 ) -> None:
     """The customer of an order is known as of the spine's time, and so is all that hangs on him."""
     people = [one._replace(known=max(one.known, one.ts)) for one in people]
@@ -169,7 +171,9 @@ def test_offline_and_online(
     tolerance = clause if people_age else ""
     run(session, SETS.format(orders_ttl=ttl, tolerance=tolerance))
     numbered = "WITH s AS (SELECT row_number() OVER () AS n, * FROM spine) SELECT spent, age, amount "
+    before, asof.CARRIED = asof.CARRIED, carried  # features fetched after the join, and sorted with the keys
     found = run(session, f"{numbered} FROM ml.features('v', 's') ORDER BY n").table.to_pylist()
+    asof.CARRIED = before
     expected = [naive(ask, orders, people, visits, (orders_age, people_age)) for ask in spine]
     assert [tuple(row.values()) for row in found] == expected
 
