@@ -217,9 +217,10 @@ statement(
      | USING ENSEMBLE STACK (model[@version], ..) BY model[@version]
      | USING FUNCTION function[@version] | USING GRAPH 'file' | TRAFFIC (model[@version] n%, ..)}
     [ENRICH WITH [FEATURE VECTOR] vector [IMPUTE (feature = value, ..)]] [SHADOW model[@version]]
-    [PREPROCESS (expression AS name, ..)] [POSTPROCESS (expression AS name, ..)] [PATH '/path'] [LOG {ALL | NONE | n%}]
+    [PREPROCESS (expression [AS name], ..)] [POSTPROCESS (expression [AS name], ..)] [PATH '/path']
+    [LOG {ALL | NONE | n%}]
     [WITH ({timeout_ms = n | max_queue = n | batch = n | batch_delay_ms = n | durable = true | missing = reject
-     | processes = n | threads = n | start_seconds = n | parameters = {'name': value, ..}
+     | processes = n | threads = n | start_seconds = n | parameters = value
      | sticky = 'input' | on_member_error = fail | on_member_error = skip | workers = n}, ..)]
     [COMMENT 'text']""",
         examples=(

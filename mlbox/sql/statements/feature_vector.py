@@ -155,7 +155,7 @@ statement(
         summary="Name features of several sets, and the label: what a model is trained on and served with.",
         syntax="""CREATE [OR REPLACE] FEATURE VECTOR [IF NOT EXISTS] name
     AS FEATURES ({set.feature [AS name] | set.*}, ..) [LABEL set.column]
-    [RELATIONS (set.feature = other_set.entity, ..)] [TOLERANCE (set = interval, ..)]
+    [RELATIONS (set.feature = set.column, ..)] [TOLERANCE (set = interval, ..)]
     [WITH (key = value, ..)] [COMMENT 'text']""",
         examples=(
             "CREATE FEATURE VECTOR basket AS FEATURES (orders.total, customers.age) "

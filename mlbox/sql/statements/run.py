@@ -352,7 +352,7 @@ statement(
     StatementSyntax(
         name="DROP ARTIFACT",
         summary="Forget an artifact or one version of it, as all runs logged it or one of them.",
-        syntax="DROP ARTIFACT [IF EXISTS] 'name'[@version] [OF 'run']",
+        syntax="DROP ARTIFACT [IF EXISTS] 'name'[@version] [OF [RUN] 'run']",
         examples=("DROP ARTIFACT 'confusion'@2", "DROP ARTIFACT IF EXISTS 'plots/roc.png' OF 'a1b2c3d4'"),
         starts=(("DROP", "ARTIFACT"),),
         parse=_drop_artifact,

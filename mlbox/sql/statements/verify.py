@@ -31,7 +31,7 @@ statement(
     StatementSyntax(
         name="VERIFY",
         summary="Compare what the offline and the online store say of a sample of entities; a row for each difference.",
-        syntax="VERIFY {FEATURE SET name | FEATURE VECTOR name} [SAMPLE entities]",
+        syntax="VERIFY {FEATURE SET name | FEATURE VECTOR name} [SAMPLE n]",
         examples=("VERIFY FEATURE VECTOR v", "VERIFY FEATURE SET customers SAMPLE 100000"),
         starts=(("VERIFY", "FEATURE", "SET"), ("VERIFY", "FEATURE", "VECTOR")),
         parse=_verify,
