@@ -49,6 +49,8 @@ class TooSlow(Invalid):
 class Gone(Invalid):
     """The caller went away; there is nobody to answer."""
 
+    code = "caller_gone"
+
 
 class Overloaded(Unavailable):
     """More requests wait than the endpoint takes; ``details`` may say when to come again (``retry_after`` in s)."""

@@ -66,6 +66,8 @@ READS = {
     "other_project_as_a_spine": "FROM ml.features('v', 'closed.hidden_table')",
     "catalog_as_a_spine": "FROM ml.features('v', 'catalog.main.tokens')",
     "other_project_by_predict": "SELECT ml.predict('closed.m', t) FROM t",
+    "other_project_by_search": "FROM ml.search('closed.notes', 'a')",
+    "other_project_by_embed": "SELECT ml.embed('closed.notes', 'a')",
     "other_project_by_ask": "SELECT ml.ask('closed.e', t) FROM t",
     "other_project_by_the_model_of_a_graph": GRAPH.format('{"kind": "model", "model": "closed.m"}'),
     "other_project_by_the_code_of_a_graph": GRAPH.format('{"kind": "map", "function": "closed.f"}'),
@@ -211,6 +213,10 @@ WRITES = {
     "feature_set_of_other_project": (
         "CREATE FEATURE SET fs (ENTITY k, TIMESTAMP ts) AS SELECT word AS k, now() AS ts FROM closed.hidden_table"
     ),
+    "collection_of_other_project": "CREATE COLLECTION c KEY (id) TEXT body AS SELECT * FROM closed.t",
+    "collection_of_files": "CREATE COLLECTION c KEY (filename) TEXT content AS SELECT * FROM read_text('/etc/passwd')",
+    "tokenizer_of_server": "CREATE COLLECTION c KEY (id) TEXT body EMBED WITH MODEL m TOKENIZER '/etc/passwd' "
+    "AS SELECT 1 AS id, 'a' AS body",
     "vector_of_other_project": "CREATE FEATURE VECTOR v AS FEATURES (closed.fs.*)",
     "endpoint_of_other_project": "CREATE ENDPOINT e USING MODEL closed.m",
     "monitor_baseline_of_other_project": "CREATE MONITOR m ON TABLE t BASELINE (SELECT * FROM closed.hidden_table)",

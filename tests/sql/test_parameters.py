@@ -17,7 +17,7 @@ from mlbox.sql.lexer import Token, string_value, tokenize
 from mlbox.sql.printing import printed
 from mlbox.sql.script import parse, split
 
-KEYS_AND_TYPES = ("opt = {", "nested = {", "DECIMAL(", "OUTPUT (")
+KEYS_AND_TYPES = ("opt = {", "nested = {", "parameters = {", "SET LABELS (", "DECIMAL(", "OUTPUT (")
 """Where a corpus statement has texts and numbers that are no values: keys of structs, types."""
 
 
