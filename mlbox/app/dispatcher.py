@@ -123,4 +123,4 @@ class CommandDispatcher:
             error=error.message if error else None,
             duration_ms=seconds * 1000,
         )
-        self._catalog.submit(lambda cursor: audit.insert(cursor, row))
+        self._catalog.submit(lambda cursor: audit.insert(cursor, row), patient=command.audit_waits and error is None)

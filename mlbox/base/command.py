@@ -23,6 +23,8 @@ class Command:
     role: ClassVar[Role] = "editor"
     audited: ClassVar[bool] = True
     """Whether the audit has a row of each one that changes something."""
+    audit_waits: ClassVar[bool] = False
+    """Whether that row lets other writes go first: of what is asked for many times a second, by someone who goes on."""
     statement: ClassVar[str] = ""
     """The words that start the statement of this command, as the user knows it (``CREATE MODEL``)."""
 

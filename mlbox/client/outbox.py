@@ -146,6 +146,9 @@ class Outbox:
             if not self._threads:
                 return self._deliver_alone(seconds)
         if not self._collected:
+            last = self._take_last()
+            if last is not None:
+                return self._deliver_last(last, seconds)
             self.flush(seconds)
         with self._changed:
             self._closing = True
@@ -156,6 +159,29 @@ class Outbox:
             thread.join(0.0 if self._collected else 1.0)
         with self._changed:
             return sum(map(self._unsafe, self._pending)) + (1 if self._buffer else 0)
+
+    def _take_last(self) -> Optional[List[Union[Event, Point]]]:
+        """What is left in the buffer, and the threads end; None when they have other work."""
+        with self._changed:
+            if self._closing or self._cutting or self._pending or not 0 < len(self._buffer) <= _BATCH_EVENTS:
+                return None
+            events, self._buffer = self._buffer, []
+            self._closing = True
+            self._changed.notify_all()
+        return events
+
+    def _deliver_last(self, events: List[Union[Event, Point]], seconds: float) -> int:
+        """Without waking two threads for it: bring ``events`` to disk and to the server; 1 when they stay on disk."""
+        entry, deadline = self._keep(events), time.monotonic() + seconds
+        while not self._send(entry):
+            if time.monotonic() > deadline:
+                with self._changed:
+                    self._pending.append(entry)
+                return 1
+            time.sleep(0.05)
+        if entry.path is not None:
+            discard(entry.path)
+        return 0
 
     def _deliver_alone(self, seconds: float) -> int:
         """Without threads: bring what there is to disk and to the server; the number of what it has not got."""
@@ -219,6 +245,8 @@ class Outbox:
                 events, self._buffer = self._buffer[:_BATCH_EVENTS], self._buffer[_BATCH_EVENTS:]
                 self._cutting = len(events)
                 self._hurry = bool(self._buffer) and self._hurry
+                if not events:  # taken by who closes
+                    continue
             entry = self._keep(events)
             with self._changed:
                 self._pending.append(entry)

@@ -41,6 +41,8 @@ class ScriptRun(Context):
             with suppress(OSError):
                 os.rmdir(os.path.join(self.folder, "spool"))
                 os.rmdir(self.folder)
+        self._transport.close()
+        atexit.unregister(self.end)
         current.forget(self)
 
     def __enter__(self) -> ScriptRun:
@@ -76,9 +78,10 @@ def start_run(
     server = connection or connect()
     body: Dict[str, Any] = {"project": server.project, "name": name, "labels": dict(labels or {})}
     body.update(experiment=experiment, parameters=dict(parameters or {}))
-    spec = server.post("/runs", json.dumps(body, default=str).encode())
+    transport = server.transport()
+    spec = server.post_through(transport, "/runs", json.dumps(body, default=str).encode())
+    transport.use_token(str(spec["token"]))
     folder = _folder(str(spec["run_id"]))
-    transport = Transport(server.url, str(spec["token"]), server.server_file)
     outbox = Outbox(transport, str(spec["run_id"]), os.path.join(folder, "spool"))
     run = ScriptRun({**spec, "parameters": dict(parameters or {})}, outbox, transport, folder)
     atexit.register(run.end)

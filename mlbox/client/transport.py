@@ -149,6 +149,10 @@ class Transport:
         """Close this thread's connection."""
         self._drop()
 
+    def use_token(self, token: str) -> None:
+        """Say another token from now on; the connection stays."""
+        self._token = token
+
     def without_timeout(self) -> Transport:
         """Another one to the same server, which waits for an answer for as long as it takes."""
         return Transport(self._url, self._token, self._server_file, timeout=None)

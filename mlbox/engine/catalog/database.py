@@ -18,8 +18,10 @@ from mlbox.base.settings import Settings
 from mlbox.base.underway import interrupting
 from mlbox.engine.catalog import migrations, run_logs
 from mlbox.engine.catalog.duckdb_errors import located, translate
+from mlbox.engine.catalog.known_projects import KnownProjects
 from mlbox.engine.catalog.sessions import Sessions
 from mlbox.engine.catalog.tables import projects
+from mlbox.engine.catalog.tables.run_memory import RunMemory
 from mlbox.engine.catalog.writer import Writer
 
 if TYPE_CHECKING:
@@ -45,7 +47,9 @@ class Catalog:
         self.sessions = Sessions(self.cursor)
         self.shared = False
         """Whether the home has members; told by them."""
-        self._metadata = Writer(self.cursor(), "catalog", settings.commit_batch)
+        self.projects = KnownProjects(self.read)
+        self.run_memory = RunMemory()
+        self._metadata = Writer(self.cursor(), "catalog", settings.commit_batch, self.run_memory.clear)
         self._data = Writer(self.cursor(), "data", settings.commit_batch)
 
     @classmethod

@@ -83,6 +83,7 @@ class ProjectRemoval:
             projects.delete_row(cursor, name)
 
         self._catalog.write(bury)
+        self._catalog.projects.forget(name)
         self.finish(name)
 
     def finish(self, name: str) -> None:

@@ -28,11 +28,19 @@ LONGEST_SECONDS = 1.0
 
 
 class Writer:
-    """Executes operations in order of arrival on its own cursor."""
+    """Executes operations in order of arrival on its own cursor. ``undone`` is called when a transaction has failed,
+    before anything else is executed: what operations have noted in memory is not so."""
 
-    def __init__(self, cursor: DuckDBPyConnection, name: str, batch: int = 512) -> None:
+    def __init__(
+        self,
+        cursor: DuckDBPyConnection,
+        name: str,
+        batch: int = 512,
+        undone: Callable[[], None] = lambda: None,
+    ) -> None:
         self._cursor = cursor
         self._batch = batch
+        self._undone = undone
         self._queue: queue.SimpleQueue[tuple[Operation, Future[Any], bool] | None] = queue.SimpleQueue()
         self._patient: list[tuple[Operation, Future[Any]]] = []
         self._oldest = 0.0
@@ -125,6 +133,7 @@ class Writer:
         except BaseException:
             with suppress(Exception):
                 self._cursor.execute("ROLLBACK")
+            self._undone()
             raise
         self.commits += 1
         self.operations += len(operations)

@@ -17,13 +17,12 @@ from mlbox.base.clock import now
 from mlbox.base.errors import Invalid, NotFound, Unauthorized
 from mlbox.base.events import Bus, Event
 from mlbox.base.ids import new_id
-from mlbox.engine.catalog.tables import artifacts as artifact_rows
-from mlbox.engine.catalog.tables import functions, lineage, metrics, runs
-from mlbox.engine.catalog.tables.runs import EXTERNAL, RunRow
-from mlbox.engine.runs import lifecycle
+from mlbox.engine.catalog.tables import functions, metrics, runs
+from mlbox.engine.catalog.tables.runs import RunRow, TokenRow
+from mlbox.engine.runs.batches import Batches, add, changes_of
 from mlbox.engine.runs.csv_inputs import as_csv, column_types
 from mlbox.engine.runs.incoming import Digested, digest_events
-from mlbox.engine.runs.ledger import Ending, Ledger, end
+from mlbox.engine.runs.ledger import Ledger
 from mlbox.engine.runs.output import Output
 from mlbox.engine.storage.artifacts import ArtifactStore, ArtifactWriter, Blob, check_digest
 from mlbox.engine.storage.parts import Part
@@ -62,16 +61,27 @@ class CallsHome:
         self._told: dict[str, float] = {}
         self._known: dict[str, RunRow] = {}
         """Runs that have told something, as they were then."""
+        self._batches = Batches(catalog.run_memory)
         self._lock = threading.Lock()
 
-    def issue_token(self, project: str, run_id: str) -> tuple[str, Callable[[DuckDBPyConnection], None]]:
+    def issue_token(
+        self, project: str, run_id: str, beginning: RunRow | None = None
+    ) -> tuple[str, Callable[[DuckDBPyConnection], None]]:
         """A new token of this run, the only one that is good from now on, and how it becomes durable: only its hash
-        is kept."""
+        is kept. ``beginning`` is the run when it begins with that write: what it tells need not read it."""
         token = secrets.token_urlsafe(32)
-        digest, moment = _hash(token), now()
+        kept = TokenRow(project, run_id, _hash(token), now())
         with self._lock:
-            self._tokens[run_id] = digest
-        return token, lambda cursor: runs.set_token(cursor, project, run_id, digest, moment)
+            self._tokens[run_id] = kept.digest
+            if beginning is not None:
+                self._known[run_id] = beginning
+
+        def keep(cursor: DuckDBPyConnection) -> None:
+            runs.set_token(cursor, kept, new=beginning is not None)
+            if beginning is not None:
+                self._catalog.run_memory.put(beginning, first=True)
+
+        return token, keep
 
     def check_token(self, run_id: str, token: str | None) -> None:
         """Raise ``Unauthorized`` unless ``token`` is the one of this run."""
@@ -198,7 +208,7 @@ class CallsHome:
             raise Invalid("the events of a batch are a list")
         digested = digest_events(row.project, row.id, events)
         self._check_artifacts(digested)
-        ended = self._catalog.write(lambda cursor: _enter(cursor, row.id, batch, digested))
+        ended = self._catalog.write(lambda cursor: self._batches.enter(cursor, row.id, batch, digested))
         self._publish(row, digested)
         if ended is not None:
             self._ledger.tell_end(ended)
@@ -230,10 +240,10 @@ class CallsHome:
             row = runs.get(cursor, run_id)
             if row is None or row.project != project:
                 raise NotFound(f"there is no run {run_id!r} in project {project}", hint="SELECT id, name FROM ml.runs")
-            changes = {**_changes(row, digested), **checked(row)}
+            changes = {**changes_of(row, digested), **checked(row)}
             if batch is not None and not metrics.enter_batch(cursor, project, run_id, batch, now()):
                 return row
-            _add(cursor, row, batch or new_id(), digested)
+            add(cursor, row, batch or new_id(), digested)
             if changes:
                 runs.change(cursor, run_id, changes, row)
             return row
@@ -303,67 +313,6 @@ class CallsHome:
 def _part_key(project: str, digest: str) -> str:
     """The file of a part; another project is told nothing of it."""
     return f"{digest}-{hashlib.sha256(project.encode()).hexdigest()[:16]}"
-
-
-def _enter(cursor: DuckDBPyConnection, run_id: str, batch: str, digested: Digested) -> RunRow | None:
-    """The one write of a batch; the run when this was its end: of a script's, whose process alone knows it."""
-    row = runs.get(cursor, run_id)
-    if row is None:
-        raise NotFound(f"there is no run {run_id!r}")
-    if not metrics.enter_batch(cursor, row.project, run_id, batch, now()):
-        return None
-    _add(cursor, row, batch, digested)
-    changes, outcome = _changes(row, digested), digested.outcome
-    if outcome is not None and row.runtime == EXTERNAL and not lifecycle.is_final(row.state):
-        changes.pop("reason", None)  # what it was doing is no reason for its end
-        return end(cursor, row, Ending(outcome["state"], None, outcome.get("error")), changes)
-    if changes:
-        runs.change(cursor, run_id, changes, row)
-    return None
-
-
-def _add(cursor: DuckDBPyConnection, row: RunRow, batch: str, digested: Digested) -> None:
-    """Points and artifacts."""
-    metrics.insert(
-        cursor,
-        metrics.Points(
-            row.project,
-            row.id,
-            batch,
-            digested.ordinals,
-            digested.names,
-            digested.steps,
-            digested.values,
-            digested.times,
-            digested.packed,
-        ),
-    )
-    for artifact in digested.artifacts:
-        artifact_rows.insert(cursor, artifact)
-        if artifact.run_id:
-            to = lineage.artifact_ref(artifact.run_id, artifact.name)
-            edge = lineage.Edge(artifact.project, "run", artifact.run_id, "artifact", to, artifact.created_at)
-            lineage.record(cursor, edge)
-
-
-def _changes(row: RunRow, digested: Digested) -> dict[str, Any]:
-    changes: dict[str, Any] = {}
-    if digested.latest:
-        changes["metrics"] = {**row.metrics, **digested.latest}
-    if digested.params:
-        changes["params"] = {**row.params, **digested.params}
-    if digested.tags:
-        changes["labels"] = {**row.labels, **digested.tags}
-    if digested.note is not None:
-        changes["note"] = digested.note or None
-    live = not lifecycle.is_final(row.state)
-    if digested.progress is not None:
-        changes["progress"] = digested.progress
-    if digested.progress_text is not None and live:
-        changes["reason"] = digested.progress_text
-    if digested.outcome is not None and live:
-        changes["outcome"] = digested.outcome
-    return changes
 
 
 def _hash(token: str) -> str:

@@ -128,6 +128,7 @@ class TrackRun(Command):
     """A script or notebook begins a run of its own; it gets a token to log with. No statement says this."""
 
     statement: ClassVar[str] = "START RUN"
+    audit_waits: ClassVar[bool] = True
     project: str
     name: str | None = None
     experiment: str | None = None

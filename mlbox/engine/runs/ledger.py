@@ -218,10 +218,13 @@ class Ledger:
         self._bus.publish(Event(kind, row.project, row.name or row.id, data))
 
 
-def end(cursor: DuckDBPyConnection, before: RunRow, ending: Ending, changes: Mapping[str, Any]) -> RunRow:
-    """:meth:`Ledger.finish` of a run that has not ended, in a transaction after which ``tell_end`` is due."""
+def end(
+    cursor: DuckDBPyConnection, before: RunRow, ending: Ending, changes: Mapping[str, Any], first: bool = False
+) -> RunRow:
+    """:meth:`Ledger.finish` of a run that has not ended, in a transaction after which ``tell_end`` is due. ``first``:
+    no end of this attempt is on record."""
     lifecycle.check(before.state, ending.state, before.label)
-    _keep_attempt(cursor, before, ending)
+    _keep_attempt(cursor, before, ending, first)
     settings: dict[str, Any] = {
         "state": ending.state,
         "reason": ending.reason,
@@ -250,7 +253,7 @@ def _require(cursor: DuckDBPyConnection, run_id: str) -> RunRow:
     return row
 
 
-def _keep_attempt(cursor: DuckDBPyConnection, row: RunRow, ending: Ending) -> None:
+def _keep_attempt(cursor: DuckDBPyConnection, row: RunRow, ending: Ending, first: bool = False) -> None:
     runs.insert_attempt(
         cursor,
         AttemptRow(
@@ -264,4 +267,5 @@ def _keep_attempt(cursor: DuckDBPyConnection, row: RunRow, ending: Ending) -> No
             started_at=row.started_at,
             finished_at=now(),
         ),
+        first,
     )

@@ -25,7 +25,7 @@ from mlbox.engine.runs import lifecycle
 from mlbox.engine.runs.calls_home import CallsHome
 from mlbox.engine.runs.commands import TrackRun
 from mlbox.engine.runs.experiments import Experiments
-from mlbox.engine.runs.ledger import Ending, Ledger, Operation
+from mlbox.engine.runs.ledger import Ending, Ledger
 from mlbox.engine.runs.requests import plain
 
 if TYPE_CHECKING:
@@ -64,8 +64,7 @@ class Tracking:
 
     def plan_track(self, command: TrackRun, caller: Caller) -> Plan:
         """Check project and name."""
-        with self._catalog.read() as cursor:
-            projects.require(cursor, command.project)
+        self._catalog.projects.require(command.project)
         if command.name is not None:
             check_name(command.name, "run name")
         return Plan((Step("create", "run", command.name or "of a script"),))
@@ -82,37 +81,18 @@ class Tracking:
             labels=plain(command.labels),
         )
         run_id = new_id()
-        token, keep = self._calls.issue_token(command.project, run_id)
-        row = self._begin(run_id, beginning, keep)
+        row = _row(run_id, beginning)
+        token, keep = self._calls.issue_token(row.project, run_id, row)
+        self._ledger.create(row, keep)
         return Result(f"run {row.label} began", facts={"run": row.id, "token": token})
 
     def begin(self, beginning: Beginning) -> RunRow:
         """Record a run that has begun."""
-        with self._catalog.read() as cursor:
-            projects.require(cursor, beginning.project)
+        self._catalog.projects.require(beginning.project)
         if beginning.parent_id is not None:
             self.run(beginning.project, beginning.parent_id)
-        return self._begin(new_id(), beginning, None)
-
-    def _begin(self, run_id: str, beginning: Beginning, also: Operation) -> RunRow:
-        started = beginning.started_at or now()
-        row = RunRow(
-            id=run_id,
-            project=beginning.project,
-            name=beginning.name,
-            function="",
-            function_version=0,
-            handler=None,
-            runtime=EXTERNAL,
-            state=lifecycle.RUNNING,
-            created_at=started,
-            started_at=started,
-            parent_id=beginning.parent_id,
-            params=beginning.parameters,
-            labels=beginning.labels,
-            experiment=beginning.experiment,
-        )
-        self._ledger.create(row, also)
+        row = _row(new_id(), beginning)
+        self._ledger.create(row)
         return row
 
     def run(self, project: str, run_id: str) -> RunRow:
@@ -202,3 +182,23 @@ class Tracking:
         self._ledger.link(
             Edge(project, "dataset", f"{entry.name}@{entry.digest}", "run", row.id, now(), "read") for entry in inputs
         )
+
+
+def _row(run_id: str, beginning: Beginning) -> RunRow:
+    started = beginning.started_at or now()
+    return RunRow(
+        id=run_id,
+        project=beginning.project,
+        name=beginning.name,
+        function="",
+        function_version=0,
+        handler=None,
+        runtime=EXTERNAL,
+        state=lifecycle.RUNNING,
+        created_at=started,
+        started_at=started,
+        parent_id=beginning.parent_id,
+        params=beginning.parameters,
+        labels=beginning.labels,
+        experiment=beginning.experiment,
+    )

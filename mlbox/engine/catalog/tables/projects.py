@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mlbox.base.errors import NotFound
 from mlbox.base.names import quote
 from mlbox.base.suggest import did_you_mean
-from mlbox.engine.catalog.tables import feature_sets
+from mlbox.engine.catalog.tables import feature_sets, run_memory
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -92,6 +92,7 @@ def delete_row(cursor: DuckDBPyConnection, name: str) -> None:
 
 def delete_rows(cursor: DuckDBPyConnection, name: str) -> None:
     """Every row of other tables of the catalog that belongs to the project; what was done (``audit``) stays."""
+    run_memory.changed()
     for table in _tables_of_projects(cursor, "catalog", "main"):
         if table != "audit":
             cursor.execute(f"DELETE FROM catalog.main.{quote(table)} WHERE project = ?", [name])

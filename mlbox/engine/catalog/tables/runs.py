@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mlbox.base.errors import Invalid, NotFound
 from mlbox.base.ids import is_id
 from mlbox.base.suggest import did_you_mean
-from mlbox.engine.catalog.tables import params
+from mlbox.engine.catalog.tables import params, run_memory
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -95,6 +95,7 @@ _OPTIONAL = {"function": "", "function_version": 0}
 _TIMES = ("started_at", "finished_at")
 _DURATION = "date_diff('microsecond', {}, {}) / 1000.0::DOUBLE"
 """``duration_ms`` is kept: were it computed by the view, DuckDB could not read single metrics through it."""
+_EMPTY = "JSON '{}'::VARIANT"
 _COLUMNS = tuple(entry.name for entry in fields(RunRow))
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM catalog.main.runs"
 
@@ -130,11 +131,15 @@ def select(cursor: DuckDBPyConnection, condition: str, parameters: Iterable[Any]
 
 def insert(cursor: DuckDBPyConnection, row: RunRow) -> None:
     """Add a run."""
-    cursor.execute(
-        f"INSERT INTO catalog.main.runs ({', '.join(_COLUMNS)}, duration_ms) "  # VALUES takes half as long again
-        f"SELECT {', '.join(map(_mark, _COLUMNS))}, {_DURATION.format('?::TIMESTAMPTZ', '?::TIMESTAMPTZ')}",
-        [_value(name, getattr(row, name)) for name in (*_COLUMNS, *_TIMES)],
-    )
+    # VALUES takes half as long again, and each parameter or cast that says nothing its share
+    given = {name: _value(name, getattr(row, name)) for name in _COLUMNS}
+    marks = {name: _EMPTY if value == "{}" and name in _VARIANTS else _mark(name) for name, value in given.items()}
+    marks = {name: mark for name, mark in marks.items() if given[name] is not None}
+    values = [given[name] for name, mark in marks.items() if mark is not _EMPTY]
+    if row.started_at is not None and row.finished_at is not None:
+        marks["duration_ms"] = _DURATION.format("?::TIMESTAMPTZ", "?::TIMESTAMPTZ")
+        values += [row.started_at, row.finished_at]
+    cursor.execute(f"INSERT INTO catalog.main.runs ({', '.join(marks)}) SELECT {', '.join(marks.values())}", values)
     params.insert(cursor, row.project, row.id, row.params)
 
 
@@ -143,6 +148,7 @@ def change(cursor: DuckDBPyConnection, run_id: str, changes: Mapping[str, Any], 
     unknown = set(changes) - set(_COLUMNS)
     if unknown:
         raise KeyError(f"runs have no column {unknown}")
+    run_memory.changed([run_id])
     settings = [f"{name} = {_mark(name)}" for name in changes]
     times = [name for name in _TIMES if name in changes]
     if times:
@@ -272,6 +278,7 @@ def old(cursor: DuckDBPyConnection, before: datetime | None, keep: int | None) -
 
 def hide(cursor: DuckDBPyConnection, run_ids: Sequence[str], at: datetime) -> None:
     """They are dropped: no view shows them, and nobody finds them."""
+    run_memory.changed(run_ids)
     cursor.execute(
         "UPDATE catalog.main.runs SET deleted_at = ? WHERE list_contains(?::VARCHAR[], id)", [at, list(run_ids)]
     )
@@ -279,6 +286,7 @@ def hide(cursor: DuckDBPyConnection, run_ids: Sequence[str], at: datetime) -> No
 
 def show(cursor: DuckDBPyConnection, run_id: str) -> None:
     """A dropped run is there again, with the trials that went with it."""
+    run_memory.changed()
     cursor.execute(
         "UPDATE catalog.main.runs SET deleted_at = NULL WHERE id = ? OR (parent_id = ? AND deleted_at = "
         "(SELECT deleted_at FROM catalog.main.runs WHERE id = ?))",
@@ -301,10 +309,10 @@ def children(cursor: DuckDBPyConnection, parent_id: str) -> list[RunRow]:
     return select(cursor, "parent_id = ? ORDER BY id", [parent_id])
 
 
-def insert_attempt(cursor: DuckDBPyConnection, row: AttemptRow) -> None:
-    """Keep how an attempt ended; the same again changes nothing."""
-    key = [row.run_id, row.attempt]  # asked first: OR IGNORE takes three times as long
-    if cursor.execute("FROM catalog.main.run_attempts WHERE run_id = ? AND attempt = ?", key).fetchall():
+def insert_attempt(cursor: DuckDBPyConnection, row: AttemptRow, new: bool = False) -> None:
+    """Keep how an attempt ended; the same again changes nothing. ``new``: it is known not to be there yet."""
+    known = "FROM catalog.main.run_attempts WHERE run_id = ? AND attempt = ?"  # OR IGNORE takes three times as long
+    if not new and cursor.execute(known, [row.run_id, row.attempt]).fetchall():
         return
     names = [entry.name for entry in fields(AttemptRow)]
     cursor.execute(
@@ -322,15 +330,25 @@ def attempts(cursor: DuckDBPyConnection, run_id: str) -> list[AttemptRow]:
     return [AttemptRow(*values) for values in rows]
 
 
-def set_token(cursor: DuckDBPyConnection, project: str, run_id: str, digest: str, created_at: datetime) -> None:
-    """The hash of the only token that opens the run API for this run; the one before is worthless from now on."""
-    if token(cursor, run_id) is not None:  # asked first: OR REPLACE takes twice as long
+@dataclass(frozen=True, slots=True)
+class TokenRow:
+    """The hash of the token that opens the run API for a run."""
+
+    project: str
+    run_id: str
+    digest: str
+    created_at: datetime
+
+
+def set_token(cursor: DuckDBPyConnection, row: TokenRow, new: bool = False) -> None:
+    """The only token of this run; the one before is worthless from now on. ``new``: the run is known to have none."""
+    if not new and token(cursor, row.run_id) is not None:  # asked first: OR REPLACE takes twice as long
         change = "UPDATE catalog.main.run_tokens SET digest = ?, created_at = ? WHERE run_id = ?"
-        cursor.execute(change, [digest, created_at, run_id])
+        cursor.execute(change, [row.digest, row.created_at, row.run_id])
         return
     cursor.execute(
         "INSERT INTO catalog.main.run_tokens (project, run_id, digest, created_at) VALUES (?, ?, ?, ?)",
-        [project, run_id, digest, created_at],
+        [row.project, row.run_id, row.digest, row.created_at],
     )
 
 
@@ -347,6 +365,7 @@ def delete_token(cursor: DuckDBPyConnection, run_id: str) -> None:
 
 def delete(cursor: DuckDBPyConnection, run_ids: Sequence[str]) -> None:
     """Delete runs with their parameters, metrics, artifacts (not the bytes), attempts, batches and tokens."""
+    run_memory.changed(run_ids)
     for table in ("params", "metrics", "artifacts", "run_attempts", "run_batches", "run_tokens", "run_inputs"):
         cursor.execute(f"DELETE FROM catalog.main.{table} WHERE list_contains(?::VARCHAR[], run_id)", [list(run_ids)])
     cursor.execute("DELETE FROM catalog.main.runs WHERE list_contains(?::VARCHAR[], id)", [list(run_ids)])

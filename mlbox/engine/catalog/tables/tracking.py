@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from mlbox.base.clock import now
+from mlbox.engine.catalog.tables import run_memory
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -103,6 +104,7 @@ def experiments(cursor: DuckDBPyConnection, project: str) -> list[ExperimentRow]
 def rename_experiment(cursor: DuckDBPyConnection, row: ExperimentRow, name: str) -> None:
     """Give the experiment, and its runs, another name."""
     parameters = [name, row.project, row.name]
+    run_memory.changed()
     cursor.execute("UPDATE catalog.main.runs SET experiment = ? WHERE project = ? AND experiment = ?", parameters)
     cursor.execute(
         "UPDATE catalog.main.logged_models SET experiment = ? WHERE project = ? AND experiment = ?", parameters
