@@ -168,7 +168,7 @@ def rounded(a: Vector, digits: Vector | None = None) -> Vector:
     import numpy as np
 
     a.doubles()
-    places = 0 if digits is None else int(digits.data[0])
+    places = int(digits.data[0]) if digits is not None and len(digits) else 0  # a branch may have no rows
     if digits is not None and (digits.kind != "bigint" or bool((digits.data != places).any())):
         raise Invalid("round takes the same whole number of digits for all rows", hint="round(x, 2)")
     if a.kind == "bigint":

@@ -149,6 +149,7 @@ def test_an_expression_means_what_it_means_in_duckdb(text: str, rows: list[tuple
             "1 / 0",
             "0 / 0",
         ),
+        *("CASE WHEN f IS NULL OR a > 0 THEN a ELSE round(a, 2) END", "CASE WHEN true THEN a ELSE round(a, 2) END"),
         *("round(a)", "round(a, 1)", "round(a, -2)", "a::BIGINT", "a::INT", "b::DOUBLE", "b = 3", "ifnull(a, 0)"),
         *(
             "s::VARCHAR || 1",
