@@ -219,7 +219,8 @@ class InferenceApp:
             return await self._within(call.later(body, headers, self._max_body), slot, limit)
         if slot.batch and runtime is not None and runtime.batches:
             return await self._within(self._together(call, body, headers), slot, limit)
-        if len(body) > INLINE_BYTES or call.decode(body, headers, self._max_body).rows > INLINE_ROWS:
+        beside = len(body) > INLINE_BYTES or (runtime is not None and runtime.waits)
+        if beside or call.decode(body, headers, self._max_body).rows > INLINE_ROWS:
             loop = asyncio.get_running_loop()
             if call.request is not None:
                 work = loop.run_in_executor(self._threads, call.finish)

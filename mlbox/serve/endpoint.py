@@ -133,6 +133,8 @@ class Runtime:
         self._after = self.shaping.after
         self._sticky = Sticky.of(row, [arm.weight for arm in self.arms])
         self.reader = reader
+        self.waits = getattr(reader, "remote", False)
+        """Whether its features come from another process, for which an event loop does not wait."""
         self.entities = tuple(reader.entities) if reader else ()
         types = reader.entity_types if reader else {}
         self._entities = tuple((name.lower(), name, of_sql(types.get(name, "VARCHAR"))) for name in self.entities)

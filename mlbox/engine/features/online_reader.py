@@ -51,6 +51,8 @@ class OnlineReader:
     def __init__(self, store: OnlineStore, resolve: Callable[[], Readable], generation: Callable[[], int]) -> None:
         self._store = store
         self._fetch = store.fetch
+        self.remote = store.capabilities.many_machines
+        """Whether a read waits for another process, and so has no place on an event loop."""
         self._resolve = resolve
         self._generation = generation
         self._compiled = self._compile()
