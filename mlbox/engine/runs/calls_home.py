@@ -236,8 +236,11 @@ class CallsHome:
         if digested.refused:
             raise Invalid(digested.refused[0].partition(": ")[2])
 
+        memory = self._catalog.run_memory
+
         def operation(cursor: DuckDBPyConnection) -> RunRow:
-            row = runs.get(cursor, run_id)
+            known = memory.get(run_id)
+            row = known.row if known else runs.get(cursor, run_id)
             if row is None or row.project != project:
                 raise NotFound(f"there is no run {run_id!r} in project {project}", hint="SELECT id, name FROM ml.runs")
             changes = {**changes_of(row, digested), **checked(row)}
@@ -246,6 +249,7 @@ class CallsHome:
             add(cursor, row, batch or new_id(), digested)
             if changes:
                 runs.change(cursor, run_id, changes, row)
+            memory.put(replace(row, **changes), known is not None and known.first)
             return row
 
         row = self._catalog.write(operation)

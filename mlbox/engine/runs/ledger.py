@@ -183,10 +183,11 @@ class Ledger:
         """The end of a run: its last state, its error, and no token any more. Harmless when it has ended already."""
 
         def operation(cursor: DuckDBPyConnection) -> tuple[bool, RunRow]:
-            before = _require(cursor, run_id)
+            known = self._catalog.run_memory.get(run_id)
+            before = known.row if known else _require(cursor, run_id)
             if lifecycle.is_final(before.state):
                 return False, before
-            return True, end(cursor, before, ending, changes or {})
+            return True, end(cursor, before, ending, changes or {}, known is not None and known.first)
 
         changed, row = self._catalog.write(operation)
         if changed:

@@ -92,7 +92,7 @@ class Tracking:
         if beginning.parent_id is not None:
             self.run(beginning.project, beginning.parent_id)
         row = _row(new_id(), beginning)
-        self._ledger.create(row)
+        self._ledger.create(row, lambda cursor: self._catalog.run_memory.put(row, first=True))
         return row
 
     def run(self, project: str, run_id: str) -> RunRow:

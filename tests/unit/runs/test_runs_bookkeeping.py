@@ -15,6 +15,7 @@ from mlbox.engine.catalog.tables.projects import ProjectRow
 from mlbox.engine.runs.batches import Batches
 from mlbox.engine.runs.commands import TrackRun
 from mlbox.engine.runs.incoming import digest_events
+from mlbox.engine.runs.tracking import Beginning
 
 
 def begun(bench: Any, **more: Any) -> str:
@@ -119,3 +120,18 @@ def test_a_project_that_is_not_there_is_told_though_it_was(bench: Any) -> None:
     known.forget("other")
     with pytest.raises(NotFound, match="there is no project 'other'"):
         known.require("other")
+
+
+def test_a_run_of_another_door_is_remembered_as_it_is(bench: Any) -> None:
+    tracking = bench.runs.tracking
+    run = tracking.begin(Beginning(project="default", name="fit", labels={"team": "a"})).id
+    for number in range(2):
+        assert tracking.log("default", run, events(number)) is not None
+        assert remembered(bench, run).row == row_of(bench, run)
+    tracking.log("default", run, [], lambda row: {"labels": {**row.labels, "more": "yes"}})
+    assert remembered(bench, run).row == row_of(bench, run)
+    assert tracking.set_state("default", run, "completed").metrics == {"loss": 1 / 7}
+    tracking.set_state("default", run, "running")
+    tracking.set_state("default", run, "completed")
+    assert row_of(bench, run).labels == {"team": "a", "t0": "value 0", "t1": "value 1", "more": "yes"}
+    assert [count(bench, table, run) for table in ("params", "metrics", "run_attempts")] == [2, 2, 1]
