@@ -44,7 +44,8 @@ test-engine: $(DEV) ## One scenario on an engine that is started for it (ENGINE=
 ifdef SCENARIOS_$(ENGINE)
 	$(BIN)/python -m pytest $(SCENARIOS_$(ENGINE)) -k "$(ENGINE)" $(ARGS)
 else
-	$(BIN)/python -m pytest -m "engine and not nightly" tests/conformance/test_executors.py tests/unit/runs/test_executor_$(ENGINE).py \
+	$(BIN)/python -m pytest -m "engine and not nightly" tests/conformance/test_executors.py tests/conformance/test_deployments.py \
+		tests/unit/runs/test_executor_$(ENGINE).py \
 		-k "scenario and $(ENGINE)" $(ARGS)
 endif
 

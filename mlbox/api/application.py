@@ -22,6 +22,7 @@ from mlbox.api.kept import Statements
 from mlbox.api.metrics import metrics
 from mlbox.api.mlflow.routes import HANDLERS as MLFLOW
 from mlbox.api.push import push
+from mlbox.api.replicas import REPLICA_API
 from mlbox.api.runs import RUN_API, begin
 from mlbox.api.sight import check_door
 from mlbox.api.sql import cancel_statement, get_statement, list_statements, run_sql
@@ -43,6 +44,7 @@ PREFIXES = (
     "/version",
     "/artifacts/",
     "/run-api/",
+    "/replica-api/",
     "/schema",
 )
 """Paths of the API; ``/runs/<id>/log`` too. All else is a page."""
@@ -128,6 +130,7 @@ ROUTES = (
     begin,
     *MLFLOW,
     *RUN_API,
+    *REPLICA_API,
 )
 
 
@@ -177,5 +180,6 @@ def build(context: ApiContext, pages: App) -> App:
 
 
 def build_run_api(context: ApiContext, hosts: Sequence[str]) -> App:
-    """What containers and clusters reach: the run API and nothing else. Each call carries the token of one run."""
-    return Guard(litestar(context, RUN_API), hosts=hosts)  # type: ignore[arg-type]
+    """What containers and clusters reach: the APIs of runs and replicas, and nothing else. Each call carries the token
+    of one run, or of one deployment."""
+    return Guard(litestar(context, (*RUN_API, *REPLICA_API)), hosts=hosts)  # type: ignore[arg-type]

@@ -26,7 +26,8 @@ Identify = Callable[[str, str], str]
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]", "::1"})
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
 OPEN_PATHS = ("/health", "/v2/health/live", "/v2/health/ready")
-RUN_API = "/run-api/"
+OWN_TOKENS = ("/run-api/", "/replica-api/")
+"""Paths whose calls carry the token of a run or of a deployment."""
 USER = "mlbox.user"
 """Where the scope says who is asking."""
 HEADERS = "mlbox.headers"
@@ -109,7 +110,7 @@ class Guard:
                     hint="send Content-Type: application/json",
                 )
         path: str = scope["path"]
-        if self._identify is None or path in OPEN_PATHS or path.startswith(RUN_API):
+        if self._identify is None or path in OPEN_PATHS or path.startswith(OWN_TOKENS):
             return None
         authorization = headers.get(b"authorization")
         return self._identify(*(credentials(authorization.decode("latin-1")) if authorization else ("", "")))

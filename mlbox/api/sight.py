@@ -24,6 +24,7 @@ DOORS = (
     "/artifacts/",
     "/runs",
     "/run-api/",
+    "/replica-api/",
     "/v2",
     "/schema",
     "/version",

@@ -36,6 +36,7 @@ from mlbox.engine.security.permission import Permission
 from mlbox.engine.storage.remote import store_at
 from mlbox.engine.workflows.scheduler import Scheduler
 from mlbox.engine.workflows.service import Workflows
+from mlbox.serve.deploy.service import Deployments
 from mlbox.serve.embedding import Embedders
 from mlbox.serve.service import Endpoints
 from mlbox.sql.functions.base import Asked
@@ -97,6 +98,9 @@ class House:
         )
         self.collections.functions = Embedders(self.endpoints.shop)
         self.endpoints.shop = replace(self.endpoints.shop, collections=self.collections)
+        self.deployments = Deployments(
+            catalog=self.catalog, shop=self.endpoints.shop, settings=settings, bus=self.bus, doors=self.doors
+        )
         self.monitors = Monitors(
             catalog=self.catalog,
             bus=self.bus,
@@ -127,6 +131,7 @@ class House:
             self.workflows,
             self.monitors,
             self.endpoints,
+            self.deployments,
             self.members,
             self.runs.secrets,
             plain,
@@ -139,6 +144,7 @@ class House:
         made = Projects(self.catalog, self.bus)
         made.removal.users.append(self.features.readers_elsewhere)
         made.removal.ending += (
+            self.deployments.forget_project,
             self.endpoints.forget_project,
             self.runs.forget_project,
             self.workflows.forget_project,
@@ -193,6 +199,7 @@ class House:
         self.runs.reattach()
         self.features.start()
         self.endpoints.start()
+        self.deployments.start()
         self.scheduler.start()
 
     def close(self) -> None:
@@ -248,6 +255,7 @@ class House:
             sql_runs=self.runs.sql_runs,
             artifacts=self.artifacts,
             endpoints=self.endpoints,
+            deployments=self.deployments,
             features=self.features,
             members=self.members,
             version=__version__,

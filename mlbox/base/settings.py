@@ -56,6 +56,7 @@ class Settings:
     kubernetes_context: str = _setting("", "Context of it; empty: the current one")
     kubernetes_namespace: str = _setting("", "Namespace of Jobs; empty: that of the context")
     kubernetes_image: str = _setting("", "Image of Kubernetes runs without IMAGE; empty: as docker_image")
+    serving_image: str = _setting("", "Image of replicas (DEPLOY ENDPOINT) without image: it has mlbox on its PATH")
     dask_scheduler: str = _setting(
         "", "Dask scheduler (tcp://host:8786); empty: each run on dask has a cluster of its own on this machine"
     )

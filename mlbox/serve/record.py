@@ -36,6 +36,9 @@ CHUNK = 20_000
 ATTEMPTS = 3
 """Times that a batch is tried before it is given up and counted."""
 
+Deliver = Callable[[list[predictions.Batch], list[predictions.TrafficRow]], None]
+"""Takes rows and counts."""
+
 
 class Entry(msgspec.Struct, gc=False):
     """A request that is recorded: with an answer, or with an error."""
@@ -120,6 +123,8 @@ class Recorder:
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self.statistics = Statistics()
+        self.deliver: Deliver | None = None
+        """Where rows and counts go instead of the catalog; raises when it cannot take them."""
 
     def start(self) -> None:
         """Start the thread that writes."""
@@ -271,7 +276,10 @@ class Recorder:
                 predictions.append(cursor, batch)
             predictions.count(cursor, counts)
 
-        self._catalog.write_data(write)
+        if self.deliver is not None:
+            self.deliver(rows, counts)
+        else:
+            self._catalog.write_data(write)
         self.statistics.written += taken.rows
 
 

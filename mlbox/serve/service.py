@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from mlbox.base.clock import now
 from mlbox.base.command import Caller, Handler, Plan, Result, Step
-from mlbox.base.errors import AlreadyExists, MlboxError, NotFound
+from mlbox.base.errors import AlreadyExists, Conflict, MlboxError, NotFound
 from mlbox.base.events import Bus, Event
 from mlbox.base.ids import new_id
 from mlbox.base.names import Ref
 from mlbox.base.settings import Settings
 from mlbox.base.suggest import did_you_mean
 from mlbox.engine.catalog import dependants
-from mlbox.engine.catalog.tables import endpoints, projects
+from mlbox.engine.catalog.tables import deployments, endpoints, projects
 from mlbox.engine.catalog.tables.endpoints import EndpointRow
 from mlbox.engine.runs.functions import Functions
 from mlbox.engine.security.secrets import Secrets
@@ -74,9 +74,9 @@ class Endpoints:
         )
         self.directory = Directory()
         self.batch = Batch(self._runtime)
-        self._recorder = Recorder(catalog, settings.log_flush_ms / 1000, settings.log_buffer_rows, self._tell_dropped)
+        self.recorder = Recorder(catalog, settings.log_flush_ms / 1000, settings.log_buffer_rows, self._tell_dropped)
         limit = settings.max_request_mb << 20
-        self.asgi = InferenceApp(self.directory, self._recorder, self.ensure, limit, version, settings.body_seconds)
+        self.asgi = InferenceApp(self.directory, self.recorder, self.ensure, limit, version, settings.body_seconds)
         bus.listen(self._on_event)
 
     def handlers(self) -> Iterable[Handler]:
@@ -93,7 +93,7 @@ class Endpoints:
             rows = endpoints.load(cursor)
         for row in rows:
             self.directory.put(Slot(row))
-        self._recorder.start()
+        self.recorder.start()
         threading.Thread(target=self._begin_processes, name="endpoints", daemon=True).start()
 
     def _begin_processes(self) -> None:
@@ -111,11 +111,11 @@ class Endpoints:
         self.asgi.close()
         self.pools.close()
         self.batch.close()
-        self._recorder.stop()
+        self.recorder.stop()
 
     def flush(self) -> None:
         """Write the predictions that were made before this call."""
-        self._recorder.flush()
+        self.recorder.flush()
 
     def adopt_project(self, project: str) -> None:
         """A project has come with all its rows: answer for its endpoints."""
@@ -127,12 +127,12 @@ class Endpoints:
     def forget_project(self, project: str) -> None:
         """A project is dropped: its endpoints answer no more, and nothing of them waits to be written."""
         self.directory.remove_project(project)
-        self._recorder.flush()
+        self.recorder.flush()
 
     @property
     def statistics(self) -> Statistics:
         """What the prediction log has written and dropped since the start."""
-        return self._recorder.statistics
+        return self.recorder.statistics
 
     def serves(self, name: str) -> bool:
         """Whether there is an endpoint ``project.endpoint``."""
@@ -283,6 +283,12 @@ class Endpoints:
             return Plan((Step("reuse", str(command.ref), "does not exist"),), {"absent": True})
         with self._catalog.read() as cursor:
             watched = dependants.watching(cursor, [row])
+            deployed = deployments.of_endpoint(cursor, row.project, row.name)
+        if deployed:
+            where = " and ".join(each.engine for each in deployed)
+            raise Conflict(
+                f"endpoint {command.ref} is deployed on {where}", hint=f"UNDEPLOY ENDPOINT {command.ref} first"
+            )
         if not command.cascade:
             watched.refuse(f"endpoint {command.ref}")
         return Plan((Step("drop", str(command.ref), "its prediction log stays"), *watched.steps()))

@@ -101,6 +101,55 @@ def make_image(address: str) -> None:
     client.close()
 
 
+SERVING_IMAGE = "mlbox-test-serving:1"
+_PACKAGES = """
+granian litestar litestar_htmx multidict multipart _multipart polyfactory sniffio anyio idna httpx httpcore h11
+certifi typing_extensions.py duckdb _duckdb*.so adbc_driver_duckdb pyarrow pyarrow.libs onnxruntime numpy numpy.libs
+msgspec cryptography cffi _cffi_backend*.so uvloop yaml _yaml sqlglot lmdb uv click rich markdown_it mdurl pygments
+fsspec pytz dateutil six.py flatbuffers google packaging docker requests urllib3 charset_normalizer apscheduler
+tzlocal opentelemetry
+"""
+"""What a replica imports."""
+
+
+def make_serving_image(address: str) -> None:
+    """``SERVING_IMAGE``: ``IMAGE`` with this mlbox, of which each call makes a new one."""
+    import docker
+
+    packages = Path(docker.__file__).parents[1]
+    root = Path(__file__).resolve().parents[2]
+    client = docker.DockerClient(base_url=address)
+    with tempfile.TemporaryFile() as file:
+        with tarfile.open(fileobj=file, mode="w") as archive:
+            _fill(archive)
+            libraries: list[Path] = []
+            for pattern in _PACKAGES.split():
+                for path in packages.glob(pattern):
+                    archive.add(path, f"site/{path.name}", filter=_no_tests)
+                    libraries += [path] if path.is_file() and path.suffix == ".so" else path.rglob("*.so*")
+            for path in sorted(_libraries(libraries)):
+                if not path.startswith(str(packages)) and path.lstrip("/") not in archive.getnames():
+                    archive.add(os.path.realpath(path), path.lstrip("/"))
+            for path in packages.glob("*.dist-info"):
+                archive.add(path, f"site/{path.name}")
+            archive.add(root / "mlbox", "site/mlbox", filter=_no_pages)
+            _text(archive, "usr/bin/mlbox", '#!/bin/sh\nexec python3 -m mlbox "$@"\n', 0o755)
+        file.seek(0)
+        name, _, tag = SERVING_IMAGE.partition(":")
+        changes = ["ENV PATH=/usr/bin:/bin", "ENV PYTHONPATH=/site", "ENV PYTHONDONTWRITEBYTECODE=1"]
+        client.api.import_image(src=file, repository=name, tag=tag, changes=changes)
+    client.close()
+
+
+def _no_tests(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    name = entry.name.rpartition("/")[2]
+    return None if name in {"test", "tests", "__pycache__"} else entry
+
+
+def _no_pages(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    return None if entry.name.endswith(("mlbox/ui/web", "__pycache__")) else entry
+
+
 def _fill(archive: tarfile.TarFile) -> None:
     """The interpreter with its library, the shared libraries of all, a shell and a few programs."""
     import sys
@@ -160,11 +209,11 @@ def _link(archive: tarfile.TarFile, name: str, target: str) -> None:
     archive.addfile(entry)
 
 
-def _text(archive: tarfile.TarFile, name: str, text: str) -> None:
+def _text(archive: tarfile.TarFile, name: str, text: str, mode: int = 0o644) -> None:
     import io
 
     entry = tarfile.TarInfo(name)
-    entry.size, entry.mode = len(text), 0o644
+    entry.size, entry.mode = len(text), mode
     archive.addfile(entry, io.BytesIO(text.encode()))
 
 

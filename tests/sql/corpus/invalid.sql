@@ -994,3 +994,12 @@ CREATE FUNCTION f RUNTIME sql AS
 
 CREATE FUNCTION f FROM 'x.sql' RUNTIME sql AS SELECT 1
 -- error 1:44 CREATE FUNCTION has FROM and AS | take one of them away
+
+DEPLOY ENDPOINT e
+-- error 1:18 expected ON, found the end | write ON DOCKER or ON KUBERNETES
+
+DEPLOY ENDPOINT e ON MARS
+-- error 1:22 ON: expected DOCKER or KUBERNETES, found MARS | for example ON DOCKER
+
+UNDEPLOY ENDPOINT e ON
+-- error 1:23 ON: expected DOCKER or KUBERNETES, found the end | for example ON DOCKER

@@ -724,3 +724,15 @@ CREATE FUNCTION large RUNTIME sql TIMEOUT 1 HOUR AS SELECT * FROM payments WHERE
 
 CREATE FUNCTION large FROM 'large.sql' RUNTIME sql
 -- => CreateFunction ref=p.large, source='large.sql', runtime='sql'
+
+DEPLOY ENDPOINT e ON KUBERNETES WITH (replicas = 2, max_replicas = 6, cpu = 0.5, memory = '1GB', image = 'mlbox:1')
+-- => DeployEndpoint ref=p.e, engine='kubernetes', options={replicas: 2, max_replicas: 6, cpu: 0.5, memory: '1GB', image: 'mlbox:1'}
+
+deploy endpoint shop.e on docker
+-- => DeployEndpoint ref=shop.e, engine='docker'
+
+UNDEPLOY ENDPOINT e
+-- => UndeployEndpoint ref=p.e
+
+UNDEPLOY ENDPOINT e ON KUBERNETES
+-- => UndeployEndpoint ref=p.e, engine='kubernetes'

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 DROPPED = ("dropped", "dropped_rows")
-SECRET = frozenset({"audit", "events", "members", "secrets", "run_tokens", "run_batches", *DROPPED})
+SECRET = frozenset(
+    {"audit", "events", "members", "secrets", "run_tokens", "run_batches", "deployments", "replicas", *DROPPED}
+)
 """Tables of which nothing leaves the home: what was done or dropped here, who may do what, what must not be read."""
 OF_RUNS = frozenset(
     "runs run_attempts params metrics artifacts run_inputs experiments logged_models workflow_runs steps".split()

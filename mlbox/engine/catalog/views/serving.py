@@ -83,6 +83,37 @@ VIEWS = (
         ),
     ),
     View(
+        "deployments",
+        "One row an endpoint on an engine (DEPLOY ENDPOINT), with what its replicas have told.",
+        """
+        SELECT d.project, d.endpoint, d.engine, d.state, d.name, d.place, d.image, d.replicas, d.max_replicas,
+            list_aggregate(list_transform(json_extract(d.bundle::JSON, '$.models')::JSON[], lambda m:
+                (m->>'$.project') || '.' || (m->>'$.name') || '@' || (m->>'$.version')), 'string_agg', ', ') AS models,
+            d.address, coalesce(r.rows, 0)::BIGINT AS predictions, r.reported_at, d.deployed_at, d.deployed_by
+        FROM catalog.main.deployments d LEFT JOIN (
+            SELECT deployment, sum(rows) AS rows, max(reported_at) AS reported_at
+            FROM data._mlbox.replicas GROUP BY deployment
+        ) r ON r.deployment = d.id
+        """,
+        (
+            ViewColumn("project", "VARCHAR", "Project"),
+            ViewColumn("endpoint", "VARCHAR", "Endpoint"),
+            ViewColumn("engine", "VARCHAR", "docker or kubernetes"),
+            ViewColumn("state", "VARCHAR", "How DEPLOY left it: starting, ready or failed"),
+            ViewColumn("name", "VARCHAR", "Of the container, or of Deployment, Service and autoscaler"),
+            ViewColumn("place", "VARCHAR", "The namespace, or the address of the Docker engine"),
+            ViewColumn("image", "VARCHAR", "Image of the replicas"),
+            ViewColumn("replicas", "INTEGER", "Replicas, the least of them where there is an autoscaler", "replicas"),
+            ViewColumn("max_replicas", "INTEGER", "The most that the autoscaler makes", "replicas"),
+            ViewColumn("models", "VARCHAR", "Models of the replicas; they stay until DEPLOY is said again"),
+            ViewColumn("address", "VARCHAR", "Where callers reach it"),
+            ViewColumn("predictions", "BIGINT", "Recorded predictions that have come from its replicas", "rows"),
+            ViewColumn("reported_at", _TIME, "When the last of them came"),
+            ViewColumn("deployed_at", _TIME, "When it was deployed, the last time"),
+            ViewColumn("deployed_by", "VARCHAR", "By whom"),
+        ),
+    ),
+    View(
         "predictions",
         "One row a predicted row of a recorded request; a failed request has one row without a prediction.",
         """

@@ -47,6 +47,13 @@ class Cluster:
 
         return client.BatchV1Api(self._connected())
 
+    def api(self, name: str) -> Any:
+        """An API by its name: core, apps or autoscaling (v2)."""
+        from kubernetes import client
+
+        apis = {"core": client.CoreV1Api, "apps": client.AppsV1Api, "autoscaling": client.AutoscalingV2Api}
+        return apis[name](self._connected())
+
     def namespace(self) -> str:
         """The setting, else that of the context, else ``default``."""
         self._connected()

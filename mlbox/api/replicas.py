@@ -1,0 +1,69 @@
+"""What replicas of deployed endpoints call. Each call carries the token of its deployment, which opens nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from litestar import Request, Response, get, post
+from litestar.datastructures import State
+from litestar.params import FromPath
+from litestar.response import Stream
+
+from mlbox.api.context import ApiContext
+from mlbox.api.receiving import receive
+from mlbox.base.errors import Invalid
+from mlbox.engine.catalog.tables.deployments import DeploymentRow
+from mlbox.engine.storage.artifacts import CHUNK, check_digest
+from mlbox.serve.deploy.delivery import LARGEST
+
+AnyRequest = Request[Any, Any, State]
+
+
+def _deployment(request: AnyRequest, deployment: str) -> tuple[ApiContext, DeploymentRow]:
+    context: ApiContext = request.app.state.context
+    token = request.headers.get("authorization", "").removeprefix("Bearer ").strip()
+    return context, context.deployments.require(deployment, token)
+
+
+@get("/replica-api/{deployment:str}/bundle", sync_to_thread=True)
+def bundle(request: AnyRequest, deployment: FromPath[str]) -> Response[str]:
+    """What a replica is made of."""
+    _, row = _deployment(request, deployment)
+    return Response(row.bundle, media_type="application/json")
+
+
+@get("/replica-api/{deployment:str}/blobs/{digest:str}", sync_to_thread=True)
+def blob(request: AnyRequest, deployment: FromPath[str], digest: FromPath[str]) -> Stream:
+    """Bytes that its bundle names."""
+    context, row = _deployment(request, deployment)
+    stream = context.deployments.blob(row, check_digest(digest))
+
+    def chunks() -> Any:
+        with stream:
+            while part := stream.read(CHUNK):
+                yield part
+
+    return Stream(chunks(), media_type="application/octet-stream")
+
+
+@post(
+    "/replica-api/{deployment:str}/predictions/{replica:str}/{number:int}",
+    status_code=200,
+    request_max_body_size=LARGEST,
+)
+async def predictions(
+    request: AnyRequest, deployment: FromPath[str], replica: FromPath[str], number: FromPath[int]
+) -> dict[str, Any]:
+    """Recorded predictions; the same number of a replica again is harmless."""
+    context, row = await asyncio.to_thread(_deployment, request, deployment)
+    if len(replica) > 64 or number < 1:
+        raise Invalid("a delivery has the id of its replica and a number from 1 on")
+    parts: list[bytes] = []
+    await receive(request, parts.append)
+    new = await asyncio.to_thread(context.deployments.take, row, replica, number, b"".join(parts))
+    return {"taken": new}
+
+
+REPLICA_API = (bundle, blob, predictions)
+"""All of it."""

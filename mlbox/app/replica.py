@@ -1,0 +1,98 @@
+"""A replica: a home of its own, made from the bundle of a deployment, that answers for one endpoint."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlbox.app.house import House
+from mlbox.app.serving import Serving, choose_port
+from mlbox.base.errors import Unavailable
+from mlbox.base.home import Home
+from mlbox.base.ids import new_id
+from mlbox.serve.deploy.bundle import install
+from mlbox.serve.deploy.replica import ReplicaApp
+from mlbox.serve.deploy.spool import Spool
+
+if TYPE_CHECKING:
+    from mlbox.base.settings import Settings
+    from mlbox.serve.deploy.bundle import Bundle
+    from mlbox.serve.deploy.home_door import HomeDoor
+
+_log = logging.getLogger("mlbox.serve")
+FETCH_SECONDS = 120.0
+"""How long the home may be away when a replica starts."""
+
+DRAIN_SECONDS = 5.0
+"""For which a replica that is told to end still answers, until nobody sends to it any more."""
+
+DELIVER_SECONDS = 20.0
+"""For which it then hands in what it has recorded."""
+
+
+class Replica:
+    """``start`` returns when it answers, which is when its runtime is warm; then ``stop``, once.
+
+    ``folder`` outlives a crash of the process: predictions that wait are in it.
+    """
+
+    def __init__(self, folder: Path, settings: Settings, door: HomeDoor) -> None:
+        self._folder = folder
+        self._settings = settings
+        self._door = door
+        self._house: House | None = None
+        self._app: ReplicaApp | None = None
+        self._serving: Serving | None = None
+        self._spool = Spool(folder / "spool", door.send)
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        assert self._serving is not None
+        return self._serving.port
+
+    def start(self, host: str, port: int) -> str:
+        """Fetch, build, warm, listen; what answers now."""
+        bundle = self._fetch()
+        for old in self._folder.glob("home-*"):
+            shutil.rmtree(old, ignore_errors=True)
+        house = self._house = House.open(Home(self._folder / f"home-{new_id()}"), self._settings)
+        for digest in sorted(bundle.digests):
+            self._door.fetch(digest, house.artifacts)
+        install(bundle, house.catalog)
+        house.endpoints.recorder.deliver = self._spool.write
+        self._spool.start()
+        house.endpoints.start()
+        name = f"{bundle.project}.{bundle.endpoint.name}"
+        house.endpoints.ensure(house.endpoints.directory.find(name))
+        app = self._app = ReplicaApp(house.endpoints.asgi, bundle.callers)
+        self._serving = Serving(host, choose_port(host, port), lambda: app)  # type: ignore[arg-type,return-value]
+        self._serving.start()
+        return name
+
+    def stop(self, drain: float = DRAIN_SECONDS) -> int:
+        """Say not ready, answer on for a while, end, and hand in; how many deliveries are left behind."""
+        if self._app is not None and self._serving is not None:
+            self._app.drain()
+            threading.Event().wait(drain)
+            self._serving.stop()
+        if self._house is not None:
+            self._house.close()  # writes what is recorded into the spool
+        left = self._spool.stop(DELIVER_SECONDS) if self._app is not None else 0
+        if left:
+            _log.error("the home does not answer: %d deliveries of predictions stay in %s", left, self._folder)
+        return left
+
+    def _fetch(self) -> Bundle:
+        give_up = time.monotonic() + FETCH_SECONDS
+        while True:
+            try:
+                return self._door.bundle()
+            except Unavailable:
+                if time.monotonic() > give_up:
+                    raise
+                time.sleep(1)

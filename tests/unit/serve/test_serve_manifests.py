@@ -1,0 +1,107 @@
+"""Manifests of a deployment, its options, and what DEPLOY refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import onnx_models
+import pytest
+import yaml
+
+from mlbox.base.command import Caller
+from mlbox.base.errors import Invalid, MlboxError, NotFound
+from mlbox.base.home import Home
+from mlbox.base.settings import Settings
+from mlbox.serve.deploy.manifests import Described, as_yaml, manifests
+from mlbox.serve.deploy.options import DeployOptions
+
+GOLDEN = Path(__file__).parent / "manifests" / "scaled.yaml"
+
+
+def described(**options: Any) -> Described:
+    return Described(
+        name="mlbox-shop-score-1a2b3c4d",
+        namespace="serving",
+        home="0123456789abcdef",
+        deployment="0" * 32,
+        endpoint="shop.score",
+        version="fedcba9876543210",
+        url="http://10.0.0.7:7075",
+        token="replica",
+        callers="caller",
+        options=DeployOptions.read({"image": "shop/mlbox:1", **options}, "kubernetes"),
+    )
+
+
+def test_manifests_are_as_they_were() -> None:
+    made = as_yaml(manifests(described(replicas=2, max_replicas=6, cpu=0.5, memory="512MiB", port=80)))
+    assert made == GOLDEN.read_text()
+
+
+def test_without_a_maximum_the_deployment_says_how_many_and_nothing_scales() -> None:
+    made = {entry["kind"]: entry for entry in yaml.safe_load_all(as_yaml(manifests(described(replicas=3))))}
+    assert list(made) == ["Secret", "Deployment", "Service"]
+    assert made["Deployment"]["spec"]["replicas"] == 3
+
+
+def test_another_bundle_rolls_the_pods_and_the_same_one_does_not() -> None:
+    first, again = manifests(described()), manifests(described())
+    assert first == again
+    annotations = first[1]["spec"]["template"]["metadata"]["annotations"]
+    assert annotations["mlbox/bundle"] == "fedcba9876543210"
+
+
+@pytest.mark.parametrize(
+    ("engine", "given", "told"),
+    [
+        ("kubernetes", {"replica": 2}, "no option 'replica'"),
+        ("kubernetes", {"replicas": 0}, "a whole number from 1"),
+        ("kubernetes", {"replicas": 4, "max_replicas": 2}, "less than replicas"),
+        ("kubernetes", {"memory": "much"}, "is no size"),
+        ("kubernetes", {"cpu": -1}, "a number above 0"),
+        ("kubernetes", {"namespace": "Not A Name"}, "lower-case letters"),
+        ("kubernetes", {"dry_run": "yes"}, "true or false"),
+        ("docker", {"replicas": 2}, "nothing stands before several containers"),
+        ("docker", {"max_replicas": 2}, "belongs to ON KUBERNETES"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(engine: str, given: dict[str, Any], told: str) -> None:
+    with pytest.raises(Invalid, match=told):
+        DeployOptions.read(given, engine)
+
+
+def test_deploy_refuses_what_replicas_cannot_reach(tmp_path: Path) -> None:
+    from mlbox.app.house import House
+
+    (tmp_path / "m.onnx").write_bytes(onnx_models.scaled(2.0))
+    house = House.open(Home(tmp_path / "home"), Settings())
+    try:
+
+        def run(text: str) -> Any:
+            command = house.parser.parse_one(text, "default", {})
+            return house.dispatcher.dispatch(command, Caller())
+
+        run(f"CREATE MODEL m FROM '{tmp_path / 'm.onnx'}'")
+        run("CREATE ENDPOINT e USING MODEL m@1")
+        run("CREATE ENDPOINT paid USING MODEL m@1 WITH (durable = true)")
+        run("CREATE ENDPOINT resting USING MODEL m@1")
+        run("ALTER ENDPOINT resting SUSPEND")
+        dry = "ON KUBERNETES WITH (image = 'x', dry_run = true)"
+        for text, kind, told in (
+            ("DEPLOY ENDPOINT e ON KUBERNETES WITH (dry_run = true)", Invalid, "no image"),
+            (f"DEPLOY ENDPOINT f {dry}", NotFound, "no endpoint"),
+            (f"DEPLOY ENDPOINT paid {dry}", Invalid, "durable"),
+            (f"DEPLOY ENDPOINT resting {dry}", Invalid, "suspended"),
+            ("UNDEPLOY ENDPOINT e", NotFound, "not deployed"),
+        ):
+            with pytest.raises(MlboxError, match=told) as caught:
+                run(text)
+            assert isinstance(caught.value, kind)
+            assert caught.value.hint is not None or kind is NotFound
+        result = run(f"DEPLOY ENDPOINT e {dry}")
+        kinds = [entry["kind"] for entry in yaml.safe_load_all(result.facts["manifests"])]
+        assert kinds == ["Secret", "Deployment", "Service"]
+        assert house.catalog.row("SELECT count(*) AS n FROM catalog.ml.deployments") == {"n": 0}
+    finally:
+        house.close()
