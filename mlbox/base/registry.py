@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import threading
 from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
 from typing import Generic, TypeVar
@@ -24,7 +25,8 @@ class Registry(Generic[T]):
     def __init__(self, kind: str, package: str | None = None) -> None:
         self.kind = kind
         self._package = package
-        self._found = False
+        self._found = self._finding = False
+        self._lock = threading.RLock()
         self._items: dict[str, T] = {}
 
     def add(self, name: str, item: T) -> T:
@@ -63,10 +65,17 @@ class Registry(Generic[T]):
     def _find(self) -> None:
         if self._found:
             return
-        self._found = True
-        if self._package:
-            package = importlib.import_module(self._package)
-            for module in pkgutil.iter_modules(package.__path__):
-                importlib.import_module(f"{self._package}.{module.name}")
-        for entry in entry_points(group=f"mlbox.{self.kind.replace(' ', '_')}"):
-            self.add(entry.name, entry.load())
+        with self._lock:  # another thread waits for all of them; this one may ask again while they are imported
+            if self._found or self._finding:
+                return
+            self._finding = True
+            try:
+                if self._package:
+                    package = importlib.import_module(self._package)
+                    for module in pkgutil.iter_modules(package.__path__):
+                        importlib.import_module(f"{self._package}.{module.name}")
+                for entry in entry_points(group=f"mlbox.{self.kind.replace(' ', '_')}"):
+                    self.add(entry.name, entry.load())
+                self._found = True
+            finally:
+                self._finding = False
