@@ -8,13 +8,13 @@ from typing import BinaryIO
 
 from litestar.response import Stream
 
-from mlbox.base.errors import MlboxError
+from mlbox.base.errors import Invalid, MlboxError
 
 CHUNK = 1 << 20
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)\Z")
 
 
-class NoSuchRange(MlboxError):
+class NoSuchRange(Invalid):
     """The range begins behind the end."""
 
     code = "no_such_range"

@@ -115,11 +115,12 @@ def check_requests(server: Server, address: str) -> None:
             assert re.fullmatch(r"\[0\.\d+ 0\.\d+\]", carry_out(server, sys.executable, "-", stdin=text).strip())
         else:
             rows = carry_out(server, "mlbox", "sql", "--project", "shop", "--format", "ndjson", stdin=text)
-    described, answered = told
+    described, answered, by_rows = told
     example, error = shown
     assert [column["name"] for column in described["inputs"] if "parameters" not in column] == ["customer"]
     assert answered.keys() | {"parameters"} == example.keys() and answered["id"] == example["id"]
     assert [output.keys() for output in answered["outputs"]] == [output.keys() for output in example["outputs"]]
+    assert [row.keys() for row in by_rows["rows"]] and len(by_rows["rows"]) == 2
     logged = [json.loads(row) for row in rows.splitlines()]
     assert {row["row_id"] for row in logged} == {"c-17/2025-12-01", "c-18/2025-12-01"}
     assert {row["event_time"] for row in logged} == {"2025-12-01T00:00:00Z"}

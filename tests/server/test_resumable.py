@@ -54,7 +54,7 @@ def test_an_upload_goes_on_after_a_broken_connection(server: Server, large: Path
     finally:
         way.close()
     assert digest(Path(path)) == digest(large)
-    assert way.cut.is_set() and way.sent < SIZE + SLACK
+    assert way.cut.is_set() and way.sent < SIZE + 2 * SLACK  # for each cut, what was under way
 
 
 def test_an_upload_goes_on_after_its_client_was_killed(server: Server, large: Path) -> None:

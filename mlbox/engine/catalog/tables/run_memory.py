@@ -6,7 +6,7 @@ Reading a run takes a millisecond, mostly for its three VARIANT columns; a short
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mlbox.engine.catalog.tables.runs import RunRow
 
 _MOST = 512
+_VARIANTS = ("params", "metrics", "labels")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,8 @@ class RunMemory:
         """How the run is after the operation that says so."""
         if len(self._rows) >= _MOST and row.id not in self._rows:
             self._rows.pop(next(iter(self._rows)), None)
-        self._rows[row.id] = Remembered(row, first)
+        in_order = {name: dict(sorted(getattr(row, name).items())) for name in _VARIANTS}  # as the catalog gives them
+        self._rows[row.id] = Remembered(replace(row, **in_order), first)
 
     def forget(self, run_ids: Iterable[str]) -> None:
         """These runs are not as they were."""
