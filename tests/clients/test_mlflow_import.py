@@ -53,7 +53,7 @@ def check(ask: Ask, source: str, ids: dict[str, str]) -> None:
     """All of the store is there, once, however often it is brought in."""
     statement = f"CREATE PROJECT IF NOT EXISTS risk FROM '{source}'"
     assert ["create", "runs", "5 of 5; the others are here already"] in ask(f"EXPLAIN {statement}")
-    assert "brought in 5 runs of 1 new experiments" in ask(statement)
+    assert "brought in 5 runs of 1 new experiment," in ask(statement)
     assert "Left out" not in ask(statement)
     assert ["create", "runs", "1 of 5; the others are here already"] in ask(f"EXPLAIN {statement}")  # that is going on
     ask("USE PROJECT risk")
