@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from mlbox.engine.catalog.tables.runs import RunRow
 
 _MOST = 512
-_VARIANTS = ("params", "metrics", "labels")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +41,9 @@ class RunMemory:
         """How the run is after the operation that says so."""
         if len(self._rows) >= _MOST and row.id not in self._rows:
             self._rows.pop(next(iter(self._rows)), None)
-        in_order = {name: dict(sorted(getattr(row, name).items())) for name in _VARIANTS}  # as the catalog gives them
-        self._rows[row.id] = Remembered(replace(row, **in_order), first)
+        params, metrics, labels = (dict(sorted(values.items())) for values in (row.params, row.metrics, row.labels))
+        row = replace(row, params=params, metrics=metrics, labels=labels)  # in the order that the catalog gives
+        self._rows[row.id] = Remembered(row, first)
 
     def forget(self, run_ids: Iterable[str]) -> None:
         """These runs are not as they were."""
