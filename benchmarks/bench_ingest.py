@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from report import Table, folder, open_house
@@ -38,7 +39,7 @@ def measured(place: Path, kind: str, clause: str = "") -> tuple[list[float], lis
         ours, theirs = [], []
         for number in range(ROUNDS):
             sql(f"CREATE TABLE plain{number} AS FROM {reader}('{path}') LIMIT 0")
-            theirs.append(rate(lambda: sql(f"INSERT INTO plain{number} FROM {reader}('{path}')")))  # noqa: B023
+            theirs.append(rate(partial(sql, f"INSERT INTO plain{number} FROM {reader}('{path}')")))
             sql(f"DROP TABLE plain{number}")
             ours.append(rate(lambda: sql(f"CREATE FEATURE SET f {COLUMNS} {clause} FROM s")))
             sql("DROP FEATURE SET f")

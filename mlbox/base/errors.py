@@ -199,9 +199,10 @@ def _collect(kind: type[MlboxError]) -> None:
 
 def from_dict(body: dict[str, Any]) -> MlboxError:
     """The error that ``to_dict`` described: how a client of the server raises what the server raised."""
-    if not _BY_CODE:
+    code = str(body.get("code"))
+    if code not in _BY_CODE:  # a module that has an error of its own may have come since
         _collect(MlboxError)
-    kind = _BY_CODE.get(str(body.get("code")), MlboxError)
+    kind = _BY_CODE.get(code, MlboxError)
     where = body.get("where")
     return kind(
         str(body.get("message", "unknown error")),

@@ -141,5 +141,6 @@ def _distributions() -> Mapping[str, Sequence[str]]:
 
     known = getattr(metadata, "packages_distributions", None)
     if known is not None:
-        return known()  # type: ignore[no-any-return]
+        found: Mapping[str, Sequence[str]] = known()
+        return found
     return {"sklearn": ["scikit-learn"], **{name: [name] for name in ("xgboost", "lightgbm", "torch", *_USUAL)}}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -13,6 +15,7 @@ from mlbox.serve.shop import handler_of, log_id
 
 if TYPE_CHECKING:
     from mlbox.base.names import Ref
+    from mlbox.engine.catalog.tables.functions import FunctionRow
     from mlbox.serve.shop import Shop
 
 BATCH = 64
@@ -22,26 +25,51 @@ SECONDS = 600.0
 START_SECONDS = 600.0
 
 
+KEPT = 8
+"""Functions whose processes are kept for the next question."""
+
+
 class Embedders:
-    """Gives functions that make vectors."""
+    """Gives functions that make vectors; the process of one stays until others have been asked since."""
 
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
+        self._kept: OrderedDict[tuple[str, str, int], FunctionEmbedder] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def foresee(self, ref: Ref) -> str:
+        """The label of a function that can be asked; raises an ``MlboxError``. Starts nothing."""
+        function = self._shop.functions.require(ref)
+        handler_of(function, None, verb="predict")
+        return label_of(function)
 
     def embedder(self, ref: Ref) -> FunctionEmbedder:
         """A function, ready to be asked."""
-        return FunctionEmbedder(self._shop, ref)
+        function = self._shop.functions.require(ref)
+        key = (function.project, function.name, function.version)
+        with self._lock:
+            found = self._kept.pop(key, None)
+            if found is None:
+                found = FunctionEmbedder(self._shop, function)
+            self._kept[key] = found
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        return found
+
+
+def label_of(function: FunctionRow) -> str:
+    """A version of a function: its vectors are not comparable with those of another."""
+    return f"function {function.project}.{function.name}@{function.version}"
 
 
 class FunctionEmbedder:
     """Asks a function for the vectors of texts: ``embed(text)`` for each, or a class whose ``predict(inputs)`` is
     given ``{"text": [..]}`` and returns a vector a text."""
 
-    def __init__(self, shop: Shop, ref: Ref) -> None:
+    def __init__(self, shop: Shop, function: FunctionRow) -> None:
         """Starts the process; raises an ``MlboxError`` when the code does not load."""
-        function = shop.functions.require(ref)
         launch = shop.launch(function, handler_of(function, None, verb="predict"), {})
-        self.label = launch.name
+        self.label = label_of(function)
         log = log_id(function.project, function.name)
         self._lease = shop.pools.lease(
             replace(launch, spec={**launch.spec, "threads": 1}, log=log, project=function.project),

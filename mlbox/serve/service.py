@@ -15,7 +15,7 @@ from mlbox.base.events import Bus, Event
 from mlbox.base.ids import new_id
 from mlbox.base.names import Ref
 from mlbox.base.settings import Settings
-from mlbox.base.suggest import did_you_mean
+from mlbox.base.suggest import no_such
 from mlbox.engine.catalog import dependants
 from mlbox.engine.catalog.tables import deployments, endpoints, projects
 from mlbox.engine.catalog.tables.endpoints import EndpointRow
@@ -317,12 +317,7 @@ class Endpoints:
             projects.require(cursor, ref.project)
             row = endpoints.get(cursor, ref.project, ref.name)
             if row is None:
-                known = endpoints.names(cursor, ref.project)
-                raise NotFound(
-                    f"there is no endpoint {ref.at(None)}",
-                    hint=did_you_mean(ref.name, known, kind="endpoint"),
-                    details={"kind": "endpoint", "name": ref.name},
-                )
+                raise no_such("endpoint", ref.at(None), endpoints.names(cursor, ref.project))
         return row
 
     def _on_event(self, event: Event) -> None:

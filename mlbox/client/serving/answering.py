@@ -43,15 +43,15 @@ class Answering:
 
     def predict(self, columns: Dict[str, Any], rows: int) -> Any:
         """Predictions for columns of ``rows`` values; may be awaitable."""
-        raise NotImplementedError
+        raise WrongCall("this code has no predict", "it answers to: " + ", ".join(self.verbs))
 
     def explain(self, columns: Dict[str, Any], rows: int) -> Any:
         """An explanation for each row."""
-        raise NotImplementedError
+        raise WrongCall("this code has no explain", "it answers to: " + ", ".join(self.verbs))
 
     def do(self, event: Any) -> Any:
         """What becomes of one event."""
-        raise NotImplementedError
+        raise WrongCall("this code has no do", "it answers to: " + ", ".join(self.verbs))
 
 
 class OfClass(Answering):

@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from mlbox.base.clock import now
-from mlbox.base.errors import NotFound
 from mlbox.base.names import Ref
-from mlbox.base.suggest import did_you_mean
+from mlbox.base.suggest import no_such
 from mlbox.engine.catalog import dependants
 from mlbox.engine.catalog.dependants import Dependants
 from mlbox.engine.catalog.tables import feature_sets as table
@@ -90,11 +89,7 @@ class Directory:
         found = self.find_set(ref)
         if found is None:
             names = [known.name for known in self.sets_of(ref.project)]
-            raise NotFound(
-                f"there is no feature set {ref}",
-                hint=did_you_mean(ref.name, names, kind="feature set"),
-                details={"kind": "feature set", "name": ref.name},
-            )
+            raise no_such("feature set", ref, names)
         return found
 
     def find_vector(self, ref: Ref) -> FeatureVector | None:
@@ -106,11 +101,7 @@ class Directory:
         found = self.find_vector(ref)
         if found is None:
             names = [known.name for known in self.vectors_of(ref.project)]
-            raise NotFound(
-                f"there is no feature vector {ref}",
-                hint=did_you_mean(ref.name, names, kind="feature vector"),
-                details={"kind": "feature vector", "name": ref.name},
-            )
+            raise no_such("feature vector", ref, names)
         return found
 
     def sets(self) -> list[FeatureSet]:

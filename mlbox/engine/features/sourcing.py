@@ -16,7 +16,7 @@ from mlbox.base.errors import AlreadyExists, Conflict, Invalid, NotFound
 from mlbox.base.events import Bus, Event
 from mlbox.base.ids import new_id
 from mlbox.base.names import Ref, check_name
-from mlbox.base.suggest import did_you_mean
+from mlbox.base.suggest import did_you_mean, no_such
 from mlbox.engine.catalog.tables import projects
 from mlbox.engine.catalog.tables import sources as table
 from mlbox.engine.catalog.tables.lineage import Edge, record_all
@@ -72,11 +72,7 @@ class Sources:
         found = self.find(ref)
         if found is None:
             names = [known.name for known in self.of(ref.project)]
-            raise NotFound(
-                f"there is no source {ref}",
-                hint=did_you_mean(ref.name, names, kind="source"),
-                details={"kind": "source", "name": ref.name},
-            )
+            raise no_such("source", ref, names)
         return found
 
     def by_id(self, source_id: str) -> Source | None:

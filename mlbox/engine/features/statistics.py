@@ -141,7 +141,8 @@ def _counts(column: _Column) -> str:
 def _top(cursor: DuckDBPyConnection, column: str, distinct: int, rows: str) -> list[str] | None:
     """The most frequent texts; approximately where there are so many that counting each takes long."""
     if distinct > COUNTED:
-        return cursor.execute(f"SELECT approx_top_k({column}, 10) {rows}").fetchall()[0][0]  # type: ignore[no-any-return]
+        approximately: list[str] | None = cursor.execute(f"SELECT approx_top_k({column}, 10) {rows}").fetchall()[0][0]
+        return approximately
     found = cursor.execute(
         f"SELECT {column}, count(*) AS n {rows} AND {column} IS NOT NULL GROUP BY 1 ORDER BY n DESC, 1 LIMIT 10"
     ).fetchall()

@@ -31,6 +31,10 @@ class Embedder(Protocol):
 class EmbeddingFunctions(Protocol):
     """Who runs user functions that make vectors."""
 
+    def foresee(self, ref: Ref) -> str:
+        """The label of a function that can be asked; raises an ``MlboxError``. Starts nothing."""
+        ...
+
     def embedder(self, ref: Ref) -> Embedder:
         """A function, ready to be asked; what it starts is shared by all who ask for the same."""
         ...

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from mlbox.base.clock import now
 from mlbox.base.command import Caller, Handler, Plan, Query, Result, Step
 from mlbox.base.counted import counted
-from mlbox.base.errors import AlreadyExists, Invalid, NotFound
+from mlbox.base.errors import AlreadyExists, Invalid
 from mlbox.base.events import Bus, Event
 from mlbox.base.home import Home
 from mlbox.base.ids import new_id
 from mlbox.base.names import Ref, check_name
-from mlbox.base.suggest import did_you_mean
+from mlbox.base.suggest import no_such
 from mlbox.engine.catalog.tables import collections as table
 from mlbox.engine.catalog.tables import projects
 from mlbox.engine.catalog.tables.collections import CollectionRow
@@ -86,11 +86,7 @@ class Collections:
         found = self._states.get(_key(ref.project, ref.name))
         if found is None:
             names = [state.collection.name for key, state in self._states.items() if key[0] == ref.project.lower()]
-            raise NotFound(
-                f"there is no collection {ref}",
-                hint=did_you_mean(ref.name, names, kind="collection"),
-                details={"kind": "collection", "name": ref.name},
-            )
+            raise no_such("collection", ref, names)
         return found
 
     def reader(self, state: State) -> Any:
@@ -111,6 +107,13 @@ class Collections:
             found = self._embedders[key] = ModelEmbedder(self._models, collection.embed, collection.tokenizer)
         return found
 
+    def _foreseen(self, collection: Collection) -> str | None:
+        """The label of what makes its vectors; a plan starts no process."""
+        if collection.embed is not None and collection.embed_kind == "function" and self.functions is not None:
+            return self.functions.foresee(collection.embed)
+        embedder = self.embedder(collection)
+        return embedder.label if embedder else None
+
     def plan_create(self, command: CreateCollection, caller: Caller) -> Plan:
         """The query must bind, the columns be there, the model make vectors of texts."""
         check_name(command.ref.name, "collection name")
@@ -128,8 +131,8 @@ class Collections:
             command = replace(command, ref=present.collection.ref)
         shape = shape_of(command, self._catalog.describe(command.ref.project, command.query))
         made = collection_of(command, shape, _tokenizer(command))
-        embedder = self.embedder(made)
-        detail = f"vectors by {embedder.label}" if embedder else "its own vectors" if made.vector else "texts"
+        maker = self._foreseen(made)
+        detail = f"vectors by {maker}" if maker else "its own vectors" if made.vector else "texts"
         steps = (
             Step("replace" if present else "create", f"collection {command.ref}", detail),
             Step("write", "vectors", "rows of the query"),

@@ -6,18 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from statements import Statements
 
-from mlbox.base.command import Caller
 from mlbox.base.errors import AlreadyExists, Conflict, Invalid, MlboxError, NotFound
-from mlbox.sql.session import Session
 
 
-class Shop:
+class Shop(Statements):
     """A set ``f`` online and offline over a folder of CSV files, and one over a table."""
 
     def __init__(self, house: Any, folder: Path) -> None:
-        self.folder = folder
-        self.session = Session(house.catalog, house.dispatcher, Caller(), base_folder=str(folder))
+        super().__init__(house, folder)
         self.write("a", "id,ts,amount,kind", "1,2026-01-01,1,x", "2,2026-01-02,2,y")
         self.do(
             "CREATE SOURCE s FROM '*.csv'; "
@@ -27,17 +25,6 @@ class Shop:
 
     def write(self, name: str, *lines: str) -> None:
         (self.folder / f"{name}.csv").write_text("\n".join((*lines, "")))
-
-    def do(self, text: str) -> Any:
-        return [outcome.result for outcome in self.session.run(text)][-1]
-
-    def rows(self, text: str) -> list[tuple[Any, ...]]:
-        return [tuple(row.values()) for row in self.do(text).table.to_pylist()]
-
-    def refused(self, text: str) -> MlboxError:
-        with pytest.raises(MlboxError) as caught:
-            self.do(text)
-        return caught.value
 
 
 @pytest.fixture

@@ -6,37 +6,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from statements import Statements
 
-from mlbox.base.command import Caller
-from mlbox.base.errors import AlreadyExists, Invalid, MlboxError
-from mlbox.sql.session import Session
+from mlbox.base.errors import AlreadyExists, Invalid
 
 COLUMNS = "(ENTITY id BIGINT, TIMESTAMP ts, amount DOUBLE NOT NULL CHECK (amount >= 0), city VARCHAR DEFAULT 'none')"
 
 
-class Shop:
+class Shop(Statements):
     """A session with a table of texts, and a folder of files."""
 
     def __init__(self, house: Any, folder: Path) -> None:
-        self.house = house
-        self.folder = folder
-        self.session = Session(house.catalog, house.dispatcher, Caller(), base_folder=str(folder))
+        super().__init__(house, folder)
         self.do("CREATE TABLE raw (id VARCHAR, ts VARCHAR, amount VARCHAR, city VARCHAR)")
         self.add("1", "2026-01-01", "1", "Ulm")
 
-    def do(self, text: str, parameters: Any = None) -> Any:
-        return [outcome.result for outcome in self.session.run(text, parameters)][-1]
-
     def add(self, *row: str | None) -> None:
         self.do("INSERT INTO raw VALUES (?, ?, ?, ?)", list(row))
-
-    def rows(self, text: str) -> list[tuple[Any, ...]]:
-        return [tuple(row.values()) for row in self.do(text).table.to_pylist()]
-
-    def refused(self, text: str) -> MlboxError:
-        with pytest.raises(MlboxError) as caught:
-            self.do(text)
-        return caught.value
 
 
 @pytest.fixture

@@ -127,29 +127,36 @@ def test_a_run_that_had_no_process_yet(bench: Any, state: str, reason: str) -> N
     assert (found["state"], found["reason"], found["metrics"]) == ("interrupted", reason, {"left": 1.0})
 
 
-def test_a_sweep_goes_on_and_tries_again_what_died_with_the_server(
-    bench: Any, waiting: Callable[..., str], tmp_path: Path
-) -> None:
+def trial_states(bench: Any, parent: str) -> list[str]:
+    """States of the trials of a sweep, in their order."""
+    rows = bench.rows("SELECT state FROM catalog.ml.runs WHERE parent_id = ? ORDER BY id", parent)
+    return [row["state"] for row in rows]
+
+
+def sweep_with_a_dead_trial(bench: Any, folder: Path) -> tuple[str, Any]:
+    """A sweep of three, two at once, whose second trial died with the server; the server is there again."""
     search = Sweep((SweepParameter("x", (1, 2, 3)),), "after", "maximize", parallel=2)
     command = StartRun(
-        function=Ref("default", "wait"), sweep=search, parameters={"folder": str(tmp_path)}, asynchronous=True
+        function=Ref("default", "wait"), sweep=search, parameters={"folder": str(folder)}, asynchronous=True
     )
-    parent = bench.do(command).facts["run"]
-
-    def states() -> list[str]:
-        rows = bench.rows("SELECT state FROM catalog.ml.runs WHERE parent_id = ? ORDER BY id", parent)
-        return [row["state"] for row in rows]
-
-    wait_until(lambda: states() == ["running", "running"])
+    parent: str = bench.do(command).facts["run"]
+    wait_until(lambda: trial_states(bench, parent) == ["running", "running"])
     with bench.catalog.read() as cursor:
         dead = runs.children(cursor, parent)[1]
     bench.runs.shutdown()
     os.killpg(dead.handle["pid"], signal.SIGKILL)
     wait_until(lambda: not alive(dead.handle["pid"]))
     bench.restart()
+    return parent, dead
+
+
+def test_a_sweep_goes_on_and_tries_again_what_died_with_the_server(
+    bench: Any, waiting: Callable[..., str], tmp_path: Path
+) -> None:
+    parent, _ = sweep_with_a_dead_trial(bench, tmp_path)
     assert bench.runs.reattach() == restart.Found(running=2, interrupted=1)
     assert bench.row(parent)["state"] == "running"
-    wait_until(lambda: states() == ["running", "interrupted", "running"])
+    wait_until(lambda: trial_states(bench, parent) == ["running", "interrupted", "running"])
     (tmp_path / "go").touch()
     wait_until(lambda: bench.row(parent)["state"] == "completed")
     tried = bench.rows(
@@ -165,25 +172,9 @@ def test_a_sweep_whose_interrupted_trial_is_gone_goes_on_after_the_next_restart(
     bench: Any, waiting: Callable[..., str], tmp_path: Path
 ) -> None:
     """The trial was tried again, and the row that says why has been removed; another that was not is tried anew."""
-    search = Sweep((SweepParameter("x", (1, 2, 3)),), "after", "maximize", parallel=2)
-    command = StartRun(
-        function=Ref("default", "wait"), sweep=search, parameters={"folder": str(tmp_path)}, asynchronous=True
-    )
-    parent = bench.do(command).facts["run"]
-
-    def states() -> list[str]:
-        rows = bench.rows("SELECT state FROM catalog.ml.runs WHERE parent_id = ? ORDER BY id", parent)
-        return [row["state"] for row in rows]
-
-    wait_until(lambda: states() == ["running", "running"])
-    with bench.catalog.read() as cursor:
-        dead = runs.children(cursor, parent)[1]
-    bench.runs.shutdown()
-    os.killpg(dead.handle["pid"], signal.SIGKILL)
-    wait_until(lambda: not alive(dead.handle["pid"]))
-    bench.restart()
+    parent, dead = sweep_with_a_dead_trial(bench, tmp_path)
     bench.runs.reattach()
-    wait_until(lambda: states() == ["running", "interrupted", "running"])
+    wait_until(lambda: trial_states(bench, parent) == ["running", "interrupted", "running"])
     bench.catalog.write(lambda cursor: runs.delete(cursor, [dead.id]))
     bench.restart()
     assert bench.runs.reattach() == restart.Found(running=3, interrupted=0)

@@ -338,6 +338,9 @@ def broken(text):
 def test_a_function_makes_vectors_of_texts(searching: Searching) -> None:
     (searching.folder / "embedding.py").write_text(CODE % 4)
     searching.run("CREATE FUNCTION hashed FROM 'embedding.py' HANDLER Hashed")
+    processes = searching.house.endpoints.pools.processes
+    searching.run("EXPLAIN CREATE COLLECTION c KEY (id) TEXT body EMBED WITH FUNCTION hashed AS SELECT id, body FROM t")
+    assert processes() == {}  # a plan starts nothing
     searching.run("CREATE FUNCTION sizes FROM 'embedding.py' HANDLER first")
     searching.run("CREATE COLLECTION notes KEY (id) TEXT body EMBED WITH FUNCTION hashed AS SELECT id, body FROM t")
     searching.run(
@@ -347,7 +350,9 @@ def test_a_function_makes_vectors_of_texts(searching: Searching) -> None:
     by_length = sorted(TEXTS, key=lambda key: abs(len(TEXTS[key][0]) - 22))
     assert ids(near) == by_length[:2]
     assert searching.rows("SELECT ml.embed('lengths', 'abc') AS v") == [{"v": [3.0, 1.0]}]
+    started = processes()
     assert len(searching.rows("SELECT ml.embed('notes', 'abc') AS v")[0]["v"]) == 4
+    assert len(started) == 2 and processes() == started  # the next question does not load the code again
     (searching.folder / "embedding.py").write_text(CODE % 6)
     searching.run("CREATE OR REPLACE FUNCTION hashed FROM 'embedding.py' HANDLER Hashed")
     assert searching.run("REFRESH COLLECTION notes").facts["changed"] == 4

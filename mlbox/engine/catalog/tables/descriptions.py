@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from mlbox.base.errors import NotFound
 from mlbox.base.names import Ref
-from mlbox.base.suggest import did_you_mean
+from mlbox.base.suggest import no_such
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -41,11 +40,7 @@ def require(cursor: DuckDBPyConnection, kind: str, ref: Ref) -> None:
     scope, given = ("true", []) if kind == "project" else ("project = ?", [ref.project])
     rows = cursor.execute(f"SELECT DISTINCT name FROM catalog.main.{table} WHERE {scope}", given).fetchall()
     shown = ref.name if kind == "project" else str(ref)
-    raise NotFound(
-        f"there is no {kind} {shown}",
-        hint=did_you_mean(ref.name, [row[0] for row in rows], kind=kind),
-        details={"kind": kind, "name": ref.name},
-    )
+    raise no_such(kind, ref, [row[0] for row in rows], shown)
 
 
 def change(cursor: DuckDBPyConnection, kind: str, ref: Ref, changes: Mapping[str, str | None]) -> None:
