@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-import threading
 
 from mlbox.base.errors import Conflict
+from mlbox.cli.stop_signals import StopSignals
 
 HELP = "run the example examples/flights from raw rows to monitored predictions"
 
@@ -55,10 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         Story(home, url, settings.token, stays=stays).tell()
         if house is not None and stays:
             print("\nStill serving; Ctrl-C stops.")
-            stop = threading.Event()
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, lambda *_: stop.set())
-            stop.wait()
+            StopSignals().wait()
     finally:
         if house is not None:
             house.close()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
-import threading
 import urllib.error
 import urllib.request
+
+from mlbox.cli.stop_signals import StopSignals
 
 HELP = "answer for an endpoint that another home has deployed; containers of DEPLOY ENDPOINT run it"
 
@@ -36,9 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     url, deployment, token = (os.environ[name] for name in wanted)
     home, settings = settings_of(arguments, host=None, port=None, pg_port=None)
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    stop = StopSignals()
 
     from mlbox.app.replica import Replica
     from mlbox.serve.deploy.home_door import HomeDoor

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-import threading
 import time
+
+from mlbox.cli.stop_signals import StopSignals
 
 HELP = "start the server in the foreground; Ctrl-C stops it"
 
@@ -32,9 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"mlbox {__version__}")
     print(f"  home     {home.path}")
     sys.stdout.flush()
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    stop = StopSignals()
 
     from mlbox.app import logs
     from mlbox.app.house import House
