@@ -39,6 +39,7 @@ from mlbox.engine.workflows.service import Workflows
 from mlbox.serve.deploy.service import Deployments
 from mlbox.serve.embedding import Embedders
 from mlbox.serve.service import Endpoints
+from mlbox.serve.transforming import Transformers
 from mlbox.sql.functions.base import Asked
 from mlbox.sql.functions.install import Functions
 from mlbox.sql.plain import PlainSql
@@ -97,6 +98,8 @@ class House:
             catalog=self.catalog, models=self.models, features=self.features, bus=self.bus, settings=settings
         )
         self.collections.functions = Embedders(self.endpoints.shop)
+        self.features.give_functions(Transformers(self.endpoints.shop, settings))
+        self.runs.function_users.append(self.features.users_of_function)
         self.endpoints.shop = replace(self.endpoints.shop, collections=self.collections)
         self.deployments = Deployments(
             catalog=self.catalog, shop=self.endpoints.shop, settings=settings, bus=self.bus, doors=self.doors

@@ -135,7 +135,8 @@ def handler_of(function: FunctionRow, wanted: str | None, *, verb: str) -> str:
         raise NotFound(
             f"{function.file} of function {function.name!r} has no handler {name!r}", hint=did_you_mean(name, known)
         )
-    if name in classes and not {verb, "do" if verb == "predict" else "predict"} & set(classes[name]):
+    also = {"predict": {"do"}, "do": {"predict"}}.get(verb, set())
+    if name in classes and not {verb, *also} & set(classes[name]):
         raise Invalid(
             f"class {name} of function {function.name!r} has no method {verb}",
             hint=f"it has: {', '.join(classes[name]) or 'none'}; write def {verb}(self, ..)",

@@ -196,6 +196,7 @@ def _feature_set(found: FeatureSet) -> CreateFeatureSet:
         aggregates=tuple(map(_aggregate, found.windows)),
         options=options,
         query=Query(found.body) if found.body else None,
+        transform=found.transform_ref.at(None) if found.transform_ref else None,
         comment=found.comment,
     )
 

@@ -13,13 +13,15 @@ from mlbox.sql.grammar import REGISTRY
 from mlbox.sql.session import Session
 
 SET = "CREATE FEATURE SET a (ENTITY k, TIMESTAMP ts)"
+TYPED = "CREATE FEATURE SET a (ENTITY k INT, TIMESTAMP ts, x INT)"
 ROWS = "AS SELECT 'a' AS k, now() AS ts, 1 AS x"
 ENDPOINT = "CREATE ENDPOINT e USING MODEL m"
 RENAMED = {"RENAME TO": "RENAME TO y", "SET other than comment": "SET (a = 1)"}
 DESCRIBED = {"RENAME TO": "RENAME TO y", "SET other than comment and owner": "SET (comment = 'c', a = 1)"}
 EXAMPLES = {
     "CREATE FEATURE SET": {
-        "TRANSFORM": f"{SET} FROM s TRANSFORM f",
+        "TRANSFORM of a stream": f"{TYPED} FROM pushed TRANSFORM f",
+        "AGGREGATE with TRANSFORM": f"{TYPED} AGGREGATE (sum(x) OVER (1 HOUR)) FROM s TRANSFORM f",
         "ENGINE spark": f"{SET} ENGINE spark {ROWS}",
         "PARTITION BY": f"{SET} PARTITION BY (k) {ROWS}",
         "WITH (location)": f"{SET} WITH (location = '/x') {ROWS}",
@@ -56,7 +58,7 @@ REFUSALS = ("this version", "there is nothing to show called", "there is no kind
 def test_every_clause_that_comes_later_is_refused(house: Any, tmp_path: Path) -> None:
     (tmp_path / "f.py").write_text("def handler(ctx, lr=1): ...\n")
     session = Session(house.catalog, house.dispatcher, Caller(), base_folder=str(tmp_path))
-    list(session.run("CREATE FUNCTION f FROM 'f.py'"))
+    list(session.run("CREATE FUNCTION f FROM 'f.py'; CREATE SOURCE pushed TYPE http; CREATE SOURCE s AS SELECT 1 AS k"))
     assert {syntax.name: set(syntax.later) for _, syntax in REGISTRY if syntax.later} == {
         name: set(clauses) for name, clauses in EXAMPLES.items()
     }

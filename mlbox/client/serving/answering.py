@@ -12,6 +12,7 @@ from mlbox.client.bootstrap import load_module
 from mlbox.client.failures import WrongCall
 from mlbox.client.frames import importable
 from mlbox.client.serving.errors import BadInput
+from mlbox.client.serving.transforming import Transforming
 
 WHOLE = ("inputs", "columns")
 """A parameter of this name is given all inputs at once, as columns; any other is one value of a row."""
@@ -53,13 +54,18 @@ class Answering:
         """What becomes of one event."""
         raise WrongCall("this code has no do", "it answers to: " + ", ".join(self.verbs))
 
+    def transform(self, body: Any) -> Any:
+        """Rows as an Arrow stream, made other rows."""
+        raise WrongCall("this code has no transform", "it answers to: " + ", ".join(self.verbs))
+
 
 class OfClass(Answering):
     """``load``, ``preprocess``, ``predict``, ``postprocess``, ``explain`` and ``do`` of a class, made once."""
 
     def __init__(self, instance: Any) -> None:
         self._instance = instance
-        self.verbs = [verb for verb in ("predict", "explain", "do") if callable(getattr(instance, verb, None))]
+        verbs = ("predict", "explain", "do", "transform")
+        self.verbs = [verb for verb in verbs if callable(getattr(instance, verb, None))]
         self.features = [str(name) for name in getattr(instance, "features", ())]
         steps = (getattr(instance, name, None) for name in ("preprocess", "predict", "postprocess", "explain", "do"))
         self.asynchronous = any(inspect.iscoroutinefunction(step) for step in steps)
@@ -75,6 +81,10 @@ class OfClass(Answering):
     def do(self, event: Any) -> Any:
         """The event goes to ``do``."""
         return self._instance.do(event)
+
+    def transform(self, body: Any) -> Any:
+        """The frame goes to ``transform``."""
+        return Transforming(self._instance.transform, {})(body)
 
     def _through(self, step: Callable[[Any], Any], value: Any, last: bool = True) -> Any:
         names = ("preprocess", None, "postprocess") if last else ("preprocess", None)
@@ -93,7 +103,7 @@ class OfFunction(Answering):
     def __init__(self, function: Callable[..., Any], parameters: Mapping[str, Any]) -> None:
         self._function = function
         self._given = dict(parameters)
-        self.verbs = ["predict", "do"]
+        self.verbs = ["predict", "do", "transform"]
         self.asynchronous = inspect.iscoroutinefunction(function)
         entries = [
             entry
@@ -123,6 +133,10 @@ class OfFunction(Answering):
     def do(self, event: Any) -> Any:
         """The function is given the event."""
         return self._function(event, **self._given)
+
+    def transform(self, body: Any) -> Any:
+        """The function is given the frame."""
+        return Transforming(self._function, self._given)(body)
 
 
 def joined(results: List[Any]) -> Any:

@@ -115,6 +115,8 @@ class Process:
             raise WrongCall(f"it has no {verb}", f"it has: {', '.join(answering.verbs)}")
         if verb == "do":
             return answering.do(head["event"])
+        if verb == "transform":
+            return answering.transform(body)
         columns = wire.unpack(head["columns"], body)
         return (answering.predict if verb == "predict" else answering.explain)(columns, int(head["rows"]))
 
@@ -122,6 +124,8 @@ class Process:
     def _finish(head: Mapping[str, Any], result: Any) -> Reply:
         if head["verb"] == "do":
             return {"id": head["id"], "value": _jsonable(result)}, []
+        if head["verb"] == "transform":
+            return {"id": head["id"]}, [result]
         entries, buffers = wire.pack(as_columns(result, int(head["rows"])))
         return {"id": head["id"], "columns": entries}, buffers
 

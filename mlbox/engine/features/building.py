@@ -61,10 +61,14 @@ class FromSource:
     id: str
     columns: Sequence[tuple[str, str]] | None
     stream: bool = False
+    transform: tuple[str, str, int] | None = None
+    """The function that its rows go through: then the set tells the columns."""
 
 
 def build(command: CreateFeatureSet, version: int, describe: Describe, source: FromSource | None = None) -> FeatureSet:
     """The definition; raises ``Invalid`` for what does not fit the query or the source."""
+    if source is not None and source.transform is not None:
+        _refuse_through(command, source)
     timestamp, known_at = _single(command.columns, "timestamp"), _single(command.columns, "known_at")
     if timestamp is None:
         raise Invalid(f"feature set {command.ref.name} has no event time", hint="add to its columns: TIMESTAMP column")
@@ -101,8 +105,22 @@ def build(command: CreateFeatureSet, version: int, describe: Describe, source: F
     _check_names(built)
     _bind(command, built, describe)
     if command.query is None:
-        built = replace(built, body=None, source=source.id if source else None)
+        transform = source.transform if source else None
+        built = replace(built, body=None, source=source.id if source else None, transform=transform)
     return with_stream(built, command, from_stream=source is not None and source.stream)
+
+
+def _refuse_through(command: CreateFeatureSet, source: FromSource) -> None:
+    if source.stream:
+        raise NotExecuted(
+            f"rows of a stream through a function (TRANSFORM {command.transform}) are not executed by this version",
+            hint="CREATE SOURCE over files, a database or a query; or push what the function has made",
+        )
+    if command.aggregates:
+        raise NotExecuted(
+            "AGGREGATE and TRANSFORM in one feature set are not executed by this version",
+            hint="aggregate in a second set: AS SELECT .. FROM the set that the function makes",
+        )
 
 
 def _produced(command: CreateFeatureSet, describe: Describe, source: FromSource | None) -> dict[str, str]:
@@ -111,13 +129,15 @@ def _produced(command: CreateFeatureSet, describe: Describe, source: FromSource 
         return dict(describe(command.ref.project, command.query))
     if source is None and not command.aggregates:
         return {}
-    if source is not None and source.columns is not None:
+    through = source is not None and source.transform is not None
+    if source is not None and source.columns is not None and not through:
         return dict(source.columns)
     untyped = [c.name for c in command.columns if c.type is None and c.role not in ("timestamp", "known_at")]
     if untyped or (source and not any(column.role == "feature" for column in command.columns)):
         giver = f"source {command.source} has nothing yet" if source else "there is no query or source"
+        giver = f"function {command.transform} is not run" if through else giver
         raise Invalid(
-            f"{giver} that tells the columns of feature set {command.ref.name}",
+            f"{giver} {'to tell' if through else 'that tells'} the columns of feature set {command.ref.name}",
             hint=f"declare all columns with their types{': ' + ', '.join(untyped) if untyped else ''}",
         )
     return {column.name: column.type or TIME for column in command.columns}
@@ -130,7 +150,6 @@ def _nulls(columns: Iterable[tuple[str, str]]) -> str:
 
 def _refuse_later(command: CreateFeatureSet) -> None:
     later = {
-        "TRANSFORM": command.transform is not None,
         "PARTITION BY": bool(command.partition_by),
         f"ENGINE {command.engine}": command.engine != "duckdb",
     }

@@ -6,6 +6,7 @@ The others are taken in bulk, and checked so only to tell which row has ended an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,10 @@ class Raw:
     part: str = ""
     source: str | None = None
     tell: bool = True
+    shown: str = ""
+    """What the rows are of, for people, where that is more than the part."""
+    before: int = 0
+    """Rows that came before in the same part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +77,46 @@ def take_good(
         f"SELECT count(*) FILTER ({REASON} IS NULL AND ({raw.keep})), count({REASON}) FROM {CHECKED}"
     ).fetchall()
     if raw.tell and feature_set.quarantine and wrong:
-        select = f"SELECT {REASON}, {TEXT}, {NUMBER} + 1 FROM {CHECKED} WHERE {REASON} IS NOT NULL"
+        select = f"SELECT {REASON}, {TEXT}, {NUMBER} + {raw.before + 1} FROM {CHECKED} WHERE {REASON} IS NOT NULL"
         refused_rows.insert(cursor, feature_set, raw.source, raw.part, select)
     cursor.execute(f"DROP TABLE {CHECKED}")
-    if lines and _has_rejects(cursor):
-        ((unread,),) = cursor.execute("SELECT count(DISTINCT line) FROM reject_errors").fetchall()
+    if lines:
+        unread = take_unread_lines(cursor)
         if raw.tell and feature_set.quarantine:
-            select = (
-                "SELECT string_agg(error_message, '; '), any_value(csv_line), line FROM reject_errors GROUP BY line"
-            )
-            refused_rows.insert(cursor, feature_set, raw.source, raw.part, select)
-        cursor.execute("DROP TABLE reject_errors; DROP TABLE reject_scans")
-        wrong += unread
+            put_aside(cursor, feature_set, raw, unread)
+        wrong += len(unread)
     return count, wrong if raw.tell else 0
+
+
+Refused = tuple[str, str | None, int]
+"""Why a row is refused, the row as text, its number in its part."""
+
+
+def put_aside(cursor: DuckDBPyConnection, feature_set: FeatureSet, raw: Raw, rows: Sequence[Refused]) -> None:
+    """Rows that were refused before they could be checked."""
+    import pyarrow
+
+    if not rows:
+        return
+    reasons, texts, numbers = zip(*rows, strict=True)
+    table = pyarrow.table({"reason": reasons, "text": pyarrow.array(texts, pyarrow.string()), "number": numbers})
+    cursor.register("_refused", table)
+    try:
+        select = "SELECT reason, text, number FROM _refused"
+        refused_rows.insert(cursor, feature_set, raw.source, raw.part, select)
+    finally:
+        cursor.unregister("_refused")
+
+
+def take_unread_lines(cursor: DuckDBPyConnection) -> list[Refused]:
+    """Lines of CSV that DuckDB could not read on this cursor; they are forgotten then."""
+    if not _has_rejects(cursor):
+        return []
+    found: list[Refused] = cursor.execute(
+        "SELECT string_agg(error_message, '; '), any_value(csv_line), line FROM reject_errors GROUP BY line"
+    ).fetchall()
+    cursor.execute("DROP TABLE reject_errors; DROP TABLE reject_scans")
+    return found
 
 
 def _has_rejects(cursor: DuckDBPyConnection) -> bool:

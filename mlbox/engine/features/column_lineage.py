@@ -64,6 +64,12 @@ def of_set(catalog: Catalog, found: FeatureSet, origin: Source | None = None) ->
 def _of_source(found: FeatureSet, origin: Source) -> list[ColumnEdge]:
     """Columns of a source become those of the same name; windows aggregate one."""
     moment, to, source_ref = now(), str(found.ref), str(origin.ref)
+    if found.transform_ref is not None:  # what it makes of which column, the function alone knows
+        through = str(found.transform_ref)
+        return [
+            ColumnEdge(found.project, "function", through, name, "feature set", to, name, moment, "TRANSFORM")
+            for name in found.columns
+        ]
     windows = {window.name: window for window in found.windows}
     edges = []
     for name in found.columns:

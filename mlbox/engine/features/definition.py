@@ -96,6 +96,16 @@ class FeatureSet:
     """Seconds by which a row may come after a later one; None: any row is taken."""
     time_unit: str | None = None
     """The unit of times that come as numbers: s, ms or us since 1970."""
+    transform: tuple[str, str, int] | None = None
+    """The function that rows of the source go through: project, name, version."""
+
+    @property
+    def transform_ref(self) -> Ref | None:
+        """The function that rows of the source go through."""
+        if self.transform is None:
+            return None
+        project, name, version = self.transform
+        return Ref(project, name, str(version))
 
     @property
     def entity_names(self) -> list[str]:
@@ -174,6 +184,7 @@ class FeatureSet:
                 "continuous": self.continuous,
                 "lateness": self.lateness,
                 "time_unit": self.time_unit,
+                "transform": self.transform,
             }
         )
 
@@ -186,6 +197,7 @@ class FeatureSet:
         body["windows"] = tuple(WindowColumn(**window) for window in body["windows"])
         body["adapted"] = tuple((old, new) for old, new in body.get("adapted", ()))
         body["tags"] = tuple(body.get("tags", ()))
+        body["transform"] = tuple(body["transform"]) if body.get("transform") else None
         body["created_at"] = datetime.fromisoformat(body["created_at"]) if body["created_at"] else None
         return cls(**body)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mlbox.base.clock import now
@@ -26,6 +27,8 @@ from mlbox.engine.features.loading import Changed, Load, Piece, Range, Wish, loa
 from mlbox.engine.features.offline import rows_sql, table_sql, view_sql
 from mlbox.engine.features.reading import SourceReader
 from mlbox.engine.features.rules import enforce
+from mlbox.engine.features.transformed import Way, through
+from mlbox.engine.features.transforming import NoTransforms, Transforms
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -48,6 +51,7 @@ class Ingest:
     """Writes rows of sets; callers hold the set's lock."""
 
     def __init__(self, catalog: Catalog, reader: SourceReader) -> None:
+        self.transforms: Transforms = NoTransforms()
         self._catalog = catalog
         self._reader = reader
         self._reached: dict[str, Reached] = {}
@@ -152,8 +156,13 @@ class Ingest:
         return self._remember(feature_set, done)
 
     def _read(self, cursor: DuckDBPyConnection, feature_set: FeatureSet, span: Range, *, anew: bool) -> Ingested:
-        with self._reader.staging() as folder:
-            load = load_of_source(self._reader, cursor, feature_set, span, Wish(anew, folder))
+        with ExitStack() as stack:
+            folder = stack.enter_context(self._reader.staging())
+            pieces = None
+            if feature_set.transform is not None:
+                transform = stack.enter_context(self.transforms.open(feature_set))
+                pieces = partial(through, Way(self._reader, feature_set, transform))
+            load = load_of_source(self._reader, cursor, feature_set, span, Wish(anew, folder, pieces))
             return self._add(cursor, feature_set, load)
 
     def insert(self, feature_set: FeatureSet, query: Query, columns: Sequence[str], project: str) -> Ingested:

@@ -50,7 +50,9 @@ class WrongRow(Exception):
         if wrong is None:
             return self._error
         number, reason = wrong
-        place = f"row {number:,} of {raw.part}" if raw.part else f"row {number:,}"
+        number += raw.before
+        shown = raw.shown or raw.part
+        place = f"row {number:,} of {shown}" if shown else f"row {number:,}"
         return Invalid(
             f"{place}: {reason}; nothing was stored",
             hint="mend the row, or put such ones aside: ON ERROR QUARANTINE",
@@ -78,14 +80,19 @@ def insert_pieces(
     read: list[PositionRow] = []
     for piece in load.pieces:
         part, count = piece.part, 0
-        if part is not None and part.replaces:
+        if part is not None and part.replaces and not piece.more:
             done.removed += _remove(cursor, feature_set, kept.get(part.name))
         if piece.sql:
             count, rejected = _insert(cursor, feature_set, piece, sequence)
             done.rejected += rejected
+        done.rejected += piece.rejected
         if part is not None and not part.again:
-            read.append(_position(part, kept.get(part.name), sequence, count))
-            done.places.append(Place(part.name, sequence + 1, sequence + count))
+            if piece.more:
+                read[-1] = _position(replace(part, replaces=False), read[-1], sequence, count)
+                done.places[-1] = replace(done.places[-1], last=sequence + count)
+            else:
+                read.append(_position(part, kept.get(part.name), sequence, count))
+                done.places.append(Place(piece.shown or part.name, sequence + 1, sequence + count))
         sequence += count
     if load.source is not None and load.gone and not load.anew:
         names_read = {row.part for row in read}

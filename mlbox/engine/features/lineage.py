@@ -21,7 +21,14 @@ def of_set(catalog: Catalog, found: FeatureSet, origin: Source | None = None) ->
     """Edges from its source, or the tables that its query names; files and functions are not tables and are not seen
     here."""
     if origin is not None:
-        return [Edge(found.project, "source", str(origin.ref), "feature set", str(found.ref), now(), "FROM")]
+        from_source = Edge(found.project, "source", str(origin.ref), "feature set", str(found.ref), now(), "FROM")
+        function = found.transform_ref
+        if function is None:
+            return [from_source]
+        return [
+            from_source,
+            Edge(found.project, "function", str(function), "feature set", str(found.ref), now(), "TRANSFORM"),
+        ]
     if found.body is None:
         return []
     sources = sources_of(catalog, found.project, found.body)

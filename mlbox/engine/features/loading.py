@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -64,6 +64,12 @@ class Piece:
     rows: Rows | None = None
     part: Part | None = None
     raw: Raw | None = None
+    more: bool = False
+    """Whether these are further rows of the part of the piece before."""
+    rejected: int = 0
+    """Rows that were put aside or left out on the way here."""
+    shown: str = ""
+    """The part for people, where its rows are not those of the part as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +95,17 @@ def spanned(feature_set: FeatureSet, span: Range) -> str:
     return rows_sql(feature_set, read, keep)
 
 
+Pieces = Callable[["DuckDBPyConnection", Source, Iterable[Part], Range], Iterator[Piece]]
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """How a source is to be read: ``anew``, as if nothing had been; copies of files go into ``staging``."""
 
     anew: bool
     staging: Path
+    pieces: Pieces | None = None
+    """Makes pieces of parts otherwise: by a function that rows go through."""
 
 
 def load_of_source(
@@ -109,6 +120,8 @@ def load_of_source(
     request = Request(
         positions, again, lambda sql: cursor.execute(sql).fetchall(), wish.staging, feature_set.skip_errors
     )
+    if wish.pieces is not None:
+        return Load(wish.pieces(cursor, source, reader.parts(source, request), span), gone, source, anew)
     if feature_set.windows:
         parts = list(reader.parts(source, request))
         return _windowed(cursor, feature_set, _Windowed(source, parts, bool(positions), anew), span)
@@ -122,11 +135,7 @@ def _pieces(
         if part.rows is None:
             yield Piece("", None, part)
             continue
-        if not part.again and span.end is not None and span.start is None:
-            raise Invalid(
-                f"source {source.ref} is read part by part, and {part.name or 'it'} is new",
-                hint="leave TO away, or give FROM too",
-            )
+        check_span(source, part, span)
         body = part.rows.sql
         if feature_set.adapted:
             with opened(cursor, replace(part.rows, copy=None)):
@@ -137,6 +146,15 @@ def _pieces(
         keep = wanted.condition(quote(feature_set.axis))
         raw = Raw(body, keep, part.name, str(source.ref), tell=not part.again)
         yield Piece(spanned(over, wanted), part.rows, part, raw)
+
+
+def check_span(source: Source, part: Part, span: Range) -> None:
+    """A part that was not read yet is read whole."""
+    if not part.again and span.end is not None and span.start is None:
+        raise Invalid(
+            f"source {source.ref} is read part by part, and {part.name or 'it'} is new",
+            hint="leave TO away, or give FROM too",
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlbox.base.errors import Conflict
 from mlbox.base.ids import new_id
-from mlbox.base.names import Ref
+from mlbox.base.names import Ref, literal
 from mlbox.engine.features.definition import FeatureSet
 from mlbox.engine.features.sources.base import (
     ARROW,
@@ -27,9 +28,18 @@ from mlbox.engine.features.sources.base import (
 from mlbox.engine.features.sourcing import Sources
 
 if TYPE_CHECKING:
+    import pyarrow
     from duckdb import DuckDBPyConnection
 
     from mlbox.engine.catalog.database import Catalog
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """Rows of a part, and the cursor that reads them."""
+
+    cursor: DuckDBPyConnection
+    batches: pyarrow.RecordBatchReader
 
 
 class SourceReader:
@@ -87,6 +97,15 @@ class SourceReader:
     def parts(self, source: Source, request: Request) -> Iterable[Part]:
         """What is to be read; see :class:`BatchSource`."""
         return _batch(SOURCES.get(source.type)).read(self._sources.opened(source), request)
+
+    @contextmanager
+    def streamed(self, feature_set: FeatureSet, source: Source, rows: Rows, batch: int) -> Iterator[Streamed]:
+        """Rows as they are read, on a cursor of their own: what is done with them may go on meanwhile."""
+        with self._catalog.session(source.project) as cursor:
+            if feature_set.timezone is not None:
+                cursor.execute(f"SET SESSION TimeZone = {literal(feature_set.timezone)}")
+            with opened(cursor, rows):
+                yield Streamed(cursor, cursor.sql(rows.sql).to_arrow_reader(batch))
 
     @contextmanager
     def staging(self) -> Iterator[Path]:

@@ -27,6 +27,7 @@ from mlbox.engine.features.sourcing import Sources
 from mlbox.engine.features.stores.online.base import Place, open_store
 from mlbox.engine.features.streaming.pushing import Pushing
 from mlbox.engine.features.streaming.service import Streams
+from mlbox.engine.features.transforming import Transforms
 from mlbox.engine.features.vectors import FeatureVectors
 from mlbox.engine.features.verification import Verification
 from mlbox.engine.storage.artifacts import ArtifactStore
@@ -66,9 +67,24 @@ class Features:
         self._verification = Verification(catalog, self._directory, self._store, self._online)
         self.erasure = Erasure(catalog, bus, self._directory, self.streams, self._store)
         self._datasets = Datasets(catalog, bus, self._directory, artifacts or ArtifactStore(home.artifacts), home)
+        self._ingest = ingest
         self._directory.load()
         self.erasure.catch_up()
         self._sets.catch_up(self._directory.sets())
+
+    def give_functions(self, transforms: Transforms) -> None:
+        """Rows of sources may go through functions of the user from now on."""
+        self._ingest.transforms = transforms
+
+    def users_of_function(self, project: str, name: str, version: int | None) -> list[str]:
+        """Feature sets whose rows go through a function, in a version or in any."""
+        return sorted(
+            f"{found.project}.{found.name}"
+            for found in self._directory.sets()
+            if found.transform is not None
+            and (found.transform[0].lower(), found.transform[1].lower()) == (project.lower(), name.lower())
+            and version in (None, found.transform[2])
+        )
 
     def keep_time(self, dispatcher: Dispatcher, parser: Parser) -> None:
         """Sets may be refreshed by the clock from now on."""
@@ -140,7 +156,8 @@ class Features:
         """Feature sets and vectors of other projects that read sources and sets of ``project``."""
         mine = {source.id for source in self.sources.of(project)}
         for found in self._directory.sets():
-            if found.source in mine and found.project.lower() != project.lower():
+            through = found.transform is not None and found.transform[0].lower() == project.lower()
+            if (found.source in mine or through) and found.project.lower() != project.lower():
                 yield f"feature set {found.project}.{found.name}"
         for found in self._directory.sets_of(project):
             for vector in self._directory.readers(found):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mlbox.base.command import Caller, Handler, Plan, Result, Step
 from mlbox.base.counted import counted
-from mlbox.base.errors import AlreadyExists, Conflict, Unavailable
+from mlbox.base.errors import AlreadyExists, Conflict, NotFound, Unavailable
 from mlbox.base.events import Bus, Event
 from mlbox.base.names import Ref
 from mlbox.engine.catalog.tables import feature_sets as table
@@ -24,6 +24,7 @@ from mlbox.engine.features.ingest import Ingest, Ingested
 from mlbox.engine.features.loading import Range
 from mlbox.engine.features.online import Materializer
 from mlbox.engine.features.streaming.service import Streams
+from mlbox.engine.features.transforming import Foreseen
 
 if TYPE_CHECKING:
     from mlbox.engine.catalog.database import Catalog
@@ -97,11 +98,17 @@ class FeatureSets:
         if command.source is not None:
             source, columns = self._reader.columns(command.source)
             given = FromSource(source.id, columns, stream=not self._reader.is_batch(source))
+        through: Foreseen | None = None
+        if command.transform is not None and given is not None:
+            through = self._ingest.transforms.foresee(command.transform)
+            given = replace(given, transform=through.key)
         built = build(command, max(numbers, default=0) + 1, self._catalog.describe, given)
         built = replace(built, owner=command.options.get("owner") or (present.owner if present else caller.user))
         if present is not None:
             self.refuse_loss(present, built)
         steps = _steps_of_create(command, built, present)
+        if through is not None:
+            steps = (Step("use", f"function {built.transform_ref}", through.told), *steps)
         schedule = self.clock.check(built)
         if schedule is not None:
             steps = (*steps, Step("create", f"schedule {schedule}", built.refresh or ""))
@@ -222,7 +229,21 @@ class FeatureSets:
             )
         target = "online store" if command.online else f"{found.project}.{found.name}"
         until = f"known before {command.end.isoformat()}" if command.end else "all that is known"
-        return Plan((Step("write", target, until),))
+        steps = [Step("write", target, until)]
+        if found.transform_ref is not None and not command.online:
+            steps.insert(0, Step("use", f"function {found.transform_ref}", self._function_of(found)))
+        return Plan(tuple(steps))
+
+    def _function_of(self, found: FeatureSet) -> str:
+        """How the function of a set runs; ``Conflict`` when it was dropped."""
+        assert found.transform_ref is not None
+        try:
+            return self._ingest.transforms.foresee(found.transform_ref).told
+        except NotFound:
+            raise Conflict(
+                f"function {found.transform_ref}, which rows of feature set {found.name} go through, was dropped",
+                hint=f"RESTORE FUNCTION {found.transform_ref.at(None)}, or CREATE OR REPLACE the set with another",
+            ) from None
 
     def check_refresh(self, found: FeatureSet, *, online: bool) -> None:
         """Raise ``Conflict`` when there is nothing to refresh from or to."""
@@ -236,6 +257,8 @@ class FeatureSets:
             )
         if not online and found.source is not None:
             self._reader.source_of(found)
+            if found.transform is not None:
+                self._function_of(found)
 
     def refresh(self, command: RefreshFeatureSet, plan: Plan, caller: Caller) -> Result:
         """Incrementally unless a range or FULL is asked for; the same refresh twice adds nothing."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from mlbox.base.access import acting
 from mlbox.base.clock import now
 from mlbox.base.command import Caller, Plan, Result, Step
 from mlbox.base.counted import counted
-from mlbox.base.errors import Forbidden, Invalid, NotExecuted, NotFound
+from mlbox.base.errors import Conflict, Forbidden, Invalid, NotExecuted, NotFound
 from mlbox.base.names import Ref, check_name
 from mlbox.base.suggest import did_you_mean
 from mlbox.engine.catalog.tables import dropped, functions, projects
@@ -46,6 +47,8 @@ class Functions:
         self._catalog = catalog
         self._artifacts = artifacts
         self._secrets = secrets
+        self.users: list[Callable[[str, str, int | None], list[str]]] = []
+        """Who tells the feature sets that a function, in a version or in any, is used by."""
         self._kept: OrderedDict[tuple[str, str, int], FunctionRow] = OrderedDict()
         """Versions that were asked for last; what they are made of never changes."""
         self._lock = threading.Lock()
@@ -156,13 +159,24 @@ class Functions:
             if command.if_exists:
                 return Plan((Step("reuse", f"function {command.ref}", "does not exist"),))
             raise
+        self._refuse_used(command, row)
         return Plan((Step("drop", f"function {command.ref}", "its runs stay"),), {"row": row})
+
+    def _refuse_used(self, command: DropFunction, row: FunctionRow) -> None:
+        version = None if command.ref.version is None else row.version
+        sets = [name for users in self.users for name in users(row.project, row.name, version)]
+        if sets and not command.cascade:
+            raise Conflict(
+                f"rows of feature set {', '.join(sets)} go through function {command.ref}",
+                hint="drop these first, or add CASCADE: they keep their rows and are not refreshed any more",
+            )
 
     def drop(self, command: DropFunction, plan: Plan, caller: Caller) -> Result:
         """Hide it: runs of it can still be repeated."""
         row: FunctionRow | None = plan.resolved.get("row")
         if row is None:
             return Result(f"function {command.ref} does not exist")
+        self._refuse_used(command, row)
         version = None if command.ref.version is None else row.version
         tombstone = Tombstone(
             project=row.project,

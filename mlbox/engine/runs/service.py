@@ -79,6 +79,7 @@ class Runs:
         self._watches = Watches()
         self.secrets = Secrets(catalog)
         self._functions = Functions(catalog, artifacts, self.secrets)
+        self.function_users = self._functions.users
         frames = Frames(catalog)
         engines = Engines(home, settings)
         self._planner = Planner(frames, self._functions, engines, frame_query)

@@ -329,7 +329,7 @@ statement(
         starts=(("CREATE", "FEATURE", "SET"),),
         parse=_create,
         prints={CreateFeatureSet: _print},
-        later=(*("TRANSFORM", "ENGINE spark", "PARTITION BY", "WITH (location)"),),
+        later=("TRANSFORM of a stream", "AGGREGATE with TRANSFORM", "ENGINE spark", "PARTITION BY", "WITH (location)"),
     )
 )
 

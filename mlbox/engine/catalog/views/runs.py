@@ -15,13 +15,16 @@ FROM catalog.main.runs WHERE deleted_at IS NULL
 _CAST = "cast what you compare or compute with: "
 
 _LOGS = """
-SELECT project, run_id, unnest(range(1, len(lines) + 1)) AS line, unnest(lines) AS text, endpoint
+SELECT project, run_id, unnest(range(1, len(lines) + 1)) AS line, unnest(lines) AS text, endpoint, feature_set
 FROM (
-    SELECT project, id AS run_id, _ml_log_lines(id) AS lines, NULL AS endpoint FROM catalog.main.runs
-    WHERE deleted_at IS NULL
+    SELECT project, id AS run_id, _ml_log_lines(id) AS lines, NULL AS endpoint, NULL AS feature_set
+    FROM catalog.main.runs WHERE deleted_at IS NULL
     UNION ALL
-    SELECT project, NULL, _ml_log_lines(md5('endpoint ' || lower(project || '.' || name))), name
+    SELECT project, NULL, _ml_log_lines(md5('endpoint ' || lower(project || '.' || name))), name, NULL
     FROM catalog.main.endpoints
+    UNION ALL
+    SELECT project, NULL, _ml_log_lines(md5('feature set ' || lower(project || '.' || name))), NULL, name
+    FROM catalog.main.feature_sets WHERE definition::JSON->>'transform' IS NOT NULL
 )
 """
 
@@ -88,15 +91,16 @@ VIEWS = (
     ),
     View(
         "logs",
-        "One row a line of the log of a run, or of user code behind an endpoint; name it, each log is a file that is "
-        "read when it is asked for.",
+        "One row a line of the log of a run, or of user code behind an endpoint or a feature set; name it, each log is "
+        "a file that is read when it is asked for.",
         _LOGS,
         (
             ViewColumn("project", "VARCHAR", "Project"),
-            ViewColumn("run_id", "VARCHAR", "Run; NULL for an endpoint's log"),
+            ViewColumn("run_id", "VARCHAR", "Run; NULL for the log of an endpoint or a feature set"),
             ViewColumn("line", "BIGINT", "Number of the line, from 1"),
             ViewColumn("text", "VARCHAR", "The line as it was written"),
-            ViewColumn("endpoint", "VARCHAR", "Endpoint whose code wrote it; NULL for the log of a run"),
+            ViewColumn("endpoint", "VARCHAR", "Endpoint whose code wrote it; NULL for other logs"),
+            ViewColumn("feature_set", "VARCHAR", "Feature set whose TRANSFORM wrote it; NULL for other logs"),
         ),
     ),
 )
