@@ -92,3 +92,34 @@ def test_many_at_once_make_one_experiment_and_lose_no_tag(server: Server) -> Non
         assert list(pool.map(tag, range(8))) == [200] * 8
     tags = json.loads(server.request("GET", API + address)[2])["experiment"]["tags"]
     assert sorted(entry["key"] for entry in tags) == [f"k{number}" for number in range(8)]
+
+
+def test_a_run_that_ends_here_takes_nothing_more_by_its_token(server: Server) -> None:
+    """Begun by mlbox's client, ended by MLflow's: the token that it was given is worthless from then on."""
+    status, _, body = server.request("POST", "/runs", {"name": "both"})
+    assert status in (200, 201), body
+    begun = json.loads(body)
+    run = begun["run_id"]
+    token = {"Authorization": f"Bearer {begun['token']}"}
+    told = {"batch": "1", "events": [{"kind": "metric", "name": "loss", "value": 1.0}]}
+    assert server.request("POST", f"/run-api/{run}/events", told, token)[0] == 200
+    ended = {"run_id": run, "status": "FINISHED"}
+    assert server.request("POST", API + "runs/update", ended)[0] == 200
+    status, _, body = server.request("POST", f"/run-api/{run}/events", {**told, "batch": "2"}, token)
+    assert status == 401, body
+
+
+def test_a_tag_is_logged_while_the_run_goes_on_and_a_change_after_its_end(server: Server) -> None:
+    """Only what changes an ended run is a statement that the audit tells of."""
+    created = server.request("POST", API + "runs/create", {"experiment_id": "0", "run_name": "tagged"})[2]
+    run = json.loads(created)["run"]["info"]["run_id"]
+    audited = "SELECT count(*) FROM ml.audit WHERE statement = 'ALTER RUN'"
+    before = server.sql(audited)[0]["rows"][0][0]
+    for key, value in (("stage", "early"), ("mlflow.note.content", "first words")):
+        assert server.request("POST", API + "runs/set-tag", {"run_id": run, "key": key, "value": value})[0] == 200
+    assert server.sql(audited)[0]["rows"][0][0] == before
+    assert server.request("POST", API + "runs/update", {"run_id": run, "status": "FINISHED"})[0] == 200
+    assert server.request("POST", API + "runs/set-tag", {"run_id": run, "key": "stage", "value": "late"})[0] == 200
+    shown = server.sql(f"SELECT labels.stage::VARCHAR, note FROM ml.runs WHERE id = '{run}'")[0]["rows"]
+    assert shown == [["late", "first words"]]
+    assert server.sql(audited)[0]["rows"][0][0] == before + 1

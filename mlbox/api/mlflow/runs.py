@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -193,19 +193,40 @@ def log_parameter(door: Door, data: Data) -> Data:
 
 @call("POST", "runs/set-tag")
 def set_tag(door: Door, data: Data) -> Data:
-    """One tag: as ALTER RUN sets it."""
-    key, value = text(data, "key"), str(data.get("value", ""))
-    if key not in (NAME_TAG, PARENT_TAG):
-        row = door.tracking.run(door.project, text(data, "run_id", "run_uuid"))
+    """One tag: logged while the run goes on, in one write; of an ended run as ALTER RUN sets it."""
+    run_id, key, value = text(data, "run_id", "run_uuid"), text(data, "key"), str(data.get("value", ""))
+    tags = {"run_id": run_id, "tags": [{"key": key, "value": value}]}
+    if key in (NAME_TAG, PARENT_TAG):
+        return log_batch(door, tags)
+    try:
+        return _log_batch(door, tags, _refuse_ended)
+    except _Ended as error:
         given: dict[str, Any] = {"options": {"note": value}} if key == NOTE_TAG else {"labels": {key: value}}
-        door.dispatch(ChangeRun(project=door.project, run=row.id, **given))
-        return {}
-    return log_batch(door, {"run_id": text(data, "run_id", "run_uuid"), "tags": [{**data}]})
+        door.dispatch(ChangeRun(project=door.project, run=error.run_id, **given))
+    return {}
+
+
+class _Ended(Exception):
+    """The run has ended: what is said of it now is a change, which the audit tells of."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(run_id)
+        self.run_id = run_id
+
+
+def _refuse_ended(row: RunRow) -> None:
+    if row.finished_at is not None:
+        raise _Ended(row.id)
 
 
 @call("POST", "runs/log-batch")
 def log_batch(door: Door, data: Data) -> Data:
     """Metrics, parameters and tags: all of them or none."""
+    return _log_batch(door, data)
+
+
+def _log_batch(door: Door, data: Data, look: Callable[[RunRow], None] = lambda row: None) -> Data:
+    """``look`` sees the run before anything is changed, and may raise."""
     run_id = text(data, "run_id")
     tags = pairs(data, "tags")
     changes: dict[str, Any] = {}
@@ -219,6 +240,7 @@ def log_batch(door: Door, data: Data) -> Data:
     parameters = pairs(data, "params")
 
     def checked(row: RunRow) -> Mapping[str, Any]:
+        look(row)
         for name, value in parameters.items():
             if name in row.params and as_text(row.params[name]) != value:
                 raise Invalid(f"parameter {name!r} is {row.params[name]!r} already and cannot become {value!r}")

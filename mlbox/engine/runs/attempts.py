@@ -20,8 +20,9 @@ from mlbox.engine.runs.frames import Frames, FrameSource
 from mlbox.engine.runs.functions import Functions
 from mlbox.engine.runs.ledger import Ending, Ledger
 from mlbox.engine.runs.output import Output, masked
-from mlbox.engine.runs.patience import UNANSWERED_SECONDS, answered
+from mlbox.engine.runs.patience import Patience
 from mlbox.engine.runs.requests import load_resources, load_source
+from mlbox.engine.runs.watches import Cancelled as RunCancelled
 from mlbox.engine.runs.watches import Leaving, Watch
 from mlbox.engine.security.secrets import Secrets
 from mlbox.engine.storage.artifacts import ArtifactStore
@@ -127,7 +128,7 @@ class Attempts:
             self._shop.output.begin(row.id)
         else:
             code.unpack(function.code, self._shop.artifacts, spec.code_folder)
-        handle = engine.submit(spec, log)
+        handle = _submitted(engine, spec, log, watch)
         return self._shop.ledger.move(row.id, lifecycle.RUNNING, {"handle": handle}), handle
 
     def open_door(self, engine: Executor) -> str:
@@ -143,17 +144,19 @@ class Attempts:
         engine = self._shop.engines.get(row.runtime)
         watch.elsewhere = engine.capabilities.remote
         pause, told, reason = FIRST_POLL_SECONDS, False, row.reason
-        stop_by = _last_moment(engine, handle)
+        patience = Patience(watch, _deadline(handle), remote=engine.capabilities.remote)
         if isinstance(engine, Telling):
             engine.on_end(dict(handle), watch.wake.set)
         while True:
             status = None
             with suppress(TimeoutError):
                 if watch.cancelled.is_set() and not told:
-                    told = answered(lambda: _cancelled(engine, dict(handle)), stop_by)
-                status = answered(lambda: self._look(row.id, engine, dict(handle)), stop_by)
-            if status is None and stop_by is not None and time.time() > stop_by:
-                status = _unanswered(row, handle)
+                    told = patience.ask(lambda: _cancelled(engine, dict(handle)))
+                status = patience.ask(lambda: self._look(row.id, engine, dict(handle)))
+            if status is not None:
+                patience.heard()
+            elif patience.is_over():
+                status = _unanswered(row, handle, cancelled=not patience.timed_out())
             if status is not None and status.ended:
                 return self._ending(row, status)
             if engine.capabilities.remote and status is not None and status.reason != reason:
@@ -296,16 +299,33 @@ def _cancelled(engine: Executor, handle: dict[str, Any]) -> bool:
     return True
 
 
-def _last_moment(engine: Executor, handle: Mapping[str, Any]) -> float | None:
-    """Until when (seconds since 1970) an engine has ended a run that has a TIMEOUT; an engine of this machine does."""
+def _submitted(engine: Executor, spec: RunSpec, log: RunLog, watch: Watch) -> Mapping[str, Any]:
+    """Start it. A run that is cancelled meanwhile does not wait for long; what comes up too late is ended."""
+    patience = Patience(watch, None, remote=engine.capabilities.remote)
+
+    def too_late(handle: Mapping[str, Any]) -> None:
+        with suppress(MlboxError):  # the next start of the server finds it
+            engine.cancel(dict(handle))
+
+    try:
+        return patience.ask(lambda: engine.submit(spec, log), too_late)
+    except TimeoutError:
+        told = f"cancelled; {engine.name} did not answer, so what it was starting may go on there"
+        raise RunCancelled(told) from None
+
+
+def _deadline(handle: Mapping[str, Any]) -> float | None:
+    """When the time of a run that has a TIMEOUT is over, in seconds since 1970."""
     deadline = handle.get("deadline")
-    return None if deadline is None or not engine.capabilities.remote else float(deadline) + UNANSWERED_SECONDS
+    return None if deadline is None else float(deadline)
 
 
-def _unanswered(row: RunRow, handle: Mapping[str, Any]) -> Status:
-    """The end of a run that is past its time and of which its engine says nothing."""
-    seconds = float(handle.get("timeout_seconds") or 0)
-    reason = f"timed out after {seconds:g} s; {row.runtime} does not answer, so it may go on there"
+def _unanswered(row: RunRow, handle: Mapping[str, Any], *, cancelled: bool) -> Status:
+    """The end of a run that is cancelled or past its time, and of which its engine says nothing."""
+    away = f"{row.runtime} does not answer, so it may go on there"
+    if cancelled:
+        return Status("cancelled", None, f"cancelled; {away}")
+    reason = f"timed out after {float(handle.get('timeout_seconds') or 0):g} s; {away}"
     return Status("error", None, reason, {"type": "Timeout", "message": reason})
 
 

@@ -49,8 +49,8 @@ class Supervisor:
             watch.ended = work()
         except Leaving:
             pass
-        except Cancelled:
-            self._finish(watch, Ending(lifecycle.CANCELLED, watch.why or "cancelled"))
+        except Cancelled as error:
+            self._finish(watch, Ending(lifecycle.CANCELLED, str(error) or watch.why or "cancelled"))
         except MlboxError as error:
             self._finish(watch, failure(error), error)
         except Exception as error:
@@ -94,7 +94,8 @@ class Supervisor:
             handle = None
             self._slots.leave(row.id)
             if ending.state == lifecycle.CANCELLED and watch.why:
-                ending = replace(ending, reason=watch.why)
+                more = (ending.reason or "").partition("; ")[2]
+                ending = replace(ending, reason=f"{watch.why}; {more}" if more else watch.why)
             if ending.state != lifecycle.ERROR or watch.cancelled.is_set() or row.attempt > self._retries(row):
                 return ledger.finish(row.id, ending)
             self._back_off(watch, row, ending)

@@ -146,7 +146,8 @@ class Tracking:
             self._ledger.note(run_id, {"state": lifecycle.RUNNING, "reason": None, "finished_at": None})
             row = self._ledger.get(run_id)
         if lifecycle.is_final(state):
-            return self._ledger.finish(run_id, Ending(state), {"finished_at": at or now()})
+            row = self._ledger.finish(run_id, Ending(state), {"finished_at": at or now()})
+            self._calls.forget(run_id)
         return row
 
     def search(self, wanted: RunSearch) -> list[RunRow]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Cancelled(Exception):
-    """The run was cancelled while it waited or was prepared."""
+    """The run was cancelled while it waited or was prepared; with more to say of it, if there is."""
 
 
 class Leaving(Exception):

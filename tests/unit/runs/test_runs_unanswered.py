@@ -15,6 +15,7 @@ from waiting import wait_until
 
 from mlbox.base.errors import RunFailed, Unavailable
 from mlbox.engine.runs import patience
+from mlbox.engine.runs.commands import CancelRun
 from mlbox.engine.runs.executors.base import EXECUTORS, Capabilities, Handle, LogSink, RunSpec, Status
 
 
@@ -72,7 +73,7 @@ def mute(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
     EXECUTORS.names()
     monkeypatch.setitem(EXECUTORS._items, "mute", Mute)
     monkeypatch.setattr(patience, "UNANSWERED_SECONDS", 1.0)
-    monkeypatch.setattr("mlbox.engine.runs.attempts.UNANSWERED_SECONDS", 1.0)
+    monkeypatch.setattr(patience, "CANCEL_SECONDS", 1.0)
     Mute.hangs = request.param
     Mute.answers.clear()
     Mute.asked.clear()
@@ -105,14 +106,34 @@ def test_it_ends_by_its_time_out_after_a_restart_too(bench: Any, mute: type[Mute
     assert bench.row(run)["error_type"] == "Timeout"
 
 
-def test_a_run_that_is_cancelled_ends_by_its_time_out(bench: Any, mute: type[Mute]) -> None:
-    bench.function("wait", "def wait(ctx): pass", runtime="mute", timeout=timedelta(seconds=2))
+@pytest.mark.parametrize("timeout", [None, timedelta(seconds=600)], ids=["without TIMEOUT", "long before it"])
+def test_a_run_that_is_cancelled_ends(bench: Any, mute: type[Mute], timeout: timedelta | None) -> None:
+    bench.function("wait", "def wait(ctx): pass", runtime="mute", timeout=timeout)
     run = bench.run("wait", asynchronous=True).facts["run"]
     wait_until(lambda: bench.row(run)["state"] == "running")
-    watch = bench.runs._watches.cancel(run)
-    watch.wait()
-    assert bench.row(run)["state"] == "error"
+    assert bench.do(CancelRun(project="default", run=run)).facts["state"] == "cancelled"
+    assert bench.row(run)["reason"] == "cancelled; mute does not answer, so it may go on there"
     wait_until(lambda: "cancel" in mute.asked)
+
+
+def test_a_run_that_is_cancelled_while_it_is_started_ends(bench: Any, mute: type[Mute], monkeypatch: Any) -> None:
+    """What the engine starts after all is ended as soon as it tells of it."""
+    start, ended = Mute.submit, threading.Event()
+
+    def submit(self: Mute, spec: RunSpec, sink: LogSink) -> Handle:
+        self.answers.wait(300)
+        return start(self, spec, sink)
+
+    monkeypatch.setattr(Mute, "submit", submit)
+    monkeypatch.setattr(Mute, "cancel", lambda self, handle: ended.set())
+    bench.function("wait", "def wait(ctx): pass", runtime="mute")
+    run = bench.run("wait", asynchronous=True).facts["run"]
+    wait_until(lambda: bench.row(run)["state"] == "preparing")
+    bench.do(CancelRun(project="default", run=run))
+    assert "mute did not answer, so what it was starting may go on there" in bench.row(run)["reason"]
+    assert not ended.is_set()
+    mute.answers.set()
+    assert ended.wait(10)
 
 
 def test_an_engine_that_answers_late_is_believed(bench: Any, mute: type[Mute], monkeypatch: Any) -> None:
