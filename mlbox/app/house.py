@@ -112,6 +112,7 @@ class House:
             flush=self.endpoints.flush,
         )
         self.monitors.add_to(self.workflows.alterations)
+        self.workflows.alterations.add("endpoint", self.endpoints.renames)
         self.features.erasure.before.append(self.endpoints.flush)
         self.scheduler = Scheduler([self.workflows.schedules, self.monitors], self.bus)
         self.projects = self._make_projects()

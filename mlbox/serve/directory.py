@@ -80,6 +80,12 @@ class Directory:
         with self._lock:
             self._set({**self._full, slot.key: slot})
 
+    def rename(self, project: str, old: str, slot: Slot) -> None:
+        """``slot``, which has its new row already, is found by that alone."""
+        gone = f"{project}.{old}".lower()
+        with self._lock:
+            self._set({**{key: known for key, known in self._full.items() if key != gone}, slot.key: slot})
+
     def remove(self, project: str, name: str) -> None:
         """Take away; nothing happens when it is not there."""
         key = f"{project}.{name}".lower()

@@ -30,6 +30,7 @@ from mlbox.serve.directory import Directory, Slot
 from mlbox.serve.python.launch import Places
 from mlbox.serve.python.leases import Pools
 from mlbox.serve.record import Recorder, Statistics
+from mlbox.serve.renaming import EndpointRenames
 from mlbox.serve.shop import FeatureReaders, Shop
 from mlbox.serve.switching import compare, told
 
@@ -77,6 +78,7 @@ class Endpoints:
         self.recorder = Recorder(catalog, settings.log_flush_ms / 1000, settings.log_buffer_rows, self._tell_dropped)
         limit = settings.max_request_mb << 20
         self.asgi = InferenceApp(self.directory, self.recorder, self.ensure, limit, version, settings.body_seconds)
+        self.renames = EndpointRenames(catalog, bus, self.directory, self.recorder, lambda row: build(row, self.shop))
         bus.listen(self._on_event)
 
     def handlers(self) -> Iterable[Handler]:
@@ -89,6 +91,7 @@ class Endpoints:
 
     def start(self) -> None:
         """Load the endpoints of the catalog; each is built at its first request."""
+        self.renames.complete()
         with self._catalog.read() as cursor:
             rows = endpoints.load(cursor)
         for row in rows:

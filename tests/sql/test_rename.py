@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 from everything import Everything
 from fresh_home import fresh_home
 
 from mlbox.app.house import House
-from mlbox.base.errors import AlreadyExists, Conflict, NotFound
+from mlbox.base.errors import AlreadyExists, Conflict, MlboxError, NotFound
+from mlbox.base.names import Ref
 from mlbox.base.settings import Settings
+from mlbox.engine.catalog.tables import renames, workflows
+from mlbox.engine.workflows import definition
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +28,17 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Everything]:
         yield Everything(house, folder / "files")
     finally:
         house.close()
+
+
+def answer(shop: Everything, endpoint: str, body: dict[str, Any]) -> None:
+    """One request by the application that answers at ``/v2``."""
+
+    async def ask() -> int:
+        transport = httpx.ASGITransport(app=shop.house.endpoints.asgi)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            return (await client.post(f"/v2/models/shop.{endpoint}/infer", json=body)).status_code
+
+    assert asyncio.run(ask()) == 200
 
 
 def edges(shop: Everything, ref: str) -> list[tuple[Any, ...]]:
@@ -88,3 +104,79 @@ def test_texts_are_not_changed_for_anybody(shop: Everything) -> None:
     with pytest.raises(Conflict, match="model shop.looked is named by view shop.scores"):
         shop.run("ALTER MODEL looked RENAME TO other")
     assert shop.fingerprint(("catalog.main.audit",)) == before
+
+
+def test_an_endpoint_with_its_predictions(shop: Everything) -> None:
+    """Address, monitor, prediction log and lineage follow; nothing of the old name is left anywhere."""
+    request = {"inputs": [{"name": "spent", "shape": [1, 1], "datatype": "FP64", "data": [5.0]}]}
+    shop.run("CREATE MODEL alone FROM MODEL m@1; CREATE ENDPOINT calm USING MODEL alone")
+    shop.run("CREATE MONITOR gazer ON ENDPOINT calm BASELINE (SELECT 1.0::DOUBLE AS spent) METRICS (psi) WINDOW 1 DAY")
+    answer(shop, "calm", request)
+    before, watched = edges(shop, "shop.calm"), shop.rows("SELECT * FROM ml.monitors WHERE name = 'gazer'")
+    shop.house.endpoints.flush()
+    assert shop.rows("EXPLAIN ALTER ENDPOINT calm RENAME TO Quiet")[0]["action"] == "replace"
+    assert "/v2/models/shop.Quiet/infer" in shop.run('ALTER ENDPOINT calm RENAME TO "Quiet"').message
+    answer(shop, "quiet", request)
+    with pytest.raises(NotFound):
+        shop.house.endpoints.directory.find("shop.calm")
+    shop.house.endpoints.flush()
+    assert shop.rows("SELECT endpoint, count(*) AS n FROM ml.predictions GROUP BY ALL") == [
+        {"endpoint": "Quiet", "n": 2}
+    ]
+    counted = "SELECT requests FROM ml.endpoints WHERE name = 'Quiet'"
+    assert shop.rows(counted) == [{"requests": 2}]
+    assert edges(shop, "shop.Quiet") == before and edges(shop, "shop.calm") == []
+    (now_watched,) = shop.rows("SELECT * FROM ml.monitors WHERE name = 'gazer'")
+    assert now_watched["target"] == "Quiet" and "calm" not in now_watched["definition"]
+    assert {**now_watched, "target": 0, "definition": 0} == {**watched[0], "target": 0, "definition": 0}
+    shop.run("REFRESH MONITOR gazer")
+    assert {row["target"] for row in shop.rows("SELECT target FROM ml.drift WHERE monitor = 'gazer'")} <= {"Quiet"}
+    shop.run("ALTER ENDPOINT quiet SUSPEND; ALTER ENDPOINT quiet RESUME")
+    shop.run("DROP ENDPOINT quiet CASCADE; CREATE ENDPOINT calm USING MODEL alone")
+    with pytest.raises(AlreadyExists, match="no more, but its predictions are kept"):
+        shop.run("ALTER ENDPOINT calm RENAME TO quiet")
+    with pytest.raises(AlreadyExists, match="endpoint shop.e already"):
+        shop.run("ALTER ENDPOINT calm RENAME TO e")
+
+
+def test_predictions_follow_when_the_server_was_stopped_in_between(shop: Everything) -> None:
+    shop.run("CREATE MODEL other FROM MODEL m@1; CREATE ENDPOINT first USING MODEL other")
+    answer(shop, "first", {"inputs": [{"name": "spent", "shape": [1, 1], "datatype": "FP64", "data": [1.0]}]})
+    shop.house.endpoints.flush()
+    ref = Ref("shop", "first")
+    shop.house.catalog.write(lambda cursor: renames.rename(cursor, "endpoint", ref, "second"))
+    assert shop.rows("SELECT 1 FROM ml.predictions WHERE endpoint = 'second'") == []
+    for _ in range(2):  # once more is harmless
+        shop.house.endpoints.renames.complete()
+        assert len(shop.rows("SELECT 1 FROM ml.predictions WHERE endpoint = 'second'")) == 1
+    shop.house.catalog.write(lambda cursor: renames.rename(cursor, "endpoint", Ref("shop", "second"), "first"))
+    shop.house.endpoints.renames.complete()
+
+
+def test_a_workflow_with_its_runs(shop: Everything) -> None:
+    """Its statement too: places in it, which errors point at, move with the name."""
+    shop.run("CREATE OR REPLACE WORKFLOW shop.sums AS (STEP a AS (SELECT 1 AS x), STEP b AFTER a AS (SELECT nothing))")
+    with pytest.raises(MlboxError):
+        shop.run("RUN WORKFLOW sums")
+    shop.run("ALTER WORKFLOW sums RENAME TO totals")
+    assert shop.rows("SELECT DISTINCT workflow FROM ml.workflow_runs WHERE workflow IN ('sums', 'totals')") == [
+        {"workflow": "totals"}
+    ]
+    with shop.house.catalog.read() as cursor:
+        row = workflows.require(cursor, "shop", "totals")
+    assert row.definition.startswith('CREATE OR REPLACE WORKFLOW shop."totals" AS')
+    steps, _ = definition.from_json(row.plan, row.definition)
+    assert [step.body.source[step.body.offset :][: len(step.body.text)] for step in steps] == [
+        step.body.text for step in steps
+    ]
+    with pytest.raises(MlboxError, match="workflow shop.totals failed at step b"):
+        shop.run("RUN WORKFLOW totals")
+    shop.run(row.definition)  # makes it again
+    shop.run("CREATE WORKFLOW chain AS (STEP a AS (RUN WORKFLOW totals))")
+    with pytest.raises(Conflict, match="workflow shop.totals is named by workflow shop.chain"):
+        shop.run("ALTER WORKFLOW totals RENAME TO x")
+    with pytest.raises(Conflict, match="workflow shop.w is named by schedule shop.hourly"):
+        shop.run("ALTER WORKFLOW w RENAME TO x")
+    shop.run("DROP WORKFLOW chain; DROP WORKFLOW totals; RESTORE WORKFLOW totals")
+    with pytest.raises(AlreadyExists, match="workflow shop.w already"):
+        shop.run("ALTER WORKFLOW totals RENAME TO w")

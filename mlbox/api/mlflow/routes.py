@@ -13,7 +13,7 @@ from litestar.datastructures import State
 from litestar.response import Redirect, Stream
 
 from mlbox.api.context import ApiContext
-from mlbox.api.mlflow import artifacts, experiments, logged_models, models, runs
+from mlbox.api.mlflow import artifacts, experiments, logged_models, models, run_data, runs
 from mlbox.api.mlflow.door import Door, error_body, find
 from mlbox.api.ranges import answer
 from mlbox.api.receiving import receive
@@ -23,7 +23,7 @@ from mlbox.base.errors import AlreadyExists, Forbidden, Internal, Invalid, Mlbox
 from mlbox.base.names import DEFAULT_PROJECT
 
 AnyRequest = Request[Any, Any, State]
-MODULES = (artifacts, experiments, logged_models, models, runs)
+MODULES = (artifacts, experiments, logged_models, models, run_data, runs)
 """Imported so that they add their calls."""
 
 log = logging.getLogger("mlbox")

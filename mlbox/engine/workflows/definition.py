@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
 from mlbox.base.command import Query
-from mlbox.base.errors import Invalid, MlboxError
-from mlbox.base.names import check_name
+from mlbox.base.errors import Conflict, Invalid, MlboxError
+from mlbox.base.names import check_name, quote
 from mlbox.engine.catalog import conditions
 from mlbox.engine.workflows.commands import CreateWorkflow, WorkflowStep
 from mlbox.engine.workflows.graph import Graph
@@ -62,6 +63,38 @@ def from_json(text: str, source: str) -> tuple[tuple[WorkflowStep, ...], Query |
         for step in body["steps"]
     )
     return steps, query(body["finally"]) if body["finally"] else None
+
+
+_BLANK = r"(?:\s|--[^\n]*\n|/\*.*?\*/)"
+_NAME = r'(?:"(?:[^"]|"")*"|\w+)'
+_HEAD = re.compile(
+    rf"{_BLANK}*CREATE{_BLANK}+(?:OR{_BLANK}+REPLACE{_BLANK}+)?WORKFLOW{_BLANK}+(?:IF{_BLANK}+NOT{_BLANK}+EXISTS{_BLANK}+)?"
+    rf"(?:{_NAME}{_BLANK}*\.{_BLANK}*)?(?P<name>{_NAME})",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def renamed(source: str, plan: str, name: str) -> tuple[str, str]:
+    """Definition and plan under another name; ``Conflict`` when the steps themselves name the workflow."""
+    head = _HEAD.match(source)
+    if head is None:
+        raise Conflict("the statement of the workflow has an unusual beginning", hint="CREATE WORKFLOW makes it again")
+    old = head["name"].strip('"').replace('""', '"')
+    if re.search(rf"(?<!\w){re.escape(old)}(?!\w)", source[head.end() :], re.IGNORECASE):
+        raise Conflict(f"the steps of workflow {old} name it", hint="CREATE WORKFLOW makes it again under the new name")
+    written = quote(name)
+    more = len(written) - (head.end("name") - head.start("name"))
+
+    def moved(piece: list[Any] | None) -> list[Any] | None:
+        return None if piece is None else [piece[0], piece[1] + more]
+
+    body = json.loads(plan)
+    for step in body["steps"]:
+        step["body"], step["when"] = moved(step["body"]), moved(step["when"])
+        if step["for_each"]:
+            step["for_each"][1] = moved(step["for_each"][1])
+    body["finally"] = moved(body["finally"])
+    return source[: head.start("name")] + written + source[head.end("name") :], json.dumps(body)
 
 
 def _beginning(query: Query, text: str) -> int:

@@ -282,11 +282,12 @@ statement(
             "ALTER ENDPOINT score USING MODEL m@challenger",
             "ALTER ENDPOINT rules USING FUNCTION score@3",
             "ALTER ENDPOINT score SUSPEND",
+            "ALTER ENDPOINT score RENAME TO rank",
         ),
         starts=(("ALTER", "ENDPOINT"),),
         parse=_alter,
         prints={AlterEndpoint: _print_alter, AlterObject: print_alter},
-        later=("RENAME TO", "SET other than comment"),
+        later=("SET other than comment",),
     )
 )
 drop("endpoint", DropEndpoint)

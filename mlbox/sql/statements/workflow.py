@@ -218,5 +218,5 @@ statement(
     )
 )
 drop("workflow", DropWorkflow)
-alter("workflow", "RENAME", "SET", later=("RENAME TO", "SET other than comment and owner"))
+alter("workflow", "RENAME", "SET", later=("SET other than comment and owner",))
 noun(Noun("workflow", "workflows"))

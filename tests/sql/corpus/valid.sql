@@ -395,6 +395,9 @@ ALTER ENDPOINT e USING MODEL m@4
 ALTER ENDPOINT e RESUME
 -- => AlterEndpoint ref=p.e, state='resume'
 
+ALTER ENDPOINT e RENAME TO rank
+-- => AlterObject kind='endpoint', ref=p.e, action='rename', new_name='rank'
+
 DROP ENDPOINT e
 -- => DropEndpoint ref=p.e
 

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mlbox.base.clock import now
 from mlbox.base.names import Ref, quote
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ KINDS = {
     "monitor": Renamed("monitors", (("monitor_windows", "monitor"), ("drift", "monitor"))),
     "model": Renamed("models", (("model_alias_moves", "name"),)),
     "function": Renamed("functions", (("function_aliases", "name"), ("runs", "function"))),
+    "workflow": Renamed("workflows", (("workflow_runs", "workflow"), ("steps", "workflow"))),
+    "endpoint": Renamed("endpoints"),
 }
 _TEXTS = (
     ("workflow", "workflows", "definition"),
@@ -52,17 +55,18 @@ def kept_under(cursor: DuckDBPyConnection, kind: str, ref: Ref) -> list[str]:
     return found
 
 
-def mentions(cursor: DuckDBPyConnection, kind: str, name: str) -> list[str]:
-    """Objects whose text names ``name``, which nobody can change for their owners; not those of ``kind`` itself. Views
-    can name models only."""
+def mentions(cursor: DuckDBPyConnection, kind: str, name: str, project: str | None = None) -> list[str]:
+    """Objects whose text names ``name``, which nobody can change for their owners; not those of ``kind`` itself, or
+    not the object itself where its ``project`` is told. Views can name models only."""
     pattern = rf"(^|[^A-Za-z0-9_]){re.escape(name)}($|[^A-Za-z0-9_])"
     found = []
     for other, table, text in _TEXTS:
-        if other != kind:
+        if other != kind or project is not None:
             rows = cursor.execute(
                 f"SELECT project || '.' || name FROM catalog.main.{table} "
-                f"WHERE regexp_matches({text}, ?, 'i') ORDER BY ALL",
-                [pattern],
+                f"WHERE regexp_matches({text}, ?, 'i') AND NOT (? AND project = ? AND lower(name) = lower(?)) "
+                "ORDER BY ALL",
+                [pattern, other == kind, project or "", name],
             ).fetchall()
             found += [f"{other} {row[0]}" for row in rows]
     if kind != "model":
@@ -91,7 +95,11 @@ def rename(cursor: DuckDBPyConnection, kind: str, ref: Ref, name: str) -> None:
     )
     if kind in ("alert", "monitor"):
         _define(cursor, kind, ref, name)
+    if kind == "endpoint":
+        _watched(cursor, ref, name)
     _lineage(cursor, kind, ref, name)
+    if kind == "endpoint":
+        _lineage(cursor, "prediction log", ref, name)
 
 
 def _define(cursor: DuckDBPyConnection, kind: str, ref: Ref, name: str) -> None:
@@ -108,6 +116,55 @@ def _define(cursor: DuckDBPyConnection, kind: str, ref: Ref, name: str) -> None:
             "UPDATE catalog.main.alerts SET on_name = ?, definition = replace(definition, ?, ?) "
             "WHERE on_kind = 'monitor' AND on_project = ? AND lower(on_name) = lower(?)",
             [name, place, f" ON MONITOR {quote(ref.project)}.{quote(name)} ", ref.project, ref.name],
+        )
+
+
+def _watched(cursor: DuckDBPyConnection, ref: Ref, name: str) -> None:
+    """The monitors of an endpoint; and its rows of the data file, which follow in a transaction of their own."""
+    cursor.execute(
+        "UPDATE catalog.main.drift SET target = ? FROM catalog.main.monitors m WHERE drift.project = m.project "
+        "AND lower(drift.monitor) = lower(m.name) AND m.target_kind = 'endpoint' AND m.target_project = ? "
+        "AND lower(m.target) = lower(?)",
+        [name, ref.project, ref.name],
+    )
+    places = [
+        (f" ON ENDPOINT {there}{quote(ref.name)} ", f" ON ENDPOINT {there}{quote(name)} ")
+        for there in ("", f"{quote(ref.project)}.")
+    ]
+    cursor.execute(
+        "UPDATE catalog.main.monitors SET target = ?, definition = replace(replace(definition, ?, ?), ?, ?) "
+        "WHERE target_kind = 'endpoint' AND target_project = ? AND lower(target) = lower(?)",
+        [name, *places[0], *places[1], ref.project, ref.name],
+    )
+    cursor.execute(
+        "INSERT INTO catalog.main.endpoint_renames VALUES (?, ?, ?, ?)", [ref.project, ref.name, name, now()]
+    )
+
+
+def unfinished(cursor: DuckDBPyConnection) -> list[tuple[str, str, str]]:
+    """Endpoints that were renamed (project, old and new name) whose rows in the data file have yet to follow."""
+    return cursor.execute(
+        "SELECT project, old_name, new_name FROM catalog.main.endpoint_renames ORDER BY renamed_at"
+    ).fetchall()
+
+
+def finish(cursor: DuckDBPyConnection, project: str, old: str) -> None:
+    """They have followed."""
+    cursor.execute("DELETE FROM catalog.main.endpoint_renames WHERE project = ? AND old_name = ?", [project, old])
+
+
+def has_traffic(cursor: DuckDBPyConnection, ref: Ref) -> bool:
+    """Whether the data file has records of an endpoint of that name."""
+    found = "SELECT 1 FROM data._mlbox.traffic WHERE project = ? AND lower(endpoint) = lower(?) LIMIT 1"
+    return bool(cursor.execute(found, [ref.project, ref.name]).fetchall())
+
+
+def move_predictions(cursor: DuckDBPyConnection, project: str, old: str, new: str) -> None:
+    """Predictions and counts of an endpoint under its new name; once more changes nothing."""
+    for table in ("predictions", "traffic"):
+        cursor.execute(
+            f"UPDATE data._mlbox.{table} SET endpoint = ? WHERE project = ? AND lower(endpoint) = lower(?)",
+            [new, project, old],
         )
 
 

@@ -159,6 +159,24 @@ def put_step(cursor: DuckDBPyConnection, row: StepRow) -> None:
     )
 
 
+def going(cursor: DuckDBPyConnection, project: str, name: str) -> list[str]:
+    """Ids of runs of a workflow that have not ended."""
+    rows = cursor.execute(
+        "SELECT id FROM catalog.main.workflow_runs WHERE project = ? AND lower(workflow) = lower(?) "
+        "AND state IN ('pending', 'running') ORDER BY id",
+        [project, name],
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def rewrite(cursor: DuckDBPyConnection, project: str, name: str, definition: str, plan: str) -> None:
+    """Another text of the same definition."""
+    cursor.execute(
+        "UPDATE catalog.main.workflows SET definition = ?, plan = ? WHERE project = ? AND lower(name) = lower(?)",
+        [definition, plan, project, name],
+    )
+
+
 def interrupt(cursor: DuckDBPyConnection, at: datetime) -> list[tuple[str, str]]:
     """Mark what a stopped server left unfinished; the runs as (project, id)."""
     found = cursor.execute(
