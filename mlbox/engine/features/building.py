@@ -253,8 +253,10 @@ def _window_features(draft: FeatureSet, describe: Describe) -> list[Feature]:
     """Columns of the window aggregates with the types that DuckDB gives them."""
     if not draft.windows:
         return []
-    try:
-        kinds = dict(describe(draft.project, Query(rows_sql(draft, "TRUE", "TRUE", types=False))))
+    typed = [(feature.name, feature.type) for feature in draft.features]
+    describe(draft.project, Query(_nulls(typed or draft.entities)))
+    try:  # over the columns as they are declared, not as the query gives them
+        kinds = dict(describe(draft.project, Query(rows_sql(draft, "TRUE", "TRUE"))))
     except MlboxError as error:
         raise Invalid(
             f"an aggregate of feature set {draft.name} does not fit the query: {error.message}", hint=error.hint

@@ -20,11 +20,10 @@ from mlbox.engine.catalog.tables import feature_sets as table
 from mlbox.engine.catalog.tables import sources as source_table
 from mlbox.engine.catalog.tables.feature_sets import Reached
 from mlbox.engine.features import statistics
-from mlbox.engine.features.checking import Raw
 from mlbox.engine.features.definition import SEQUENCE, FeatureSet, moment, table_of, view_of
 from mlbox.engine.features.inserting import WrongRow, insert_pieces
-from mlbox.engine.features.loading import Changed, Load, Piece, Range, Wish, load_of_source, spanned
-from mlbox.engine.features.offline import rows_sql, table_sql, view_sql
+from mlbox.engine.features.loading import Changed, Load, Range, Wish, load_of_source, queried
+from mlbox.engine.features.offline import table_sql, view_sql
 from mlbox.engine.features.reading import SourceReader
 from mlbox.engine.features.rules import enforce
 from mlbox.engine.features.transformed import Way, through
@@ -84,7 +83,7 @@ class Ingest:
             if source is not None and self._reader.is_batch(source):
                 done = self._read(cursor, feature_set, Range(), anew=True)
             elif fill and feature_set.body is not None:
-                done = self._add(cursor, feature_set, Load([_whole(feature_set)]))
+                done = self._add(cursor, feature_set, Load([queried(cursor, feature_set, Range())]))
         return self._remember(feature_set, done)
 
     def evolve(self, present: FeatureSet, following: FeatureSet, values: Mapping[str, str]) -> int:
@@ -138,9 +137,7 @@ class Ingest:
             return self._refresh_from_source(feature_set, span, replacing=replacing)
         gone = span.condition(quote(feature_set.axis)) if replacing else None
         with self._transaction(feature_set.project, feature_set) as cursor:
-            keep = span.condition(quote(feature_set.axis))
-            raw = Raw(feature_set.body or "", keep) if not feature_set.windows else None
-            done = self._add(cursor, feature_set, Load([Piece(spanned(feature_set, span), raw=raw)], gone))
+            done = self._add(cursor, feature_set, Load([queried(cursor, feature_set, span, repeated=True)], gone))
         return self._remember(feature_set, done)
 
     def _refresh_from_source(self, feature_set: FeatureSet, span: Range, *, replacing: bool) -> Ingested:
@@ -174,7 +171,7 @@ class Ingest:
         nulls = "".join(f", NULL AS {quote(name)}" for name in missing)
         over = replace(feature_set, body=f"SELECT *{nulls} FROM ({renamed})")
         with self._transaction(project, feature_set) as cursor:
-            done = self._add(cursor, feature_set, Load([_whole(over)]))
+            done = self._add(cursor, feature_set, Load([queried(cursor, over, Range())]))
         return self._remember(feature_set, done)
 
     def remember(self, feature_set: FeatureSet, reached: Reached) -> None:
@@ -195,7 +192,9 @@ class Ingest:
         inserted = insert_pieces(cursor, feature_set, load, before.sequence, ingest)
         removed += inserted.removed
         new = f"{SEQUENCE} > {before.sequence}"
-        skipped = inserted.rejected + enforce(cursor, feature_set, new, inserted.places)
+        skipped = inserted.rejected
+        if feature_set.windows or not feature_set.skip_errors:  # else each piece was checked as it was taken
+            skipped += enforce(cursor, feature_set, new, inserted.places)
         late = f"{axis} <= {moment(before.known)}" if before.known is not None and not gone else "FALSE"
         added, first, last, sequence, known, old = cursor.execute(
             f"SELECT count(*), min({timestamp}), max({timestamp}), coalesce(max({SEQUENCE}), {before.sequence}), "
@@ -203,6 +202,7 @@ class Ingest:
         ).fetchall()[0]
         if not added and not removed and not skipped:
             return Ingested(0, 0, skipped, before)
+        sequence = max(sequence, inserted.last)
         if removed:
             sequence += 1
             known = cursor.execute(f"SELECT max({axis}) FROM {target}").fetchall()[0][0]
@@ -263,12 +263,6 @@ def keep_older(cursor: DuckDBPyConnection, feature_set: FeatureSet) -> None:
             older = table_of(feature_set.project, feature_set.name, version)
             view = view_of(feature_set.project, feature_set.name, version)
             cursor.execute(f"CREATE OR REPLACE VIEW {view} AS SELECT * EXCLUDE ({SEQUENCE}) FROM {older}")
-
-
-def _whole(feature_set: FeatureSet) -> Piece:
-    """All rows of the set's query."""
-    raw = Raw(feature_set.body or "") if not feature_set.windows else None
-    return Piece(rows_sql(feature_set, "TRUE", "TRUE"), raw=raw)
 
 
 def _rollback(cursor: DuckDBPyConnection) -> None:

@@ -19,7 +19,7 @@ from mlbox.engine.features.definition import SEQUENCE, FeatureSet
 from mlbox.engine.features.loading import Changed, Load, Piece
 from mlbox.engine.features.reading import opened
 from mlbox.engine.features.rules import Place
-from mlbox.engine.features.sources.base import Part, Rows
+from mlbox.engine.features.sources.base import ROW, Part, Rows
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -67,6 +67,8 @@ class Inserted:
     places: list[Place] = field(default_factory=list)
     removed: int = 0
     rejected: int = 0
+    last: int = 0
+    """The last sequence that is taken; also when its row is not."""
 
 
 def insert_pieces(
@@ -94,6 +96,7 @@ def insert_pieces(
                 read.append(_position(part, kept.get(part.name), sequence, count))
                 done.places.append(Place(piece.shown or part.name, sequence + 1, sequence + count))
         sequence += count
+    done.last = sequence
     if load.source is not None and load.gone and not load.anew:
         names_read = {row.part for row in read}
         read += [replace(row, last_sequence=MIXED) for row in kept.values() if row.part not in names_read]
@@ -103,14 +106,16 @@ def insert_pieces(
 
 
 def _insert(cursor: DuckDBPyConnection, feature_set: FeatureSet, piece: Piece, sequence: int) -> tuple[int, int]:
-    """Rows inserted and rejected."""
+    """By how much the sequence has grown, and how many rows were rejected."""
     names = ", ".join(quote(name) for name in feature_set.columns)
     with _naming(feature_set, piece), opened(cursor, piece.rows or Rows("")):
         if feature_set.skip_errors and piece.raw is not None:
-            return take_good(cursor, feature_set, piece.raw, sequence, lines="store_rejects" in piece.raw.body)
+            lines = "store_rejects" in piece.raw.body
+            last, rejected = take_good(cursor, feature_set, piece.raw, sequence, lines=lines)
+            return last - sequence, rejected
         insert = (
             f"INSERT INTO {feature_set.table} ({names}, {SEQUENCE}) "
-            f"SELECT {names}, {sequence} + row_number() OVER () FROM ({piece.sql})"
+            f"SELECT {names}, {sequence} + {ROW if piece.numbered else 'row_number() OVER ()'} FROM ({piece.sql})"
         )
         # DuckDB tells how many rows there were, but not of a PIVOT, which is several statements.
         rows = (

@@ -13,13 +13,13 @@ from mlbox.base.errors import Invalid
 from mlbox.base.names import quote
 from mlbox.engine.catalog.tables import sources as source_table
 from mlbox.engine.features.aggregates import longest
-from mlbox.engine.features.checking import Raw
+from mlbox.engine.features.checking import Raw, without_wrong
 from mlbox.engine.features.definition import FeatureSet, interval, moment
 from mlbox.engine.features.evolution import adapted_sql
 from mlbox.engine.features.frames import AXIS
 from mlbox.engine.features.offline import rows_sql
 from mlbox.engine.features.reading import SourceReader, opened
-from mlbox.engine.features.sources.base import Part, Request, Rows, Source
+from mlbox.engine.features.sources.base import ROW, Part, Request, Rows, Source
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -57,7 +57,8 @@ class Range:
 class Piece:
     """Rows of a set as ``rows_sql`` gives them, over what ``rows`` reads; of a part of a source, where it is one.
 
-    ``raw`` are these rows as they come, where each row of the set is one of them.
+    ``raw`` are these rows as they come, where each row of the set is one of them; ``rejected`` rows were put aside when
+    the piece was made.
     """
 
     sql: str
@@ -70,6 +71,8 @@ class Piece:
     """Rows that were put aside or left out on the way here."""
     shown: str = ""
     """The part for people, where its rows are not those of the part as it is."""
+    numbered: bool = False
+    """Whether ``sql`` gives the number of each row, from 1 and without gaps, as ``_row_number``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +90,23 @@ class Changed(Exception):
     """A part of a source has changed since it was read, and its rows cannot be told from others any more."""
 
 
-def spanned(feature_set: FeatureSet, span: Range) -> str:
+def spanned(feature_set: FeatureSet, span: Range, more: str | None = None) -> str:
     """The rows of a span; rows without a time lie in none, and are errors."""
     read, keep = span.reach(longest(feature_set.windows)), span.condition(AXIS)
     if not feature_set.skip_errors and keep != "TRUE":
         read, keep = (f"({condition} OR {AXIS} IS NULL)" for condition in (read, keep))
-    return rows_sql(feature_set, read, keep)
+    return rows_sql(feature_set, read, keep, more=more)
+
+
+def queried(cursor: DuckDBPyConnection, feature_set: FeatureSet, span: Range, *, repeated: bool = False) -> Piece:
+    """Rows of the set's query; with ``repeated`` some were asked for before."""
+    raw = Raw(feature_set.body or "", span.condition(quote(feature_set.axis)), repeated=repeated)
+    if not feature_set.windows:
+        return Piece(spanned(feature_set, span), raw=raw)
+    if not feature_set.skip_errors:
+        return Piece(spanned(feature_set, span))
+    good, refused = without_wrong(cursor, feature_set, raw, 0)
+    return Piece(spanned(replace(feature_set, body=good), span), rejected=refused)
 
 
 Pieces = Callable[["DuckDBPyConnection", Source, Iterable[Part], Range], Iterator[Piece]]
@@ -143,9 +157,18 @@ def _pieces(
             body = adapted_sql(feature_set, body, names)
         over = replace(feature_set, body=body)
         wanted = span if part.again else Range()
-        keep = wanted.condition(quote(feature_set.axis))
-        raw = Raw(body, keep, part.name, str(source.ref), tell=not part.again)
-        yield Piece(spanned(over, wanted), part.rows, part, raw)
+        numbered = part.rows.numbered and wanted == Range()
+        again = body.replace("store_rejects = TRUE", "ignore_errors = TRUE") if part.rows.stable else None
+        raw = _raw(feature_set, source, part, body)
+        raw = replace(raw, keep=wanted.condition(quote(feature_set.axis)), again=again)
+        text = spanned(over, wanted, ROW if numbered else None)
+        yield Piece(text, part.rows, part, raw, numbered=numbered)
+
+
+def _raw(feature_set: FeatureSet, source: Source, part: Part, body: str) -> Raw:
+    """Rows of a part as they come. Of a table that is read again, rows may be wrong that were not there before."""
+    tell = not part.again or (feature_set.quarantine and not part.name)
+    return Raw(body, part=part.name, source=str(source.ref), tell=tell, repeated=part.again)
 
 
 def check_span(source: Source, part: Part, span: Range) -> None:
@@ -172,6 +195,12 @@ def _windowed(cursor: DuckDBPyConnection, feature_set: FeatureSet, given: _Windo
     if given.before and any(part.replaces for part in given.parts):
         raise Changed
     texts = {n: _kept(cursor, part.rows, n) for n, part in enumerate(given.parts) if part.rows is not None}
+    refused = 0
+    if feature_set.skip_errors:
+        for n, text in texts.items():
+            part = given.parts[n]
+            texts[n], wrong = without_wrong(cursor, feature_set, _raw(feature_set, given.source, part, text), n)
+            refused += wrong
     fresh = [text for n, text in texts.items() if not given.parts[n].again]
     over = replace(feature_set, body=_UNION.join(texts.values()))
     if fresh and given.before and not given.anew:
@@ -182,7 +211,7 @@ def _windowed(cursor: DuckDBPyConnection, feature_set: FeatureSet, given: _Windo
     gone = "TRUE" if given.anew else span.condition(quote(feature_set.axis)) if span.start is not None else None
     positions = [Piece("", None, replace(part, rows=None)) for part in given.parts if not part.again]
     untimed = not fresh and not gone and all(part.position for part in given.parts)  # nothing new, nothing asked for
-    pieces = [Piece(spanned(over, span))] if texts and not untimed else []
+    pieces = [Piece(spanned(over, span), rejected=refused)] if texts and not untimed else []
     return Load([*pieces, *positions], gone, given.source, given.anew)
 
 

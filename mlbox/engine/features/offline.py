@@ -10,8 +10,11 @@ from mlbox.engine.features.frames import AXIS
 TIME = "TIMESTAMP WITH TIME ZONE"
 
 
-def rows_sql(feature_set: FeatureSet, read: str, keep: str, *, types: bool = True) -> str:
-    """The rows of the set: ``read`` limits what the windows see, ``keep`` what comes out (conditions on ``_axis``)."""
+def rows_sql(feature_set: FeatureSet, read: str, keep: str, *, types: bool = True, more: str | None = None) -> str:
+    """The rows of the set: ``read`` limits what the windows see, ``keep`` what comes out (conditions on ``_axis``).
+
+    The query's column ``more`` comes with them.
+    """
     windows = {window.name: window for window in feature_set.windows}
     plain = [feature for feature in feature_set.features if feature.name not in windows]
     inner = {name.lower(): quote(name) for name in feature_set.entity_names}
@@ -23,6 +26,8 @@ def rows_sql(feature_set: FeatureSet, read: str, keep: str, *, types: bool = Tru
     for window in windows.values():
         if window.column != "*":
             inner.setdefault(window.column.lower(), quote(window.column))
+    if more is not None:
+        inner[more] = more
     source = (
         f"SELECT {', '.join(inner.values())}, CAST({quote(feature_set.axis)} AS TIMESTAMPTZ) AS {AXIS} "
         f"FROM (\n{feature_set.body}\n)"
@@ -33,6 +38,7 @@ def rows_sql(feature_set: FeatureSet, read: str, keep: str, *, types: bool = Tru
     ]
     kept = [quote(name) for name in (*feature_set.entity_names, *feature_set.times)]
     kept += [quote(feature.name) for feature in plain]
+    kept += [more] if more is not None else []
     windowed = f"SELECT {', '.join([*kept, *aggregates, AXIS])} FROM ({source}) WHERE {read}"
     return f"SELECT {', '.join([*kept, *map(quote, windows)])} FROM ({windowed}) WHERE {keep}"
 

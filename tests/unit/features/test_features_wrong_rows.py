@@ -88,6 +88,55 @@ def test_windows_put_rows_that_break_a_rule_aside(shop: Shop) -> None:
     assert shop.rows("SELECT reason FROM ml.dead_letters") == [("CHECK (amount < 2) is false",)]
 
 
+def test_windows_do_not_see_what_was_put_aside(shop: Shop) -> None:
+    """Neither at once nor in parts, from a query as from files; what does not convert ends nothing."""
+    rows = ["1,2026-01-01,1", "1,2026-01-02,many", "1,2026-01-03,-5", "1,never,7", "1,2026-01-04,2"]
+    (shop.folder / "a.csv").write_text("\n".join(["id,ts,amount", *rows, ""]))
+    shop.do(f"CREATE TABLE t AS SELECT id, ts, amount FROM read_csv('{shop.folder}/a.csv', all_varchar = true)")
+    shop.do("CREATE SOURCE s FROM '*.csv' WITH (all_varchar = true)")
+    columns = "(ENTITY id BIGINT, TIMESTAMP ts, amount DOUBLE CHECK (amount >= 0))"
+    windows = "ON ERROR QUARANTINE AGGREGATE (sum(amount) OVER (9 DAYS) AS total, count(*) OVER (9 DAYS) AS n)"
+    shop.do(f"CREATE FEATURE SET q {columns} {windows} AS SELECT * FROM t")
+    shop.do(f"CREATE FEATURE SET f {columns} {windows} FROM s")
+    for name in ("q", "f"):
+        assert shop.rows(f"SELECT amount, total, n FROM {name} ORDER BY ts") == [(1, 1, 1), (2, 3, 2)]
+    told = "SELECT feature_set, number, reason FROM ml.dead_letters ORDER BY ALL"
+    reasons = ["amount is not of type DOUBLE: many", "CHECK (amount >= 0) is false"]
+    reasons.append("ts is not of type TIMESTAMP WITH TIME ZONE: never")
+    first = [(name, 2 + place, reason) for name in ("f", "q") for place, reason in enumerate(reasons)]
+    assert shop.rows(told) == first
+    shop.do("INSERT INTO t VALUES ('1', '2026-01-05', '4'), ('1', '2026-01-06', '-9')")
+    (shop.folder / "b.csv").write_text("id,ts,amount\n1,2026-01-05,4\n1,2026-01-06,-9\n")
+    shop.do("REFRESH FEATURE SET q; REFRESH FEATURE SET f")
+    for name in ("q", "f"):
+        assert shop.rows(f"SELECT amount, total, n FROM {name} ORDER BY ts") == [(1, 1, 1), (2, 3, 2), (4, 7, 3)]
+    later = [("f", 2, "CHECK (amount >= 0) is false"), ("q", 7, "CHECK (amount >= 0) is false")]
+    assert shop.rows(told) == sorted([*first, *later])
+
+
+def test_a_query_tells_of_a_wrong_row_once(shop: Shop) -> None:
+    shop.add("2", "2026-01-02", "many", None)
+    shop.add("3", "never", "3", None)
+    shop.do(f"CREATE FEATURE SET f {COLUMNS} ON ERROR QUARANTINE AS SELECT * FROM raw")
+    shop.add("4", "2026-01-04", "-4", None)
+    shop.do("REFRESH FEATURE SET f; REFRESH FEATURE SET f; REFRESH FEATURE SET f FULL")
+    assert shop.rows("SELECT number FROM ml.dead_letters ORDER BY number") == [(2,), (3,), (4,)]
+    assert shop.rows("SELECT sum(rejected)::INT FROM ml.ingests") == [(3,)]
+
+
+def test_rows_behind_wrong_ones_are_those_of_their_own_file(shop: Shop) -> None:
+    """A file ends with wrong rows: when it changes, none of the next file's rows goes with its own."""
+    shop.do("CREATE SOURCE s FROM '*.csv' WITH (all_varchar = true)")
+    (shop.folder / "a.csv").write_text("id,ts,amount\n1,2026-01-01,1\n1,2026-01-01,x\n1,2026-01-01,y\n")
+    columns = "(ENTITY id BIGINT, TIMESTAMP ts, amount DOUBLE)"
+    shop.do(f"CREATE FEATURE SET f {columns} ON ERROR QUARANTINE FROM s")
+    (shop.folder / "b.csv").write_text("id,ts,amount\n2,2026-01-02,2\n3,2026-01-02,3\n")
+    shop.do("REFRESH FEATURE SET f")
+    (shop.folder / "a.csv").write_text("id,ts,amount\n4,2026-01-01,4\n")
+    shop.do("REFRESH FEATURE SET f")
+    assert shop.rows("SELECT id FROM f ORDER BY id") == [(2,), (3,), (4,)]
+
+
 def test_skipped_rows_are_counted_and_not_kept(shop: Shop) -> None:
     shop.add("2", "2026-01-02", "many", None)
     shop.do(f"CREATE FEATURE SET f {COLUMNS} ON ERROR SKIP AS SELECT * FROM raw")

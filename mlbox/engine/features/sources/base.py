@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 ARROW = "_arrow"
 """The name by which the SQL of :class:`Rows` reads its Arrow batches."""
 
+ROW = "_row_number"
+"""The column of :class:`Rows` that are ``numbered``: the row's place, from 1."""
+
 Position = Mapping[str, Any]
 """How far a part was read; what JSON can hold."""
 
@@ -78,6 +81,11 @@ class Rows:
     arrow: Callable[[], pyarrow.RecordBatchReader] | None = None
     copy: Path | None = None
     """A copy of what stands elsewhere, made for reading; it goes when the rows are read."""
+    stable: bool = False
+    """Whether ``sql`` gives the same rows in the same order each time, as a file does."""
+    numbered: bool = False
+    """Whether ``sql`` gives the column ``_row_number`` too: where it comes for nothing, rows need not be counted, which
+    would keep DuckDB from reading them with all cores."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,11 @@ from typing import Any
 from mlbox.base.errors import Invalid
 from mlbox.base.names import literal, quote
 from mlbox.engine.features.sources import remote
-from mlbox.engine.features.sources.base import Capabilities, Part, Position, Request, Rows, Source, check_options
+from mlbox.engine.features.sources.base import ROW, Capabilities, Part, Position, Request, Rows, Source, check_options
 
 CHUNK = 1 << 20
+LARGE = 8 << 20
+"""Bytes from which on a file is worth a look at its columns."""
 PACKED = (".gz", ".zst", ".zstd")
 
 
@@ -78,7 +80,8 @@ class FileSource:
             if known is not None and unchanged and (not request.again or known.get("copy")):
                 continue
             path, copy = place(source, file, request)
-            rows = Rows(self._select(source, [path], lenient=request.lenient), copy=copy)
+            rows = self._rows(source, file, path, request)
+            rows = replace(rows, copy=copy, stable=True)
             if known is not None and unchanged:
                 yield Part(file.path, known, rows, again=True)
                 continue
@@ -94,6 +97,15 @@ class FileSource:
             else:
                 hashes.add(position["hash"])
                 yield Part(file.path, position, rows, replaces=known is not None)
+
+    def _rows(self, source: Source, file: File, path: str, request: Request) -> Rows:
+        """A large Parquet file tells the numbers of its rows, unless it has a column that is called so."""
+        text = self._select(source, [path], lenient=request.lenient)
+        if self._reader != "read_parquet" or file.size < LARGE:
+            return Rows(text)
+        if "file_row_number" in (str(row[0]).lower() for row in request.ask(f"DESCRIBE {text}")):
+            return Rows(text)
+        return Rows(text.replace("SELECT *", f"SELECT *, file_row_number + 1 AS {ROW}", 1), numbered=True)
 
     def _select(self, source: Source, paths: list[str], *, lenient: bool = False) -> str:
         options = {name.lower(): value for name, value in source.options.items() if name.lower() in self._options}

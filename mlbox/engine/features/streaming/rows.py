@@ -6,16 +6,14 @@ out; what is missing is NULL or the column's DEFAULT.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from mlbox.base.names import literal, quote
 from mlbox.engine.features.aggregates import call, expression
 from mlbox.engine.features.definition import SEQUENCE, Feature, FeatureSet, interval
 from mlbox.engine.features.frames import AXIS, frame_sql
-
-if TYPE_CHECKING:
-    import pyarrow
 
 GIVEN = "_given"
 JSON = "_json"
@@ -30,6 +28,14 @@ UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 _SCALARS = ("STRUCT", "MAP", "UNION", "VARIANT", "JSON")
 
 
+class Names(Protocol):
+    """The columns that rows come with, such as an Arrow schema."""
+
+    @property
+    def names(self) -> list[str]:
+        """In their order."""
+
+
 def plain_features(feature_set: FeatureSet) -> list[Feature]:
     """Features that come with the rows."""
     windows = {window.name for window in feature_set.windows}
@@ -42,30 +48,36 @@ def typed_columns(feature_set: FeatureSet) -> list[tuple[str, str]]:
     return own + [(feature.name, feature.type) for feature in plain_features(feature_set)]
 
 
-def prepare_sql(feature_set: FeatureSet, given: pyarrow.Schema, unit: str | None) -> str:
+def prepare_sql(feature_set: FeatureSet, given: Names, unit: str | None) -> str:
     """``_n, _reason, _text`` and the columns of the set, from ``_given``, in its order."""
+    whole = quote(JSON) if JSON in given.names else f"to_json({GIVEN})::VARCHAR"
+    checked = checked_sql(feature_set, given, unit, f"row_number() OVER () - 1 AS {NUMBER}, {whole} AS {TEXT}")
+    names = ", ".join(quote(name) for name, _ in typed_columns(feature_set))
+    return (
+        f"SELECT {NUMBER}, {REASON}, CASE WHEN {REASON} IS NOT NULL THEN {TEXT} END AS {TEXT}, {names} "
+        f"FROM ({checked}) ORDER BY {NUMBER}"
+    )
+
+
+def checked_sql(feature_set: FeatureSet, given: Names, unit: str | None, more: str) -> str:
+    """``_reason``, the columns of the set and those that ``more`` names (SQL over ``_given``), from ``_given``."""
     columns = typed_columns(feature_set)
     raws = _raws(feature_set, columns, given)
-    inner = ", ".join(f"{raws[name]} AS {quote(f'_raw_{name}')}" for name, _ in columns if name in raws)
-    whole = quote(JSON) if JSON in given.names else f"to_json({GIVEN})::VARCHAR"
-    inner = ", ".join(filter(None, [f"row_number() OVER () - 1 AS {NUMBER}", f"{whole} AS {TEXT}", inner]))
+    inner = ", ".join([more, *(f"{raws[name]} AS {quote(f'_raw_{name}')}" for name, _ in columns if name in raws)])
     defaults = {feature.name: feature.default for feature in plain_features(feature_set)}
     values = [
         f"{_value(feature_set, name, kind, defaults.get(name), name in raws, unit)} AS {quote(name)}"
         for name, kind in columns
     ]
-    bad = _conversions(columns, raws, given, feature_set.times if unit is None else ())
+    bad = _conversions(columns, raws, given)
     values.append(f"CASE {' '.join(bad)} END AS _converted" if bad else "NULL::VARCHAR AS _converted")
-    rules = _rules(feature_set)
-    names = ", ".join(quote(name) for name, _ in columns)
-    reason = f"coalesce(_converted, CASE {' '.join(rules)} END)"
-    return (
-        f"SELECT {NUMBER}, {reason} AS {REASON}, CASE WHEN {REASON} IS NOT NULL THEN {TEXT} END AS {TEXT}, {names} "
-        f"FROM (SELECT {NUMBER}, {TEXT}, {', '.join(values)} FROM (SELECT {inner} FROM {GIVEN})) ORDER BY {NUMBER}"
-    )
+    raw = ", ".join(quote(f"_raw_{name}") for name, _ in columns if name in raws)
+    left = f" EXCLUDE (_converted{', ' + raw if raw else ''})"
+    reason = f"coalesce(_converted, CASE {' '.join(_rules(feature_set))} END) AS {REASON}"
+    return f"SELECT *{left}, {reason} FROM (SELECT *, {', '.join(values)} FROM (SELECT {inner} FROM {GIVEN}))"
 
 
-def _raws(feature_set: FeatureSet, columns: Sequence[tuple[str, str]], given: pyarrow.Schema) -> dict[str, str]:
+def _raws(feature_set: FeatureSet, columns: Sequence[tuple[str, str]], given: Names) -> dict[str, str]:
     """Where the value of each column is found."""
     if JSON in given.names:
         raws = {}
@@ -87,9 +99,7 @@ def _value(feature_set: FeatureSet, name: str, kind: str, default: str | None, p
     return found if default is None else f"coalesce({found}, CAST({default} AS {kind}))"
 
 
-def _conversions(
-    columns: Sequence[tuple[str, str]], raws: Mapping[str, str], given: pyarrow.Schema, times: Sequence[str]
-) -> list[str]:
+def _conversions(columns: Sequence[tuple[str, str]], raws: Mapping[str, str], given: Names) -> list[str]:
     told = []
     if JSON in given.names:
         told.append(f"WHEN NOT coalesce(json_valid({TEXT}), FALSE) THEN 'the row is not JSON'")
@@ -111,12 +121,13 @@ def _rules(feature_set: FeatureSet) -> list[str]:
         for what, names in (("entity", feature_set.entity_names), ("time", feature_set.times))
         for name in names
     ]
+    windows = [window.name for window in feature_set.windows]
     for feature in plain_features(feature_set):
         if feature.not_null:
             rules.append(
                 f"WHEN {quote(feature.name)} IS NULL THEN {literal(f'{feature.name} is NOT NULL and missing')}"
             )
-        if feature.check:
+        if feature.check and not any(re.search(rf"\b{re.escape(name)}\b", feature.check, re.I) for name in windows):
             told = literal(f"CHECK ({feature.check}) is false")
             rules.append(f"WHEN NOT TRY((\n{feature.check}\n)::BOOLEAN) THEN {told}")
     return rules
