@@ -17,6 +17,8 @@ from typing import Any
 
 from report import Table, folder, from_tests, in_turn, open_house
 
+from mlbox.engine.catalog.tables import runs
+
 RUNS = 10_000
 MANY = 1_000_000
 ROUNDS = 7
@@ -103,6 +105,7 @@ def fill(catalog: Any, count: int) -> None:
     """Runs with ten parameters and ten metrics each, in the catalog's own tables."""
     metrics = ", ".join(f"'m{number}': random()" for number in range(8))
     catalog.write(lambda cursor: cursor.execute(MAKE_RUNS.format(metrics=metrics, count=count)) and None)
+    catalog.write(runs.complete)
     catalog.write(lambda cursor: cursor.execute(MAKE_PARAMS) and None)
     catalog.write(lambda cursor: cursor.execute(MAKE_METRICS) and None)
     catalog.connection.execute("CHECKPOINT catalog")
@@ -199,7 +202,6 @@ def beside_mlflow(place: Path) -> None:
 def million(place: Path) -> None:
     from mlbox.base.clock import now
     from mlbox.base.ids import new_id
-    from mlbox.engine.catalog.tables import runs
 
     with open_house(place / "many") as (house, run):
 

@@ -6,10 +6,12 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.underway import current
 from mlbox.engine.catalog.duckdb_errors import translate
+from mlbox.engine.catalog.views.base import View, all_views
 from mlbox.sql.script import REMEMBERED, REMEMBERED_CHARACTERS
 
 if TYPE_CHECKING:
@@ -134,14 +136,15 @@ def shown(
     """The rows of a statement with VARIANT columns as JSON; None when there are none to be read.
 
     DuckDB binds a text to tell its columns, and once more around the casts. Of a text that names nothing but a public
-    view and its columns, which stay what they are, the casts are remembered, and in ``notes`` of the cursor's session
-    the relation, which can be read again and again.
+    view and its columns, which stay what they are, the casts are remembered, and in ``notes`` of the cursor's session,
+    which only the owner's have, the relation, which can be read again and again.
     """
     import duckdb
 
+    owner = notes is not None
     if notes is not None and not parameters and query.text in notes:
         return notes[query.text]
-    known = _known.get(query.text)
+    known = _known.get((query.text, owner))
     if known is not None:
         with suppress(duckdb.BinderException, duckdb.CatalogException):  # it is told below, in the user's own text
             found = Shown(cursor.sql(known[0], params=parameters), known[1])
@@ -162,21 +165,25 @@ def shown(
         relation = relation.project(", ".join(columns))
         marks.update(dict.fromkeys(variants, "JSON"))
         if steady:
-            inside = _cast_inside(query.text, [names[place] for place in sorted(variants)])
-            text = inside or f"SELECT {', '.join(columns)} FROM ({query.text}\n)"
+            among = [names[place].strip('"') for place in sorted(variants)]
+            text = _cast_inside(query.text, among) or f"SELECT {', '.join(columns)} FROM ({query.text}\n)"
+            kept = _with_texts(query.text, among, owner)
+            if kept is not None:
+                with suppress(duckdb.BinderException):  # where a name is written with its schema
+                    text, relation = kept, cursor.sql(kept, params=parameters)
     if steady:
-        _note(_known, query.text, (text, marks))
+        _note(_known, (query.text, owner), (text, marks))
     return Shown(relation, marks)
 
 
-_known: dict[str, tuple[str, dict[int, str]]] = {}
-"""Texts with the casts around or in them, and the marks."""
+_known: dict[tuple[str, bool], tuple[str, dict[int, str]]] = {}
+"""Texts with the casts around or in them, and the marks; by the text and whether it is the owner's."""
 
 
-def _note(notes: dict[str, Any], text: str, what: Any) -> None:
+def _note(notes: dict[Any, Any], key: Any, what: Any) -> None:
     if len(notes) >= REMEMBERED:
         notes.clear()
-    notes[text] = what
+    notes[key] = what
 
 
 _OF_A_VIEW = re.compile(
@@ -185,6 +192,9 @@ _OF_A_VIEW = re.compile(
 )
 _OF_MORE = re.compile(r"\b(?:from|join|union|intersect|except|table|values)\b", re.IGNORECASE)
 _ALL_COLUMNS = re.compile(r"\s*(?:select\s+\*\s+)?(?=from\b)", re.IGNORECASE)
+_COLUMNS = re.compile(
+    r"\s*(?:select\s+(\*|[a-z_]\w*(?:\s*,\s*[a-z_]\w*)*)\s+)?from\s+(?:catalog\s*\.\s*)?ml\s*\.\s*(\w+)", re.IGNORECASE
+)
 _BY_PLACE = re.compile(r"(?:\bby|,)\s*(?:\d|all\b)", re.IGNORECASE)
 
 
@@ -197,18 +207,45 @@ def _reads_a_view(text: str) -> bool:
     )
 
 
+def _with_texts(text: str, variants: Sequence[str], owner: bool) -> str | None:
+    """``text`` over the view with the texts of its VARIANT columns, where it has them: DuckDB then puts no object
+    together. Only where nothing behind the list can mean a column that is text instead."""
+    head = _COLUMNS.match(text)
+    view = _views().get(head[2].lower()) if head else None
+    if head is None or view is None or not set(variants) <= view.texts.keys():
+        return None
+    rest = text[head.end() :]
+    if _means_one(rest, variants):
+        return None
+    if head[1] in (None, "*"):
+        hidden = ", ".join(view.texts.values())
+        instead = ", ".join(f"{kept} AS {name}" for name, kept in view.texts.items())
+        columns = f"* EXCLUDE ({hidden}) REPLACE ({instead})"
+    else:
+        listed = [name.strip() for name in head[1].split(",")]
+        columns = ", ".join(f"{view.texts[name]} AS {name}" if name in view.texts else name for name in listed)
+    return f"SELECT {columns} FROM ({view.with_texts(whole=owner)}) AS {view.name}{rest}"
+
+
 def _cast_inside(text: str, variants: Sequence[str]) -> str | None:
     """``text`` with the casts in its list, so that DuckDB orders text and not VARIANT, which takes half as long again.
-
-    Only of all columns, and where nothing else in the text can mean a column that was cast: their fields can be named
-    (``metrics.auc``), they themselves and places in the list cannot.
-    """
+    Only of all columns, and where nothing else in the text can mean a column that was cast."""
     head = _ALL_COLUMNS.match(text)
-    names = "|".join(re.escape(name.strip('"')) for name in variants)
-    if head is None or re.search(rf"\b(?:{names})\b(?!\s*\.)", text, re.IGNORECASE) or _BY_PLACE.search(text):
+    if head is None or _means_one(text, variants):
         return None
-    casts = ", ".join(f"{name}::JSON AS {name}" for name in variants)
+    casts = ", ".join(f'"{name}"::JSON AS "{name}"' for name in variants)
     return f"SELECT * REPLACE ({casts}) {text[head.end() :]}"
+
+
+def _means_one(text: str, columns: Sequence[str]) -> bool:
+    """Whether ``text`` may name one of ``columns``, or a place in the list; a field (``metrics.auc``) is neither."""
+    names = "|".join(map(re.escape, columns))
+    return bool(re.search(rf"\b(?:{names})\b(?!\s*\.)", text, re.IGNORECASE) or _BY_PLACE.search(text))
+
+
+@cache
+def _views() -> dict[str, View]:
+    return {view.name: view for view in all_views() if view.texts}
 
 
 def _marked(schema: pyarrow.Schema, marks: dict[int, str]) -> pyarrow.Schema:

@@ -15,6 +15,9 @@ import pytest
 from slow_runs import SLOW, process_of, row
 from waiting import wait_until
 
+from mlbox.client.connection import Connection
+from mlbox.client.tracking import start_run
+
 
 @pytest.fixture
 def slow(own_server: Any, tmp_path: Path) -> Any:
@@ -33,6 +36,31 @@ def test_acknowledged_statements_survive(own_server: Any) -> None:
     own_server.start()
     assert own_server.sql("SELECT count(*) FROM ml.projects WHERE name LIKE 'kept_%'")[0]["rows"] == [[20]]
     assert own_server.sql("SELECT n FROM kept_19.t")[0]["rows"] == [[19]]
+
+
+def test_what_scripts_have_told_survives(own_server: Any) -> None:
+    """Runs that have begun, told and ended, and one that goes on after the kill."""
+    connection = Connection(own_server.url)
+    going_on = start_run("going-on", connection=connection)
+    for number in range(20):
+        with start_run(f"kept-{number}", {"number": number}, connection=connection) as run:
+            run.log_metric("loss", number / 7)
+    going_on.log_metric("loss", 1.0)
+    assert going_on.flush(60)
+    own_server.kill()
+    going_on.log_metric("loss", 2.0)
+    port = own_server.url.rpartition(":")[2]
+    own_server.flags = ("--port", port)
+    own_server.start()
+    going_on.end()
+    found = own_server.sql(
+        "SELECT count(*), sum(params.number::INTEGER), round(sum(metrics.loss::DOUBLE) * 7) FROM ml.runs "
+        "WHERE name LIKE 'kept-%' AND state = 'completed' AND duration_ms >= 0"
+    )
+    assert found[0]["rows"] == [[20, 190, 190.0]]
+    query = "SELECT value FROM ml.metrics m JOIN ml.runs r ON r.id = m.run_id WHERE r.name = 'going-on' ORDER BY value"
+    assert own_server.sql(query)[0]["rows"] == [[1.0], [2.0]]
+    assert own_server.sql("SELECT state FROM ml.runs WHERE name = 'going-on'")[0]["rows"] == [["completed"]]
 
 
 def test_a_run_goes_on_without_the_server(slow: Any) -> None:

@@ -9,6 +9,7 @@ import pytest
 from mlbox.app.house import House
 from mlbox.base.command import Caller
 from mlbox.base.errors import MlboxError
+from mlbox.engine.catalog.tables import runs
 from mlbox.sql.session import Session
 
 SESSION = "SELECT getvariable('mlbox_session')"
@@ -96,6 +97,7 @@ FROM range($start, $stop) t(i)
 
 def log(house: House, start: int, stop: int) -> None:
     house.catalog.write(lambda cursor: cursor.execute(RUNS, {"start": start, "stop": stop}) and None)
+    house.catalog.write(runs.complete)
 
 
 @pytest.mark.parametrize(
@@ -109,6 +111,10 @@ def log(house: House, start: int, stop: int) -> None:
         'SELECT * FROM ml.runs WHERE params IS NOT NULL ORDER BY runs."metrics".auc::DOUBLE DESC LIMIT 3',
         "SELECT id, params AS p, metrics FROM ml.runs ORDER BY params.lr::DOUBLE DESC LIMIT 3",
         "SELECT id FROM ml.runs ORDER BY params.lr::DOUBLE DESC LIMIT 3",
+        "SELECT id, metrics, labels, params FROM ml.runs WHERE runs.params.kind::VARCHAR = 'a' "
+        "ORDER BY params.lr::DOUBLE DESC LIMIT 3",
+        "SELECT id, metrics FROM catalog.ml.runs ORDER BY ml.runs.params.lr::DOUBLE DESC LIMIT 3",
+        "SELECT metrics FROM ml.runs WHERE labels IS NOT NULL ORDER BY metrics.auc::DOUBLE DESC LIMIT 3",
     ],
 )
 def test_a_search_that_comes_again_finds_what_it_found_and_what_is_new(house: House, text: str) -> None:

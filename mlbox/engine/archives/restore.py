@@ -16,7 +16,7 @@ from mlbox.base.errors import Conflict, Invalid
 from mlbox.base.names import quote
 from mlbox.engine.archives.manifest import Manifest
 from mlbox.engine.catalog.duckdb_errors import translate
-from mlbox.engine.catalog.tables import dropped_projects, dumps, projects
+from mlbox.engine.catalog.tables import dropped_projects, dumps, projects, runs
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -96,6 +96,7 @@ class Restorer:
     def _write_catalog(self, cursor: DuckDBPyConnection, name: str, manifest: Manifest, folder: Path) -> None:
         for table, file in manifest.catalog.items():
             dumps.read_rows(cursor, "catalog", table, folder / file)
+        runs.complete(cursor)
         dumps.settle_runs(cursor, name)
         dumps.offline_only(cursor, name)
         row = projects.ProjectRow(name, manifest.comment, manifest.owner, now(), None, dict(manifest.options))

@@ -18,6 +18,7 @@ from mlbox.base.settings import Settings
 from mlbox.base.underway import interrupting
 from mlbox.engine.catalog import migrations, run_logs
 from mlbox.engine.catalog.duckdb_errors import located, translate
+from mlbox.engine.catalog.journal import Journal
 from mlbox.engine.catalog.known_projects import KnownProjects
 from mlbox.engine.catalog.sessions import Sessions
 from mlbox.engine.catalog.tables import projects
@@ -49,7 +50,9 @@ class Catalog:
         """Whether the home has members; told by them."""
         self.projects = KnownProjects(self.read)
         self.run_memory = RunMemory()
-        self._metadata = Writer(self.cursor(), "catalog", settings.commit_batch, self.run_memory.clear)
+        self.journal = Journal(self.run_memory)
+        """For operations that are ``journaled``."""
+        self._metadata = Writer(self.cursor(), "catalog", settings.commit_batch, self.journal)
         self._data = Writer(self.cursor(), "data", settings.commit_batch)
 
     @classmethod
@@ -83,6 +86,7 @@ class Catalog:
             raise
         run_logs.register(connection, home.logs)
         catalog = cls(connection, home, settings)
+        catalog.journal.load(connection)
         _ensure_default_project(catalog)
         return catalog
 
@@ -106,9 +110,10 @@ class Catalog:
         cursor.execute("SET errors_as_json = true")
         return cursor
 
-    def write(self, operation: Callable[[DuckDBPyConnection], T]) -> T:
-        """Run ``operation`` in a transaction on ``catalog.duckdb``; returns when it is durable."""
-        return self._metadata.write(operation)
+    def write(self, operation: Callable[[DuckDBPyConnection], T], *, journaled: bool = False) -> T:
+        """Run ``operation`` in a transaction on ``catalog.duckdb``; returns when it is durable. One that is
+        ``journaled`` knows runs by ``run_memory`` alone and says by ``journal`` what it has to say of them."""
+        return self._metadata.write(operation, journaled=journaled)
 
     def submit(self, operation: Callable[[DuckDBPyConnection], T], *, patient: bool = False) -> Future[T]:
         """As :meth:`write`, without waiting; a ``patient`` operation lets others go first."""
@@ -142,6 +147,7 @@ class Catalog:
     @contextmanager
     def read(self) -> Iterator[DuckDBPyConnection]:
         """A pooled cursor for reading."""
+        self._settle()
         with self._lock:
             cursor = self._idle.pop() if self._idle else None
         cursor = cursor or self.cursor()
@@ -173,7 +179,13 @@ class Catalog:
 
         With ``reading`` it may be one that was used before: the caller ends its transaction and leaves nothing behind.
         """
+        self._settle()
         return self.sessions.open(project, self._acting(project), reading=reading)
+
+    def _settle(self) -> None:
+        """Whoever reads finds in the tables of runs what was acknowledged."""
+        if self.journal.unsettled and not self._metadata.is_here():
+            self._metadata.write(lambda cursor: None)
 
     def _acting(self, project: str) -> Access | None:
         """For whom a session is. Where nobody said it (work in the background), ``project`` is all it sees."""

@@ -12,12 +12,17 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlbox.base.errors import Unavailable
+from mlbox.engine.catalog.journal import Unsettled
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+    from mlbox.engine.catalog.journal import Journal
 
 T = TypeVar("T")
 Operation = Callable[["DuckDBPyConnection"], Any]
@@ -27,22 +32,32 @@ LONGEST_SECONDS = 1.0
 """How long an operation that nobody waits for lets others go first: until nothing has come for so long, and at most."""
 
 
+@dataclass(slots=True)
+class _Write:
+    operation: Operation
+    journaled: bool
+    future: Future[Any] = field(default_factory=Future)
+
+
 class Writer:
-    """Executes operations in order of arrival on its own cursor. ``undone`` is called when a transaction has failed,
-    before anything else is executed: what operations have noted in memory is not so."""
+    """Executes operations in order of arrival on its own cursor.
+
+    With a ``journal``: those that are ``journaled`` put into it what they have to say; it is settled before any other
+    is executed, and a little after the last one.
+    """
 
     def __init__(
         self,
         cursor: DuckDBPyConnection,
         name: str,
         batch: int = 512,
-        undone: Callable[[], None] = lambda: None,
+        journal: Journal | None = None,
     ) -> None:
         self._cursor = cursor
         self._batch = batch
-        self._undone = undone
-        self._queue: queue.SimpleQueue[tuple[Operation, Future[Any], bool] | None] = queue.SimpleQueue()
-        self._patient: list[tuple[Operation, Future[Any]]] = []
+        self._journal = journal
+        self._queue: queue.SimpleQueue[tuple[_Write, bool] | None] = queue.SimpleQueue()
+        self._patient: list[_Write] = []
         self._oldest = 0.0
         self._open = True
         self._guard = threading.Lock()
@@ -51,21 +66,27 @@ class Writer:
         self._thread = threading.Thread(target=self._work, name=f"writer-{name}", daemon=True)
         self._thread.start()
 
-    def submit(self, operation: Callable[[DuckDBPyConnection], T], *, patient: bool = False) -> Future[T]:
+    def submit(
+        self, operation: Callable[[DuckDBPyConnection], T], *, patient: bool = False, journaled: bool = False
+    ) -> Future[T]:
         """Queue ``operation``; the future is done when its transaction is durable. A ``patient`` one lets those that
         come after it go first, so that nobody waits for what nobody waits for."""
-        future: Future[T] = Future()
+        write = _Write(operation, journaled)
         with self._guard:
             if not self._open:
                 raise Unavailable("the catalog is closing", hint="try again when the server is up")
-            self._queue.put((operation, future, patient))
-        return future
+            self._queue.put((write, patient))
+        return write.future
 
-    def write(self, operation: Callable[[DuckDBPyConnection], T]) -> T:
+    def write(self, operation: Callable[[DuckDBPyConnection], T], *, journaled: bool = False) -> T:
         """Queue ``operation`` and wait for it."""
-        if threading.current_thread() is self._thread:
+        if self.is_here():
             raise RuntimeError("an operation may not wait for another write")
-        return self.submit(operation).result()
+        return self.submit(operation, journaled=journaled).result()
+
+    def is_here(self) -> bool:
+        """Whether this is called inside of an operation."""
+        return threading.current_thread() is self._thread
 
     def close(self) -> None:
         """Finish what is queued, then stop."""
@@ -84,12 +105,13 @@ class Writer:
             if batch:
                 self._commit(batch)
             if stop:
+                self._commit(self._patient)
                 return
 
-    def _gather(self) -> tuple[list[tuple[Operation, Future[Any]]], bool]:
+    def _gather(self) -> tuple[list[_Write], bool]:
         """What is to be committed now (nothing: those that are patient have been so for long enough), and whether it
         is the last."""
-        batch: list[tuple[Operation, Future[Any]]] = []
+        batch: list[_Write] = []
         while len(batch) < self._batch:
             try:
                 item = self._wait() if not batch else self._queue.get_nowait()
@@ -97,35 +119,59 @@ class Writer:
                 break
             if item is None:
                 return batch, True
-            operation, future, patient = item
+            write, patient = item
             if not patient:
-                batch.append((operation, future))
+                batch.append(write)
                 continue
-            if not self._patient:
-                self._oldest = time.monotonic()
-            self._patient.append((operation, future))
+            self._postpone(write)
             if len(self._patient) >= self._batch:
                 break
         return batch, False
 
-    def _wait(self) -> tuple[Operation, Future[Any], bool] | None:
+    def _wait(self) -> tuple[_Write, bool] | None:
         return self._queue.get(timeout=IDLE_SECONDS) if self._patient else self._queue.get()
 
-    def _commit(self, batch: list[tuple[Operation, Future[Any]]]) -> None:
+    def _postpone(self, write: _Write) -> None:
+        if not self._patient:
+            self._oldest = time.monotonic()
+        self._patient.append(write)
+
+    def _commit(self, batch: list[_Write]) -> None:
+        for journaled, writes in groupby(batch, key=lambda write: write.journaled):
+            group = list(writes)
+            try:
+                if self._journal is not None and (not journaled or self._journal.full):
+                    self._journal.settle(self._transaction)
+            except Exception as error:
+                for write in group:
+                    write.future.set_exception(error)
+                continue
+            self._commit_group(group)
+        if self._journal is not None and self._journal.unsettled and not self._patient:
+            self._postpone(_Write(lambda cursor: None, journaled=False))
+
+    def _commit_group(self, group: list[_Write]) -> None:
         try:
-            results = self._transaction([operation for operation, _ in batch])
+            results = self._transaction([write.operation for write in group], group[0].journaled)
+        except Unsettled:
+            # Of those that could be journaled one cannot; it finds everything settled now, and so may the others.
+            for write in group:
+                self._commit([_Write(write.operation, journaled=False, future=write.future)])
+            return
         except BaseException as error:
-            if len(batch) == 1:
-                batch[0][1].set_exception(error)
+            if len(group) == 1:
+                group[0].future.set_exception(error)
                 return
             # One of them is wrong: each gets a transaction of its own, so that only the wrong one fails.
-            for item in batch:
-                self._commit([item])
+            for write in group:
+                self._commit_group([write])
             return
-        for (_, future), result in zip(batch, results, strict=True):
-            future.set_result(result)
+        for write, result in zip(group, results, strict=True):
+            write.future.set_result(result)
 
-    def _transaction(self, operations: list[Operation]) -> list[Any]:
+    def _transaction(self, operations: list[Operation], journaled: bool = False) -> list[Any]:
+        if self._journal is not None:
+            self._journal.begin(journaled)
         self._cursor.execute("BEGIN TRANSACTION")
         try:
             results = [operation(self._cursor) for operation in operations]
@@ -133,8 +179,11 @@ class Writer:
         except BaseException:
             with suppress(Exception):
                 self._cursor.execute("ROLLBACK")
-            self._undone()
+            if self._journal is not None:
+                self._journal.undone()
             raise
+        if self._journal is not None:
+            self._journal.committed()
         self.commits += 1
         self.operations += len(operations)
         return results

@@ -6,10 +6,12 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mlbox.base.errors import Cancelled, Internal, Invalid, MlboxError
+from mlbox.engine.catalog.tables import runs
 from mlbox.engine.catalog.tables.functions import FunctionRow
 from mlbox.engine.catalog.tables.runs import RunRow
 from mlbox.engine.runs import code, lifecycle
@@ -115,8 +117,9 @@ class Attempts:
 
         ``sources`` are the inputs as they were asked for; None after a restart, when the kept text is what there is.
         """
-        token, keep_token = self._shop.calls.issue_token(function.project, watch.run_id)
-        row = self._shop.ledger.move(watch.run_id, lifecycle.PREPARING, also=keep_token)
+        token, kept = self._shop.calls.issue_token(function.project, watch.run_id)
+        keep = partial(runs.set_token, row=kept)
+        row = self._shop.ledger.move(watch.run_id, lifecycle.PREPARING, also=keep)
         row = self.write_frames(row, sources)
         watch.check()
         log = RunLog(self._shop.output, watch, self._shop.settings.run_prepare_seconds or None)

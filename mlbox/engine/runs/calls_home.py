@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from mlbox.base.clock import now
 from mlbox.base.errors import Invalid, NotFound, Unauthorized
 from mlbox.base.events import Bus, Event
-from mlbox.base.ids import new_id
-from mlbox.engine.catalog.tables import functions, metrics, runs
+from mlbox.engine.catalog.tables import functions, runs
 from mlbox.engine.catalog.tables.runs import RunRow, TokenRow
-from mlbox.engine.runs.batches import Batches, add, changes_of
+from mlbox.engine.runs.batches import Batches
 from mlbox.engine.runs.csv_inputs import as_csv, column_types
 from mlbox.engine.runs.incoming import Digested, digest_events
 from mlbox.engine.runs.ledger import Ledger
@@ -28,8 +27,6 @@ from mlbox.engine.storage.artifacts import ArtifactStore, ArtifactWriter, Blob, 
 from mlbox.engine.storage.parts import Part
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
     from mlbox.engine.catalog.database import Catalog
 
 _METRIC_EVENT_SECONDS = 0.2
@@ -61,27 +58,19 @@ class CallsHome:
         self._told: dict[str, float] = {}
         self._known: dict[str, RunRow] = {}
         """Runs that have told something, as they were then."""
-        self._batches = Batches(catalog.run_memory)
+        self._batches = Batches(catalog.run_memory, catalog.journal)
         self._lock = threading.Lock()
 
-    def issue_token(
-        self, project: str, run_id: str, beginning: RunRow | None = None
-    ) -> tuple[str, Callable[[DuckDBPyConnection], None]]:
-        """A new token of this run, the only one that is good from now on, and how it becomes durable: only its hash
-        is kept. ``beginning`` is the run when it begins with that write: what it tells need not read it."""
+    def issue_token(self, project: str, run_id: str, beginning: RunRow | None = None) -> tuple[str, TokenRow]:
+        """A new token of this run, the only one that is good from now on, and what is to be kept of it: its hash.
+        ``beginning`` is the run when it begins with that write: what it tells need not read it."""
         token = secrets.token_urlsafe(32)
         kept = TokenRow(project, run_id, _hash(token), now())
         with self._lock:
             self._tokens[run_id] = kept.digest
             if beginning is not None:
                 self._known[run_id] = beginning
-
-        def keep(cursor: DuckDBPyConnection) -> None:
-            runs.set_token(cursor, kept, new=beginning is not None)
-            if beginning is not None:
-                self._catalog.run_memory.put(beginning, first=True)
-
-        return token, keep
+        return token, kept
 
     def check_token(self, run_id: str, token: str | None) -> None:
         """Raise ``Unauthorized`` unless ``token`` is the one of this run."""
@@ -208,7 +197,10 @@ class CallsHome:
             raise Invalid("the events of a batch are a list")
         digested = digest_events(row.project, row.id, events)
         self._check_artifacts(digested)
-        ended = self._catalog.write(lambda cursor: self._batches.enter(cursor, row.id, batch, digested))
+        ended = self._catalog.write(
+            lambda cursor: self._batches.enter(cursor, row.id, batch, digested),
+            journaled=self._batches.are_journaled(row.id, digested),
+        )
         self._publish(row, digested)
         if ended is not None:
             self._ledger.tell_end(ended)
@@ -236,23 +228,15 @@ class CallsHome:
         if digested.refused:
             raise Invalid(digested.refused[0].partition(": ")[2])
 
-        memory = self._catalog.run_memory
-
-        def operation(cursor: DuckDBPyConnection) -> RunRow:
-            known = memory.get(run_id)
-            row = known.row if known else runs.get(cursor, run_id)
+        def check(row: RunRow | None) -> Mapping[str, Any]:
             if row is None or row.project != project:
                 raise NotFound(f"there is no run {run_id!r} in project {project}", hint="SELECT id, name FROM ml.runs")
-            changes = {**changes_of(row, digested), **checked(row)}
-            if batch is not None and not metrics.enter_batch(cursor, project, run_id, batch, now()):
-                return row
-            add(cursor, row, batch or new_id(), digested)
-            if changes:
-                runs.change(cursor, run_id, changes, row)
-            memory.put(replace(row, **changes), known is not None and known.first)
-            return row
+            return checked(row)
 
-        row = self._catalog.write(operation)
+        row = self._catalog.write(
+            lambda cursor: self._batches.log(cursor, run_id, digested, check, batch),
+            journaled=self._batches.are_journaled(run_id, digested),
+        )
         self._publish(row, digested)
         return row
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 MAX_NAME = 250
 """Characters of the name of a metric, parameter or artifact."""
 
+LIGHT = 500
+"""Points of a batch."""
 _BIGGEST_STEP = 1 << 63
 _LAST_SECOND = 253402300800
 """The year 10000."""
@@ -45,6 +47,11 @@ class Digested:
     outcome: dict[str, Any] | None = None
     accepted: int = 0
     refused: list[str] = field(default_factory=list)
+
+    @property
+    def is_light(self) -> bool:
+        """Whether it is small enough to be written twice, and has only what a run's own tables have."""
+        return not self.packed and not self.artifacts and len(self.names) <= LIGHT
 
 
 def digest_events(project: str, run_id: str, events: Sequence[Any]) -> Digested:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.clock import now
 from mlbox.base.errors import NotFound
 from mlbox.base.events import Bus, Event
-from mlbox.engine.catalog.tables import lineage, metrics, runs
+from mlbox.engine.catalog.tables import lineage, metrics, run_journal, runs
 from mlbox.engine.catalog.tables.lineage import Edge
-from mlbox.engine.catalog.tables.runs import AttemptRow, RunRow
+from mlbox.engine.catalog.tables.runs import AttemptRow, RunRow, TokenRow
 from mlbox.engine.runs import lifecycle
 
 if TYPE_CHECKING:
@@ -61,8 +62,19 @@ class Ledger:
         self._catalog = catalog
         self._bus = bus
 
-    def create(self, row: RunRow, also: Operation = None) -> None:
-        """Add a run, and which version of which function it is made of; ``also`` in the same transaction."""
+    def create(self, row: RunRow, also: Operation = None, token: TokenRow | None = None) -> None:
+        """Add a run, and which version of which function it is made of; ``also`` in the same transaction. ``token``:
+        what the process of a run without a function logs with."""
+        if row.runtime == runs.EXTERNAL and also is None:
+            entry = run_journal.Entry(project=row.project, run_id=row.id, at=row.created_at, begun=row, token=token)
+
+            def begin(cursor: DuckDBPyConnection) -> None:
+                self._catalog.journal.enter(cursor, entry)
+                self._catalog.run_memory.put(row, first=True, batches=set())
+
+            self._catalog.write(begin, journaled=True)
+            self._tell("run.created", row)
+            return
         function = f"{row.project}.{row.function}@{row.function_version}"
         edge = Edge(row.project, "function", function, "run", row.id, row.created_at, row.handler)
 
@@ -163,7 +175,7 @@ class Ledger:
         def operation(cursor: DuckDBPyConnection) -> RunRow:
             before = _require(cursor, run_id)
             lifecycle.check(before.state, lifecycle.PENDING, before.label)
-            _keep_attempt(cursor, before, ending)
+            runs.insert_attempt(cursor, _attempt(before, ending, now()))
             settings: dict[str, Any] = {
                 "state": lifecycle.PENDING,
                 "reason": reason,
@@ -181,15 +193,21 @@ class Ledger:
 
     def finish(self, run_id: str, ending: Ending, changes: Mapping[str, Any] | None = None) -> RunRow:
         """The end of a run: its last state, its error, and no token any more. Harmless when it has ended already."""
+        memory, journal = self._catalog.run_memory, self._catalog.journal
 
         def operation(cursor: DuckDBPyConnection) -> tuple[bool, RunRow]:
-            known = self._catalog.run_memory.get(run_id)
+            known = memory.get(run_id)
+            if known is None:
+                journal.require_settled()
             before = known.row if known else _require(cursor, run_id)
             if lifecycle.is_final(before.state):
                 return False, before
-            return True, end(cursor, before, ending, changes or {}, known is not None and known.first)
+            entry, after = ending_of(before, ending, changes or {}, known is not None and known.first)
+            journal.enter(cursor, entry, before)
+            memory.forget([run_id])
+            return True, after
 
-        changed, row = self._catalog.write(operation)
+        changed, row = self._catalog.write(operation, journaled=self._catalog.run_memory.get(run_id) is not None)
         if changed:
             self.tell_end(row)
         return row
@@ -219,25 +237,27 @@ class Ledger:
         self._bus.publish(Event(kind, row.project, row.name or row.id, data))
 
 
-def end(
-    cursor: DuckDBPyConnection, before: RunRow, ending: Ending, changes: Mapping[str, Any], first: bool = False
-) -> RunRow:
-    """:meth:`Ledger.finish` of a run that has not ended, in a transaction after which ``tell_end`` is due. ``first``:
-    no end of this attempt is on record."""
+def ending_of(
+    before: RunRow, ending: Ending, changes: Mapping[str, Any], first: bool = False
+) -> tuple[run_journal.Entry, RunRow]:
+    """What is to be written of the end of a run that has not ended, and the run then. ``first``: no end of this attempt
+    is on record."""
     lifecycle.check(before.state, ending.state, before.label)
-    _keep_attempt(cursor, before, ending, first)
+    moment = now()
     settings: dict[str, Any] = {
         "state": ending.state,
         "reason": ending.reason,
         "error_type": ending.error_type,
         "error": ending.message,
         "traceback": ending.traceback,
-        "finished_at": now(),
+        "finished_at": moment,
         **changes,
     }
-    runs.change(cursor, before.id, settings, before)
-    runs.delete_token(cursor, before.id)
-    return replace(before, **settings)
+    attempt = _attempt(before, ending, moment)
+    entry = run_journal.Entry(
+        project=before.project, run_id=before.id, at=moment, changes=settings, ended=attempt, first=first
+    )
+    return entry, replace(before, **settings)
 
 
 def duration_ms(row: RunRow) -> float | None:
@@ -254,19 +274,15 @@ def _require(cursor: DuckDBPyConnection, run_id: str) -> RunRow:
     return row
 
 
-def _keep_attempt(cursor: DuckDBPyConnection, row: RunRow, ending: Ending, first: bool = False) -> None:
-    runs.insert_attempt(
-        cursor,
-        AttemptRow(
-            project=row.project,
-            run_id=row.id,
-            attempt=row.attempt,
-            state=ending.state,
-            reason=ending.reason,
-            error_type=ending.error_type,
-            error=ending.message,
-            started_at=row.started_at,
-            finished_at=now(),
-        ),
-        first,
+def _attempt(row: RunRow, ending: Ending, at: datetime) -> AttemptRow:
+    return AttemptRow(
+        project=row.project,
+        run_id=row.id,
+        attempt=row.attempt,
+        state=ending.state,
+        reason=ending.reason,
+        error_type=ending.error_type,
+        error=ending.message,
+        started_at=row.started_at,
+        finished_at=at,
     )

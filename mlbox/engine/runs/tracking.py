@@ -82,8 +82,8 @@ class Tracking:
         )
         run_id = new_id()
         row = _row(run_id, beginning)
-        token, keep = self._calls.issue_token(row.project, run_id, row)
-        self._ledger.create(row, keep)
+        token, kept = self._calls.issue_token(row.project, run_id, row)
+        self._ledger.create(row, token=kept)
         return Result(f"run {row.label} began", facts={"run": row.id, "token": token})
 
     def begin(self, beginning: Beginning) -> RunRow:
@@ -92,7 +92,7 @@ class Tracking:
         if beginning.parent_id is not None:
             self.run(beginning.project, beginning.parent_id)
         row = _row(new_id(), beginning)
-        self._ledger.create(row, lambda cursor: self._catalog.run_memory.put(row, first=True))
+        self._ledger.create(row)
         return row
 
     def run(self, project: str, run_id: str) -> RunRow:

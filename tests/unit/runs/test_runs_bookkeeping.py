@@ -81,7 +81,7 @@ def test_a_transaction_that_fails_is_not_remembered(bench: Any) -> None:
     held = threading.Event()
     bench.catalog.submit(lambda cursor: held.wait(30))
     digested = digest_events("default", run, events(0))
-    batches = Batches(bench.catalog.run_memory)
+    batches = Batches(bench.catalog.run_memory, bench.catalog.journal)
     told = bench.catalog.submit(lambda cursor: batches.enter(cursor, run, "b0", digested))
     failing = bench.catalog.submit(wrong)  # in one transaction with the batch, which is tried again alone
     held.set()

@@ -39,8 +39,8 @@ def metric(name: str, value: Any, **more: Any) -> dict[str, Any]:
 
 
 def issued(bench: Any, run: str) -> str:
-    token, keep = bench.runs.calls_home.issue_token("default", run)
-    bench.catalog.write(keep)
+    token, kept = bench.runs.calls_home.issue_token("default", run)
+    bench.catalog.write(lambda cursor: runs.set_token(cursor, kept))
     return str(token)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlbox.engine.catalog.incoming import registered
 
@@ -94,16 +94,22 @@ def latest(cursor: DuckDBPyConnection, run_ids: Sequence[str]) -> dict[str, dict
     return found
 
 
-def enter_batch(cursor: DuckDBPyConnection, project: str, run_id: str, batch: str, accepted_at: datetime) -> bool:
-    """Let a batch in; False when it was let in before."""
-    known = "FROM catalog.main.run_batches WHERE run_id = ? AND batch = ?"
-    if cursor.execute(known, [run_id, batch]).fetchall():  # asked first: OR IGNORE takes half as long again
-        return False
+def enter_batches(cursor: DuckDBPyConnection, batches: Sequence[tuple[str, str, str, datetime]]) -> None:
+    """Let in batches (project, run, batch, time) that are known to be new."""
+    if not batches:
+        return
+    projects, run_ids, names, times = (list(column) for column in zip(*batches, strict=True))
     cursor.execute(
-        "INSERT INTO catalog.main.run_batches (project, run_id, batch, accepted_at) VALUES (?, ?, ?, ?)",
-        [project, run_id, batch, accepted_at],
+        "INSERT INTO catalog.main.run_batches (project, run_id, batch, accepted_at) "
+        "SELECT unnest($projects), unnest($run_ids), unnest($batches), unnest($times)",
+        {"projects": projects, "run_ids": run_ids, "batches": names, "times": times},
     )
-    return True
+
+
+def is_known(cursor: DuckDBPyConnection, run_id: str, batch: str) -> bool:
+    """Whether a batch was let in."""
+    known = "SELECT 1 FROM catalog.main.run_batches WHERE run_id = ? AND batch = ?"
+    return bool(cursor.execute(known, [run_id, batch]).fetchall())
 
 
 def reported(
@@ -138,6 +144,30 @@ def insert(cursor: DuckDBPyConnection, points: Points) -> None:
         with registered(cursor, "incoming_points", _table(points)):
             columns = "ordinal, name, step, value, logged_at FROM incoming_points"
             cursor.execute(_INSERT.format(columns=columns), keys)
+
+
+def insert_all(cursor: DuckDBPyConnection, several: Sequence[Points]) -> None:
+    """As ``insert`` of each, with one statement for all; none of them has packed ones."""
+    if sum(len(points.names) for points in several) >= _ARROW_ROWS or len(several) < 2:
+        for points in several:
+            insert(cursor, points)
+        return
+    columns: dict[str, list[Any]] = {
+        "projects": [points.project for points in several for _ in points.names],
+        "run_ids": [points.run_id for points in several for _ in points.names],
+        "batches": [points.batch for points in several for _ in points.names],
+        "ordinals": [ordinal for points in several for ordinal in points.ordinals],
+        "names": [name for points in several for name in points.names],
+        "steps": [step for points in several for step in points.steps],
+        "values": [value for points in several for value in points.values],
+        "times": [time for points in several for time in points.times],
+    }
+    listed = ", ".join(f"unnest(${name}){'::BIGINT' if name == 'steps' else ''}" for name in columns)
+    cursor.execute(
+        "INSERT INTO catalog.main.metrics (project, run_id, batch, ordinal, name, step, value, logged_at) "
+        f"SELECT {listed}",
+        columns,
+    )
 
 
 def _table(points: Points) -> pyarrow.Table:

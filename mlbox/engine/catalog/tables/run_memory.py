@@ -1,6 +1,6 @@
 """Rows of runs as the writer has left them, so that a batch of a run need not read what the one before has written.
 
-Reading a run takes a millisecond, mostly for its three VARIANT columns; a short run of a script is two writes.
+Reading a run takes a millisecond, and what it has told may wait in the journal; a short run of a script is two writes.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mlbox.engine.catalog.tables.runs import RunRow
 
 _MOST = 512
+_MOST_BATCHES = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class Remembered:
 
     row: RunRow
     first: bool
+    batches: set[str] | None = None
+    """Those that were let in, when all of them are known."""
 
 
 class RunMemory:
@@ -37,13 +40,15 @@ class RunMemory:
         """The run as it is in the catalog; None when that must be read."""
         return self._rows.get(run_id)
 
-    def put(self, row: RunRow, first: bool) -> None:
+    def put(self, row: RunRow, first: bool, batches: set[str] | None = None) -> None:
         """How the run is after the operation that says so."""
+        if batches is not None and len(batches) > _MOST_BATCHES:
+            batches = None
         if len(self._rows) >= _MOST and row.id not in self._rows:
             self._rows.pop(next(iter(self._rows)), None)
         params, metrics, labels = (dict(sorted(values.items())) for values in (row.params, row.metrics, row.labels))
         row = replace(row, params=params, metrics=metrics, labels=labels)  # in the order that the catalog gives
-        self._rows[row.id] = Remembered(row, first)
+        self._rows[row.id] = Remembered(row, first, batches)
 
     def forget(self, run_ids: Iterable[str]) -> None:
         """These runs are not as they were."""

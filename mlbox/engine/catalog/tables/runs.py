@@ -27,7 +27,8 @@ EXTERNAL = "external"
 class RunRow:
     """A run, or a trial of a sweep (then ``parent_id`` is the sweep).
 
-    ``params``, ``metrics`` (the latest, numbers only) and ``labels`` are VARIANT objects. ``request`` is what was
+    ``params``, ``metrics`` (the latest, numbers only) and ``labels`` are VARIANT objects to search in, and beside them
+    JSON to read. ``request`` is what was
     asked for, enough to do it again; ``outcome`` what the user's process said about its end; ``handle`` where the
     executor finds it.
     """
@@ -97,18 +98,24 @@ _DURATION = "date_diff('microsecond', {}, {}) / 1000.0::DOUBLE"
 """``duration_ms`` is kept: were it computed by the view, DuckDB could not read single metrics through it."""
 _EMPTY = "JSON '{}'::VARIANT"
 _COLUMNS = tuple(entry.name for entry in fields(RunRow))
-_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM catalog.main.runs"
+_READ = ", ".join(f"{name}_json" if name in _VARIANTS else name for name in _COLUMNS)
+_SELECT = f"SELECT {_READ} FROM catalog.main.runs"
 
 
 def _mark(name: str) -> str:
     return "?::JSON::VARIANT" if name in _VARIANTS else "?"
 
 
+def _texts(given: Mapping[str, Any]) -> dict[str, Any]:
+    """``given`` columns, and the texts of those that are VARIANT."""
+    return {**given, **{f"{name}_json": value for name, value in given.items() if name in _VARIANTS}}
+
+
 def _value(name: str, value: Any) -> Any:
     if name in _OPTIONAL:
         return value or None
     if name in _VARIANTS:
-        return json.dumps(dict(value), default=str)
+        return json.dumps(dict(value), default=str, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     if name in _TEXTS:
         return None if value is None else json.dumps(dict(value), default=str)
     return value
@@ -116,7 +123,7 @@ def _value(name: str, value: Any) -> Any:
 
 def _row(values: tuple[Any, ...]) -> RunRow:
     known = dict(zip(_COLUMNS, values, strict=True))
-    for name in _TEXTS:
+    for name in (*_TEXTS, *_VARIANTS):
         known[name] = None if known[name] is None else json.loads(known[name])
     for name, none in _OPTIONAL.items():
         known[name] = none if known[name] is None else known[name]
@@ -132,7 +139,7 @@ def select(cursor: DuckDBPyConnection, condition: str, parameters: Iterable[Any]
 def insert(cursor: DuckDBPyConnection, row: RunRow) -> None:
     """Add a run."""
     # VALUES takes half as long again, and each parameter or cast that says nothing its share
-    given = {name: _value(name, getattr(row, name)) for name in _COLUMNS}
+    given = _texts({name: _value(name, getattr(row, name)) for name in _COLUMNS})
     marks = {name: _EMPTY if value == "{}" and name in _VARIANTS else _mark(name) for name, value in given.items()}
     marks = {name: mark for name, mark in marks.items() if given[name] is not None}
     values = [given[name] for name, mark in marks.items() if mark is not _EMPTY]
@@ -149,23 +156,30 @@ def change(cursor: DuckDBPyConnection, run_id: str, changes: Mapping[str, Any], 
     if unknown:
         raise KeyError(f"runs have no column {unknown}")
     run_memory.changed([run_id])
-    settings = [f"{name} = {_mark(name)}" for name in changes]
+    given = _texts({name: _value(name, value) for name, value in changes.items()})
+    settings = [f"{name} = {_mark(name)}" for name in given]
     times = [name for name in _TIMES if name in changes]
     if times:
         duration = _DURATION.format(*("?::TIMESTAMPTZ" if name in changes else name for name in _TIMES))
         settings.append(f"duration_ms = {duration}")
-    values = [_value(name, value) for name, value in changes.items()] + [changes[name] for name in times]
+    values = [*given.values(), *(changes[name] for name in times)]
     cursor.execute(f"UPDATE catalog.main.runs SET {', '.join(settings)} WHERE id = ?", [*values, run_id])
     if "params" not in changes:
         return
-    given: Mapping[str, Any] = changes["params"]
-    if before is not None and all(_same(value, given.get(name)) for name, value in before.params.items()):
-        new = {name: value for name, value in given.items() if name not in before.params}
+    wanted: Mapping[str, Any] = changes["params"]
+    if before is not None and all(_same(value, wanted.get(name)) for name, value in before.params.items()):
+        new = {name: value for name, value in wanted.items() if name not in before.params}
         params.insert(cursor, before.project, run_id, new)
         return
     found = cursor.execute("SELECT project FROM catalog.main.runs WHERE id = ?", [run_id]).fetchall()
     for (project,) in found:
-        params.replace(cursor, project, run_id, given)
+        params.replace(cursor, project, run_id, wanted)
+
+
+def complete(cursor: DuckDBPyConnection) -> None:
+    """Write the texts of rows that have come without."""
+    texts = ", ".join(f"{name}_json = {name}::JSON" for name in sorted(_VARIANTS))
+    cursor.execute(f"UPDATE catalog.main.runs SET {texts} WHERE params_json IS NULL")
 
 
 def _same(one: Any, other: Any) -> bool:

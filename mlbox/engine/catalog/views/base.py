@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import importlib
 import pkgutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 Seen = Literal["all", "project", "name", "own", "audit", "task"]
@@ -43,14 +44,23 @@ class View:
     columns: tuple[ViewColumn, ...]
     seen: Seen = "project"
     """By what the rows are chosen that a member sees; without members DuckDB folds the condition away."""
+    texts: Mapping[str, str] = field(default_factory=dict)
+    """VARIANT columns whose JSON is kept, with the column of the source that has it."""
 
     @property
     def create(self) -> str:
         """The statement that makes it."""
-        return (
-            f"CREATE OR REPLACE VIEW catalog.ml.{self.name} AS SELECT * FROM ({self.sql}) "
-            f"WHERE getvariable('mlbox_user') IS NULL OR ({CONDITIONS[self.seen]})"
-        )
+        return f"CREATE OR REPLACE VIEW catalog.ml.{self.name} AS {self._chosen(self.sql)}"
+
+    def with_texts(self, *, whole: bool) -> str:
+        """A query for the rows of the view with its ``texts`` behind its columns; ``whole``: it is known that nobody
+        but the owner asks."""
+        kept = ", ".join(self.texts.values())
+        rows = self.sql.replace("\nFROM ", f", {kept}\nFROM ", 1)
+        return rows if whole else self._chosen(rows)
+
+    def _chosen(self, rows: str) -> str:
+        return f"SELECT * FROM ({rows}) WHERE getvariable('mlbox_user') IS NULL OR ({CONDITIONS[self.seen]})"
 
     @property
     def fingerprint(self) -> str:

@@ -63,6 +63,7 @@ VIEWS = (
             ViewColumn("best_trial", "VARCHAR", "The best run of a sweep"),
             ViewColumn("note", "VARCHAR", "What somebody wrote about it; ALTER RUN changes it"),
         ),
+        texts={name: f"{name}_json" for name in ("params", "metrics", "labels")},
     ),
     View(
         "params",
