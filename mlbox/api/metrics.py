@@ -10,10 +10,10 @@ from mlbox.api.context import ApiContext
 from mlbox.serve.meter import exposition
 
 
-@get("/metrics")
-async def metrics(request: Request[Any, Any, Any]) -> Response[str]:
+@get("/metrics", sync_to_thread=True)
+def metrics(request: Request[Any, Any, Any]) -> Response[str]:
     """Requests, errors, latency and what was refused, of each endpoint, in Prometheus's text format; for the owner."""
     context: ApiContext = request.app.state.context
     endpoints = context.endpoints
-    text = exposition(endpoints.directory.slots(), endpoints.statistics)
+    text = exposition(endpoints.directory.slots(), endpoints.statistics, endpoints.spread.counted())
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -205,11 +205,13 @@ class House:
         self.endpoints.start()
         self.deployments.start()
         self.scheduler.start()
+        self.listener.begin()
 
     def close(self) -> None:
         """Stop in order: what makes work first, the catalog last."""
         if self.wire is not None:
             self.wire.stop()
+        self.listener.end()
         self.scheduler.stop()
         self.monitors.shutdown()
         self.workflows.shutdown()

@@ -16,6 +16,7 @@ def to_file(home: Home) -> None:
     logging.basicConfig(
         filename=home.logs / "server.log", level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of every request
     threading.excepthook = _thread_ended
 
 

@@ -34,12 +34,14 @@ def choose_port(host: str, port: int) -> int:
 
 
 class Serving:
-    """One listening port. ``start()`` returns when requests are answered; then ``stop()``, once."""
+    """One listening port, or a socket that listens already. ``start()`` returns when requests are answered; then
+    ``stop()``, once."""
 
-    def __init__(self, host: str, port: int, build: Callable[[], App]) -> None:
+    def __init__(self, host: str, port: int, build: Callable[[], App], listening: socket.socket | None = None) -> None:
         self.host = host
         self.port = port
         self._build = build
+        self._listening = listening
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: Any = None
         self._thread: threading.Thread | None = None
@@ -50,7 +52,10 @@ class Serving:
         name = f"http-{self.port}"
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
-        self._await_ready()
+        if self._listening is None:
+            self._await_ready()
+        elif not self._ready.wait(15):
+            raise Unavailable("the HTTP server did not start within 15 seconds")
 
     def stop(self) -> None:
         """Stop listening; requests under way are finished."""
@@ -79,6 +84,8 @@ class Serving:
             websockets=False,
             backlog=1024,
         )
+        if self._listening is not None:
+            _use(self._server, self._listening)
         _spare_the_long_lived()
         self._loop.call_later(0.02, self._ready.set)
         await self._server.serve()
@@ -94,6 +101,20 @@ class Serving:
             except OSError:
                 threading.Event().wait(0.02)
         raise Unavailable(f"the HTTP server does not answer on {self.host}:{self.port}")
+
+
+def _use(server: Any, listening: socket.socket) -> None:
+    """Let granian accept at this socket; it would make one of its own."""
+    from granian import _granian
+
+    holder: Any = _granian.SocketHolder
+
+    def given() -> None:
+        server._ssp = None
+        server._shd = holder(listening.fileno(), False, 1024)
+        server._sfd = listening.fileno()
+
+    server._init_shared_socket = given
 
 
 def _spare_the_long_lived() -> None:

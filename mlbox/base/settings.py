@@ -27,6 +27,10 @@ class Settings:
     host: str = _setting("127.0.0.1", "Address to listen on; anything but loopback needs a token")
     port: int = _setting(7070, "Port of the HTTP server; 0 chooses a free one")
     token: str = _setting("", "The owner's token; callers must send one as soon as the server listens beyond loopback")
+    workers: int = _setting(
+        0,
+        "Processes that answer inference on the HTTP port; 1: the server alone; 0: as many as an endpoint asks for",
+    )
     pg_port: int = _setting(
         7071, "Port of the PostgreSQL protocol on the same address; 0 chooses a free one, -1 is none"
     )

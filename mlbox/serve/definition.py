@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlbox.base.clock import now
 from mlbox.base.command import OWNER, Caller
-from mlbox.base.errors import Invalid, NotExecuted, NotFound
+from mlbox.base.errors import Invalid, NotFound
 from mlbox.base.ids import new_id
 from mlbox.base.names import check_name
 from mlbox.base.suggest import did_you_mean
@@ -27,14 +27,8 @@ if TYPE_CHECKING:
 
 
 def check(command: CreateEndpoint) -> None:
-    """Raise ``NotExecuted`` for what this version does not serve, ``Invalid`` for values that make no sense."""
+    """Raise ``Invalid`` for values that make no sense."""
     check_name(command.ref.name, "endpoint name")
-    refused = {
-        "WITH (workers)": command.options.get("workers") not in (None, 1),
-    }
-    for clause, asked in refused.items():
-        if asked:
-            raise NotExecuted(f"CREATE ENDPOINT … {clause} is not run by this version", hint="leave the clause out")
     if command.graph is not None:
         _check_graph_clauses(command)
     elif not command.shares and command.function is None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mlbox.serve.directory import Slot
     from mlbox.serve.record import Statistics
+    from mlbox.serve.workers.counting import Counted
 
 BOUNDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper ends of the buckets of the latency, in seconds; the last bucket has none."""
@@ -38,6 +39,12 @@ class Meter:
         if failed:
             self.errors += 1
 
+    def add(self, other: Meter) -> None:
+        """Add what another has counted."""
+        for name in ("errors", "late", "requests", "rows", "seconds", "shed", "waiting"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.buckets = [own + more for own, more in zip(self.buckets, other.buckets, strict=True)]
+
     @property
     def mean(self) -> float:
         """Seconds that a request takes."""
@@ -53,11 +60,12 @@ _COUNTERS = (
     ("waiting", "mlbox_endpoint_in_flight", "gauge", "Requests that have begun and not ended"),
 )
 _LATENCY = "mlbox_endpoint_latency_seconds"
+_WORKER = "mlbox_worker_requests_total"
 
 
-def exposition(slots: Iterable[Slot], log: Statistics) -> str:
-    """All endpoints in Prometheus's text format 0.0.4."""
-    shown = sorted(slots, key=lambda slot: slot.name)
+def exposition(slots: Iterable[Slot], log: Statistics, workers: Counted) -> str:
+    """All endpoints in Prometheus's text format 0.0.4: what the server and its workers have counted, added up."""
+    shown = [_Shown.of(slot, workers) for slot in sorted(slots, key=lambda slot: slot.name)]
     lines: list[str] = []
     for attribute, name, kind, help_text in _COUNTERS:
         lines += (f"# HELP {name} {help_text}", f"# TYPE {name} {kind}")
@@ -66,14 +74,46 @@ def exposition(slots: Iterable[Slot], log: Statistics) -> str:
     for slot in shown:
         lines += _histogram(slot)
     for name, value, help_text in (
-        ("mlbox_predictions_written_total", log.written, "Rows that the prediction log has taken"),
-        ("mlbox_predictions_dropped_total", log.dropped, "Rows that the prediction log has lost"),
+        ("mlbox_predictions_written_total", log.written + workers.written, "Rows that the prediction log has taken"),
+        ("mlbox_predictions_dropped_total", log.dropped + workers.dropped, "Rows that the prediction log has lost"),
     ):
         lines += (f"# HELP {name} {help_text}", f"# TYPE {name} counter", f"{name} {value}")
+    if workers.by_worker or workers.ended:
+        lines += _of_workers(workers)
     return "\n".join(lines) + "\n"
 
 
-def _histogram(slot: Slot) -> Iterator[str]:
+def _of_workers(workers: Counted) -> Iterator[str]:
+    yield f"# HELP {_WORKER} Requests that a worker has answered since it began"
+    yield f"# TYPE {_WORKER} counter"
+    for index, requests in workers.by_worker.items():
+        yield f'{_WORKER}{{worker="{index}"}} {requests}'
+    yield "# HELP mlbox_workers_ended_total Workers that have ended by themselves and were replaced"
+    yield "# TYPE mlbox_workers_ended_total counter"
+    yield f"mlbox_workers_ended_total {workers.ended}"
+
+
+class _Shown:
+    """An endpoint with what all processes have counted of it."""
+
+    def __init__(self, slot: Slot, meter: Meter, version: str) -> None:
+        self.meter = meter
+        self.row = slot.row
+        self.version = version
+
+    @classmethod
+    def of(cls, slot: Slot, workers: Counted) -> _Shown:
+        own = slot.runtime.version if slot.runtime is not None else ""
+        others = workers.meters.get(slot.key)
+        if others is None:
+            return cls(slot, slot.meter, own)
+        both = Meter()
+        both.add(slot.meter)
+        both.add(others)
+        return cls(slot, both, workers.versions.get(slot.key, own))
+
+
+def _histogram(slot: _Shown) -> Iterator[str]:
     labels, meter = _labels(slot), slot.meter
     count = 0
     for bound, number in zip((*map(repr, BOUNDS), "+Inf"), list(meter.buckets), strict=True):
@@ -83,9 +123,8 @@ def _histogram(slot: Slot) -> Iterator[str]:
     yield f"{_LATENCY}_count{{{labels}}} {count}"
 
 
-def _labels(slot: Slot) -> str:
-    version = slot.runtime.version if slot.runtime is not None else ""
-    parts = {"project": slot.row.project, "endpoint": slot.row.name, "version": version}
+def _labels(slot: _Shown) -> str:
+    parts = {"project": slot.row.project, "endpoint": slot.row.name, "version": slot.version}
     return ",".join(f'{name}="{_escaped(value)}"' for name, value in parts.items())
 
 

@@ -11,17 +11,17 @@ from mlbox.serve.ensemble import POLICIES
 
 OPTIONS = (
     *("timeout_ms", "max_queue", "batch", "batch_delay_ms", "durable", "missing", "sticky"),
-    *("processes", "threads", "start_seconds", "parameters", "on_member_error"),
+    *("processes", "threads", "start_seconds", "parameters", "on_member_error", "workers"),
 )
 
-_COUNTS = {"batch": 4096, "max_queue": 1_000_000, "processes": 64, "threads": 256, "start_seconds": 3600}
+_COUNTS = {"batch": 4096, "max_queue": 1_000_000, "processes": 64, "threads": 256, "workers": 64, "start_seconds": 3600}
 
 
 def check_options(command: CreateEndpoint) -> None:
     """Raise ``Invalid`` for what WITH may not hold."""
     options = command.options
     for name in options:
-        if name not in (*OPTIONS, "workers"):
+        if name not in OPTIONS:
             raise Invalid(f"there is no option {name!r}", hint=did_you_mean(name, OPTIONS))
     limit = options.get("timeout_ms")
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float) or limit <= 0):

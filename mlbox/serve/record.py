@@ -103,7 +103,7 @@ class Recorder:
 
     def __init__(
         self,
-        catalog: Catalog,
+        catalog: Catalog | None,
         interval: float,
         capacity: int,
         on_drop: Callable[[str, str, str], None] | None = None,
@@ -278,7 +278,7 @@ class Recorder:
 
         if self.deliver is not None:
             self.deliver(rows, counts)
-        else:
+        elif self._catalog is not None:
             self._catalog.write_data(write)
         self.statistics.written += taken.rows
 

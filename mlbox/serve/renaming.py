@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mlbox.engine.catalog.tables.endpoints import EndpointRow
     from mlbox.serve.directory import Directory, Slot
     from mlbox.serve.endpoint import Runtime
-    from mlbox.serve.record import Recorder
+    from mlbox.serve.workers.spread import Spread
 
 
 class EndpointRenames:
@@ -37,13 +37,15 @@ class EndpointRenames:
         catalog: Catalog,
         bus: Bus,
         directory: Directory,
-        recorder: Recorder,
+        flush: Callable[[], None],
+        spread: Spread,
         build: Callable[[EndpointRow], Runtime],
     ) -> None:
         self._catalog = catalog
         self._bus = bus
         self._directory = directory
-        self._recorder = recorder
+        self._flush = flush
+        self._spread = spread
         self._build = build
 
     def plan_alter(self, command: AlterObject, caller: Caller) -> Plan:
@@ -79,7 +81,7 @@ class EndpointRenames:
         row = self._catalog.write(write)
         if slot is not None:
             self._move(slot, row, runtime)
-        self._recorder.flush()
+        self._flush()
         self.complete()
         self._bus.publish(Event("endpoint.altered", ref.project, ref.name, {"action": "rename", "to": name}))
         url = f"/v2/models/{row.project}.{name}/infer"
@@ -115,4 +117,7 @@ class EndpointRenames:
             if runtime is not None:
                 slot.runtime = runtime
                 slot.swaps += 1
+        self._spread.offer(row)
         self._directory.rename(old.project, old.name, slot)
+        if row.name.lower() != old.name.lower():
+            self._spread.withdraw(old.project, old.name)

@@ -33,6 +33,7 @@ from mlbox.serve.record import Recorder, Statistics
 from mlbox.serve.renaming import EndpointRenames
 from mlbox.serve.shop import FeatureReaders, Shop
 from mlbox.serve.switching import compare, told
+from mlbox.serve.workers.spread import Spread
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -74,11 +75,14 @@ class Endpoints:
             pools=self.pools,
         )
         self.directory = Directory()
+        self.spread = Spread(lambda row, error: self._tell("failed", row, {"error": error}))
         self.batch = Batch(self._runtime)
         self.recorder = Recorder(catalog, settings.log_flush_ms / 1000, settings.log_buffer_rows, self._tell_dropped)
         limit = settings.max_request_mb << 20
         self.asgi = InferenceApp(self.directory, self.recorder, self.ensure, limit, version, settings.body_seconds)
-        self.renames = EndpointRenames(catalog, bus, self.directory, self.recorder, lambda row: build(row, self.shop))
+        self.renames = EndpointRenames(
+            catalog, bus, self.directory, self.flush, self.spread, lambda row: build(row, self.shop)
+        )
         bus.listen(self._on_event)
 
     def handlers(self) -> Iterable[Handler]:
@@ -106,8 +110,7 @@ class Endpoints:
                 if slot.row.state == "ready" and starts_processes(slot.row, self.shop):
                     self.ensure(slot)
             except MlboxError as error:
-                told = {"error": error.message}
-                self._bus.publish(Event("endpoint.failed", slot.row.project, slot.row.name, told))
+                self._tell("failed", slot.row, {"error": error.message})
 
     def stop(self) -> None:
         """Finish what runs in threads, end the processes, and write the rest of the prediction log."""
@@ -118,6 +121,7 @@ class Endpoints:
 
     def flush(self) -> None:
         """Write the predictions that were made before this call."""
+        self.spread.flush()
         self.recorder.flush()
 
     def adopt_project(self, project: str) -> None:
@@ -126,11 +130,13 @@ class Endpoints:
             rows = [row for row in endpoints.load(cursor) if row.project == project]
         for row in rows:
             self.directory.put(Slot(row))
+            self.spread.offer(row)
 
     def forget_project(self, project: str) -> None:
         """A project is dropped: its endpoints answer no more, and nothing of them waits to be written."""
         self.directory.remove_project(project)
-        self.recorder.flush()
+        self.spread.withdraw_project(project)
+        self.flush()
 
     @property
     def statistics(self) -> Statistics:
@@ -208,10 +214,10 @@ class Endpoints:
 
         self._catalog.write(write)
         runtime, compared = self._install(row)
-        self._bus.publish(Event("endpoint.created", row.project, row.name, {"version": runtime.version, **compared}))
+        self._tell("created", row, {"version": runtime.version, **compared})
         facts = {"url": f"/v2/models/{row.project}.{row.name}/infer", "version": runtime.version, **compared}
         message = f"endpoint {row.project}.{row.name} answers: {_describe(runtime)}{told(compared)}"
-        return Result(message, facts=facts)
+        return Result(message + self.spread.short(row), facts=facts)
 
     def _install(self, row: EndpointRow) -> tuple[Runtime, dict[str, Any]]:
         """Build what the row says now and put it in place of what answers; requests under way finish on theirs.
@@ -223,10 +229,10 @@ class Endpoints:
             slot = Slot(row)
             runtime = self.ensure(slot)
             self.directory.put(slot)
-            return runtime, {}
+            return runtime, self.spread.offer(row)
         with slot.lock:
             runtime = build(row, self.shop)
-            compared = compare(slot.runtime, runtime, list(slot.recent))
+            compared = self.spread.offer(row, compare(slot.runtime, runtime, list(slot.recent)))
             slot.take(row)
             slot.runtime = runtime
             slot.swaps += 1
@@ -269,11 +275,12 @@ class Endpoints:
             if slot is not None:
                 with slot.lock:
                     slot.take(row)
-            self._bus.publish(Event("endpoint.changed", row.project, row.name, {"state": row.state}))
+                    self.spread.offer(row)
+            self._tell("changed", row, {"state": row.state})
             return Result(f"endpoint {name} is {row.state}")
         runtime, compared = self._install(row)
         facts = {"version": runtime.version, **compared}
-        self._bus.publish(Event("endpoint.changed", row.project, row.name, facts))
+        self._tell("changed", row, facts)
         return Result(f"endpoint {name} answers: {_describe(runtime)}{told(compared)}", facts=facts)
 
     def plan_drop(self, command: DropEndpoint, caller: Caller) -> Plan:
@@ -332,29 +339,32 @@ class Endpoints:
             self._follow(lambda row: row.vector is not None)
         elif event.kind == "endpoint.dropped":
             self.directory.remove(event.project, event.object)
+            self.spread.withdraw(event.project, event.object)
         elif event.kind == "endpoint.restored":
             with self._catalog.read() as cursor:
                 row = endpoints.get(cursor, event.project, event.object)
             if row is not None:
                 self.directory.put(Slot(row))
+                self.spread.offer(row)
 
     def _follow(self, concerned: Callable[[EndpointRow], bool]) -> None:
         """Rebuild the endpoints that something has changed under; what cannot be rebuilt goes on as it was."""
         for slot in self.directory.slots():
-            if slot.runtime is None or not concerned(slot.row):
+            if not concerned(slot.row) or (slot.runtime is None and not self.spread.serves(slot.row)):
                 continue
             try:
                 with slot.lock:
                     runtime = build(slot.row, self.shop)
-                    compared = compare(slot.runtime, runtime, list(slot.recent))
+                    compared = self.spread.offer(slot.row, compare(slot.runtime, runtime, list(slot.recent)))
                     slot.runtime = runtime
                     slot.swaps += 1
                 self._catalog.submit(partial(lineage.record, runtime=runtime))
-                facts: dict[str, Any] = {"version": runtime.version, **compared}
-                self._bus.publish(Event("endpoint.switched", slot.row.project, slot.row.name, facts))
+                self._tell("switched", slot.row, {"version": runtime.version, **compared})
             except MlboxError as error:
-                facts = {"error": error.message}
-                self._bus.publish(Event("endpoint.failed", slot.row.project, slot.row.name, facts))
+                self._tell("failed", slot.row, {"error": error.message})
+
+    def _tell(self, what: str, row: EndpointRow, facts: dict[str, Any]) -> None:
+        self._bus.publish(Event(f"endpoint.{what}", row.project, row.name, facts))
 
     def _tell_process(self, kind: str, launch: Launch, details: Mapping[str, Any]) -> None:
         self._bus.publish(Event(kind, launch.project, launch.name, dict(details)))

@@ -29,9 +29,6 @@ EXAMPLES = {
     },
     "CREATE MODEL": {"OPTIONS (..) AS SELECT": "CREATE MODEL n OPTIONS (type = 'linear') AS SELECT 1"},
     "ALTER MODEL": {"SET other than comment": "ALTER MODEL m SET (a = 1)"},
-    "CREATE ENDPOINT": {
-        "WITH (workers) above 1": f"{ENDPOINT} WITH (workers = 2)",
-    },
     "ALTER ENDPOINT": {"SET other than comment": "ALTER ENDPOINT e SET (a = 1)"},
     "ALTER FEATURE SET": {
         "RENAME TO": "ALTER FEATURE SET spending RENAME TO y",

@@ -47,6 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
     if server is not None:
         _, settings = settings_of(arguments)
         body["server"] = {"url": server["url"], "pid": server["pid"], "pg_port": server.get("pg_port")}
+        if server.get("workers"):
+            body["server"] |= {"workers": server["workers"]}  # type: ignore[operator]
         try:
             body["server"] |= {"version": request(f"{server['url']}/health", None, timeout=5)["version"]}  # type: ignore[operator]
             result = next(iter(RemoteDoor(str(server["url"]), "default", settings.token).run(QUERY)))
@@ -62,6 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
     chosen = f" --home {shlex.quote(arguments.home)}" if arguments.home else ""
     start = f"none; start it with: mlbox{chosen} up"
     print(f"server   {server['url']}  (process {server['pid']})" if server else f"server   {start}")
+    if server and server.get("workers"):
+        print(f"workers  {', '.join(f'process {pid}' for pid in server['workers'])}")
     if server and server.get("pg_port"):
         print(f"postgres port {server['pg_port']}; psql -h 127.0.0.1 -p {server['pg_port']} -U mlbox mlbox")
     if holds:

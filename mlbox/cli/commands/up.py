@@ -16,6 +16,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", help="address to listen on (default 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port (default 7070; 0 chooses a free one)")
     parser.add_argument(
+        "--workers", type=int, help="processes that answer inference on that port (default: as endpoints ask for, or 1)"
+    )
+    parser.add_argument(
         "--pg-port",
         type=int,
         help="port of the PostgreSQL protocol (default 7071, a free one when it is taken; 0 chooses one, -1 is none)",
@@ -28,7 +31,9 @@ def run(arguments: argparse.Namespace) -> int:
     from mlbox.cli.door import settings_of
 
     began = time.perf_counter()
-    home, settings = settings_of(arguments, host=arguments.host, port=arguments.port, pg_port=arguments.pg_port)
+    home, settings = settings_of(
+        arguments, host=arguments.host, port=arguments.port, pg_port=arguments.pg_port, workers=arguments.workers
+    )
     print(f"mlbox {__version__}")
     print(f"  home     {home.path}")
     sys.stdout.flush()

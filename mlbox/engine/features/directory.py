@@ -49,12 +49,19 @@ class Directory:
         self._sets: dict[Key, FeatureSet] = {}
         self._vectors: dict[Key, FeatureVector] = {}
         self._generation = 0
+        self.changed: list[Callable[[int], None]] = []
+        """Told each new generation."""
         self.sources: Callable[[str], Source | None] = lambda source_id: None
         """Finds a source by its id."""
 
     def generation(self) -> int:
         """Changes with every definition that comes, changes or goes."""
         return self._generation
+
+    def _advance(self) -> None:
+        self._generation += 1
+        for listener in self.changed:
+            listener(self._generation)
 
     def load(self) -> None:
         """At open: repair what a crash between the two files left, then read all."""
@@ -128,7 +135,7 @@ class Directory:
         self._write_set(found, online)
         with self._lock:
             self._sets[_key(found.project, found.name)] = found
-            self._generation += 1
+            self._advance()
 
     def _write_set(self, found: FeatureSet, online: Online) -> None:
         row = table.DefinitionRow(
@@ -159,14 +166,14 @@ class Directory:
         self._catalog.write(write)
         with self._lock:
             self._vectors[_key(vector.project, vector.name)] = vector
-            self._generation += 1
+            self._advance()
 
     def remove_set(self, found: FeatureSet) -> None:
         """From the catalog, and from here."""
         self._catalog.write(lambda cursor: table.delete(cursor, found.project, found.name))
         with self._lock:
             self._sets.pop(_key(found.project, found.name), None)
-            self._generation += 1
+            self._advance()
 
     def remove_vectors(self, vectors: Iterable[FeatureVector], *, cascade: bool, by: str) -> Dependants:
         """From the catalog, and from here, with all that uses them; ``Conflict`` for that without ``cascade``."""
@@ -185,7 +192,7 @@ class Directory:
         with self._lock:
             for vector in gone:
                 self._vectors.pop(_key(vector.project, vector.name), None)
-            self._generation += 1
+            self._advance()
         return users
 
     def forget(self, project: str) -> None:
@@ -193,4 +200,4 @@ class Directory:
         with self._lock:
             self._sets = {key: found for key, found in self._sets.items() if key[0] != project.lower()}
             self._vectors = {key: found for key, found in self._vectors.items() if key[0] != project.lower()}
-            self._generation += 1
+            self._advance()

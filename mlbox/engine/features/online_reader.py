@@ -67,6 +67,10 @@ class OnlineReader:
             compiled = self._compiled = self._compile()
         return compiled
 
+    def readable(self) -> Readable:
+        """What it reads, as it is defined now: a reader in another process is made of it."""
+        return self._resolve()
+
     @property
     def generation(self) -> int:
         """Of the definitions that it reads by."""

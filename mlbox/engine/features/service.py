@@ -51,6 +51,8 @@ class Features:
         settings = settings or Settings()
         self._catalog = catalog
         self._directory = Directory(catalog)
+        self.changed = self._directory.changed
+        """Listeners that are told each new generation of the definitions."""
         self._store = open_store(Place(home.online, settings.online_store, settings.online_store_password))
         self.sources = Sources(catalog, bus, self._readers_of_source)
         self.sources.load()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING
@@ -41,6 +41,8 @@ class Members:
         self._lock = threading.Lock()
         self._roles: dict[str, Access] = {}
         self._tokens: dict[str, members.TokenRow] = {}
+        self.changed: list[Callable[[], None]] = []
+        """Told when a role or a token has come or gone."""
         self._load()
         self._owner_token = owner_token(catalog.home, settings, needed=self.shared)
 
@@ -205,10 +207,16 @@ class Members:
     def forget_project(self, project: str) -> None:
         """A project is gone, and the roles in it with it."""
         self._load()
+        self._tell()
 
     def _changed(self) -> None:
         self._load()
         self._owner_token = owner_token(self._catalog.home, self._settings, needed=self.shared)
+        self._tell()
+
+    def _tell(self) -> None:
+        for listener in self.changed:
+            listener()
 
     def _advice(self) -> str:
         return "" if self._catalog.fenced else f"; {RESTART}"

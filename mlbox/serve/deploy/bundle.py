@@ -72,24 +72,13 @@ def decoded(text: str | bytes) -> Bundle:
 def bundle_of(row: EndpointRow, shop: Shop, version: str) -> Bundle:
     """What replicas of an endpoint need, its aliases resolved; ``Invalid`` for what they could not reach."""
     _refuse(row)
-    found: dict[str, ModelVersion] = {}
-
-    def pin(share: ShareRow) -> ShareRow:
-        model = shop.models.resolve(Ref(share.project, share.name, share.version))
+    fixed, found = pinned(row, shop)
+    for model in found:
         if not runtime_of(model).capabilities.in_process:
             raise Invalid(
                 f"model {model} is kept as {model.framework}: replicas compute ONNX models",
                 hint="convert it where it is trained, or put its code into a function",
             )
-        found[str(model)] = model
-        return replace(share, version=str(model.version))
-
-    pinned = replace(
-        row,
-        shares=tuple(pin(share) for share in row.shares),
-        shadow=pin(row.shadow) if row.shadow else None,
-        meta=pin(row.meta) if row.meta else None,
-    )
     used = [shop.function(row)] if row.function else []
     for function in used:
         if function.definition.get("secrets"):
@@ -97,7 +86,25 @@ def bundle_of(row: EndpointRow, shop: Shop, version: str) -> Bundle:
                 f"function {function.project}.{function.name} uses secrets, which do not leave this home",
                 hint="leave SECRETS out, or serve it here",
             )
-    return Bundle(mlbox=version, project=row.project, endpoint=pinned, models=list(found.values()), functions=used)
+    return Bundle(mlbox=version, project=row.project, endpoint=fixed, models=found, functions=used)
+
+
+def pinned(row: EndpointRow, shop: Shop) -> tuple[EndpointRow, list[ModelVersion]]:
+    """The row with versions in the place of aliases, as they are now, and these; ``NotFound`` when one is gone."""
+    found: dict[str, ModelVersion] = {}
+
+    def pin(share: ShareRow) -> ShareRow:
+        model = shop.models.resolve(Ref(share.project, share.name, share.version))
+        found[str(model)] = model
+        return replace(share, version=str(model.version))
+
+    fixed = replace(
+        row,
+        shares=tuple(pin(share) for share in row.shares),
+        shadow=pin(row.shadow) if row.shadow else None,
+        meta=pin(row.meta) if row.meta else None,
+    )
+    return fixed, list(found.values())
 
 
 def _refuse(row: EndpointRow) -> None:

@@ -40,17 +40,17 @@ class Delivery(msgspec.Struct):
         return sum(batch.rows.num_rows for batch in self.batches)
 
 
-def encoded(batches: Sequence[Batch], counts: Sequence[TrafficRow]) -> bytes:
+def encoded(batches: Sequence[Batch], counts: Sequence[TrafficRow], compression: str | None = "zstd") -> bytes:
     """For the wire and the spool."""
     parts = [
-        _Part(_stream(batch.rows), {key: list(names) for key, names in batch.shapes.items()}, batch.json)
+        _Part(_stream(batch.rows, compression), {key: list(names) for key, names in batch.shapes.items()}, batch.json)
         for batch in batches
     ]
     return msgspec.msgpack.encode(_Wire(parts, list(counts)))
 
 
-def checked(body: bytes, project: str, endpoint: str) -> Delivery:
-    """A delivery of one endpoint; ``Invalid`` for anything else."""
+def opened(body: bytes) -> Delivery:
+    """A delivery of anybody; ``Invalid`` when it is none."""
     import pyarrow as pa
 
     try:
@@ -58,8 +58,14 @@ def checked(body: bytes, project: str, endpoint: str) -> Delivery:
         batches = [Batch(pa.ipc.open_stream(part.rows).read_all(), part.shapes, part.json) for part in wire.batches]
     except (msgspec.MsgspecError, pa.ArrowException, OSError) as error:
         raise Invalid(f"predictions of a replica cannot be read: {error}") from None
-    named = {(count.project, count.endpoint) for count in wire.counts}
-    for batch in batches:
+    return Delivery(batches, wire.counts)
+
+
+def checked(body: bytes, project: str, endpoint: str) -> Delivery:
+    """A delivery of one endpoint; ``Invalid`` for anything else."""
+    delivery = opened(body)
+    named = {(count.project, count.endpoint) for count in delivery.counts}
+    for batch in delivery.batches:
         try:
             columns = [batch.rows[name].unique().to_pylist() for name in ("project", "endpoint")]
         except KeyError as error:
@@ -67,13 +73,13 @@ def checked(body: bytes, project: str, endpoint: str) -> Delivery:
         named |= {(first, second) for first in columns[0] for second in columns[1]}
     if named - {(project, endpoint)}:
         raise Invalid(f"a replica of {project}.{endpoint} hands in predictions of others")
-    return Delivery(batches, wire.counts)
+    return delivery
 
 
-def _stream(table: pyarrow.Table) -> bytes:
+def _stream(table: pyarrow.Table, compression: str | None) -> bytes:
     import pyarrow as pa
 
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression=compression)) as writer:
         writer.write_table(table)
     return bytes(sink.getvalue())

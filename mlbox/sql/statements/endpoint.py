@@ -238,7 +238,6 @@ statement(
         starts=(("CREATE", "ENDPOINT"),),
         parse=_create,
         prints={CreateEndpoint: _print},
-        later=("WITH (workers) above 1",),
     )
 )
 

@@ -20,6 +20,7 @@ from waiting import wait_until
 from mlbox.base.errors import Invalid
 from mlbox.base.settings import Settings
 from mlbox.serve.meter import exposition
+from mlbox.serve.workers.counting import Counted
 
 Models = Callable[..., bytes]
 
@@ -271,7 +272,7 @@ def test_counters_in_prometheus_text(live: Any, scaled: Models) -> None:
         live.rows("e", {"x": [1.0, 2.0], "y": [1.0, 1.0]}).raise_for_status()
     assert live.rows("e", {"x": [1.0]}).status_code == 400
     endpoints = live.house.endpoints
-    lines = exposition(endpoints.directory.slots(), endpoints.statistics).splitlines()
+    lines = exposition(endpoints.directory.slots(), endpoints.statistics, Counted()).splitlines()
     labels = 'project="default",endpoint="e",version="1"'
     assert f"mlbox_endpoint_requests_total{{{labels}}} 4" in lines
     assert f"mlbox_endpoint_errors_total{{{labels}}} 1" in lines

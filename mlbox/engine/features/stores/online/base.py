@@ -52,6 +52,8 @@ class Place:
     folder: Path
     url: str = ""
     password: str = ""
+    read_only: bool = False
+    """For a process that is not the owner of the home."""
 
 
 SET_BYTES = 16

@@ -123,4 +123,4 @@ def _delete(transaction: Any, prefix: bytes) -> None:
 @STORES.register("lmdb")
 def open_lmdb(place: Place) -> LmdbStore:
     """The embedded store in a folder."""
-    return LmdbStore(place.folder)
+    return LmdbStore(place.folder, read_only=place.read_only)

@@ -1,0 +1,90 @@
+"""What a worker answers: inference of the endpoints that it has. All else it hands on to the server."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from mlbox.api.guard import HEADERS, App, Guard, Receive, Scope, Send, send_error
+from mlbox.base.errors import MlboxError
+from mlbox.serve.workers.cells import ACCESS, Cells
+
+if TYPE_CHECKING:
+    from mlbox.serve.workers.station import Station
+
+MODELS = "/v2/models/"
+MOST = 4096
+"""Callers and endpoints that a worker remembers."""
+
+May = Callable[[str, str], float]
+"""From an Authorization header and a path to the seconds for which that is allowed; raises an error of ours."""
+
+
+class Permits:
+    """Who may use which endpoint, as the server has said; asked again when members or tokens change."""
+
+    def __init__(self, cells: Cells, may: May) -> None:
+        self._cells = cells
+        self._may = may
+        self._seen = 0
+        self._known: dict[tuple[bytes, str], float] = {}
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="permits")
+
+    def knows(self, authorization: bytes, name: str) -> bool:
+        """Whether it was allowed lately."""
+        if self._cells[ACCESS] != self._seen:
+            self._known.clear()
+            self._seen = self._cells[ACCESS]
+        until = self._known.get((authorization, name))
+        return until is not None and (until == math.inf or until > time.monotonic())
+
+    async def check(self, authorization: bytes, name: str) -> None:
+        """Ask the server; raises what it says."""
+        seen = self._cells[ACCESS]
+        ask = asyncio.get_running_loop().run_in_executor
+        seconds = await ask(self._threads, self._may, authorization.decode("latin-1"), MODELS + name)
+        if len(self._known) >= MOST:
+            self._known.clear()
+        if seen == self._seen:
+            self._known[authorization, name] = time.monotonic() + seconds
+
+
+class WorkerApp:
+    """ASGI."""
+
+    def __init__(self, station: Station, inference: App, forward: App, permits: Permits, hosts: Sequence[str]) -> None:
+        self._station = station
+        self._inference = inference
+        self._forward = forward
+        self._permits = permits
+        self._guarded = Guard(self._answer, hosts=hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            return
+        path: str = scope["path"]
+        if not path.startswith(MODELS):
+            slot = self._station.directory.at_path(path.rstrip("/"))
+            if slot is not None:
+                path = f"{MODELS}{slot.name}/event"
+                scope = {**scope, "path": path}
+        if path.startswith(MODELS) and self._station.finds(path[len(MODELS) :].partition("/")[0]) is not None:
+            await self._guarded(scope, receive, send)
+        else:
+            await self._forward(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        name = scope["path"][len(MODELS) :].partition("/")[0]
+        authorization = scope[HEADERS].get(b"authorization", b"")
+        if not self._permits.knows(authorization, name):
+            try:
+                await self._permits.check(authorization, name)
+            except MlboxError as error:
+                await send_error(send, error)
+                return
+        await self._inference(scope, receive, send)

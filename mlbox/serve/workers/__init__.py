@@ -1,0 +1,1 @@
+"""Processes beside the server that answer inference on its port."""
