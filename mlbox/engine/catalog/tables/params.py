@@ -36,7 +36,7 @@ def replace(cursor: DuckDBPyConnection, project: str, run_id: str, params: Mappi
 def _text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
-    return json.dumps(value, default=str, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(value, default=str, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def _number(value: Any) -> float | None:
