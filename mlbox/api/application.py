@@ -18,6 +18,7 @@ from mlbox.api.context import ApiContext
 from mlbox.api.features import FEATURES, FeaturesApp
 from mlbox.api.files import artifact_content, run_log
 from mlbox.api.guard import App, Guard, Receive, Scope, Send, send_error
+from mlbox.api.ingest import ingest
 from mlbox.api.kept import Statements
 from mlbox.api.metrics import metrics
 from mlbox.api.mlflow.routes import HANDLERS as MLFLOW
@@ -37,6 +38,7 @@ PREFIXES = (
     "/stream",
     "/files",
     "/push/",
+    "/ingest/",
     "/health",
     "/metrics",
     "/api/2.0/mlflow",
@@ -124,6 +126,7 @@ ROUTES = (
     list_files,
     drop_file,
     push,
+    ingest,
     stream,
     artifact_content,
     run_log,

@@ -19,6 +19,7 @@ FEATURES = "/features/"
 DOORS = (
     "/sql",
     "/push/",
+    "/ingest/",
     "/stream",
     "/health",
     "/artifacts/",

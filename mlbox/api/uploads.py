@@ -26,6 +26,13 @@ def uploads_of(context: ApiContext) -> Uploads:
     )
 
 
+def frames_of(context: ApiContext) -> Uploads:
+    """Files that are read once, by the request that brings them: where DuckDB may read also for members."""
+    settings = context.settings
+    folder = context.home.cache.resolve() / "sources"
+    return Uploads(folder, max_bytes=settings.max_upload_mb << 20, keep=timedelta(days=1))
+
+
 def _uploads(request: AnyRequest) -> Uploads:
     found: Uploads = request.app.state.uploads
     return found

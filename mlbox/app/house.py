@@ -114,6 +114,7 @@ class House:
         self.monitors.add_to(self.workflows.alterations)
         self.workflows.alterations.add("endpoint", self.endpoints.renames)
         self.features.erasure.before.append(self.endpoints.flush)
+        self.features.erasure.collections = self.collections
         self.scheduler = Scheduler([self.workflows.schedules, self.monitors], self.bus)
         self.projects = self._make_projects()
         self.archives = self._make_archives()

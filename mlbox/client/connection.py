@@ -89,9 +89,10 @@ class Connection:
         finally:
             self._transport.close()
 
-    def ask(self, path: str, data: bytes) -> Any:
-        """A question that is harmless to repeat; the connection to the server is kept for the next one."""
-        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+    def ask(self, path: str, data: bytes, kind: str = "application/json") -> Any:
+        """The answer to ``data`` of a media type, sent again only while the server says that it cannot take it; the
+        connection to the server is kept for the next one."""
+        headers = {"Content-Type": kind, "Accept": "application/json"}
         return self._send(data, headers, path=path).json()
 
     def features(self, vector: str, spine: Any) -> Result:

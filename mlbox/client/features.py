@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mlbox.client.connection import Connection
 
 Keys = Union[Mapping[str, Any], Sequence[Mapping[str, Any]]]
+LARGE = 64 << 20
 _NAME = re.compile(r'\s*(?:"[^"]+"|\w+)(?:\s*\.\s*(?:"[^"]+"|\w+)){0,2}\s*\Z')
 
 
@@ -65,8 +66,30 @@ def ingest(connection: Connection, feature_set: str, frame: Any) -> Result:
     """See ``Connection.ingest``."""
     if isinstance(frame, str):
         raise MlboxClientError("a text is no frame", "connection.sql('INSERT INTO set SELECT ..') takes a query")
-    names = ", ".join(_name(name) for name in columns_of(frame))
-    data, _, kind = write_table(frame)
+    columns = list(columns_of(frame))
+    data, media, kind = write_table(frame)
+    if len(data) <= LARGE:
+        return _sent(connection, feature_set, columns, data, media)
+    try:
+        return _uploaded(connection, feature_set, columns, data, kind)
+    except MlboxClientError as error:
+        if error.code != "forbidden":
+            raise
+    return _sent(connection, feature_set, columns, data, media)  # a member, who has no files at the server
+
+
+def _sent(connection: Connection, feature_set: str, columns: List[str], data: bytes, media: str) -> Result:
+    name = ".".join(part.strip('"') for part in feature_set.split("."))
+    if "." not in name:
+        name = f"{connection.project}.{name}"
+    taken = "&".join(f"columns={quote(str(column), safe='')}" for column in columns)
+    told = connection.ask(f"/ingest/{quote(name, safe='.')}?{taken}", data, media)
+    return Result({"message": told.get("message")}, project=connection.project)
+
+
+def _uploaded(connection: Connection, feature_set: str, columns: List[str], data: bytes, kind: str) -> Result:
+    """A large frame goes on where it was after an interruption."""
+    names = ", ".join(_name(name) for name in columns)
     path = connection.upload(f"rows-{uuid.uuid4().hex}.{kind}", data)
     into = ".".join(_name(part.strip('"')) for part in feature_set.split("."))
     return connection.sql(f"INSERT INTO {into} ({names}) SELECT {names} FROM read_{kind}({_text(path)})")

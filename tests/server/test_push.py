@@ -12,6 +12,8 @@ import pytest
 from fenced import shared_server
 from real_server import Server
 
+import mlbox
+
 ARROW = "application/vnd.apache.arrow.stream"
 SET = "CREATE FEATURE SET {} (ENTITY k BIGINT, TIMESTAMP ts, x DOUBLE) AGGREGATE (count(*) OVER (1 DAY) AS n)"
 
@@ -111,3 +113,28 @@ def test_members_push_where_they_may(tmp_path: Path) -> None:
         for name in ("open_p.f", "closed.f"):
             assert owner.request("POST", f"/push/{name}", [{"k": "private"}])[0] == 200
         assert members["vera"].rows('SELECT project, "row" FROM ml.dead_letters') == [["open_p", '{"k": "private"}']]
+
+
+def test_members_bring_frames_where_they_may_write(tmp_path: Path) -> None:
+    with shared_server(tmp_path / "home") as (server, members):
+        owner = members["owner"]
+        for project in ("open_p", "closed"):
+            owner.rows(f"USE PROJECT {project}; {SET.format('f')}; SELECT 1")
+        rows = [{"k": 1, "ts": "2026-01-01", "x": 1.0}, {"k": 2, "ts": "2026-01-01", "x": 2.0}]
+        taken = "?columns=k&columns=ts&columns=x"
+
+        def connection(user: str) -> mlbox.Connection:
+            return mlbox.connect(server.url, members[user].token, "open_p")
+
+        assert "2 rows" in connection("eddie").ingest("f", rows).message
+        assert "2 rows" in connection("eddie").ingest("open_p.f", rows).message
+        for user, name in (("vera", "f"), ("eddie", "closed.f"), ("eddie", "closed.nothing")):
+            with pytest.raises(mlbox.SqlError) as told:
+                connection(user).ingest(name, rows)
+            assert told.value.status in (403, 404) and "nothing" not in str(told.value).replace("closed.nothing", "")
+        with pytest.raises(mlbox.SqlError, match="no column 'y'"):
+            connection("eddie").ingest("f", [{"k": 1, "ts": "2026-01-01", "y": 1.0}])
+        status, _, said = members["eddie"].request("POST", f"/ingest/open_p.f{taken}", {"k": 1})
+        assert status == 400 and "application/json" in str(said)
+        assert owner.rows("SELECT (SELECT count(*) FROM open_p.f), (SELECT count(*) FROM closed.f)") == [[4, 0]]
+        assert not any((tmp_path / "home/cache/sources").glob("*"))  # they do not stay

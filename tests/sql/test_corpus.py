@@ -136,5 +136,5 @@ def test_every_command_of_the_language_is_in_the_corpus() -> None:
     used = {entry.outcome.split(" ")[1] for entry in entries("valid.sql")}
     # INSERT INTO is plain to the parser: only the session knows what is a feature set.
     # TrackRun is what a script's client asks for when it begins to log: no statement could hold its process.
-    # PushRows holds the rows themselves.
-    assert leaves(Command) - used <= {"InsertFeatures", "PushRows", "TrackRun"}
+    # PushRows holds the rows themselves, IngestFrame a file that came with its request.
+    assert leaves(Command) - used <= {"IngestFrame", "InsertFeatures", "PushRows", "TrackRun"}

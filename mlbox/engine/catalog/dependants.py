@@ -1,4 +1,5 @@
-"""What stands on models and feature vectors: endpoints, the monitors that watch them, the alerts on those.
+"""What stands on models, functions and feature vectors: endpoints, the monitors that watch them, the alerts on those;
+collections whose vectors they make, which keep them.
 
 A DROP is refused while something stands on what it drops; with CASCADE all of that goes too, in the same transaction.
 """
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 from mlbox.base.command import Step
 from mlbox.base.errors import Conflict
 from mlbox.base.events import Event
-from mlbox.engine.catalog.tables import alerts, dropped, endpoints, monitors
+from mlbox.engine.catalog.tables import alerts, collections, dropped, endpoints, monitors
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -25,11 +26,13 @@ class Dependants:
     endpoints: tuple[endpoints.EndpointRow, ...] = ()
     monitors: tuple[monitors.MonitorRow, ...] = ()
     alerts: tuple[alerts.AlertRow, ...] = ()
+    collections: tuple[collections.CollectionRow, ...] = ()
 
     def refuse(self, what: str) -> None:
-        """Raise ``Conflict`` that names the endpoints that use ``what``, else the monitors that watch it."""
+        """Raise ``Conflict`` that names the endpoints that use ``what``, the collections, or the monitors on it."""
         if self.endpoints:
             refuse_used(self.endpoints, what)
+        refuse_embedding(self.collections, what)
         if self.monitors:
             names = ", ".join(f"{row.project}.{row.name}" for row in self.monitors)
             raise Conflict(
@@ -43,6 +46,10 @@ class Dependants:
             *(Step("drop", f"endpoint {row.project}.{row.name}", "its prediction log stays") for row in self.endpoints),
             *(Step("drop", f"monitor {row.project}.{row.name}", "its results stay") for row in self.monitors),
             *(Step("drop", f"alert {row.project}.{row.name}", "its activations stay") for row in self.alerts),
+            *(
+                Step("keep", f"collection {row.project}.{row.name}", "its vectors stay, and none are made any more")
+                for row in self.collections
+            ),
         )
 
     def delete(self, cursor: DuckDBPyConnection, by: str) -> None:
@@ -98,4 +105,14 @@ def refuse_used(rows: Iterable[endpoints.EndpointRow], what: str) -> None:
         raise Conflict(
             f"{what} is used by endpoint{'s' if len(names) > 1 else ''} {', '.join(names)}",
             hint="drop or change them first, or add CASCADE to a DROP",
+        )
+
+
+def refuse_embedding(rows: Iterable[collections.CollectionRow], what: str) -> None:
+    """Raise ``Conflict`` that names the collections whose vectors ``what`` makes, when there are any."""
+    names = [f"{row.project}.{row.name}" for row in rows]
+    if names:
+        raise Conflict(
+            f"{what} makes the vectors of collection{'s' if len(names) > 1 else ''} {', '.join(names)}",
+            hint=f"first DROP COLLECTION {names[0]}; with CASCADE it keeps its vectors, and none are made any more",
         )

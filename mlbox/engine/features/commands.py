@@ -106,6 +106,18 @@ class InsertFeatures(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
+class IngestFrame(Command):
+    """Rows that a caller has sent as a file, ``frame`` (None: he asks whether they may come), into a feature set;
+    ``columns`` are those of the file that are taken. No statement says it: its path is the server's own."""
+
+    statement: ClassVar[str] = "INSERT INTO"
+    ref: Ref
+    columns: tuple[str, ...]
+    frame: str | None = None
+    format: Literal["parquet", "csv"] = "parquet"
+
+
+@dataclass(frozen=True, kw_only=True)
 class PushRows(Command):
     """Rows for a feature set, or for all sets that read a source of type http; durable when it is answered.
 

@@ -10,7 +10,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mlbox.base.clock import now
 from mlbox.base.command import Caller, Handler, Plan, Result, Step
@@ -38,6 +38,18 @@ if TYPE_CHECKING:
 _log = logging.getLogger("mlbox")
 
 
+class Elsewhere(Protocol):
+    """What else keeps rows that name entities, and has a place of its own for them."""
+
+    def plan_erasure(self, project: str, entity: Mapping[str, Any], sets: Sequence[str] | None) -> Sequence[str]:
+        """Names of the objects of a project that have the entity; of those only that read one of ``sets``."""
+        ...
+
+    def erase(self, project: str, names: Sequence[str], entity: Mapping[str, Any]) -> int:
+        """Rows that have gone from them, with their files."""
+        ...
+
+
 class Erasure:
     """Answers DELETE ENTITY. ``before`` are called first: what waits in memory is written, so that it is found."""
 
@@ -49,6 +61,7 @@ class Erasure:
         self._store = store
         self._secrets = Secrets(catalog)
         self.before: list[Callable[[], None]] = []
+        self.collections: Elsewhere | None = None
 
     def handlers(self) -> Iterable[Handler]:
         """The command it answers."""
@@ -64,7 +77,10 @@ class Erasure:
             sets = self._directory.sets_of(command.project)
         wanted = {name.lower() for name in command.entity}
         able = [found for found in sets if wanted <= {name.lower() for name in found.entity_names}]
-        if not able:
+        project = command.ref.project if command.ref else command.project
+        of = [f"{found.project}.{found.name}" for found in able] if command.ref else None
+        collections = list(self.collections.plan_erasure(project, command.entity, of)) if self.collections else []
+        if not able and not (collections and command.ref is None):
             known = sorted({name for found in sets for name in found.entity_names})
             where = f"feature set {command.ref}" if command.ref else f"a feature set of project {command.project}"
             raise NotFound(
@@ -76,9 +92,10 @@ class Erasure:
         steps = [
             Step("delete", f"feature set {found.project}.{found.name}", "all versions, online too") for found in able
         ]
-        project = command.ref.project if command.ref else command.project
+        steps += [Step("delete", f"collection {project}.{name}", "documents and vectors") for name in collections]
         scope = "of endpoints that read it" if command.ref else f"of project {project}"
-        return Plan((*steps, Step("delete", "predictions", f"that name the entity, {scope}")), {"sets": able})
+        steps.append(Step("delete", "predictions", f"that name the entity, {scope}"))
+        return Plan(tuple(steps), {"sets": able, "collections": collections})
 
     def _check(self, found: FeatureSet, entity: Mapping[str, Any]) -> None:
         types = {name.lower(): kind for name, kind in found.entities}
@@ -92,25 +109,34 @@ class Erasure:
         for flush in self.before:
             flush()
         sets: list[FeatureSet] = plan.resolved["sets"]
+        names: list[str] = plan.resolved["collections"]
+        project = command.ref.project if command.ref else command.project
+        # First: after a crash the statement was not answered, and is given again.
+        documents = self.collections.erase(project, names, command.entity) if self.collections and names else 0
         with ExitStack() as held:
             for found in sorted(sets, key=lambda one: (one.project, one.name)):
                 held.enter_context(self._streams.locks.of(found.ref))
-            row = self._erase(command, sets, caller)
+            row = self._erase(command, sets, documents, caller)
             for found in sets:
                 self._streams.forget(found.id)  # its window in memory, which is read again from what is left
             online = self._follow(row.id, row.pending)
-        project = row.project
         self._bus.publish(Event("entity.deleted", project, row.feature_set or "", {"erasure": row.id}))
         told = (
             f"{online:,} online" if online is not None else "those online follow when the online store can be reached"
         )
+        facts = {"rows": row.offline_rows, "online": online or 0, "predictions": row.predictions}
+        if names:
+            told += f", {counted(documents, 'document')} of {counted(len(names), 'collection')}"
+            facts["documents"] = documents
         return Result(
             f"deleted {counted(row.offline_rows, 'row')} of {counted(len(sets), 'feature set')}, {told}, and "
             f"{counted(row.predictions, 'prediction')}; sources and tables of yours are not touched",
-            facts={"rows": row.offline_rows, "online": online or 0, "predictions": row.predictions},
+            facts=facts,
         )
 
-    def _erase(self, command: DeleteEntity, sets: Sequence[FeatureSet], caller: Caller) -> erasures.ErasureRow:
+    def _erase(
+        self, command: DeleteEntity, sets: Sequence[FeatureSet], documents: int, caller: Caller
+    ) -> erasures.ErasureRow:
         project = command.ref.project if command.ref else command.project
         entity = command.entity
         vectors = [(reader.project, reader.name) for found in sets for reader in self._directory.readers(found)]
@@ -137,6 +163,7 @@ class Erasure:
                 refused_rows=erasures.delete_refused(cursor, ids, entity),
                 predictions=erasures.delete_predictions(cursor, project, entity, endpoints),
                 pending=pending,
+                documents=documents,
             )
             erasures.insert(cursor, row)
         return row

@@ -16,6 +16,7 @@ from mlbox.engine.features.clock import RefreshClock
 from mlbox.engine.features.datasets import Datasets
 from mlbox.engine.features.directory import Directory
 from mlbox.engine.features.erasure import Erasure
+from mlbox.engine.features.framing import Framing
 from mlbox.engine.features.ingest import Ingest
 from mlbox.engine.features.online import Materializer
 from mlbox.engine.features.online_answers import Answer, Keys, OnlineAnswers
@@ -105,7 +106,7 @@ class Features:
         """The commands it answers."""
         pushing = Pushing(self._directory, self.streams.reader, self.streams.pushes, self.sources.find)
         sets = (self.sources, self._sets, self._alterations, self._vectors)
-        parts = (pushing, *sets, self._verification, self.erasure, self._datasets)
+        parts = (pushing, Framing(self._sets), *sets, self._verification, self.erasure, self._datasets)
         return (handler for part in parts for handler in part.handlers())
 
     def _readers_of_source(self, source_id: str) -> list[str]:

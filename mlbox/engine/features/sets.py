@@ -17,7 +17,12 @@ from mlbox.engine.catalog.tables import feature_sets as table
 from mlbox.engine.catalog.tables import projects
 from mlbox.engine.features.building import FromSource, build, check
 from mlbox.engine.features.clock import NoClock, RefreshClock
-from mlbox.engine.features.commands import CreateFeatureSet, DropFeatureSet, InsertFeatures, RefreshFeatureSet
+from mlbox.engine.features.commands import (
+    CreateFeatureSet,
+    DropFeatureSet,
+    InsertFeatures,
+    RefreshFeatureSet,
+)
 from mlbox.engine.features.definition import FeatureSet, table_of, view_of
 from mlbox.engine.features.directory import Directory, users_of
 from mlbox.engine.features.ingest import Ingest, Ingested

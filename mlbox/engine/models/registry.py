@@ -11,8 +11,8 @@ from mlbox.base.errors import Invalid, NotFound
 from mlbox.base.ids import new_id
 from mlbox.base.names import Ref, check_name
 from mlbox.base.suggest import did_you_mean
-from mlbox.engine.catalog.dependants import Dependants, of_endpoints, refuse_used
-from mlbox.engine.catalog.tables import dropped, endpoints, lineage, models, projects
+from mlbox.engine.catalog.dependants import Dependants, of_endpoints, refuse_embedding, refuse_used
+from mlbox.engine.catalog.tables import collections, dropped, endpoints, lineage, models, projects
 from mlbox.engine.catalog.tables.dropped import Part, Tombstone
 from mlbox.engine.catalog.tables.models import AliasMove, ModelRow, ModelVersion
 
@@ -166,17 +166,21 @@ def drop_alias(cursor: DuckDBPyConnection, ref: Ref, alias: str, user: str) -> A
         if any(share.version.lower() == alias for share in row.models if share.name.lower() == model.name.lower())
     ]
     refuse_used(following, f"alias {ref.at(alias)}")
+    embedding = collections.embedding_with(cursor, "model", model.project, model.name)
+    refuse_embedding([row for row, named in embedding if named and named.lower() == alias], f"alias {ref.at(alias)}")
     moved = AliasMove(model, alias, version, None, now(), user)
     models.move_alias(cursor, moved)
     return moved
 
 
 def users(cursor: DuckDBPyConnection, ref: Ref) -> Dependants:
-    """Endpoints that serve the model, or the version when the reference has one, and what watches them."""
+    """Endpoints that serve the model, or the version when the reference has one, and what watches them; collections
+    whose vectors it makes."""
     model = require(cursor, ref)
     using = endpoints.using(cursor, model.project, model.name)
+    embedding = collections.embedding_with(cursor, "model", model.project, model.name)
     if ref.version is None:
-        return of_endpoints(cursor, using)
+        return replace(of_endpoints(cursor, using), collections=tuple(row for row, _ in embedding))
     number = resolve(cursor, ref).version
     known = models.aliases(cursor, model)
 
@@ -188,7 +192,8 @@ def users(cursor: DuckDBPyConnection, ref: Ref) -> Dependants:
             for share in row.models
         )
 
-    return of_endpoints(cursor, (row for row in using if serves(row)))
+    made = [row for row, named in embedding if resolve(cursor, Ref(model.project, model.name, named)).version == number]
+    return replace(of_endpoints(cursor, (row for row in using if serves(row))), collections=tuple(made))
 
 
 def _number(version: str, known: Mapping[str, int]) -> int | None:

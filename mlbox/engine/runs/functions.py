@@ -18,7 +18,8 @@ from mlbox.base.counted import counted
 from mlbox.base.errors import Conflict, Forbidden, Invalid, NotExecuted, NotFound
 from mlbox.base.names import Ref, check_name
 from mlbox.base.suggest import did_you_mean
-from mlbox.engine.catalog.tables import dropped, functions, projects
+from mlbox.engine.catalog.dependants import refuse_embedding
+from mlbox.engine.catalog.tables import collections, dropped, functions, projects
 from mlbox.engine.catalog.tables.dropped import Tombstone
 from mlbox.engine.catalog.tables.functions import FunctionRow
 from mlbox.engine.catalog.tables.runs import RunRow
@@ -170,6 +171,11 @@ class Functions:
                 f"rows of feature set {', '.join(sets)} go through function {command.ref}",
                 hint="drop these first, or add CASCADE: they keep their rows and are not refreshed any more",
             )
+        if not command.cascade:
+            with self._catalog.read() as cursor:
+                made = collections.embedding_with(cursor, "function", row.project, row.name)
+            left = [one for one, named in made if version is None or named == str(version)]
+            refuse_embedding(left, f"function {command.ref}")
 
     def drop(self, command: DropFunction, plan: Plan, caller: Caller) -> Result:
         """Hide it: runs of it can still be repeated."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +26,7 @@ from mlbox.engine.features.lineage import sources_of
 from mlbox.engine.search.commands import CreateCollection, DropCollection, RefreshCollection
 from mlbox.engine.search.definition import VECTOR, Collection, State, collection_of
 from mlbox.engine.search.embedders import Embedder, EmbeddingFunctions, ModelEmbedder
+from mlbox.engine.search.erasing import keys_of, names_entity, without
 from mlbox.engine.search.filling import Filled, fill, schema_of
 from mlbox.engine.search.shape import Shape, shape_of
 from mlbox.engine.search.store import CollectionTable, VectorStore
@@ -201,6 +202,43 @@ class Collections:
             self._store.drop(state.row.id)
         self._bus.publish(Event("collection.dropped", state.row.project, state.row.name))
         return Result(f"dropped collection {state.collection.ref}")
+
+    def plan_erasure(self, project: str, entity: Mapping[str, Any], sets: Sequence[str] | None) -> list[str]:
+        """Collections of a project whose documents name the entity; of those only that read one of ``sets``."""
+        wanted = {name.lower() for name in sets or ()}
+
+        def reads(found: Collection) -> bool:
+            read = sources_of(self._catalog, found.project, found.body)
+            return any(kind == "feature set" and name.partition("@")[0].lower() in wanted for kind, name in read)
+
+        own = [state.collection for key, state in self._states.items() if key[0] == project.lower()]
+        return [found.name for found in own if names_entity(found, entity) and (sets is None or reads(found))]
+
+    def erase(self, project: str, names: Sequence[str], entity: Mapping[str, Any]) -> int:
+        """Documents that have gone. What is left is written anew, since files keep what is only marked as deleted."""
+        count = 0
+        for name in names:
+            with self._locked(_key(project, name)):
+                state = self.state(Ref(project, name))
+                table = self.reader(state)
+                keys = keys_of(state.collection, table, entity)
+                if keys:
+                    count += len(keys)
+                    self._rewrite(state, table, keys)
+        return count
+
+    def _rewrite(self, state: State, table: Any, keys: set[str]) -> None:
+        fresh = new_id()
+        try:
+            made = self._store.create(fresh, table.schema)
+            for rows in without(table, keys):
+                made.add(rows)
+            done = Filled(documents=state.row.documents - len(keys))
+            self._commit(state.moved(id=fresh), made, done)
+        except BaseException:
+            self._store.drop(fresh)
+            raise
+        self._store.drop(state.row.id)
 
     def _build(self, collection: Collection, present: CollectionRow | None) -> tuple[State, Filled]:
         """A new table, filled, in place of the one of ``present``."""

@@ -13,7 +13,7 @@ from onnx_models import text_embedding
 
 from mlbox.app.house import House
 from mlbox.base.command import Caller
-from mlbox.base.errors import Invalid, MlboxError, NotFound
+from mlbox.base.errors import Conflict, Invalid, MlboxError, NotFound
 from mlbox.base.names import Ref
 from mlbox.base.settings import Settings
 from mlbox.sql.session import Session
@@ -318,6 +318,62 @@ def test_the_key_may_have_several_columns(searching: Searching) -> None:
     assert searching.rows("FROM ml.search('notes', 'raining')") == []
 
 
+def test_an_entity_goes_with_its_documents_and_their_files(searching: Searching) -> None:
+    run, rows = searching.run, searching.rows
+    run(
+        "CREATE TABLE mails AS SELECT i AS id, i % 3 AS client, TIMESTAMP '2026-01-01' AS ts, "
+        "'secret' || i % 3 || ' of mail ' || i AS body FROM range(30) r(i)"
+    )
+    run("CREATE FEATURE SET people (ENTITY client, TIMESTAMP ts) AS SELECT client, ts, id FROM mails")
+    run("CREATE COLLECTION letters KEY (id) TEXT body AS SELECT id, client, body FROM mails")
+    run(
+        "CREATE COLLECTION near KEY (client) VECTOR v AS SELECT DISTINCT client, [client, 1]::FLOAT[2] AS v FROM people"
+    )
+    run("CREATE COLLECTION plain KEY (id) TEXT body AS SELECT id, body FROM mails")
+    steps = rows("EXPLAIN DELETE ENTITY (client = 1) FROM PROJECT default")
+    told = [value for step in steps for value in step.values()]
+    assert "collection default.letters" in told and "collection default.plain" not in told
+    done = run("DELETE ENTITY (client = 1) FROM FEATURE SET people")  # which one collection reads
+    assert done.facts["documents"] == 1
+    assert sorted(row["client"] for row in rows("FROM ml.search('near', '[1, 1]', 9)")) == [0, 2]
+    done = run("DELETE ENTITY (CLIENT = '1') FROM PROJECT default")
+    assert done.facts["documents"] == 10 and "10 documents of 2 collections" in done.message
+    assert rows("FROM ml.search('letters', 'secret1')") == []
+    assert len(rows("FROM ml.search('letters', 'secret2', 99)")) == 10
+    assert rows("SELECT name, documents FROM ml.collections ORDER BY name") == [
+        {"name": "letters", "documents": 20},
+        {"name": "near", "documents": 2},
+        {"name": "plain", "documents": 30},
+    ]
+    assert rows("SELECT documents FROM ml.erasures ORDER BY requested_at") == [{"documents": 1}, {"documents": 10}]
+    run("DROP COLLECTION plain")  # which does not name the client
+    left = b"".join(path.read_bytes() for path in (searching.folder / "home/vectors").rglob("*") if path.is_file())
+    assert b"secret2" in left and b"secret1" not in left
+    searching.again()
+    assert len(rows("FROM ml.search('letters', 'secret0', 99)")) == 10
+    run("CREATE COLLECTION alone KEY (id) TEXT body AS SELECT id, body, 'x' AS mailbox FROM mails")
+    assert run("DELETE ENTITY (mailbox = 'x') FROM PROJECT default").facts["documents"] == 30  # no set has it
+
+
+def test_what_makes_vectors_is_not_dropped_under_them(searching: Searching) -> None:
+    words_model(searching.folder)
+    run = searching.run
+    run("CREATE MODEL words FROM 'words.onnx' ALIAS best")
+    run("CREATE COLLECTION notes KEY (id) TEXT body EMBED WITH MODEL words@best AS SELECT id, body FROM t")
+    words_model(searching.folder, width=3)
+    run("CREATE MODEL words FROM 'words.onnx'")
+    for text in ("DROP MODEL words", "EXPLAIN DROP MODEL words@1", "ALTER MODEL words DROP ALIAS best"):
+        with pytest.raises(Conflict, match="makes the vectors of collection default.notes"):
+            run(text)
+    assert "dropped model" in run("DROP MODEL words@2").message  # of which nothing is made
+    run("DROP MODEL words CASCADE")
+    assert ids(searching.rows("FROM ml.search('notes', 'raining', mode := 'text')")) == [4]
+    with pytest.raises(NotFound, match="words"):
+        run("FROM ml.search('notes', 'raining')")
+    run("RESTORE MODEL words")
+    assert len(searching.rows("FROM ml.search('notes', 'the cat', 1, mode := 'vector')")) == 1
+
+
 CODE = """
 import zlib
 
@@ -359,6 +415,9 @@ def test_a_function_makes_vectors_of_texts(searching: Searching) -> None:
     assert searching.rows("SELECT dimensions, embedder FROM ml.collections WHERE name = 'notes'") == [
         {"dimensions": 6, "embedder": "function default.hashed@2"}
     ]
+    with pytest.raises(Conflict, match="makes the vectors of collection default.lengths"):
+        searching.run("DROP FUNCTION sizes")
+    searching.run("DROP FUNCTION hashed@1")  # notes is made by the latest version
     searching.run("CREATE FUNCTION broken FROM 'embedding.py' HANDLER broken")
     with pytest.raises(MlboxError, match=r"function default\.broken@1: output"):
         searching.run("CREATE COLLECTION bad KEY (id) TEXT body EMBED WITH FUNCTION broken AS SELECT id, body FROM t")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -46,6 +47,21 @@ def upsert(cursor: DuckDBPyConnection, row: CollectionRow) -> None:
 def every(cursor: DuckDBPyConnection) -> list[CollectionRow]:
     """All of all projects."""
     return [CollectionRow(*row) for row in cursor.execute("SELECT * FROM catalog.main.collections").fetchall()]
+
+
+def embedding_with(
+    cursor: DuckDBPyConnection, kind: str, project: str, name: str
+) -> list[tuple[CollectionRow, str | None]]:
+    """Collections of all projects whose vectors a model or function (``kind``) makes; the version that they name."""
+    found: list[tuple[CollectionRow, str | None]] = []
+    for row in every(cursor):
+        body = json.loads(row.definition)
+        embed = body.get("embed")
+        if embed and body.get("embed_kind", "model") == kind:
+            owner, called, version = embed
+            if (owner.lower(), called.lower()) == (project.lower(), name.lower()):
+                found.append((row, version))
+    return found
 
 
 def delete(cursor: DuckDBPyConnection, project: str, name: str) -> None:

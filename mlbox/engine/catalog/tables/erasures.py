@@ -29,6 +29,7 @@ class ErasureRow:
     refused_rows: int
     predictions: int
     pending: Sequence[bytes]
+    documents: int = 0
 
 
 def insert(cursor: DuckDBPyConnection, row: ErasureRow) -> None:
@@ -37,7 +38,8 @@ def insert(cursor: DuckDBPyConnection, row: ErasureRow) -> None:
     values += [row.requested_at, row.offline_rows, row.refused_rows, row.predictions]
     keys = json.dumps([key.hex() for key in row.pending])
     cursor.execute(
-        "INSERT INTO data._mlbox.erasures VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, ?)", [*values, keys]
+        "INSERT INTO data._mlbox.erasures VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, ?, ?)",
+        [*values, keys, row.documents],
     )
 
 

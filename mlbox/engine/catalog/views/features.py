@@ -147,7 +147,7 @@ VIEWS = (
         "One row an entity that was deleted (DELETE ENTITY); its values are not kept.",
         """
         SELECT id, project, feature_set, entities, digest, requested_by, requested_at, offline_rows, refused_rows,
-               predictions, online_rows, completed_at
+               predictions, online_rows, completed_at, documents
         FROM data._mlbox.erasures
         """,
         (
@@ -163,6 +163,7 @@ VIEWS = (
             ViewColumn("predictions", "BIGINT", "Predictions deleted", "rows"),
             ViewColumn("online_rows", "BIGINT", "Rows deleted online; NULL until then", "rows"),
             ViewColumn("completed_at", TIME, "When the online store had followed; NULL until then"),
+            ViewColumn("documents", "BIGINT", "Documents of collections deleted", "documents"),
         ),
     ),
     View(
