@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from litestar import Litestar, Request, Response, get
@@ -147,32 +147,32 @@ class Front:
         self._api = api
         self._pages = pages
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """By path; lifespan events are ours to swallow."""
         if scope["type"] != "http":
-            if scope["type"] == "lifespan":
-                await self._api(scope, receive, send)
-            return
+            return self._api(scope, receive, send) if scope["type"] == "lifespan" else _nothing()
         path: str = scope["path"]
         inner = None if path.startswith("/v2/") else self._context.endpoints.asgi.inner_path(path)
         if inner is not None:
             path = inner
             scope = {**scope, "path": inner}
-        if path == "/v2" or path.startswith("/v2/"):
+        if path.startswith("/v2/") or path == "/v2":
             app = self._inference
         elif path.startswith(FEATURES):
             app = self._features
         elif path.startswith(PREFIXES) or path == "/runs" or (path.startswith("/runs/") and path.endswith("/log")):
             app = self._api
         else:
-            await self._pages(scope, receive, send)
-            return
+            return self._pages(scope, receive, send)
         try:
             check_door(self._context, scope, path)
         except MlboxError as error:
-            await send_error(send, error)
-            return
-        await app(scope, receive, send)
+            return send_error(send, error)
+        return app(scope, receive, send)
+
+
+async def _nothing() -> None:
+    """What is neither a request nor the server's life."""
 
 
 def build(context: ApiContext, pages: App) -> App:

@@ -72,21 +72,19 @@ class Guard:
         self._identify = identify
         self._knows = lru_cache(maxsize=64)(self._is_known)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or answer 401 or 403."""
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Pass the request on, or answer 401 or 403; a coroutine of its own would cost every request."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         headers = dict(scope["headers"])  # servers give the names in lower case
         try:
             user = self._check(scope, headers)
         except MlboxError as error:
-            await send_error(send, error)
-            return
+            return send_error(send, error)
         if user is not None:
             scope[USER] = user
         scope[HEADERS] = headers
-        await self._app(scope, receive, send)
+        return self._app(scope, receive, send)
 
     def _check(self, scope: Scope, headers: dict[bytes, bytes]) -> str | None:
         """Who asks, ``None`` where nobody is asked who he is; raises ``Forbidden`` or ``Unauthorized``."""

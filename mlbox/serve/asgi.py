@@ -15,7 +15,7 @@ from mlbox.base.ids import new_id
 from mlbox.serve import codec
 from mlbox.serve.batching import Batcher
 from mlbox.serve.call import INLINE_BYTES, INLINE_ROWS, Call
-from mlbox.serve.express import express
+from mlbox.serve.express import Lane
 from mlbox.serve.graph.drawing import drawing_of
 from mlbox.serve.http import (
     JSON,
@@ -28,13 +28,15 @@ from mlbox.serve.http import (
     Response,
     Scope,
     Send,
+    check_length,
     defect,
     failure,
     headers_of,
     lifespan,
     packed,
-    read_body,
     reply,
+    rest_of_body,
+    whole_body,
 )
 from mlbox.serve.limits import Patience, late, seconds_for, shed
 from mlbox.serve.metadata import model_metadata, server_metadata
@@ -164,6 +166,7 @@ class InferenceApp:
                 shed(slot)
             headers = headers_of(scope)
             limit = seconds_for(slot, headers)
+            check_length(headers, self._max_body)
             body = await self._read(headers, receive)
             if slot.runtime is None or len(parts) > 4:
                 await self._runtime(slot, parts)
@@ -192,7 +195,9 @@ class InferenceApp:
         """The body, for which a slow client has his time."""
         task = self._patience.begin()
         try:
-            return await read_body(headers, receive, self._max_body)
+            message = await receive()
+            body = whole_body(message, headers, self._max_body)
+            return await rest_of_body(message, headers, receive, self._max_body) if body is None else body
         except asyncio.CancelledError:
             slow = self._patience.ended(task)
             if slow is None:
@@ -205,11 +210,14 @@ class InferenceApp:
         """The response to a plain request, by the short way."""
         slot = call.slot
         runtime = slot.runtime
-        if runtime is None or not runtime.direct or slot.batch or slot.strict or len(body) > INLINE_BYTES:
+        if runtime is None or slot.batch or slot.strict or len(body) > INLINE_BYTES or call.verb != "predict":
             return None
-        if codec.HEADER in headers or b"content-encoding" in headers or call.verb != "predict":
+        if codec.HEADER in headers or b"content-encoding" in headers:
             return None
-        content = express(runtime, call, body)
+        lane = runtime.lane
+        if lane is None:
+            lane = runtime.lane = Lane(runtime)
+        content = lane.answer(runtime, call, body)
         return None if content is None else (200, JSON, content)
 
     async def _answer(self, call: Call, body: bytes, headers: RequestHeaders, limit: float | None) -> Response:
@@ -262,10 +270,11 @@ class InferenceApp:
         request = call.request
         if not call.id:
             call.id = new_id()
-        slot.meter.note(seconds, request.rows if request is not None else 0, error is not None)
-        self._recorder.count(row.project, row.name, at_us, error is not None)
+        failed = error is not None
+        slot.meter.note(seconds, 0 if request is None else request.rows, failed)
         percent = row.log_percent
         if call.verb == "explain" or (percent < 100 and not random.random() * 100 < percent):
+            self._recorder.count(row.project, row.name, at_us, failed)
             return None
         call.keep = True
         answer, told = (call.answer, None) if error is None else (None, error.message)
@@ -273,8 +282,9 @@ class InferenceApp:
         if answer is not None and request is not None and request.columns and request.rows <= INLINE_ROWS:
             slot.recent.append(request)
         if slot.durable and error is None:
+            self._recorder.count(row.project, row.name, at_us, failed)
             return self._recorder.keep_durably(entry)
-        self._recorder.keep(entry)
+        self._recorder.keep(entry, counts=True)
         return None
 
     async def _shadow(self, call: Call) -> None:

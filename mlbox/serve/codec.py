@@ -123,15 +123,17 @@ def decode(body: bytes, header_length: int | None = None) -> Request:
 def encode_plain(model: str, version: str, request_id: str, outputs: Mapping[str, Any], missing: list[str]) -> bytes:
     """As :func:`encode`, of all outputs in JSON."""
     json = _encoder.encode
-    parts = [_opening(model, version), json(request_id)]
     if missing:
-        parts += (b',"parameters":', json({"features_missing": missing}))
+        parts = [_opening(model, version), json(request_id), b',"parameters":', json({"features_missing": missing})]
+    else:
+        parts = [_opening(model, version), json(request_id)]
     separator = b',"outputs":['
     for name, array in outputs.items():
-        parts += (separator, _tensor_opening(name, array.shape, array.dtype.char), b'"data":')
-        parts += (json((array if array.ndim == 1 else array.ravel()).tolist()), b"}")
-        separator = b","
-    parts.append(b"]}")
+        shape = array.shape
+        values = array if len(shape) == 1 else array.ravel()
+        parts += (_values_opening(separator, name, shape, array.dtype.char), json(values.tolist()))
+        separator = b"},"
+    parts.append(b"}]}")
     return b"".join(parts)
 
 
@@ -264,6 +266,12 @@ def _tensor_opening(name: str, shape: tuple[int, ...], kind: str) -> bytes:
 
     head = _encoder.encode({"name": name, "shape": shape, "datatype": datatype_of_array(np.dtype(kind)).name})
     return head[:-1] + b","
+
+
+@lru_cache(maxsize=4096)
+def _values_opening(separator: bytes, name: str, shape: tuple[int, ...], kind: str) -> bytes:
+    """The same with what stands before it, and up to its first value."""
+    return separator + _tensor_opening(name, shape, kind) + b'"data":'
 
 
 def _wanted(reply: Reply, request: Request) -> list[tuple[str, bool]]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from mlbox.engine.catalog.tables.endpoints import EndpointRow
     from mlbox.engine.models.sessions import Output
+    from mlbox.serve.express import Lane
 
 
 class OnlineReader(Protocol):
@@ -137,8 +138,9 @@ class Runtime:
         """Whether its features come from another process, for which an event loop does not wait."""
         self.entities = tuple(reader.entities) if reader else ()
         types = reader.entity_types if reader else {}
-        self._entities = tuple((name.lower(), name, of_sql(types.get(name, "VARCHAR"))) for name in self.entities)
-        self._entity_keys = frozenset(key for key, _, _ in self._entities)
+        self.entity_columns = tuple((name.lower(), name, of_sql(types.get(name, "VARCHAR"))) for name in self.entities)
+        """Of each entity its name in lower case, its name, and the datatype in which it is sent."""
+        self._entity_keys = frozenset(key for key, _, _ in self.entity_columns)
         self._enriched = {name.lower(): name for name in reader.features} if reader else {}
         self._combine = row.ensemble
         self._stored = {id(arm): names for arm in self.arms if (names := self._all_stored(arm))}
@@ -147,6 +149,10 @@ class Runtime:
             self.asynchronous or self._shapes_request or self._after or self._sticky or reader or row.ensemble
         ) and all(arm.predictor.matrix for arm in self.arms)
         """Whether a model answers to the features that are sent, and nothing stands before or behind it."""
+        self.keyed = self._keyed()
+        """Reads all that the only model takes, for requests that send a key and nothing else."""
+        self.lane: Lane | None = None
+        """The short way through it, made at the first request."""
         self.batches = not (self.asynchronous or row.ensemble) and all(arm.predictor.matrix for arm in self.arms)
         """Whether requests can be put together for one call of a model."""
 
@@ -164,8 +170,15 @@ class Runtime:
             return ()
         return tuple(known[key] for key in arm.keys)
 
+    def _keyed(self) -> Callable[[Mapping[str, Any]], Sequence[Any]] | None:
+        row_of = getattr(self.reader, "row_of", None)
+        if row_of is None or self.waits or self.asynchronous or self._combine or self._after or len(self.arms) > 1:
+            return None
+        stored = self._stored.get(id(self.arms[0]))
+        return row_of(stored) if stored else None
+
     def _needs(self) -> tuple[Need, ...]:
-        needs = {key: Need(name, datatype) for key, name, datatype in self._entities}
+        needs = {key: Need(name, datatype) for key, name, datatype in self.entity_columns}
         for arm in (*self.arms, *([self.shadow] if self.shadow else [])):
             for index, name in enumerate(arm.predictor.features):
                 datatype = arm.predictor.input_of(index).datatype
@@ -243,7 +256,7 @@ class Runtime:
         if self.reader is None:
             return {}
         keys: dict[str, Sequence[Any]] = {}
-        for key, name, datatype in self._entities:
+        for key, name, datatype in self.entity_columns:
             column = request.columns.get(key)
             if column is None:
                 raise self._missing(request, self._absent(request))

@@ -1,4 +1,5 @@
-"""The short way of the most frequent request: one tensor with all features, to models and nothing else.
+"""The short way of the most frequent requests: one tensor with all features, or a key whose features are stored, to
+models and nothing else.
 
 What it does not know it leaves to the general way, which answers the same to everything: a request that it takes is
 decoded, computed and encoded without an object for each tensor, in half the time.
@@ -18,7 +19,7 @@ from mlbox.serve.codec import Request
 from mlbox.serve.endpoint import Answer, Arm, Runtime, named
 from mlbox.serve.imputing import Seen, impute_matrix
 from mlbox.serve.switching import RECENT
-from mlbox.serve.tensors import DATATYPES, Column
+from mlbox.serve.tensors import DATATYPES, Column, single
 
 if TYPE_CHECKING:
     from mlbox.serve.call import Call
@@ -40,6 +41,22 @@ class _Request(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     id: str | None = None
 
 
+class _Key(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """Anything, and no parameters."""
+
+    name: str
+    shape: list[int]
+    datatype: str
+    data: list[Any]
+
+
+class _Keys(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """No parameters, and all outputs."""
+
+    inputs: list[_Key]
+    id: str | None = None
+
+
 SAMPLE = 64
 """Of so many requests one is remembered for the next version."""
 
@@ -51,47 +68,116 @@ def _only_rows(rows: int) -> Request:
 
 
 _decode = msgspec.json.Decoder(_Request).decode
+_decode_keys = msgspec.json.Decoder(_Keys).decode
 _FLOATS = {name: DATATYPES[name] for name in ("FP32", "FP64")}
+_WRONG = (msgspec.DecodeError, ValueError, UnicodeDecodeError)
 
 
-def express(runtime: Runtime, call: Call, body: bytes) -> bytes | None:
-    """The response's body; ``None`` leaves the request to the general way, and nothing has happened."""
-    try:
-        request = _decode(body)
-        (tensor,) = request.inputs
-        rows, width = tensor.shape
-    except (msgspec.DecodeError, ValueError, UnicodeDecodeError):
+class _Way:
+    """What of a model is asked at each request, looked up once."""
+
+    __slots__ = ("arm", "matrix_from", "matrix_of_row", "names", "run", "tensor", "version", "width")
+
+    def __init__(self, arm: Arm) -> None:
+        predictor = arm.predictor
+        self.arm = arm
+        self.tensor = predictor.tensors[0].name
+        self.width = len(arm.keys)
+        self.names = predictor.features
+        self.version = str(arm.version)
+        self.run = predictor.run_matrix
+        self.matrix_of_row = predictor.matrix_of_row
+        self.matrix_from = predictor.matrix_from
+
+    def answer(self, call: Call, matrix: Any, absent: list[str], seen: Seen | None = None) -> bytes:
+        """The response's body."""
+        output = self.run(matrix)
+        outputs = named(output)
+        arm = self.arm
+        call.answer = Answer(
+            arm.model, arm.version, output.prediction, outputs, seen or Seen(self.names, matrix, absent)
+        )
+        return codec.encode_plain(call.asked, self.version, call.id, outputs, absent)
+
+
+class Lane:
+    """The short way through one generation of an endpoint, where there is one; it does not keep that alive."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.answer = self._none
+        """The response's body; ``None`` leaves the request to the general way, and nothing has happened."""
+        self._shadow = runtime.shadow is not None
+        if runtime.direct and all(arm.predictor.tensors[0].floating and len(arm.keys) > 1 for arm in runtime.arms):
+            self._ways = {id(arm): _Way(arm) for arm in runtime.arms}
+            self._only = self._ways[id(runtime.arms[0])] if len(runtime.arms) == 1 else None
+            self.answer = self._sent
+        elif runtime.keyed:
+            self._way = _Way(runtime.arms[0])
+            self._entities = {key: (name, datatype == "BYTES") for key, name, datatype in runtime.entity_columns}
+            self._row = runtime.keyed
+            self.answer = self._stored
+
+    def _none(self, runtime: Runtime, call: Call, body: bytes) -> bytes | None:
         return None
-    data = tensor.data
-    datatype = _FLOATS.get(tensor.datatype)
-    arm = runtime.arms[0] if len(runtime.arms) == 1 else runtime.draw()
-    predictor = arm.predictor
-    wanted = predictor.tensors[0]
-    if (
-        datatype is None
-        or tensor.name != wanted.name
-        or not wanted.floating
-        or width != len(arm.keys)
-        or width < 2
-        or not 0 < rows <= INLINE_ROWS
-        or len(data) != rows * width
-    ):
-        return None
-    matrix = predictor.matrix_of_row(data) if rows == 1 else predictor.matrix_from(data, rows)
-    call.id = request.id or new_id()
-    call.runtime = runtime
-    recent = call.slot.recent
-    if runtime.shadow is not None or len(recent) < RECENT or call.slot.meter.requests % SAMPLE == 0:
-        column = Column(tensor.name, datatype, data, rows, width, True)
-        call.request = Request({tensor.name.lower(): column}, rows, request.id, None, False)
-    else:
-        call.request = _only_rows(rows)
-    return _answer(call, arm, matrix)
 
+    def _sent(self, runtime: Runtime, call: Call, body: bytes) -> bytes | None:
+        """All features are sent, as one tensor."""
+        try:
+            request = _decode(body)
+            (tensor,) = request.inputs
+            rows, width = tensor.shape
+        except _WRONG:
+            return None
+        way = self._only or self._ways[id(runtime.draw())]
+        data = tensor.data
+        if (
+            tensor.name != way.tensor
+            or width != way.width
+            or len(data) != rows * width
+            or tensor.datatype not in _FLOATS
+            or not 0 < rows <= INLINE_ROWS
+        ):
+            return None
+        matrix = way.matrix_of_row(data) if rows == 1 else way.matrix_from(data, rows)
+        call.id = request.id or new_id()
+        call.runtime = runtime
+        slot = call.slot
+        if self._shadow or (
+            slot.row.log_percent and (len(slot.recent) < RECENT or slot.meter.requests % SAMPLE == 0)
+        ):  # the values are needed once more
+            column = Column(tensor.name, _FLOATS[tensor.datatype], data, rows, width, True)
+            call.request = Request({tensor.name.lower(): column}, rows, request.id, None, False)
+        else:
+            call.request = _only_rows(rows)
+        return way.answer(call, matrix, [])  # JSON has no NaN, and null is no float: nothing is missing
 
-def _answer(call: Call, arm: Arm, matrix: Any) -> bytes:
-    seen: Seen = impute_matrix(arm, matrix)
-    output = arm.predictor.run_matrix(matrix)
-    outputs = named(output)
-    call.answer = Answer(arm.model, arm.version, output.prediction, outputs, seen)
-    return codec.encode_plain(call.asked, str(arm.version), call.id, outputs, seen.missing)
+    def _stored(self, runtime: Runtime, call: Call, body: bytes) -> bytes | None:
+        """A key is sent, and all features are stored."""
+        try:
+            wire = _decode_keys(body)
+        except _WRONG:
+            return None
+        columns: dict[str, Column] = {}
+        keys: dict[str, Any] = {}
+        for tensor in wire.inputs:
+            key = tensor.name.lower()
+            datatype, wanted = DATATYPES.get(tensor.datatype), self._entities.get(key)
+            if datatype is None or wanted is None or datatype.number is wanted[1]:
+                return None
+            column = single(tensor.name, tensor.shape, datatype, tensor.data)
+            if column is None:
+                return None
+            columns[key] = column
+            keys[wanted[0]] = tensor.data[0]
+        if not len(columns) == len(wire.inputs) == len(self._entities):
+            return None
+        way = self._way
+        try:
+            matrix = way.matrix_of_row(self._row(keys))
+        except (TypeError, ValueError, OverflowError, KeyError):  # what is no number is told by the general way
+            return None
+        call.id = wire.id or new_id()
+        call.runtime = runtime
+        call.request = Request(columns, 1, wire.id, None, False)
+        seen = impute_matrix(way.arm, matrix)
+        return way.answer(call, matrix, seen.missing, seen)

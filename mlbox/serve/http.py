@@ -66,19 +66,37 @@ class DeadlineExceeded(Unavailable):
 
 async def read_body(headers: RequestHeaders, receive: Receive, limit: int) -> bytes:
     """The whole body; raises ``TooLarge`` before it is in memory when its length is announced, ``Gone``."""
-    announced = headers.get(b"content-length")
-    if announced is not None and announced.isdigit() and int(announced) > limit:
-        raise _too_large(limit)
+    check_length(headers, limit)
     message = await receive()
+    body = whole_body(message, headers, limit)
+    return await rest_of_body(message, headers, receive, limit) if body is None else body
+
+
+def check_length(headers: RequestHeaders, limit: int) -> None:
+    """Raise ``TooLarge`` when more is announced."""
+    if _announced(headers) > limit:
+        raise _too_large(limit)
+
+
+def whole_body(message: Mapping[str, Any], headers: RequestHeaders, limit: int) -> bytes | None:
+    """The body when the first message has all of it; the end of a body whose length is known is not waited for, since
+    that is another turn of the server's threads."""
+    if message["type"] == "http.disconnect":
+        raise Gone("the caller went away")
     body: bytes = message.get("body", b"")
-    if not message.get("more_body"):
-        if message["type"] == "http.disconnect":
-            raise Gone("the caller went away")
-        if len(body) > limit:
-            raise _too_large(limit)
-        return body
-    parts, size = [body], len(body)
-    while message.get("more_body"):
+    if message.get("more_body") and b"%d" % len(body) != headers.get(b"content-length"):
+        return None
+    if len(body) > limit:
+        raise _too_large(limit)
+    return body
+
+
+async def rest_of_body(message: Mapping[str, Any], headers: RequestHeaders, receive: Receive, limit: int) -> bytes:
+    """The body whose first message this is."""
+    length = _announced(headers)
+    parts: list[bytes] = [message.get("body", b"")]
+    size = len(parts[0])
+    while message.get("more_body") and size != length:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise Gone("the caller went away")
@@ -87,6 +105,12 @@ async def read_body(headers: RequestHeaders, receive: Receive, limit: int) -> by
         if size > limit:
             raise _too_large(limit)
     return b"".join(parts)
+
+
+def _announced(headers: RequestHeaders) -> int:
+    """The length that the caller announces for the body; -1 when he does not."""
+    told = headers.get(b"content-length", b"")
+    return int(told) if told.isdigit() else -1
 
 
 def _too_large(limit: int) -> TooLarge:

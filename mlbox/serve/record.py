@@ -150,10 +150,18 @@ class Recorder:
             if at_us > counted.last_us:
                 counted.last_us = at_us
 
-    def keep(self, entry: Entry) -> None:
-        """Put the rows of an entry into the buffer, or drop and count them when it is full."""
+    def keep(self, entry: Entry, *, counts: bool = False) -> None:
+        """Put the rows of an entry into the buffer, or drop and count them when it is full; with ``counts`` the request
+        itself too, as :meth:`count`."""
         rows = entry.rows
         with self._lock:
+            if counts:
+                counted = self._count(entry.project, entry.endpoint, entry.at_us)
+                counted.requests += 1
+                if entry.error is not None:
+                    counted.errors += 1
+                if entry.at_us > counted.last_us:
+                    counted.last_us = entry.at_us
             if self._rows + rows <= self._capacity:
                 self._rows += rows
                 self._entries.append(entry)

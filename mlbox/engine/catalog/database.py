@@ -70,6 +70,8 @@ class Catalog:
             "late_materialization_max_rows": 10_000,
             # Fields of VARIANT in columns of their own from the first thousands of runs on, not from 30,000.
             "variant_minimum_shredding_size": 2_048,
+            # A checkpoint writes the last 122,880 rows of a table again: at 16 MB a prediction is written three times.
+            "checkpoint_threshold": "64MB",
         }
         if settings.memory_limit:
             config["memory_limit"] = settings.memory_limit

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mlbox.base.errors import Invalid
 from mlbox.base.suggest import did_you_mean
 from mlbox.engine.features.online_parts import Columns, Compiled, Part, Readable
+from mlbox.engine.features.online_row import RowReader
 from mlbox.engine.features.stores.online.base import OnlineStore
 from mlbox.engine.features.stores.online.keys import microseconds
 
@@ -50,26 +51,33 @@ class OnlineReader:
 
     def __init__(self, store: OnlineStore, resolve: Callable[[], Readable], generation: Callable[[], int]) -> None:
         self._store = store
-        self._fetch = store.fetch
+        self.fetch = store.fetch
+        """Rows by packed key."""
         self.remote = store.capabilities.many_machines
         """Whether a read waits for another process, and so has no place on an event loop."""
         self._resolve = resolve
-        self._generation = generation
+        self.current = generation
+        """The number of the definitions that stand now."""
         self._compiled = self._compile()
 
     def _compile(self) -> Compiled:
-        seen = self._generation()
+        seen = self.current()
         return Compiled.of(seen, self._resolve())
 
     def _now(self) -> Compiled:
         compiled = self._compiled
-        if compiled.generation != self._generation():
+        if compiled.generation != self.current():
             compiled = self._compiled = self._compile()
         return compiled
 
     def readable(self) -> Readable:
         """What it reads, as it is defined now: a reader in another process is made of it."""
         return self._resolve()
+
+    @property
+    def compiled(self) -> Compiled:
+        """The vector as it stands now."""
+        return self._now()
 
     @property
     def generation(self) -> int:
@@ -94,24 +102,33 @@ class OnlineReader:
     def row(self, key: Mapping[str, Any], at: datetime | None = None) -> dict[str, Any]:
         """The features of one key by name, set by set; None where there is none, or it is older than the TTL."""
         compiled = self._compiled
-        if compiled.generation != self._generation():
+        if compiled.generation != self.current():
             compiled = self._now()
         if compiled.linked:
             return {name: values[0] for name, values in self.read(_column(key), None if at is None else [at]).items()}
         parts = compiled.parts
         try:
             if len(parts) == 1 and parts[0].only:
-                raws = self._fetch((parts[0].pack_one(key[parts[0].only]),))
+                raws = self.fetch((parts[0].pack_one(key[parts[0].only]),))
             else:
-                raws = self._fetch([part.key(key) for part in parts])
+                raws = self.fetch([part.key(key) for part in parts])
         except KeyError as error:
-            raise _lacks(error.args[0], key) from None
+            raise self.lacks(error.args[0], key) from None
         if len(parts) == 1:
             return parts[0].named(raws[0], at)
         found: dict[str, Any] = {}
         for part, raw in zip(parts, raws, strict=True):
             found |= part.named(raw, at)
         return found
+
+    def row_of(self, features: Sequence[str]) -> RowReader:
+        """What reads these features of one key, again and again."""
+        return RowReader(self, features)
+
+    @staticmethod
+    def lacks(name: str, given: Mapping[str, Any]) -> Invalid:
+        """The error of a key without an entity."""
+        return Invalid(f"entity {name} is missing", hint=did_you_mean(name, given))
 
     def read(self, columns: Columns, at: Times = None) -> dict[str, list[Any]]:
         """Values by feature, one a row of ``columns``; None where there is none, or it is older than the set's TTL."""
@@ -200,13 +217,13 @@ class OnlineReader:
                 return self._linked_raws(compiled, columns, at)
             keys = [part.keys(columns) for part in compiled.parts]
         except KeyError as error:
-            raise _lacks(error.args[0], columns) from None
+            raise self.lacks(error.args[0], columns) from None
         if len(keys) == 1:
-            return [self._fetch(keys[0])]
+            return [self.fetch(keys[0])]
         rows = len(keys[0]) if keys else 0
         if any(len(own) != rows for own in keys):
             raise Invalid("the columns of the entities have different lengths")
-        raws = self._fetch([key for own in keys for key in own])
+        raws = self.fetch([key for own in keys for key in own])
         return [raws[start : start + rows] for start in range(0, len(raws), rows)] if rows else [[] for _ in keys]
 
     def _linked_raws(self, compiled: Compiled, columns: Columns, at: Times) -> list[list[bytes | None]]:
@@ -225,7 +242,7 @@ class OnlineReader:
                 own[name] = [values[place] if values else None for values in fresh]
             if len({len(values) for values in own.values()}) > 1:
                 raise Invalid("the columns of the entities have different lengths")
-            found.append(self._fetch(part.keys(own)))
+            found.append(self.fetch(part.keys(own)))
         return found
 
 
@@ -236,10 +253,6 @@ def _column(key: Mapping[str, Any]) -> dict[str, list[Any]]:
 def _fresh(part: Part, raw: bytes, instant: int) -> tuple[Any, ...] | None:
     known_at, values = part.decode(raw)
     return values if part.ttl is None or instant - known_at <= part.ttl else None
-
-
-def _lacks(name: str, given: Mapping[str, Any]) -> Invalid:
-    return Invalid(f"entity {name} is missing", hint=did_you_mean(name, given))
 
 
 def _instants(at: Times, rows: int) -> list[int]:

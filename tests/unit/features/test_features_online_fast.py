@@ -105,6 +105,8 @@ def reader(shared: FeatureHouse) -> OnlineReader:
     )
     shared.vector("fast_v", "brief.big", "fast.*", "brief.y AS why")
     shared.vector("fast_n", "brief.big", "fast.n", "fast.x", "fast.b", "brief.y AS why")
+    shared.vector("brief_v", "brief.y", "brief.big")
+    shared.vector("one_v", "fast.*")
     return shared.features.reader(Ref("default", "fast_v"))
 
 
@@ -120,6 +122,28 @@ def test_one_row_is_a_row_of_many(reader: OnlineReader, moment: datetime | None)
             name: values[0] for name, values in reader.read({"k": [key]}, [moment]).items()
         }
     assert many["why"][0] == (-1.0 if moment == minute(10) else None if moment is None else -1.0)
+
+
+@pytest.mark.parametrize("vector", ["fast_v", "fast_n", "brief_v", "one_v"])
+def test_chosen_features_of_a_key_are_those_of_the_row(shared: FeatureHouse, reader: OnlineReader, vector: str) -> None:
+    """Of two sets, of one with a TTL, of one, in the order of the vector and turned round."""
+    own = shared.features.reader(Ref("default", vector))
+    for names in (own.features, own.features[::-1], own.features[:1]):
+        chosen = own.row_of(names)
+        for key in KEYS:
+            assert list(chosen({"k": key})) == [own.row({"k": key})[name] for name in names]
+        with pytest.raises(Invalid, match="entity k is missing"):
+            chosen({"j": 1})
+
+
+def test_chosen_features_follow_a_new_definition(shared: FeatureHouse) -> None:
+    shared.create("moving", "SELECT 1 AS k, now() AS ts, 1 AS x, 2 AS y", entity("k"), timestamp("ts"), store="both")
+    shared.vector("moving_v", "moving.x", "moving.y")
+    chosen = shared.features.reader(Ref("default", "moving_v")).row_of(["y", "x"])
+    assert list(chosen({"k": 1})) == [2, 1]
+    query = "SELECT 1 AS k, now() AS ts, 5 AS y, 0 AS z, 4 AS x"
+    shared.create("moving", query, entity("k"), timestamp("ts"), store="both", replace=True)
+    assert list(chosen({"k": 1})) == [5, 4]
 
 
 @pytest.mark.parametrize("keys", [KEYS, KEYS[:1], []])

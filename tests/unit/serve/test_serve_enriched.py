@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from mlbox.base.clock import now
@@ -23,6 +24,7 @@ from mlbox.engine.features.commands import (
     FeatureRef,
 )
 from mlbox.engine.models.commands import DropModel
+from mlbox.serve.call import Call
 from mlbox.serve.commands import DropEndpoint
 
 WEATHER = Ref("default", "weather")
@@ -91,6 +93,33 @@ def test_a_new_definition_of_the_set_reaches_the_endpoint(live: Any, scaled: Cal
     assert _ask(live, "LGA", 2) == (25.0, [])
     _store(live.house, ROWS.replace("20.0, 5.0", "1.0, 1.0"), replace=True)
     assert _ask(live, "LGA", 2) == (2.0, [])
+
+
+@pytest.mark.parametrize("hours", [None, 2])
+def test_a_key_alone_is_answered_the_same_by_the_short_way(
+    live: Any, scaled: Callable[..., bytes], hours: int | None
+) -> None:
+    _store(live.house, **({} if hours is None else {"ttl": timedelta(hours=hours)}))
+    live.house.model("m", scaled(1.0), "wind", "wet")
+    live.house.endpoint("e", "m", enrich=Ref("default", "v"), impute={"wet": 100})
+    taken = []
+    for origin, runway in [("LGA", 2), ("JFK", 1), ("LGA", 1), ("LGA", 2**31), ("LGA", 2**40), ("", 0), ("LGA", None)]:
+        inputs = [
+            {"name": "Origin", "shape": [1], "datatype": "BYTES", "data": [origin]},
+            {"name": "runway", "shape": [1, 1], "datatype": "INT64", "data": [runway]},
+        ]
+        short, general = live.infer("e", {"inputs": inputs}), live.infer("e", {"inputs": inputs, "parameters": {}})
+        assert short.status_code == general.status_code
+        told, expected = short.json(), general.json()
+        assert {**told, "id": ""} == {**expected, "id": ""}
+        runtime = live.house.endpoints.directory.find("e").runtime
+        call = Call(live.house.endpoints.directory.find("e"), "e", "predict", 0.0)
+        if short.status_code == 200:
+            taken.append(runtime.lane.answer(runtime, call, msgspec.json.encode({"inputs": inputs})) is not None)
+    assert taken and all(taken)
+    rows = live.house.predictions("true")
+    assert [row["inputs"] for row in rows[:2]] == [{"Origin": "LGA", "runway": 2}] * 2
+    assert rows[0]["features"] == rows[1]["features"]
 
 
 def test_a_key_of_the_wrong_type_is_a_clear_error(live: Any, scaled: Callable[..., bytes]) -> None:

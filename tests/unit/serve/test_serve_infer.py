@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import json
+import socket
+import time
 from collections.abc import Callable
+from http.client import HTTPResponse
+from itertools import pairwise
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import onnx_models
@@ -197,3 +203,27 @@ def test_the_real_triton_client_with_binary_tensors(live: Any, scaled: Models) -
         client.infer("e", inputs[:1])
     rows = live.house.predictions("status = 'ok' AND row_id = 'b'")
     assert rows[0]["inputs"] == {"x": 1.0, "y": 1.0, "carrier": "ü"}
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("cuts", [(), (1,), (20, 40)])
+def test_a_body_comes_in_pieces_on_a_kept_connection(live: Any, scaled: Models, chunked: bool, cuts: Any) -> None:
+    live.house.model("m", scaled(1.0), "a", "b")
+    live.house.endpoint("e", "m")
+    tensor = {"name": "X", "shape": [1, 2], "datatype": "FP32", "data": [1.5, 2.5]}
+    body = json.dumps({"inputs": [tensor]}).encode()
+    url = urlsplit(live.server.url)
+    length = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {len(body)}"
+    head = f"POST /v2/models/e/infer HTTP/1.1\r\nHost: {url.netloc}\r\n{length}\r\n\r\n".encode()
+    pieces = [body[begin:end] for begin, end in pairwise((0, *cuts, len(body)))]
+    with socket.create_connection((url.hostname, url.port), timeout=30) as connection:
+        for _ in range(3):
+            connection.sendall(head)
+            for piece in pieces:
+                time.sleep(0.02)
+                connection.sendall(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+            if chunked:
+                connection.sendall(b"0\r\n\r\n")
+            with HTTPResponse(connection, method="POST") as answer:
+                answer.begin()
+                assert json.loads(answer.read())["outputs"][0]["data"] == [4.0]
