@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mlbox.engine.runs.tracking import Tracking
     from mlbox.engine.security.members import Members
     from mlbox.engine.storage.artifacts import ArtifactStore
-    from mlbox.serve.deploy.service import Deployments
+    from mlbox.serve.deploy.home_side import HomeSide
     from mlbox.serve.service import Endpoints
 
 
@@ -37,7 +37,7 @@ class ApiContext:
     sql_runs: SqlRuns
     artifacts: ArtifactStore
     endpoints: Endpoints
-    deployments: Deployments
+    replicas: HomeSide
     features: Features
     members: Members
     version: str

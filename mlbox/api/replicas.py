@@ -17,27 +17,50 @@ from mlbox.engine.catalog.tables.deployments import DeploymentRow
 from mlbox.engine.storage.artifacts import CHUNK, check_digest
 from mlbox.serve.deploy.delivery import LARGEST
 
+QUESTION = 64 << 20
+"""Bytes of a question about features, and of an event."""
+
 AnyRequest = Request[Any, Any, State]
 
 
 def _deployment(request: AnyRequest, deployment: str) -> tuple[ApiContext, DeploymentRow]:
     context: ApiContext = request.app.state.context
     token = request.headers.get("authorization", "").removeprefix("Bearer ").strip()
-    return context, context.deployments.require(deployment, token)
+    return context, context.replicas.require(deployment, token)
 
 
-@get("/replica-api/{deployment:str}/bundle", sync_to_thread=True)
-def bundle(request: AnyRequest, deployment: FromPath[str]) -> Response[str]:
-    """What a replica is made of."""
-    _, row = _deployment(request, deployment)
-    return Response(row.bundle, media_type="application/json")
+@get("/replica-api/{deployment:str}/bundle/{version:str}", sync_to_thread=True)
+def bundle(request: AnyRequest, deployment: FromPath[str], version: FromPath[str]) -> Response[str]:
+    """What a replica of this version is made of."""
+    context, row = _deployment(request, deployment)
+    return Response(context.replicas.hand_out(row, version), media_type="application/json")
+
+
+@post("/replica-api/{deployment:str}/features/{vector:str}", status_code=200, request_max_body_size=QUESTION)
+async def features(request: AnyRequest, deployment: FromPath[str], vector: FromPath[str]) -> Response[bytes]:
+    """Features of keys, of a vector that its bundle names."""
+    context, row = await asyncio.to_thread(_deployment, request, deployment)
+    parts: list[bytes] = []
+    await receive(request, parts.append)
+    body = await asyncio.to_thread(context.replicas.features, row, vector, b"".join(parts))
+    return Response(body, media_type="application/vnd.apache.arrow.stream")
+
+
+@post("/replica-api/{deployment:str}/tables/{table:str}", status_code=200, request_max_body_size=QUESTION)
+async def tables(request: AnyRequest, deployment: FromPath[str], table: FromPath[str]) -> dict[str, Any]:
+    """An event for a table that its graph writes into."""
+    context, row = await asyncio.to_thread(_deployment, request, deployment)
+    parts: list[bytes] = []
+    await receive(request, parts.append)
+    await asyncio.to_thread(context.replicas.append, row, table, b"".join(parts))
+    return {"written": True}
 
 
 @get("/replica-api/{deployment:str}/blobs/{digest:str}", sync_to_thread=True)
 def blob(request: AnyRequest, deployment: FromPath[str], digest: FromPath[str]) -> Stream:
     """Bytes that its bundle names."""
     context, row = _deployment(request, deployment)
-    stream = context.deployments.blob(row, check_digest(digest))
+    stream = context.replicas.blob(row, check_digest(digest))
 
     def chunks() -> Any:
         with stream:
@@ -61,9 +84,9 @@ async def predictions(
         raise Invalid("a delivery has the id of its replica and a number from 1 on")
     parts: list[bytes] = []
     await receive(request, parts.append)
-    new = await asyncio.to_thread(context.deployments.take, row, replica, number, b"".join(parts))
+    new = await asyncio.to_thread(context.replicas.take, row, replica, number, b"".join(parts))
     return {"taken": new}
 
 
-REPLICA_API = (bundle, blob, predictions)
+REPLICA_API = (bundle, blob, features, tables, predictions)
 """All of it."""

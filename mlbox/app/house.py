@@ -262,7 +262,7 @@ class House:
             sql_runs=self.runs.sql_runs,
             artifacts=self.artifacts,
             endpoints=self.endpoints,
-            deployments=self.deployments,
+            replicas=self.deployments.replicas,
             features=self.features,
             members=self.members,
             version=__version__,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ from mlbox.base.errors import Unavailable
 from mlbox.base.home import Home
 from mlbox.base.ids import new_id
 from mlbox.serve.deploy.bundle import install
+from mlbox.serve.deploy.features import BundledReaders
 from mlbox.serve.deploy.replica import ReplicaApp
 from mlbox.serve.deploy.spool import Spool
 
@@ -37,7 +40,7 @@ DELIVER_SECONDS = 20.0
 class Replica:
     """``start`` returns when it answers, which is when its runtime is warm; then ``stop``, once.
 
-    ``folder`` outlives a crash of the process: predictions that wait are in it.
+    ``folder`` outlives a crash of the process: predictions that wait are in it, and environments that were built.
     """
 
     def __init__(self, folder: Path, settings: Settings, door: HomeDoor) -> None:
@@ -47,6 +50,7 @@ class Replica:
         self._house: House | None = None
         self._app: ReplicaApp | None = None
         self._serving: Serving | None = None
+        self._readers: BundledReaders | None = None
         self._spool = Spool(folder / "spool", door.send)
 
     @property
@@ -55,15 +59,19 @@ class Replica:
         assert self._serving is not None
         return self._serving.port
 
-    def start(self, host: str, port: int) -> str:
+    def start(self, version: str, host: str, port: int) -> str:
         """Fetch, build, warm, listen; what answers now."""
-        bundle = self._fetch()
+        bundle = self._fetch(version)
+        if bundle.private is not None:
+            os.environ.update(bundle.private.packages)
         for old in self._folder.glob("home-*"):
             shutil.rmtree(old, ignore_errors=True)
-        house = self._house = House.open(Home(self._folder / f"home-{new_id()}"), self._settings)
+        house = self._house = House.open(self._home(), self._settings)
         for digest in sorted(bundle.digests):
             self._door.fetch(digest, house.artifacts)
-        install(bundle, house.catalog)
+        install(bundle, house.catalog, house.runs.secrets)
+        self._readers = BundledReaders(bundle, self._folder, self._door.features)
+        house.endpoints.shop = replace(house.endpoints.shop, features=self._readers, append=self._door.append)
         house.endpoints.recorder.deliver = self._spool.write
         self._spool.start()
         house.endpoints.start()
@@ -82,16 +90,27 @@ class Replica:
             self._serving.stop()
         if self._house is not None:
             self._house.close()  # writes what is recorded into the spool
+        if self._readers is not None:
+            self._readers.close()
         left = self._spool.stop(DELIVER_SECONDS) if self._app is not None else 0
         if left:
             _log.error("the home does not answer: %d deliveries of predictions stay in %s", left, self._folder)
         return left
 
-    def _fetch(self) -> Bundle:
+    def _home(self) -> Home:
+        """A new one, with the environments of those before."""
+        home = Home(self._folder / f"home-{new_id()}")
+        kept = self._folder / "environments"
+        kept.mkdir(parents=True, exist_ok=True)
+        home.path.mkdir(parents=True)
+        home.environments.symlink_to(kept)
+        return home
+
+    def _fetch(self, version: str) -> Bundle:
         give_up = time.monotonic() + FETCH_SECONDS
         while True:
             try:
-                return self._door.bundle()
+                return self._door.bundle(version)
             except Unavailable:
                 if time.monotonic() > give_up:
                     raise

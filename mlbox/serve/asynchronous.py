@@ -32,7 +32,7 @@ class AsyncRuntime(Runtime):
 
     async def answer_later(self, request: Request, verb: str = "predict") -> Answer:
         """Predict, or explain; members of an ensemble are asked at the same time."""
-        request, enriched = self._shaped(request)
+        request, enriched = await self._shaped_later(request)
         if self._combine is not None and verb == "predict":
             answer = await self._together(request, enriched)
         else:
@@ -44,8 +44,13 @@ class AsyncRuntime(Runtime):
         """What the shadow model says."""
         if self.shadow is None:
             return None
-        request, enriched = self._shaped(request)
+        request, enriched = await self._shaped_later(request)
         return await self._one(self.shadow, request, enriched)
+
+    async def _shaped_later(self, request: Request) -> tuple[Request, Enriched]:
+        if self.waits:
+            return await asyncio.to_thread(self._shaped, request)
+        return self._shaped(request)
 
     async def _together(self, request: Request, enriched: Enriched) -> Answer:
         async def ask(arm: Arm) -> Answer | MlboxError:

@@ -45,7 +45,7 @@ class OnlineReader(Protocol):
         ...
 
     def read(
-        self, columns: Mapping[str, Sequence[Any]], at: Sequence[datetime] | None = None
+        self, columns: Mapping[str, Sequence[Any]], at: Sequence[datetime | None] | None = None
     ) -> Mapping[str, Sequence[Any]]:
         """Values of each feature for each row of keys; ``None`` where there is none."""
         ...

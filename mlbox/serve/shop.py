@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -42,6 +43,10 @@ class FeatureReaders(Protocol):
         ...
 
 
+Append = Callable[[str, str, datetime, str], None]
+"""Adds an event, which is JSON, to a table of a project."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shop:
     """Registries, files and processes."""
@@ -53,6 +58,8 @@ class Shop:
     secrets: Secrets
     pools: Pools
     collections: Collections | None = None
+    append: Append | None = None
+    """Who writes rows of tables, where it is not this home."""
 
     def folder(self) -> Path:
         """Files of code and models that processes use; they can be made again."""

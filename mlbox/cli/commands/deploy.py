@@ -20,6 +20,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--image", help="an image with mlbox on its PATH (default: the setting serving_image)")
     parser.add_argument("--namespace", help="namespace (default: that of the context)")
     parser.add_argument("--port", type=int, help="port of the Service, or the published one of the container")
+    parser.add_argument("--wait", type=float, help="seconds in which all replicas must answer (default 120)")
+    parser.add_argument("--features", choices=("store", "home"), help="where replicas read feature vectors")
     parser.add_argument("--dry-run", action="store_true", help="print the manifests and do nothing")
     parser.add_argument("--remove", action="store_true", help="take the replicas away")
 
@@ -32,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     text = f"DEPLOY ENDPOINT {name} ON {arguments.on.upper()}"
     if arguments.remove:
         text = f"UN{text}"
-    names = ("replicas", "max_replicas", "cpu", "memory", "image", "namespace", "port")
+    names = ("replicas", "max_replicas", "cpu", "memory", "image", "namespace", "port", "wait", "features")
     given = {key: getattr(arguments, key) for key in names if getattr(arguments, key) is not None}
     written = [f"{key} = {literal(value) if isinstance(value, str) else value}" for key, value in given.items()]
     if arguments.dry_run:

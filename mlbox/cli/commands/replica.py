@@ -17,24 +17,29 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
     parser.add_argument("--port", type=int, default=8080, help="port (default 8080; 0 chooses a free one)")
+    parser.add_argument(
+        "--before", metavar="NAME", help="hand connections to those replicas that NAME resolves to and that are ready"
+    )
     parser.add_argument("--check", metavar="URL", help="only ask URL, for health checks: status 0 when it answers 200")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Become what ``MLBOX_REPLICA_URL``, ``_OF`` and ``_TOKEN`` say, and wait for a signal."""
+    """Become what ``MLBOX_REPLICA_URL``, ``_OF``, ``_VERSION`` and ``_TOKEN`` say, and wait for a signal."""
     if arguments.check:
         return _check(arguments.check)
+    if arguments.before:
+        return _front(arguments.before, arguments.host, arguments.port)
     from mlbox.base.errors import Invalid
     from mlbox.cli.door import settings_of
 
-    wanted = ("MLBOX_REPLICA_URL", "MLBOX_REPLICA_OF", "MLBOX_REPLICA_TOKEN")
+    wanted = ("MLBOX_REPLICA_URL", "MLBOX_REPLICA_OF", "MLBOX_REPLICA_VERSION", "MLBOX_REPLICA_TOKEN")
     missing = [name for name in wanted if not os.environ.get(name)]
     if missing:
         raise Invalid(
             f"a replica needs {', '.join(missing)} in its environment",
             hint="DEPLOY ENDPOINT starts replicas; mlbox up starts a server",
         )
-    url, deployment, token = (os.environ[name] for name in wanted)
+    url, deployment, version, token = (os.environ[name] for name in wanted)
     home, settings = settings_of(arguments, host=None, port=None, pg_port=None)
     stop = StopSignals()
 
@@ -43,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     replica = Replica(home.path, settings, HomeDoor(url, deployment, token))
     try:
-        name = replica.start(arguments.host, arguments.port)
+        name = replica.start(version, arguments.host, arguments.port)
         print(f"{name} answers at http://{arguments.host}:{replica.port}")
         sys.stdout.flush()
         stop.wait()
@@ -51,6 +56,32 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stdout.flush()
     finally:
         replica.stop()
+    return 0
+
+
+def _front(name: str, host: str, port: int) -> int:
+    """Stand before replicas until a signal comes."""
+    import asyncio
+    import logging
+    import signal
+
+    import uvloop
+
+    from mlbox.serve.deploy.front import Front
+    from mlbox.serve.deploy.manifests import PORT
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+
+    async def work() -> None:
+        front, told = Front(name, PORT), asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, told.set)
+        print(f"before {name} at http://{host}:{await front.start(host, port)}", flush=True)
+        await told.wait()
+        await front.stop()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(work())
     return 0
 
 

@@ -80,7 +80,7 @@ class Secrets:
         return Plan((Step("write", f"secret {command.project}.{command.name}", "encrypted"),))
 
     def _set(self, command: SetSecret, plan: Plan, caller: Caller) -> Result:
-        value = self._cipher().encrypt(command.value.encode())
+        value = self.encrypted(command.value)
         self._catalog.write(
             lambda cursor: secrets.put(cursor, command.project, command.name, value, now(), caller.user)
         )
@@ -107,6 +107,10 @@ class Secrets:
                 f"secret {name} cannot be read with the key in {self._file}",
                 hint="restore the key that it was set with, or set the secret again",
             ) from None
+
+    def encrypted(self, value: str) -> bytes:
+        """A value as it is kept."""
+        return bytes(self._cipher().encrypt(value.encode()))
 
     def digest(self, text: str) -> str:
         """A digest that only this home can make of a text: HMAC-SHA256 with the key of its secrets, in hexadecimal."""

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from mlbox.engine.catalog.tables.deployments import DeploymentRow
     from mlbox.serve.deploy.manifests import Described
     from mlbox.serve.deploy.options import DeployOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Rolled:
+    """How bringing up a version went."""
+
+    address: str
+    """For callers."""
+    problem: str = ""
+    """Why it does not answer; empty: all of its replicas do."""
+    restored: bool = False
+    """Whether what was there before answers on, and nothing of the new version is left."""
 
 
 class Target(Protocol):
@@ -23,12 +36,9 @@ class Target(Protocol):
         """What would be made, in the engine's own words."""
         ...
 
-    def apply(self, what: Described) -> str:
-        """Make it, or change what is there; the address for callers."""
-        ...
-
-    def ready(self, what: Described, seconds: float) -> str:
-        """Wait until all replicas of this version answer; why they do not, or nothing."""
+    def roll(self, what: Described, seconds: float) -> Rolled:
+        """Bring a version up beside what is there, which goes when all of it answers; if it does not within so many
+        seconds, what was there stays."""
         ...
 
     def remove(self, row: DeploymentRow) -> list[str]:

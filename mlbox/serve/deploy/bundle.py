@@ -1,35 +1,69 @@
-"""What replicas are made of: the endpoint, its models and functions, all of one version, as a document; and bytes by
-their SHA-256.
+"""What replicas are made of: the endpoint with its models, functions and feature vectors, all of one version, as a
+document; and bytes by their SHA-256.
 
-{"format": 1, "mlbox": "..", "project": "shop", "endpoint": {..}, "models": [{..}], "functions": [{..}],
- "callers": "<SHA-256 of the token that callers send>"}
+{"format": 2, "mlbox": "..", "project": "shop", "endpoint": {..}, "models": [{..}], "facts": {..}, "functions": [{..}],
+ "vectors": [{..}], "callers": "<SHA-256 of the token that callers send>"}
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from mlbox.base.clock import now
 from mlbox.base.errors import Invalid
 from mlbox.base.ids import new_id
-from mlbox.base.names import Ref
-from mlbox.engine.catalog.tables import endpoints, functions, models, projects
-from mlbox.engine.catalog.tables.endpoints import EndpointRow, ShareRow
+from mlbox.engine.catalog.tables import artifacts, endpoints, functions, models, projects, secrets
+from mlbox.engine.catalog.tables.artifacts import ArtifactRow
+from mlbox.engine.catalog.tables.endpoints import EndpointRow
 from mlbox.engine.catalog.tables.functions import FunctionRow
 from mlbox.engine.catalog.tables.models import ModelRow, ModelVersion
-from mlbox.serve.runtimes.base import runtime_of
+from mlbox.engine.features.definition import FeatureSet, VectorFeature
+from mlbox.engine.features.online_parts import Readable
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from mlbox.engine.catalog.database import Catalog
-    from mlbox.serve.shop import Shop
+    from mlbox.engine.security.secrets import Secrets
 
-FORMAT = 1
+FORMAT = 2
+
+
+class Vector(msgspec.Struct, kw_only=True):
+    """A feature vector with all that it takes to read it. ``by``: ``store``, where replicas reach the online store, or
+    ``home``, which they ask."""
+
+    project: str
+    name: str
+    by: str
+    names: list[str]
+    sets: list[str]
+    """As ``FeatureSet.to_text`` writes them, in the order in which they are read."""
+    features: list[list[VectorFeature]]
+    """Of each set."""
+    links: dict[str, dict[str, tuple[str, str]]]
+
+    @property
+    def readable(self) -> Readable:
+        """For an online reader."""
+        sets = map(FeatureSet.from_text, self.sets)
+        return Readable(self.names, list(zip(sets, self.features, strict=True)), self.links)
+
+
+class Private(msgspec.Struct, kw_only=True):
+    """What the home adds when a replica asks, and keeps in no document."""
+
+    store: str = ""
+    store_password: str = ""
+    secrets: dict[str, dict[str, str]] = {}
+    """Project → name → value."""
+    packages: dict[str, str] = {}
+    """Variables for the one who builds environments: the index, a proxy."""
 
 
 class Bundle(msgspec.Struct, kw_only=True):
@@ -40,13 +74,26 @@ class Bundle(msgspec.Struct, kw_only=True):
     project: str
     endpoint: EndpointRow
     models: list[ModelVersion] = []
+    facts: dict[str, dict[str, Any]] = {}
+    """Of models that are computed in a process: its requirements and Python."""
     functions: list[FunctionRow] = []
+    vectors: list[Vector] = []
     callers: str = ""
+    private: Private | None = None
 
     @property
     def digests(self) -> set[str]:
         """Of all bytes that it needs."""
         return {*(model.digest for model in self.models), *(function.code for function in self.functions)}
+
+    @property
+    def secret_names(self) -> Mapping[str, set[str]]:
+        """Secrets that its functions use, by project."""
+        found: dict[str, set[str]] = {}
+        for function in self.functions:
+            if names := function.definition.get("secrets"):
+                found.setdefault(function.project, set()).update(names)
+        return found
 
     def encoded(self) -> str:
         """As JSON."""
@@ -54,8 +101,9 @@ class Bundle(msgspec.Struct, kw_only=True):
 
     @property
     def version(self) -> str:
-        """The same for the same content."""
-        return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()[:16]
+        """The same for the same content; who may call, and what is private, is no part of it."""
+        plain = msgspec.structs.replace(self, callers="", private=None)
+        return hashlib.sha256(msgspec.json.encode(plain, order="deterministic")).hexdigest()[:16]
 
 
 def decoded(text: str | bytes) -> Bundle:
@@ -69,65 +117,11 @@ def decoded(text: str | bytes) -> Bundle:
     return bundle
 
 
-def bundle_of(row: EndpointRow, shop: Shop, version: str) -> Bundle:
-    """What replicas of an endpoint need, its aliases resolved; ``Invalid`` for what they could not reach."""
-    _refuse(row)
-    fixed, found = pinned(row, shop)
-    for model in found:
-        if not runtime_of(model).capabilities.in_process:
-            raise Invalid(
-                f"model {model} is kept as {model.framework}: replicas compute ONNX models",
-                hint="convert it where it is trained, or put its code into a function",
-            )
-    used = [shop.function(row)] if row.function else []
-    for function in used:
-        if function.definition.get("secrets"):
-            raise Invalid(
-                f"function {function.project}.{function.name} uses secrets, which do not leave this home",
-                hint="leave SECRETS out, or serve it here",
-            )
-    return Bundle(mlbox=version, project=row.project, endpoint=fixed, models=found, functions=used)
-
-
-def pinned(row: EndpointRow, shop: Shop) -> tuple[EndpointRow, list[ModelVersion]]:
-    """The row with versions in the place of aliases, as they are now, and these; ``NotFound`` when one is gone."""
-    found: dict[str, ModelVersion] = {}
-
-    def pin(share: ShareRow) -> ShareRow:
-        model = shop.models.resolve(Ref(share.project, share.name, share.version))
-        found[str(model)] = model
-        return replace(share, version=str(model.version))
-
-    fixed = replace(
-        row,
-        shares=tuple(pin(share) for share in row.shares),
-        shadow=pin(row.shadow) if row.shadow else None,
-        meta=pin(row.meta) if row.meta else None,
-    )
-    return fixed, list(found.values())
-
-
-def _refuse(row: EndpointRow) -> None:
-    name = f"endpoint {row.project}.{row.name}"
-    if row.state != "ready":
-        raise Invalid(f"{name} is {row.state}", hint=f"ALTER ENDPOINT {row.name} RESUME")
-    if row.vector is not None:
-        raise Invalid(
-            f"{name} reads feature vector {'.'.join(row.vector)}, which replicas cannot reach",
-            hint="send the features with the request, or serve it here",
-        )
-    if row.graph is not None:
-        raise Invalid(f"{name} is a graph, which replicas do not take yet", hint="serve it here")
-    if row.options.get("durable"):
-        raise Invalid(
-            f"{name} promises (durable = true) that each prediction is recorded here before it is answered",
-            hint="leave durable out, or serve it here",
-        )
-
-
-def install(bundle: Bundle, catalog: Catalog) -> None:
+def install(bundle: Bundle, catalog: Catalog, keys: Secrets) -> None:
     """Put the rows into an empty home; the bytes are there already."""
     owners = {bundle.project, *(each.project for each in bundle.models), *(each.project for each in bundle.functions)}
+    values = bundle.private.secrets if bundle.private else {}
+    sealed = [(owner, name, keys.encrypted(value)) for owner, own in values.items() for name, value in own.items()]
 
     def write(cursor: DuckDBPyConnection) -> None:
         for name in sorted(owners - {found for found in owners if projects.exists(cursor, found)}):
@@ -138,9 +132,32 @@ def install(bundle: Bundle, catalog: Catalog) -> None:
             if key not in made:
                 made[key] = new_id()
                 models.insert(cursor, ModelRow(made[key], *key, 0, None, now()))
-            models.insert_version(cursor, replace(model, model_id=made[key], run_id=None, artifact_id=None))
+            artifact = _artifact(model, bundle.facts.get(str(model)))
+            if artifact is not None:
+                artifacts.insert(cursor, artifact)
+            known = artifact.id if artifact is not None else None
+            models.insert_version(cursor, replace(model, model_id=made[key], run_id=None, artifact_id=known))
         for function in bundle.functions:
             functions.insert(cursor, function)
+        for owner, name, value in sealed:
+            secrets.put(cursor, owner, name, value, now(), "home")
         endpoints.insert(cursor, bundle.endpoint)
 
     catalog.write(write)
+
+
+def _artifact(model: ModelVersion, facts: Mapping[str, Any] | None) -> ArtifactRow | None:
+    """What says how a model was logged."""
+    if facts is None:
+        return None
+    return ArtifactRow(
+        id=new_id(),
+        project=model.project,
+        run_id=None,
+        name=model.name,
+        kind="model",
+        digest=model.digest,
+        size=model.size,
+        created_at=model.created_at,
+        metadata=facts,
+    )

@@ -7,16 +7,22 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from http.client import HTTPException
 from typing import IO, TYPE_CHECKING
+from urllib.parse import quote
 
-from mlbox.base.errors import Invalid, NotFound, Unauthorized, Unavailable
+import msgspec
+
+from mlbox.base.errors import Conflict, Invalid, NotFound, Unauthorized, Unavailable
 from mlbox.serve.deploy.bundle import Bundle, decoded
 
 if TYPE_CHECKING:
     from mlbox.engine.storage.artifacts import ArtifactStore
 
-_SECONDS = 60
+_SECONDS = 60.0
+FEATURE_SECONDS = 2.0
+"""For which a request waits for the home."""
 
 
 class HomeDoor:
@@ -26,10 +32,21 @@ class HomeDoor:
         self._base = f"{url.rstrip('/')}/replica-api/{deployment}"
         self._token = token
 
-    def bundle(self) -> Bundle:
+    def bundle(self, version: str) -> Bundle:
         """What to be."""
-        with self._open("bundle") as response:
+        with self._open(f"bundle/{version}") as response:
             return decoded(response.read())
+
+    def features(self, vector: str, question: bytes) -> bytes:
+        """Features of keys; ``Unavailable`` without an answer within ``FEATURE_SECONDS``."""
+        with self._open(f"features/{vector}", question, FEATURE_SECONDS) as response:
+            return response.read()
+
+    def append(self, project: str, table: str, moment: datetime, event: str) -> None:
+        """Add an event to a table of the home; ``Unavailable`` when it cannot say that it has it."""
+        body = msgspec.msgpack.encode([moment, event])
+        with self._open(f"tables/{table}", body, FEATURE_SECONDS) as response:
+            response.read()
 
     def fetch(self, digest: str, artifacts: ArtifactStore) -> None:
         """Bring bytes that are not here; they are compared with their name."""
@@ -45,15 +62,15 @@ class HomeDoor:
             response.read()
 
     @contextmanager
-    def _open(self, path: str, body: bytes | None = None) -> Iterator[IO[bytes]]:
+    def _open(self, path: str, body: bytes | None = None, seconds: float = _SECONDS) -> Iterator[IO[bytes]]:
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/msgpack"}
-        request = urllib.request.Request(f"{self._base}/{path}", body, headers)
+        request = urllib.request.Request(f"{self._base}/{quote(path)}", body, headers)
         try:
-            with urllib.request.urlopen(request, timeout=_SECONDS) as response:
+            with urllib.request.urlopen(request, timeout=seconds) as response:
                 yield response
         except urllib.error.HTTPError as error:
             said = error.read(2000).decode(errors="replace")
-            kinds = {401: Unauthorized, 404: NotFound}
+            kinds = {401: Unauthorized, 404: NotFound, 409: Conflict}
             if error.code >= 500 or error.code == 429:
                 raise Unavailable(f"the home at {self._base} answers {error.code}: {said}") from None
             raise kinds.get(error.code, Invalid)(f"the home refuses ({error.code}): {said}") from None

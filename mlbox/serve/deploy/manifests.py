@@ -41,10 +41,11 @@ class Described:
     options: DeployOptions
 
 
-def manifests(what: Described) -> list[dict[str, Any]]:
-    """Secret, Deployment, Service, and the autoscaler where replicas may become more."""
+def manifests(what: Described, autoscaling: str = "v2") -> list[dict[str, Any]]:
+    """Secret, Deployment, Service, and the autoscaler where replicas may become more, in a version of its API: v2, or
+    v1 for clusters that have none later."""
     found = [_secret(what), _deployment(what), _service(what)]
-    return [*found, _autoscaler(what)] if what.options.most > what.options.replicas else found
+    return [*found, _autoscaler(what, autoscaling)] if what.options.most > what.options.replicas else found
 
 
 def as_yaml(objects: list[dict[str, Any]]) -> str:
@@ -119,7 +120,7 @@ def _container(what: Described) -> dict[str, Any]:
         "imagePullPolicy": "IfNotPresent",
         "command": replica_command(),
         "env": [
-            *({"name": name, "value": value} for name, value in variables(what.url, what.deployment).items()),
+            *({"name": name, "value": value} for name, value in variables(what).items()),
             {"name": "MLBOX_REPLICA_TOKEN", "valueFrom": token},
         ],
         "ports": [{"name": "http", "containerPort": PORT}],
@@ -137,9 +138,19 @@ def replica_command() -> list[str]:
     return ["mlbox", "--home", "/mlbox/replica", "replica", "--host", "0.0.0.0", "--port", str(PORT)]
 
 
-def variables(url: str, deployment: str) -> dict[str, str]:
+def front_command(name: str) -> list[str]:
+    """What the container before several of them runs; ``name`` stands for all of them."""
+    return ["mlbox", "replica", "--before", name, "--host", "0.0.0.0", "--port", str(PORT)]
+
+
+def variables(what: Described) -> dict[str, str]:
     """What a replica is told in its environment, its token aside."""
-    return {"HOME": "/mlbox", "MLBOX_REPLICA_URL": url, "MLBOX_REPLICA_OF": deployment}
+    return {
+        "HOME": "/mlbox",
+        "MLBOX_REPLICA_URL": what.url,
+        "MLBOX_REPLICA_OF": what.deployment,
+        "MLBOX_REPLICA_VERSION": what.version,
+    }
 
 
 def _probe(kind: str) -> dict[str, Any]:
@@ -158,16 +169,20 @@ def _service(what: Described) -> dict[str, Any]:
     }
 
 
-def _autoscaler(what: Described) -> dict[str, Any]:
+def _autoscaler(what: Described, version: str) -> dict[str, Any]:
     target = {"type": "Utilization", "averageUtilization": PROCESSOR_PERCENT}
+    spec: dict[str, Any] = {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": what.name},
+        "minReplicas": what.options.replicas,
+        "maxReplicas": what.options.most,
+    }
+    if version == "v1":
+        spec["targetCPUUtilizationPercentage"] = PROCESSOR_PERCENT
+    else:
+        spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
     return {
-        "apiVersion": "autoscaling/v2",
+        "apiVersion": f"autoscaling/{version}",
         "kind": "HorizontalPodAutoscaler",
         "metadata": _metadata(what),
-        "spec": {
-            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": what.name},
-            "minReplicas": what.options.replicas,
-            "maxReplicas": what.options.most,
-            "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
-        },
+        "spec": spec,
     }

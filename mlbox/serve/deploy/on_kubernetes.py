@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from mlbox.base.errors import Invalid
 from mlbox.engine.runs.executors.kubernetes_cluster import SECONDS, Cluster, is_missing, told
+from mlbox.serve.deploy.base import Rolled
 from mlbox.serve.deploy.manifests import GRACE_SECONDS, PORT, Described, manifests
+from mlbox.serve.deploy.pods import Pods
 
 if TYPE_CHECKING:
     from mlbox.base.settings import Settings
@@ -23,6 +25,13 @@ _KINDS = {
 }
 """Kind → the API that has it, and its noun there. In the order in which they are made."""
 
+_SCALER = "HorizontalPodAutoscaler"
+_SCALING = ("v2", "v1")
+"""Versions of the autoscaler that we write, the better one first."""
+
+_SHORT_SECONDS = 3.0
+_RESTORE_SECONDS = 60.0
+
 
 class KubernetesTarget:
     """See ``Target``."""
@@ -31,6 +40,8 @@ class KubernetesTarget:
 
     def __init__(self, settings: Settings) -> None:
         self._cluster = Cluster(settings)
+        self._pods = Pods(self._cluster)
+        self._known_scaling: str | None = None
 
     def place(self, options: DeployOptions) -> str:
         """The namespace, which must be there."""
@@ -38,21 +49,49 @@ class KubernetesTarget:
         return namespace
 
     def objects(self, what: Described) -> list[dict[str, Any]]:
-        """The manifests."""
-        return manifests(what)
+        """The manifests; where the cluster does not answer, as a newer one takes them."""
+        version = _SCALING[0]
+        with suppress(Exception):
+            version = self._scaling(_SHORT_SECONDS)
+        return manifests(what, version)
 
-    def apply(self, what: Described) -> str:
-        """Make or change each object; an autoscaler that is wanted no more goes."""
-        made = manifests(what)
+    def roll(self, what: Described, seconds: float) -> Rolled:
+        """A rolling update; a Deployment that answered before is put back when the new one does not."""
         with told(f"applying {what.name}", self._cluster):
+            version = self._scaling()
+            if what.options.most > what.options.replicas and version not in _SCALING:
+                raise Invalid(
+                    "the cluster has no autoscaling/v1 or v2, which max_replicas needs", hint="leave max_replicas out"
+                )
+            before = self._read("Deployment", what)
+            scaler = self._read(_SCALER, what)
+            made = manifests(what, version)
             for entry in made:
                 self._put(entry, what)
-            if all(entry["kind"] != "HorizontalPodAutoscaler" for entry in made):
-                self._delete("HorizontalPodAutoscaler", what.name, what.namespace)
-        return f"http://{what.name}.{what.namespace}.svc:{what.options.port or PORT}"
+            if all(entry["kind"] != _SCALER for entry in made):
+                self._delete(_SCALER, what.name, what.namespace)
+        address = f"http://{what.name}.{what.namespace}.svc:{what.options.port or PORT}"
+        problem = self._ready(what, seconds)
+        answered = before is not None and (before.get("status") or {}).get("readyReplicas")
+        if problem and answered:
+            with told(f"putting {what.name} back", self._cluster):
+                self._put_back(before, scaler, what)
+            self._ready(what, _RESTORE_SECONDS)
+            return Rolled(address, problem, restored=True)
+        return Rolled(address, problem)
 
-    def ready(self, what: Described, seconds: float) -> str:
-        """By the status of the Deployment: all replicas are of this version, and ready."""
+    def remove(self, row: DeploymentRow) -> list[str]:
+        """All objects. Returns when the pods are gone, which hand in what they have recorded before."""
+        with told(f"removing {row.name}", self._cluster):
+            gone = [kind for kind in reversed(_KINDS) if self._delete(kind, row.name, row.place)]
+            give_up = time.monotonic() + GRACE_SECONDS + SECONDS
+            while self._pods.of(row.name, row.place) and time.monotonic() < give_up:
+                time.sleep(0.5)
+        return gone
+
+    def _ready(self, what: Described, seconds: float) -> str:
+        """By the status of the Deployment: all replicas are of this version, and ready. Why not, or nothing; at once
+        where waiting cannot help."""
         give_up = time.monotonic() + seconds
         with told(f"waiting for {what.name}", self._cluster):
             while True:
@@ -62,24 +101,42 @@ class KubernetesTarget:
                 counts = (status.updated_replicas, status.ready_replicas, status.replicas)
                 if seen and all((count or 0) == wanted for count in counts):
                     return ""
-                if time.monotonic() > give_up:
-                    told_by = self._why(what)
-                    return f"{status.ready_replicas or 0} of {wanted} replicas are ready after {seconds:g} s{told_by}"
+                revision = (found.metadata.annotations or {}).get("deployment.kubernetes.io/revision", "")
+                newest = self._pods.newest(what.name, what.namespace, revision)
+                hopeless = self._pods.hopeless(what.name, what.namespace, newest) if seen else ""
+                if hopeless or time.monotonic() > give_up:
+                    after = "" if hopeless else f" after {seconds:g} s"
+                    told_by = self._pods.reasons(what.name, what.namespace, newest, hopeless)
+                    started = f"{status.updated_replicas or 0} of {wanted} new replicas were started"
+                    return f"{started}, not all are ready{after}{told_by}"
                 time.sleep(0.5)
 
-    def remove(self, row: DeploymentRow) -> list[str]:
-        """All objects. Returns when the pods are gone, which hand in what they have recorded before."""
-        with told(f"removing {row.name}", self._cluster):
-            gone = [kind for kind in reversed(_KINDS) if self._delete(kind, row.name, row.place)]
-            give_up = time.monotonic() + GRACE_SECONDS + SECONDS
-            while self._pods(row.name, row.place) and time.monotonic() < give_up:
-                time.sleep(0.5)
-        return gone
+    def _scaling(self, seconds: float = SECONDS) -> str:
+        """The version of the autoscaler's API; empty: none that we write."""
+        if self._known_scaling is None:
+            known = self._cluster.versions("autoscaling", seconds)
+            self._known_scaling = next((version for version in _SCALING if version in known), "")
+        return self._known_scaling
 
-    def _pods(self, name: str, namespace: str) -> list[Any]:
-        label = f"app.kubernetes.io/instance={name}"
-        found = self._cluster.core().list_namespaced_pod(namespace, label_selector=label, _request_timeout=SECONDS)
-        return list(found.items)
+    def _read(self, kind: str, what: Described) -> dict[str, Any] | None:
+        """As the cluster has it, in its own words."""
+        try:
+            found = self._call(kind, "read", what.name, what.namespace)
+        except Exception as error:
+            if not is_missing(error):
+                raise
+            return None
+        plain: dict[str, Any] = self._cluster.plain(found)
+        return plain
+
+    def _put_back(self, before: dict[str, Any] | None, scaler: dict[str, Any] | None, what: Described) -> None:
+        for kind, known in (("Deployment", before), (_SCALER, scaler)):
+            if known is None:
+                self._delete(kind, what.name, what.namespace)
+                continue
+            kept = {key: known["metadata"].get(key) for key in ("name", "namespace", "labels", "annotations")}
+            body = {"apiVersion": known.get("apiVersion"), "kind": kind, "metadata": kept, "spec": known["spec"]}
+            self._call(kind, "replace", what.name, what.namespace, body)
 
     def _put(self, entry: dict[str, Any], what: Described) -> None:
         kind = entry["kind"]
@@ -98,7 +155,7 @@ class KubernetesTarget:
                 raise
             raise Invalid(
                 f"the cluster has no namespace {what.namespace!r}, or no {entry['kind']} of {entry['apiVersion']}",
-                hint="make the namespace first; the autoscaler (max_replicas) needs Kubernetes 1.23 or later",
+                hint=f"kubectl create namespace {what.namespace}",
             ) from None
 
     def _delete(self, kind: str, name: str, namespace: str) -> bool:
@@ -112,19 +169,7 @@ class KubernetesTarget:
 
     def _call(self, kind: str, verb: str, *arguments: Any, **more: Any) -> Any:
         api, noun = _KINDS[kind]
+        if kind == _SCALER:
+            api = f"{api}/{self._scaling() or _SCALING[-1]}"
         method = getattr(self._cluster.api(api), f"{verb}_namespaced_{noun}")
         return method(*arguments, _request_timeout=SECONDS, **more)
-
-    def _why(self, what: Described) -> str:
-        """What the pods say of themselves."""
-        reasons: list[str] = []
-        with suppress(Exception):  # only an explanation
-            for pod in self._pods(what.name, what.namespace):
-                for status in pod.status.container_statuses or ():
-                    waiting, ended = status.state.waiting, status.last_state.terminated
-                    if waiting is not None and waiting.reason:
-                        reasons.append(f"{waiting.reason} {waiting.message or ''}".strip())
-                    if ended is not None:
-                        reasons.append(f"ended with {ended.exit_code}")
-                reasons += [each.message for each in pod.status.conditions or () if each.reason == "Unschedulable"]
-        return f": {'; '.join(dict.fromkeys(reasons))}" if reasons else ""

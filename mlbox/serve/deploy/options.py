@@ -12,12 +12,14 @@ from mlbox.base.suggest import did_you_mean
 
 _MEMORY = re.compile(r"(\d+)\s*(MB|GB|MiB|GiB)\Z", re.IGNORECASE)
 _UNITS = {"mb": ("M", 10**6), "gb": ("G", 10**9), "mib": ("Mi", 1 << 20), "gib": ("Gi", 1 << 30)}
+FEATURES = ("store", "home")
 _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeployOptions:
-    """Read and checked. ``port`` 0 on Docker: the engine chooses one; ``wait`` in seconds."""
+    """Read and checked. ``port`` 0 on Docker: the engine chooses one; ``wait`` in seconds; ``features`` store or home,
+    empty: the store, where it can be reached from elsewhere."""
 
     replicas: int = 1
     max_replicas: int = 0
@@ -28,6 +30,7 @@ class DeployOptions:
     port: int = 0
     wait: float = 120.0
     dry_run: bool = False
+    features: str = ""
 
     @classmethod
     def read(cls, given: Mapping[str, Any], engine: str) -> DeployOptions:
@@ -44,12 +47,15 @@ class DeployOptions:
             value = given.get(name, 1)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= most:
                 raise Invalid(f"{name} = {value!r}: a number above 0, up to {most}, is needed")
-        for name in ("image", "namespace", "memory"):
+        for name in ("image", "namespace", "memory", "features"):
             if not isinstance(given.get(name, ""), str):
                 raise Invalid(f"{name} = {given[name]!r}: a text is needed")
         if not isinstance(given.get("dry_run", False), bool):
             raise Invalid(f"dry_run = {given['dry_run']!r}: true or false is needed")
         read = cls(**given)
+        if read.features not in ("", *FEATURES):
+            hint = did_you_mean(read.features, FEATURES) or "store or home"
+            raise Invalid(f"features = {read.features!r}", hint=hint)
         if _MEMORY.match(read.memory) is None:
             raise Invalid(f"memory = {read.memory!r} is no size", hint="for example '512MB', '2GB' or '2GiB'")
         read._check_engine(engine, given)
@@ -60,11 +66,6 @@ class DeployOptions:
             wrong = [name for name in ("max_replicas", "namespace") if name in given]
             if wrong:
                 raise Invalid(f"{wrong[0]} belongs to ON KUBERNETES", hint="a Docker engine has neither")
-            if self.replicas > 1:
-                raise Invalid(
-                    f"replicas = {self.replicas}: on a Docker engine nothing stands before several containers",
-                    hint="one container there, or ON KUBERNETES",
-                )
         if self.namespace and _NAMESPACE.match(self.namespace) is None:
             raise Invalid(f"namespace = {self.namespace!r}: lower-case letters, digits and - are needed")
         if self.max_replicas and self.max_replicas < self.replicas:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlbox.base.errors import MlboxError, NotFound, Unauthorized
 from mlbox.serve.http import JSON, Receive, Scope, Send, failure, headers_of, reply
@@ -25,7 +25,7 @@ class ReplicaApp:
         self._draining = False
 
     def drain(self) -> None:
-        """Whoever sends requests here is to stop."""
+        """Whoever sends requests here is to stop; connections are closed with the next answer."""
         self._draining = True
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -37,6 +37,8 @@ class ReplicaApp:
         if self._draining and path == _HEALTH + "ready":
             await reply(send, (503, JSON, b'{"ready":false}'))
             return
+        if self._draining and scope.get("http_version", "1.1").startswith("1"):
+            send = _closing(send)
         inner = None if path.startswith("/v2") else self._inference.inner_path(path)
         try:
             if not path.startswith(_HEALTH):
@@ -55,3 +57,14 @@ class ReplicaApp:
                 "the token of this deployment is needed",
                 hint="Authorization: Bearer, with the token that DEPLOY ENDPOINT told",
             )
+
+
+def _closing(send: Send) -> Send:
+    """The same, with an answer that ends its connection."""
+
+    async def closing(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
+        await send(message)
+
+    return closing

@@ -3,40 +3,42 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import logging
 import re
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mlbox import __version__
 from mlbox.base.clock import now
 from mlbox.base.command import Caller, Handler, Plan, Result, Step
 from mlbox.base.counted import counted
-from mlbox.base.errors import Invalid, MlboxError, NotFound, Unauthorized, Unavailable
+from mlbox.base.errors import Conflict, Invalid, MlboxError, NotFound, Unavailable
 from mlbox.base.events import Bus, Event
 from mlbox.base.ids import new_id
 from mlbox.base.suggest import did_you_mean
-from mlbox.engine.catalog.tables import deployments, endpoints, predictions
-from mlbox.engine.catalog.tables.deployments import DeploymentRow, Taken
+from mlbox.engine.catalog.tables import deployments, endpoints
+from mlbox.engine.catalog.tables.deployments import DeploymentRow
+from mlbox.engine.features.stores.online.redis import shown
 from mlbox.engine.runs.engines import Engines
 from mlbox.engine.security.secrets import Secrets
-from mlbox.serve.deploy.bundle import bundle_of, decoded
 from mlbox.serve.deploy.commands import DeployEndpoint, UndeployEndpoint
-from mlbox.serve.deploy.delivery import checked
+from mlbox.serve.deploy.home_side import HomeSide
 from mlbox.serve.deploy.manifests import Described, as_yaml
 from mlbox.serve.deploy.on_docker import DockerTarget
 from mlbox.serve.deploy.on_kubernetes import KubernetesTarget
 from mlbox.serve.deploy.options import DeployOptions
+from mlbox.serve.deploy.packing import bundle_of, elsewhere
+from mlbox.serve.runtimes.base import runtime_of
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
     from mlbox.base.settings import Settings
     from mlbox.engine.catalog.database import Catalog
     from mlbox.engine.catalog.tables.endpoints import EndpointRow
     from mlbox.serve.deploy.base import Target
+    from mlbox.serve.deploy.bundle import Bundle
     from mlbox.serve.shop import Shop
 
 _log = logging.getLogger("mlbox.serve")
@@ -57,15 +59,18 @@ class Doors(Protocol):
 
 
 class Deployments:
-    """Answers DEPLOY and UNDEPLOY ENDPOINT; ``bundle``, ``blob`` and ``take`` are what replicas call."""
+    """Answers DEPLOY and UNDEPLOY ENDPOINT; ``replicas`` is what replicas call."""
 
     def __init__(self, *, catalog: Catalog, shop: Shop, settings: Settings, bus: Bus, doors: Doors) -> None:
+        self.replicas = HomeSide(catalog, shop, settings)
         self._catalog = catalog
         self._shop = shop
         self._settings = settings
         self._bus = bus
         self._doors = doors
         self._secrets = Secrets(catalog)
+        self._busy: set[tuple[str, str, str]] = set()
+        self._lock = threading.Lock()
         self._engines = Engines(catalog.home, settings)
         self._home = hashlib.sha256(str(catalog.home.path).encode()).hexdigest()[:16]
         self._targets: Mapping[str, Target] = {
@@ -83,9 +88,10 @@ class Deployments:
     def start(self) -> None:
         """Answer replicas that were deployed before a restart."""
         with self._catalog.read() as cursor:
-            any_there = deployments.count(cursor) > 0
+            any_there = bool(deployments.load(cursor))
         if any_there:
             self._doors.reopen()
+            threading.Thread(target=self.replicas.warm, name="replicas", daemon=True).start()
 
     def plan_deploy(self, command: DeployEndpoint, caller: Caller) -> Plan:
         """All that replicas could not reach is refused here."""
@@ -99,7 +105,10 @@ class Deployments:
             )
         options = replace(options, image=image)
         row = self._endpoint(command)
-        bundle = bundle_of(row, self._shop, __version__)
+        by = options.features or ("store" if elsewhere(self._settings.online_store) else "home")
+        if by == "store" and not self._settings.online_store:
+            raise Invalid("features = 'store': this home has no online store of its own", hint="features = 'home'")
+        bundle = bundle_of(row, self._shop, __version__, by)
         known = self._known(row, target.name)
         if options.dry_run:
             place = options.namespace or "default"
@@ -111,33 +120,33 @@ class Deployments:
             home=self._home,
             deployment=known.id if known else new_id(),
             endpoint=f"{row.project}.{row.name}",
-            version="",
-            url="",
+            version=bundle.version,
+            url=self._settings.run_url or _LATER,
             token=_LATER,
             callers=_LATER,
             options=options,
         )
-        what = replace(what, version=bundle.version)
-        action = "replace" if known else "create"
-        steps = [Step("read", f"model {model}", f"{model.size:,} bytes") for model in bundle.models]
-        steps += [Step("read", f"function {each.project}.{each.name}@{each.version}") for each in bundle.functions]
         many = counted(options.replicas, "replica")
         if options.most > options.replicas:
             many = f"{options.replicas} to {options.most} replicas"
-        steps.append(Step(action, f"{what.endpoint} on {target.name}", f"{many} of {image} as {what.name} in {place}"))
-        return Plan(tuple(steps), {"target": target, "what": what, "bundle": bundle, "known": known, "row": row})
+        action = "replace" if known else "create"
+        detail = f"{many} of {image} as {what.name} in {place}, version {what.version}"
+        steps = [*_read_steps(bundle, self._shop, self._settings)]
+        steps.append(Step(action, f"{what.endpoint} on {target.name}", detail))
+        made = [Step("write", _label(entry), as_yaml([entry])) for entry in target.objects(what)]
+        return Plan((*steps, *made), {"target": target, "what": what, "bundle": bundle, "known": known, "row": row})
 
     def deploy(self, command: DeployEndpoint, plan: Plan, caller: Caller) -> Result:
-        """Keep what replicas ask for, start them, and wait until they answer."""
+        """Keep what replicas ask for, bring them up beside those that are there, and wait until they answer."""
         target, what, bundle = plan.resolved["target"], plan.resolved["what"], plan.resolved["bundle"]
         known: DeploymentRow | None = plan.resolved["known"]
         if what.options.dry_run:
-            shown = replace(what, url=self._settings.run_url or _LATER, deployment=known.id if known else _LATER)
+            shown = replace(what, deployment=known.id if known else _LATER)
             text = as_yaml(target.objects(shown))
             return Result(text.rstrip("\n"), facts={"manifests": text})
         callers = self._secrets.digest(f"callers of {what.deployment}")
         bundle.callers = hashlib.sha256(callers.encode()).hexdigest()
-        what = replace(what, url=self._url(target), token=self.token(what.deployment), callers=callers)
+        what = replace(what, url=self._url(target), token=self.replicas.token(what.deployment), callers=callers)
         row = DeploymentRow(
             project=bundle.project,
             endpoint=bundle.endpoint.name,
@@ -150,31 +159,57 @@ class Deployments:
             max_replicas=what.options.most,
             address=known.address if known else "",
             state="starting",
-            bundle=bundle.encoded(),
             deployed_at=now(),
             deployed_by=caller.user,
+            bundle=bundle.encoded(),
+            version=what.version,
         )
+        with self._alone(row):
+            return self._roll(row, known, target, what)
+
+    def _roll(self, row: DeploymentRow, known: DeploymentRow | None, target: Target, what: Described) -> Result:
         if known is not None and known.place != row.place:
             target.remove(known)
-        self._keep(row)
+            known = None
+        answers = known is not None and known.state == "ready"
+        before = (known.bundle if answers else known.previous) if known else None
+        self._keep(replace(row, previous=before))
         try:
-            row = replace(row, address=target.apply(what))
-            self._keep(row)
-            problem = target.ready(what, what.options.wait)
-        except MlboxError:
-            self._keep(replace(row, state="failed"))
+            rolled = target.roll(what, what.options.wait)
+        except MlboxError as error:
+            # whatever is on its way may still ask for its bundle
+            kept = replace(known, previous=row.bundle) if known and answers else replace(row, state="failed")
+            self._keep(replace(kept, problem=error.message))
             raise
-        self._keep(replace(row, state="failed" if problem else "ready"))
+        if rolled.problem:
+            left = known if known and rolled.restored else replace(row, state="failed")
+            self._keep(replace(left, problem=rolled.problem, address=rolled.address))
+            self._bus.publish(Event("endpoint.not_deployed", row.project, row.endpoint, {"reason": rolled.problem}))
+            said = f"version {what.version} of {what.endpoint} does not answer on {target.name}: {rolled.problem}"
+            if rolled.restored:
+                old = known.version if known else ""
+                raise Unavailable(said, hint=f"version {old} answers on as before; mend it and DEPLOY again")
+            raise Unavailable(said, hint="mend it and say DEPLOY again, or UNDEPLOY ENDPOINT takes it away")
+        self._keep(replace(row, address=rolled.address, state="ready"))
         self._bus.publish(Event("endpoint.deployed", row.project, row.endpoint, {"engine": row.engine}))
-        if problem:
-            raise Unavailable(
-                f"{what.endpoint} is deployed on {target.name}, but does not answer: {problem}",
-                hint="mend it and say DEPLOY again, or UNDEPLOY ENDPOINT takes it away",
-            )
         return Result(
-            f"{what.endpoint} answers at {row.address}/v2/models/{what.endpoint}/infer to the token {callers}",
-            facts={"address": row.address, "token": callers, "name": row.name},
+            f"{what.endpoint} answers at {rolled.address}/v2/models/{what.endpoint}/infer to the token {what.callers}",
+            facts={"address": rolled.address, "token": what.callers, "name": row.name, "version": what.version},
         )
+
+    @contextmanager
+    def _alone(self, row: DeploymentRow) -> Iterator[None]:
+        """One change of a deployment at a time."""
+        key = (row.project, row.endpoint, row.engine)
+        with self._lock:
+            if key in self._busy:
+                raise Conflict(f"{row.project}.{row.endpoint} is being changed on {row.engine} by another statement")
+            self._busy.add(key)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._busy.discard(key)
 
     def plan_undeploy(self, command: UndeployEndpoint, caller: Caller) -> Plan:
         """It must be deployed."""
@@ -205,42 +240,10 @@ class Deployments:
             except MlboxError as error:
                 _log.warning("%s on %s is still there: %s", row.name, row.engine, error.message)
 
-    def token(self, deployment: str) -> str:
-        """What opens the doors of replicas, of one deployment and nothing else."""
-        return self._secrets.digest(f"replicas of {deployment}")
-
-    def require(self, deployment: str, token: str) -> DeploymentRow:
-        """The deployment that a replica says it is of; raises ``Unauthorized``."""
-        with self._catalog.read() as cursor:
-            row = deployments.get(cursor, deployment)
-        if row is None or not hmac.compare_digest(self.token(deployment).encode(), token.encode()):
-            raise Unauthorized("this token opens no deployment", hint="was it undeployed?")
-        return row
-
-    def blob(self, row: DeploymentRow, digest: str) -> BinaryIO:
-        """Bytes that its bundle names."""
-        if digest not in decoded(row.bundle).digests:
-            raise NotFound(f"the bundle of {row.project}.{row.endpoint} has no {digest}")
-        return self._shop.models.artifacts.open(digest)
-
-    def take(self, row: DeploymentRow, replica: str, number: int, body: bytes) -> bool:
-        """Write predictions of a replica; whether they were new. ``Invalid`` for what its endpoint cannot have made."""
-        delivery = checked(body, row.project, row.endpoint)
-
-        def write(cursor: DuckDBPyConnection) -> bool:
-            if not deployments.is_new(cursor, row.id, replica, number):
-                return False
-            for batch in delivery.batches:
-                predictions.append(cursor, batch)
-            predictions.count(cursor, delivery.counts)
-            deployments.note(cursor, Taken(row.project, row.id, replica, number, delivery.rows, now()))
-            return True
-
-        return bool(self._catalog.write_data(write))
-
     def _remove(self, row: DeploymentRow) -> list[str]:
-        gone = self._target(row.engine).remove(row)
-        self._catalog.write(lambda cursor: deployments.delete(cursor, row.id))
+        with self._alone(row):
+            gone = self._target(row.engine).remove(row)
+            self._catalog.write(lambda cursor: deployments.delete(cursor, row.id))
         self._bus.publish(Event("endpoint.undeployed", row.project, row.endpoint, {"engine": row.engine}))
         return gone
 
@@ -277,3 +280,23 @@ def _object_name(home: str, row: EndpointRow) -> str:
     name = f"{row.project}.{row.name}".lower()
     plain = re.sub(r"[^a-z0-9]+", "-", name).strip("-")[:40].strip("-")
     return f"mlbox-{plain}-{hashlib.sha256(f'{home} {name}'.encode()).hexdigest()[:8]}"
+
+
+def _read_steps(bundle: Bundle, shop: Shop, settings: Settings) -> Iterator[Step]:
+    """What replicas take with them, and where they get the rest."""
+    for model in bundle.models:
+        yield Step("read", f"model {model}", f"{model.size:,} bytes, {runtime_of(model).foresee(model, shop)}")
+    for each in bundle.functions:
+        needs = f", with {', '.join(each.requirements)}" if each.requirements else ""
+        secret = f", its secrets {', '.join(names)}" if (names := each.definition.get("secrets")) else ""
+        name = f"function {each.project}.{each.name}@{each.version}"
+        yield Step("read", name, f"in a process of each replica{needs}{secret}")
+    for vector in bundle.vectors:
+        where = f"the online store {shown(settings.online_store)}" if vector.by == "store" else "this home, when asked"
+        yield Step("read", f"feature vector {vector.project}.{vector.name}", f"from {where}")
+
+
+def _label(entry: Mapping[str, Any]) -> str:
+    if "kind" not in entry:
+        return "containers and network"
+    return f"{entry['kind']} {entry['metadata']['name']}"

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.clock import now
@@ -26,10 +27,11 @@ from mlbox.serve.shop import handler_of
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+    from mlbox.engine.catalog.database import Catalog
     from mlbox.engine.catalog.tables.endpoints import EndpointRow
     from mlbox.engine.models.sessions import Predictor
     from mlbox.serve.graph.definition import GraphSpec, StepSpec
-    from mlbox.serve.shop import Shop
+    from mlbox.serve.shop import Append, Shop
 
 Write = Callable[[Event], Awaitable[None]]
 
@@ -217,24 +219,29 @@ class LiveScope(CheckScope):
         return post_to(target) if kind in ("http", "https") else stream_to(Target(target, self._project))
 
     def _table(self, name: str) -> Write:
-        table = f"data.{quote(self._project)}.{quote(name)}"
-
-        def make(cursor: DuckDBPyConnection) -> None:
-            cursor.execute(f"CREATE TABLE IF NOT EXISTS {table} (event_time TIMESTAMPTZ, event JSON)")
-
-        self._shop.catalog.write_data(make)
-
-        def insert(event: Event) -> None:
-            text = json.dumps(event, default=str)
-            moment = now()
-            self._shop.catalog.write_data(
-                lambda cursor: cursor.execute(f"INSERT INTO {table} VALUES (?, ?)", [moment, text])
-            )
+        append, project = self._shop.append, self._project
+        if append is None:
+            append = to_table(self._shop.catalog, project, name)
 
         async def write(event: Event) -> None:
-            await asyncio.to_thread(insert, event)
+            await asyncio.to_thread(append, project, name, now(), json.dumps(event, default=str))
 
         return write
+
+
+def to_table(catalog: Catalog, project: str, name: str) -> Append:
+    """Writes events into a table of this home, which is made when it is not there."""
+    table = f"data.{quote(project)}.{quote(name)}"
+
+    def make(cursor: DuckDBPyConnection) -> None:
+        cursor.execute(f"CREATE TABLE IF NOT EXISTS {table} (event_time TIMESTAMPTZ, event JSON)")
+
+    catalog.write_data(make)
+
+    def append(project: str, name: str, moment: datetime, event: str) -> None:
+        catalog.write_data(lambda cursor: cursor.execute(f"INSERT INTO {table} VALUES (?, ?)", [moment, event]))
+
+    return append
 
 
 def plain(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from mlbox.engine.features.online_parts import Readable
 from mlbox.engine.features.online_reader import OnlineReader
 from mlbox.engine.models.sessions import Predictor, Sessions
 from mlbox.serve.assemble import build, starts_processes
-from mlbox.serve.deploy.bundle import pinned
+from mlbox.serve.deploy.pinning import pinned
 
 if TYPE_CHECKING:
     from mlbox.engine.catalog.tables.endpoints import EndpointRow

@@ -46,7 +46,7 @@ statement(
         summary="Put replicas of an endpoint on Docker or Kubernetes; said again, they become what it is now.",
         syntax="""DEPLOY ENDPOINT name ON {DOCKER | KUBERNETES}
     [WITH ({replicas = n | max_replicas = n | cpu = n | memory = '1GB' | image = 'image' | namespace = 'name'
-     | port = n | wait = seconds | dry_run = true}, ..)]""",
+     | port = n | wait = seconds | features = 'store' or 'home' | dry_run = true}, ..)]""",
         examples=(
             "DEPLOY ENDPOINT score ON DOCKER WITH (image = 'shop/mlbox:1', port = 8080)",
             "DEPLOY ENDPOINT score ON KUBERNETES WITH (replicas = 2, max_replicas = 6, cpu = 0.5, memory = '1GB')",

@@ -45,6 +45,13 @@ def test_without_a_maximum_the_deployment_says_how_many_and_nothing_scales() -> 
     assert made["Deployment"]["spec"]["replicas"] == 3
 
 
+def test_a_cluster_without_the_newer_autoscaler_gets_the_older_one() -> None:
+    scaler = manifests(described(replicas=2, max_replicas=6), "v1")[-1]
+    assert scaler["apiVersion"] == "autoscaling/v1"
+    assert scaler["spec"]["targetCPUUtilizationPercentage"] == 70
+    assert "metrics" not in scaler["spec"]
+
+
 def test_another_bundle_rolls_the_pods_and_the_same_one_does_not() -> None:
     first, again = manifests(described()), manifests(described())
     assert first == again
@@ -62,7 +69,7 @@ def test_another_bundle_rolls_the_pods_and_the_same_one_does_not() -> None:
         ("kubernetes", {"cpu": -1}, "a number above 0"),
         ("kubernetes", {"namespace": "Not A Name"}, "lower-case letters"),
         ("kubernetes", {"dry_run": "yes"}, "true or false"),
-        ("docker", {"replicas": 2}, "nothing stands before several containers"),
+        ("docker", {"features": "stroe"}, "features = 'stroe'"),
         ("docker", {"max_replicas": 2}, "belongs to ON KUBERNETES"),
     ],
 )

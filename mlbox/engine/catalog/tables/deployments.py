@@ -28,10 +28,16 @@ class DeploymentRow:
     address: str
     """Where callers reach it."""
     state: str
-    bundle: str
-    """What replicas are made of, as JSON."""
     deployed_at: datetime
     deployed_by: str
+    bundle: str
+    """What replicas are made of, as JSON."""
+    version: str | None = None
+    """Of the bundle."""
+    previous: str | None = None
+    """The bundle that answered before, while another one is on its way."""
+    problem: str | None = None
+    """Why the last version that was wanted does not answer."""
 
 
 _COLUMNS = ", ".join(field.name for field in fields(DeploymentRow))
@@ -59,10 +65,10 @@ def of_project(cursor: DuckDBPyConnection, project: str) -> list[DeploymentRow]:
     return [DeploymentRow(**dict(zip(_NAMES, row, strict=True))) for row in found.fetchall()]
 
 
-def count(cursor: DuckDBPyConnection) -> int:
-    """Of all projects."""
-    found = cursor.execute("SELECT count(*) FROM catalog.main.deployments").fetchall()
-    return int(found[0][0])
+def load(cursor: DuckDBPyConnection) -> list[DeploymentRow]:
+    """All."""
+    found = cursor.execute(f"{_SELECT} ORDER BY project, endpoint, engine").fetchall()
+    return [DeploymentRow(**dict(zip(_NAMES, row, strict=True))) for row in found]
 
 
 def get(cursor: DuckDBPyConnection, identifier: str) -> DeploymentRow | None:

@@ -87,6 +87,7 @@ VIEWS = (
         "One row an endpoint on an engine (DEPLOY ENDPOINT), with what its replicas have told.",
         """
         SELECT d.project, d.endpoint, d.engine, d.state, d.name, d.place, d.image, d.replicas, d.max_replicas,
+            d.version, d.problem,
             list_aggregate(list_transform(json_extract(d.bundle::JSON, '$.models')::JSON[], lambda m:
                 (m->>'$.project') || '.' || (m->>'$.name') || '@' || (m->>'$.version')), 'string_agg', ', ') AS models,
             d.address, coalesce(r.rows, 0)::BIGINT AS predictions, r.reported_at, d.deployed_at, d.deployed_by
@@ -105,6 +106,8 @@ VIEWS = (
             ViewColumn("image", "VARCHAR", "Image of the replicas"),
             ViewColumn("replicas", "INTEGER", "Replicas, the least of them where there is an autoscaler", "replicas"),
             ViewColumn("max_replicas", "INTEGER", "The most that the autoscaler makes", "replicas"),
+            ViewColumn("version", "VARCHAR", "Of what the replicas are made of; another one makes them roll"),
+            ViewColumn("problem", "VARCHAR", "Why the version that was wanted last does not answer"),
             ViewColumn("models", "VARCHAR", "Models of the replicas; they stay until DEPLOY is said again"),
             ViewColumn("address", "VARCHAR", "Where callers reach it"),
             ViewColumn("predictions", "BIGINT", "Recorded predictions that have come from its replicas", "rows"),

@@ -48,11 +48,31 @@ class Cluster:
         return client.BatchV1Api(self._connected())
 
     def api(self, name: str) -> Any:
-        """An API by its name: core, apps or autoscaling (v2)."""
+        """An API by its name: core, apps, or autoscaling with its version."""
         from kubernetes import client
 
-        apis = {"core": client.CoreV1Api, "apps": client.AppsV1Api, "autoscaling": client.AutoscalingV2Api}
+        apis = {
+            "core": client.CoreV1Api,
+            "apps": client.AppsV1Api,
+            "autoscaling/v1": client.AutoscalingV1Api,
+            "autoscaling/v2": client.AutoscalingV2Api,
+        }
         return apis[name](self._connected())
+
+    def versions(self, group: str, seconds: float = SECONDS) -> list[str]:
+        """Versions of an API group that the cluster has, the one that it prefers first; empty: it has no such group."""
+        from kubernetes import client
+
+        found = client.ApisApi(self._connected()).get_api_versions(_request_timeout=seconds)
+        for each in found.groups:
+            if each.name == group:
+                first = each.preferred_version.version
+                return [first, *(one.version for one in each.versions if one.version != first)]
+        return []
+
+    def plain(self, found: Any) -> Any:
+        """An answer of the cluster as its JSON was."""
+        return self._connected().sanitize_for_serialization(found)
 
     def namespace(self) -> str:
         """The setting, else that of the context, else ``default``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,7 +22,11 @@ def build(spec: StepSpec, scope: Scope) -> Built:
         missing = [name for name in reader.entities if fields.get(name) is None]
         if missing:
             raise spec.wrong(f"the event has no {', '.join(missing)}", f"entities: {', '.join(reader.entities)}")
-        found = reader.read({name: [fields[name]] for name in reader.entities}, None)
+        keys = {name: [fields[name]] for name in reader.entities}
+        if getattr(reader, "remote", False):  # it waits for another process
+            found = await asyncio.to_thread(reader.read, keys, None)
+        else:
+            found = reader.read(keys, None)
         return [{**{name: _value(values[0], impute, name) for name, values in found.items()}, **fields}]
 
     return Built(each=enrich)

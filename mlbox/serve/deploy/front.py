@@ -1,0 +1,189 @@
+"""What stands before the containers of an endpoint on a Docker engine: it holds the port, and hands each connection to
+one that is ready.
+
+It knows a name that stands for all containers, asks each by the protocol's own readiness, and keeps no state: a new
+container is used once it is ready, one that drains is not used any more, one that has died is passed over. A connection
+for which nobody is ready waits for a while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+_log = logging.getLogger("mlbox.serve")
+PROBE_SECONDS = 0.25
+"""Between two looks at who is ready."""
+
+PATIENCE_SECONDS = 30.0
+"""For which a connection waits for somebody who is ready."""
+
+_ANSWER_SECONDS = 2.0
+_SAID = b'{"error":"no replica is ready"}'
+_NOBODY = (
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 5\r\nconnection: close\r\n"
+    b"content-length: %d\r\n\r\n%s" % (len(_SAID), _SAID)
+)
+
+
+class Front:
+    """``start`` listens; ``stop`` ends with what is under way."""
+
+    def __init__(self, name: str, port: int) -> None:
+        """``name`` resolves to the addresses of all containers, which listen at ``port``."""
+        self._name = name
+        self._port = port
+        self._ready: Sequence[str] = ()
+        self._turn = 0
+        self._changed = asyncio.Event()
+        self._server: asyncio.Server | None = None
+        self._looking: asyncio.Task[None] | None = None
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen; the port."""
+        loop = asyncio.get_running_loop()
+        self._looking = loop.create_task(self._look())
+        self._server = await loop.create_server(lambda: _Caller(self), host, port, backlog=1024)
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        """Listen no more."""
+        if self._looking is not None:
+            self._looking.cancel()
+        if self._server is not None:
+            self._server.close()
+
+    async def connect(self, protocol: asyncio.Protocol) -> bool:
+        """Connect to one that is ready, each in turn; whether there was one."""
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + PATIENCE_SECONDS
+        while loop.time() < give_up:
+            ready = self._ready
+            for _ in ready:
+                self._turn += 1
+                address = ready[self._turn % len(ready)]
+                with suppress(OSError, TimeoutError):
+                    async with asyncio.timeout(_ANSWER_SECONDS):
+                        await loop.create_connection(lambda: protocol, address, self._port)
+                    return True
+            self._changed.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PROBE_SECONDS):
+                    await self._changed.wait()
+        return False
+
+    async def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            known: list[str] = []
+            with suppress(OSError):
+                found = await loop.getaddrinfo(self._name, self._port, type=socket.SOCK_STREAM)
+                known = sorted({str(entry[4][0]) for entry in found})
+            answers = await asyncio.gather(*(self._asks(address) for address in known))
+            ready = [address for address, answer in zip(known, answers, strict=True) if answer]
+            if ready != self._ready:
+                _log.info("ready: %s", ", ".join(ready) or "nobody")
+                self._ready = ready
+                self._changed.set()
+            await asyncio.sleep(PROBE_SECONDS)
+
+    async def _asks(self, address: str) -> bool:
+        writer = None
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                reader, writer = await asyncio.open_connection(address, self._port)
+                writer.write(b"GET /v2/health/ready HTTP/1.1\r\nhost: replica\r\nconnection: close\r\n\r\n")
+                return (await reader.readline()).split(b" ")[1:2] == [b"200"]
+        except (OSError, TimeoutError):
+            return False
+        finally:
+            if writer is not None:
+                writer.close()
+
+
+class _Side(asyncio.Protocol):
+    """One end of a connection that is handed through."""
+
+    def __init__(self) -> None:
+        self.other: _Side | None = None
+        self.transport: Any = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        if self.other is not None and self.other.transport is not None:
+            self.other.transport.write(data)
+
+    def eof_received(self) -> bool:
+        if self.other is not None:
+            self.other.finish()
+            return True  # what the other has to say may still come
+        return False
+
+    def finish(self) -> None:
+        """Nothing more is written."""
+        with suppress(OSError, RuntimeError, NotImplementedError):
+            self.transport.write_eof()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self.other is not None and self.other.transport is not None:
+            self.other.transport.close()
+        self.other = None
+
+    def pause_writing(self) -> None:
+        if self.other is not None and self.other.transport is not None:
+            self.other.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self.other is not None and self.other.transport is not None:
+            self.other.transport.resume_reading()
+
+
+class _Caller(_Side):
+    """A connection of a caller."""
+
+    def __init__(self, front: Front) -> None:
+        super().__init__()
+        self._front = front
+        self._task: asyncio.Task[None] | None = None
+        self._early: list[bytes] = []
+        self._over = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._task = asyncio.get_running_loop().create_task(self._join())
+
+    def data_received(self, data: bytes) -> None:
+        if self.other is not None:
+            super().data_received(data)
+            return
+        self._early.append(data)  # one piece: then it waits until somebody is there
+        if not self._over:
+            self.transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        self._over = True
+        return super().eof_received() or self.other is None
+
+    async def _join(self) -> None:
+        inner = _Side()
+        if not await self._front.connect(inner):
+            self.transport.write(_NOBODY)
+            self.transport.close()
+            return
+        if self.transport.is_closing():
+            inner.transport.close()
+            return
+        inner.other, self.other = self, inner
+        for data in self._early:
+            inner.transport.write(data)
+        self._early.clear()
+        if self._over:
+            inner.finish()
+        else:
+            self.transport.resume_reading()
