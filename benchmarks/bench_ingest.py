@@ -11,6 +11,7 @@ from report import Table, folder, open_house
 
 ROWS = 3_000_000
 ROUNDS = 5
+FILES, SMALL = 1_000, 100
 SELECT = f"""
     SELECT (hash(i) % 100000)::BIGINT AS client, TIMESTAMPTZ '2026-01-01' + to_seconds(i // 4) AS paid_at,
         (hash(i * 7) % 100000) / 100.0::DOUBLE AS amount, ['a', 'b', 'c', 'd'][1 + (hash(i * 3) % 4)::INT] AS kind,
@@ -46,6 +47,26 @@ def measured(place: Path, kind: str, clause: str = "") -> tuple[list[float], lis
     return ours, theirs
 
 
+def many_files(place: Path, kind: str) -> tuple[list[float], list[float]]:
+    """Rows a second of mlbox and of DuckDB, which reads all files by one pattern, taken in turn."""
+    files = place / f"many_{kind}"
+    files.mkdir()
+    with open_house(place / f"many{kind}") as (_, sql):
+        sql(f"CREATE TABLE some AS {SELECT} LIMIT {SMALL}")
+        for number in range(FILES):
+            path = files / f"{number:04}.{kind}"
+            sql(f"COPY (SELECT * REPLACE (client + {number} AS client) FROM some) TO '{path}'")
+        sql(f"CREATE SOURCE s FROM '{files}/*.{kind}'")
+        ours, theirs = [], []
+        for number in range(ROUNDS):
+            text = f"CREATE TABLE plain{number} AS FROM read_{kind}('{files}/*.{kind}')"
+            theirs.append(rate(partial(sql, text)) * FILES * SMALL / ROWS)
+            sql(f"DROP TABLE plain{number}")
+            ours.append(rate(lambda: sql(f"CREATE FEATURE SET f {COLUMNS} FROM s")) * FILES * SMALL / ROWS)
+            sql("DROP FEATURE SET f")
+    return ours, theirs
+
+
 def main() -> None:
     with folder() as place:
         table = Table("what an ingest with checks and statistics costs", "DuckDB's own INSERT … SELECT from the file")
@@ -54,6 +75,9 @@ def main() -> None:
             table.add(f"{ROWS:,} rows of 9 columns, {kind}", ours, "rows/s", theirs)
         ours, theirs = measured(place, "parquet", "ON ERROR QUARANTINE")
         table.add("the same from Parquet, ON ERROR QUARANTINE", ours, "rows/s", theirs)
+        for kind in ("parquet", "csv"):
+            ours, theirs = many_files(place, kind)
+            table.add(f"{FILES:,} files of {SMALL} rows each, {kind}", ours, "rows/s", theirs)
         table.print()
 
 

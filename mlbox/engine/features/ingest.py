@@ -20,6 +20,7 @@ from mlbox.engine.catalog.tables import feature_sets as table
 from mlbox.engine.catalog.tables import sources as source_table
 from mlbox.engine.catalog.tables.feature_sets import Reached
 from mlbox.engine.features import statistics
+from mlbox.engine.features.bundling import OneByOne
 from mlbox.engine.features.definition import SEQUENCE, FeatureSet, moment, table_of, view_of
 from mlbox.engine.features.inserting import WrongRow, insert_pieces
 from mlbox.engine.features.loading import Changed, Load, Range, Wish, load_of_source, queried
@@ -65,6 +66,12 @@ class Ingest:
 
     def create(self, feature_set: FeatureSet, *, fill: bool) -> Ingested:
         """Make table, view and definition, and fill it, at once."""
+        try:
+            return self._create(feature_set, fill=fill, singly=False)
+        except OneByOne:
+            return self._create(feature_set, fill=fill, singly=True)
+
+    def _create(self, feature_set: FeatureSet, *, fill: bool, singly: bool) -> Ingested:
         row = table.DefinitionRow(
             feature_set.project,
             feature_set.name,
@@ -81,7 +88,7 @@ class Ingest:
             table.insert_definition(cursor, row)
             keep_older(cursor, feature_set)
             if source is not None and self._reader.is_batch(source):
-                done = self._read(cursor, feature_set, Range(), anew=True)
+                done = self._read(cursor, feature_set, Range(), Wish(True, singly=singly))
             elif fill and feature_set.body is not None:
                 done = self._add(cursor, feature_set, Load([queried(cursor, feature_set, Range())]))
         return self._remember(feature_set, done)
@@ -143,23 +150,24 @@ class Ingest:
     def _refresh_from_source(self, feature_set: FeatureSet, span: Range, *, replacing: bool) -> Ingested:
         """What the source has that was not read yet, whatever its time; of what was read, only what ``span`` asks."""
         source = self._reader.source_of(feature_set)
-        anew = replacing and span == Range()
-        try:
-            with self._transaction(source.project, feature_set) as cursor:
-                done = self._read(cursor, feature_set, span, anew=anew)
-        except Changed:
-            with self._transaction(source.project, feature_set) as cursor:
-                done = self._read(cursor, feature_set, Range(), anew=True)
-        return self._remember(feature_set, done)
+        wish = Wish(replacing and span == Range())
+        while True:
+            try:
+                with self._transaction(source.project, feature_set) as cursor:
+                    return self._remember(feature_set, self._read(cursor, feature_set, span, wish))
+            except Changed:
+                span, wish = Range(), replace(wish, anew=True)
+            except OneByOne:
+                wish = replace(wish, singly=True)
 
-    def _read(self, cursor: DuckDBPyConnection, feature_set: FeatureSet, span: Range, *, anew: bool) -> Ingested:
+    def _read(self, cursor: DuckDBPyConnection, feature_set: FeatureSet, span: Range, wish: Wish) -> Ingested:
         with ExitStack() as stack:
             folder = stack.enter_context(self._reader.staging())
             pieces = None
             if feature_set.transform is not None:
                 transform = stack.enter_context(self.transforms.open(feature_set))
                 pieces = partial(through, Way(self._reader, feature_set, transform))
-            load = load_of_source(self._reader, cursor, feature_set, span, Wish(anew, folder, pieces))
+            load = load_of_source(self._reader, cursor, feature_set, span, replace(wish, staging=folder, pieces=pieces))
             return self._add(cursor, feature_set, load)
 
     def insert(self, feature_set: FeatureSet, query: Query, columns: Sequence[str], project: str) -> Ingested:

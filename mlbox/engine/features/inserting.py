@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from mlbox.base.clock import now
 from mlbox.base.errors import Invalid, MlboxError
 from mlbox.base.names import quote
-from mlbox.engine.catalog.duckdb_errors import translate
 from mlbox.engine.catalog.tables import sources as source_table
 from mlbox.engine.catalog.tables.sources import PositionRow
+from mlbox.engine.features.bundling import OneByOne
 from mlbox.engine.features.checking import first_wrong, take_good
 from mlbox.engine.features.definition import SEQUENCE, FeatureSet
 from mlbox.engine.features.loading import Changed, Load, Piece
-from mlbox.engine.features.reading import opened
+from mlbox.engine.features.reading import named, opened
 from mlbox.engine.features.rules import Place
 from mlbox.engine.features.sources.base import ROW, Part, Rows
 
@@ -88,6 +88,12 @@ def insert_pieces(
             count, rejected = _insert(cursor, feature_set, piece, sequence)
             done.rejected += rejected
         done.rejected += piece.rejected
+        if piece.together is not None:
+            after = sequence
+            for one, rows in zip(piece.together.parts, piece.together.counts, strict=True):
+                read.append(_position(one, kept.get(one.name), after, rows))
+                done.places.append(Place(one.name, after + 1, after + rows))
+                after += rows
         if part is not None and not part.again:
             if piece.more:
                 read[-1] = _position(replace(part, replaces=False), read[-1], sequence, count)
@@ -154,13 +160,9 @@ def _naming(feature_set: FeatureSet, piece: Piece) -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
-        told: MlboxError = translate(error)
-        part = piece.part
-        if part is not None and part.name:
-            copy = part.rows.copy if part.rows is not None else None
-            message = told.message.replace(str(copy), part.name) if copy else told.message
-            message = message if part.name in message else f"{part.name}: {message}"
-            told = type(told)(message, hint=told.hint)
+        if piece.together is not None:
+            raise OneByOne from error
+        told = named(error, piece.part)
         if isinstance(error, (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException)):
             raise WrongRow(feature_set, piece, told) from None
         raise told from None

@@ -13,13 +13,15 @@ from mlbox.base.errors import Invalid
 from mlbox.base.names import quote
 from mlbox.engine.catalog.tables import sources as source_table
 from mlbox.engine.features.aggregates import longest
+from mlbox.engine.features.bundling import Together, runs_of, together
 from mlbox.engine.features.checking import Raw, without_wrong
 from mlbox.engine.features.definition import FeatureSet, interval, moment
 from mlbox.engine.features.evolution import adapted_sql
 from mlbox.engine.features.frames import AXIS
 from mlbox.engine.features.offline import rows_sql
-from mlbox.engine.features.reading import SourceReader, opened
+from mlbox.engine.features.reading import SourceReader, named, opened
 from mlbox.engine.features.sources.base import ROW, Part, Request, Rows, Source
+from mlbox.engine.features.streaming.rows import typed_columns
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -73,6 +75,8 @@ class Piece:
     """The part for people, where its rows are not those of the part as it is."""
     numbered: bool = False
     """Whether ``sql`` gives the number of each row, from 1 and without gaps, as ``_row_number``."""
+    together: Together | None = None
+    """The parts that these are the rows of, one behind the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +121,11 @@ class Wish:
     """How a source is to be read: ``anew``, as if nothing had been; copies of files go into ``staging``."""
 
     anew: bool
-    staging: Path
+    staging: Path = Path()
     pieces: Pieces | None = None
     """Makes pieces of parts otherwise: by a function that rows go through."""
+    singly: bool = False
+    """Small files are not read together."""
 
 
 def load_of_source(
@@ -139,7 +145,23 @@ def load_of_source(
     if feature_set.windows:
         parts = list(reader.parts(source, request))
         return _windowed(cursor, feature_set, _Windowed(source, parts, bool(positions), anew), span)
-    return Load(_pieces(cursor, feature_set, source, reader.parts(source, request), span), gone, source, anew)
+    unread = reader.parts(source, request)
+    alone = wish.singly or feature_set.skip_errors or bool(feature_set.adapted)  # then files may differ
+    cut = _pieces if alone else _bundled
+    return Load(cut(cursor, feature_set, source, unread, span), gone, source, anew)
+
+
+def _bundled(
+    cursor: DuckDBPyConnection, feature_set: FeatureSet, source: Source, parts: Iterable[Part], span: Range
+) -> Iterator[Piece]:
+    for run in runs_of(feature_set, parts):
+        if len(run) < 2:
+            yield from _pieces(cursor, feature_set, source, run, span)
+            continue
+        check_span(source, run[0], span)
+        for found in together(cursor, feature_set, run):
+            over = replace(feature_set, body=f"SELECT * FROM {found.table}")
+            yield Piece(spanned(over, Range(), ROW), numbered=True, together=found)
 
 
 def _pieces(
@@ -150,7 +172,7 @@ def _pieces(
             yield Piece("", None, part)
             continue
         check_span(source, part, span)
-        body = part.rows.sql
+        body = _as_declared(cursor, feature_set, part)
         if feature_set.adapted:
             with opened(cursor, replace(part.rows, copy=None)):
                 names = [row[0] for row in cursor.execute(f"DESCRIBE {body}").fetchall()]
@@ -169,6 +191,22 @@ def _raw(feature_set: FeatureSet, source: Source, part: Part, body: str) -> Raw:
     """Rows of a part as they come. Of a table that is read again, rows may be wrong that were not there before."""
     tell = not part.again or (feature_set.quarantine and not part.name)
     return Raw(body, part=part.name, source=str(source.ref), tell=tell, repeated=part.again)
+
+
+def _as_declared(cursor: DuckDBPyConnection, feature_set: FeatureSet, part: Part) -> str:
+    """What is declared as a text is read as it stands: ``007`` is not a number first."""
+    import duckdb
+
+    assert part.rows is not None
+    texts = {name.lower() for name, kind in typed_columns(feature_set) if kind == "VARCHAR"}
+    if part.rows.retyped is None or not texts:
+        return part.rows.sql
+    try:
+        names = [row[0] for row in cursor.execute(f"DESCRIBE {part.rows.sql}").fetchall()]
+    except duckdb.Error as error:
+        raise named(error, part) from None
+    types = {name: "VARCHAR" for name in names if name.lower() in texts}
+    return part.rows.retyped(types) if types else part.rows.sql
 
 
 def check_span(source: Source, part: Part, span: Range) -> None:

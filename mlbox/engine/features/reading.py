@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlbox.base.errors import Conflict
+from mlbox.base.errors import Conflict, MlboxError
 from mlbox.base.ids import new_id
 from mlbox.base.names import Ref, literal
+from mlbox.engine.catalog.duckdb_errors import translate
 from mlbox.engine.features.definition import FeatureSet
 from mlbox.engine.features.sources.base import (
     ARROW,
@@ -28,6 +29,7 @@ from mlbox.engine.features.sources.base import (
 from mlbox.engine.features.sourcing import Sources
 
 if TYPE_CHECKING:
+    import duckdb
     import pyarrow
     from duckdb import DuckDBPyConnection
 
@@ -115,6 +117,16 @@ class SourceReader:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def named(error: duckdb.Error, part: Part | None) -> MlboxError:
+    """An error of DuckDB that says in which part it came."""
+    told: MlboxError = translate(error)
+    if part is None or not part.name:
+        return told
+    copy = part.rows.copy if part.rows is not None else None
+    message = told.message.replace(str(copy), part.name) if copy else told.message
+    return type(told)(message if part.name in message else f"{part.name}: {message}", hint=told.hint)
 
 
 def _batch(plugin: object) -> BatchSource:

@@ -74,16 +74,20 @@ def put_positions(
     cursor: DuckDBPyConnection, project: str, set_id: str, ingest_id: str, rows: Iterable[PositionRow], at: datetime
 ) -> None:
     """In the transaction of the rows that were read."""
-    for row in rows:
-        cursor.execute(
-            """
-            INSERT INTO data._mlbox.source_positions VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-            ON CONFLICT (set_id, part) DO UPDATE SET position = excluded.position,
-                first_sequence = excluded.first_sequence, last_sequence = excluded.last_sequence,
-                ingest_id = excluded.ingest_id, read_at = excluded.read_at
-            """,
-            [project, set_id, row.part, row.position, row.first_sequence, row.last_sequence, ingest_id, at],
-        )
+    latest = list({row.part: row for row in rows}.values())
+    cursor.execute(
+        """
+        INSERT INTO data._mlbox.source_positions
+        SELECT ?, ?, unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), unnest(?::BIGINT[]), unnest(?::BIGINT[]), ?, ?
+        ON CONFLICT (set_id, part) DO UPDATE SET position = excluded.position,
+            first_sequence = excluded.first_sequence, last_sequence = excluded.last_sequence,
+            ingest_id = excluded.ingest_id, read_at = excluded.read_at
+        """,
+        [
+            *(project, set_id, [row.part for row in latest], [row.position for row in latest]),
+            *([row.first_sequence for row in latest], [row.last_sequence for row in latest], ingest_id, at),
+        ],
+    )
 
 
 def copy_positions(cursor: DuckDBPyConnection, from_id: str, to_id: str) -> None:

@@ -74,6 +74,17 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Bundle:
+    """A small file that may be read together with others of the same ``key``. ``select`` makes the SELECT of several
+    paths, with a column of that name for the path, and types by column; ``typed``: files tell their own types."""
+
+    path: str
+    key: str
+    typed: bool
+    select: Callable[[list[str], str, Mapping[str, str]], str]
+
+
+@dataclass(frozen=True, slots=True)
 class Rows:
     """Rows as a SELECT of DuckDB, which may read the Arrow batches that ``arrow`` opens as the table ``_arrow``."""
 
@@ -83,6 +94,9 @@ class Rows:
     """A copy of what stands elsewhere, made for reading; it goes when the rows are read."""
     stable: bool = False
     """Whether ``sql`` gives the same rows in the same order each time, as a file does."""
+    bundle: Bundle | None = None
+    retyped: Callable[[Mapping[str, str]], str] | None = None
+    """Where the types are guessed from texts: ``sql`` with these types by column, whatever the texts look like."""
     numbered: bool = False
     """Whether ``sql`` gives the column ``_row_number`` too: where it comes for nothing, rows need not be counted, which
     would keep DuckDB from reading them with all cores."""

@@ -13,12 +13,31 @@ from typing import Any
 from mlbox.base.errors import Invalid
 from mlbox.base.names import literal, quote
 from mlbox.engine.features.sources import remote
-from mlbox.engine.features.sources.base import ROW, Capabilities, Part, Position, Request, Rows, Source, check_options
+from mlbox.engine.features.sources.base import (
+    ROW,
+    Bundle,
+    Capabilities,
+    Part,
+    Position,
+    Request,
+    Rows,
+    Source,
+    check_options,
+)
 
 CHUNK = 1 << 20
 LARGE = 8 << 20
 """Bytes from which on a file is worth a look at its columns."""
 PACKED = (".gz", ".zst", ".zstd")
+
+
+GUESSING = {"types", "columns", "all_varchar", "auto_detect", "names"}
+"""Options that say themselves what types there are."""
+BUNDLED: Mapping[str, tuple[str, ...]] = {
+    "read_csv": ("delim", "sep", "quote", "escape", "nullstr", "decimal_separator"),
+    "read_parquet": ("binary_as_string",),
+}
+"""Readers of files that may be read together, and the options with which they may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +104,9 @@ class FileSource:
             if known is not None and unchanged:
                 yield Part(file.path, known, rows, again=True)
                 continue
-            position: dict[str, Any] = {"size": file.size, "modified": file.modified, "hash": digest(path)}
+            found, line = digest(path)
+            rows = replace(rows, bundle=self._bundle(source, file, path, line) if copy is None else None)
+            position: dict[str, Any] = {"size": file.size, "modified": file.modified, "hash": found}
             if file.etag is not None:
                 position["etag"] = file.etag
             if known is not None and known.get("hash") == position["hash"]:  # touched, not changed
@@ -101,11 +122,32 @@ class FileSource:
     def _rows(self, source: Source, file: File, path: str, request: Request) -> Rows:
         """A large Parquet file tells the numbers of its rows, unless it has a column that is called so."""
         text = self._select(source, [path], lenient=request.lenient)
+        if self._reader == "read_csv" and not GUESSING & {name.lower() for name in source.options}:
+            return Rows(text, retyped=lambda types: f"{text.removesuffix(')')}, types = {sql_value(types)})")
         if self._reader != "read_parquet" or file.size < LARGE:
             return Rows(text)
         if "file_row_number" in (str(row[0]).lower() for row in request.ask(f"DESCRIBE {text}")):
             return Rows(text)
         return Rows(text.replace("SELECT *", f"SELECT *, file_row_number + 1 AS {ROW}", 1), numbered=True)
+
+    def _bundle(self, source: Source, file: File, path: str, line: bytes) -> Bundle | None:
+        """A small file without options by which files may differ; CSV with the first line, which is taken for names."""
+        options = {name.lower() for name in source.options}
+        if file.size >= LARGE or path.lower().endswith(PACKED) or not options <= set(BUNDLED.get(self._reader, ())):
+            return None
+        if self._reader not in BUNDLED:
+            return None
+        typed = self._reader == "read_parquet"
+        folders = sorted(part.partition("=")[0] for part in Path(path).parts[:-1] if "=" in part)
+
+        def select(paths: list[str], name: str, types: Mapping[str, str]) -> str:
+            text = self._select(source, paths)
+            more = f", filename = {literal(name)}"
+            if not typed:
+                more += f", header = TRUE, types = {sql_value(types)}"
+            return text.removesuffix(")") + more + ")"
+
+        return Bundle(path, f"{folders} {b'' if typed else line!r}", typed, select)
 
     def _select(self, source: Source, paths: list[str], *, lenient: bool = False) -> str:
         options = {name.lower(): value for name, value in source.options.items() if name.lower() in self._options}
@@ -148,13 +190,14 @@ def local_path(uri: str) -> str:
     return uri.removeprefix("file://")
 
 
-def digest(path: str) -> str:
-    """SHA-256 of a file."""
-    found = hashlib.sha256()
+def digest(path: str) -> tuple[str, bytes]:
+    """SHA-256 of a file, and its first line."""
+    found, line = hashlib.sha256(), None
     with open(path, "rb") as file:
         while chunk := file.read(CHUNK):
+            line = chunk.partition(b"\n")[0] if line is None else line
             found.update(chunk)
-    return found.hexdigest()
+    return found.hexdigest(), line or b""
 
 
 def sql_value(value: Any) -> str:

@@ -1,0 +1,123 @@
+"""Many small files of a source as one piece: a statement for each costs more than what stands in it.
+
+Files are read together where this surely gives what each alone would give: CSV files with the same first line, by the
+types that the set declares, and Parquet files with the same schema. What then goes wrong all the same is read again one
+by one, so that errors say which file and which row it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from mlbox.base.names import literal
+from mlbox.engine.features.definition import FeatureSet
+from mlbox.engine.features.sources.base import ROW, Part
+from mlbox.engine.features.streaming.rows import typed_columns
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+FILES = 2_000
+"""Parts that are read together, at most."""
+FILE = "_file_name"
+_PLAIN = (
+    *("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "FLOAT"),
+    *("DOUBLE", "DECIMAL", "BOOLEAN", "VARCHAR", "DATE", "TIMESTAMP WITH TIME ZONE"),
+)
+"""Types that a text means the same for, whether it is read so or converted later."""
+
+
+class OneByOne(Exception):
+    """Files cannot be read together, or something in them is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Parts whose rows stand in the temporary table ``table``, numbered through; ``counts`` are those of each part."""
+
+    parts: tuple[Part, ...]
+    counts: tuple[int, ...]
+    table: str
+
+
+def runs_of(feature_set: FeatureSet, parts: Iterable[Part]) -> Iterator[list[Part]]:
+    """Parts in their order, those together that may be read so; others alone."""
+    plain = all(kind.upper().startswith(_PLAIN) and not kind.endswith("]") for _, kind in typed_columns(feature_set))
+    run: list[Part] = []
+    for part in parts:
+        bundle = part.rows.bundle if part.rows is not None and not part.again and not part.replaces else None
+        if bundle is not None and not bundle.typed and not plain:
+            bundle = None
+        if run and (bundle is None or _bundle(run[-1]) != bundle.key or len(run) == FILES):
+            yield run
+            run = []
+        if bundle is None:
+            yield [part]
+        else:
+            run.append(part)
+    if run:
+        yield run
+
+
+def _bundle(part: Part) -> str | None:
+    return part.rows.bundle.key if part.rows is not None and part.rows.bundle is not None else None
+
+
+def together(cursor: DuckDBPyConnection, feature_set: FeatureSet, run: Sequence[Part]) -> Iterator[Together]:
+    """The rows of a run of parts, read once; raises :class:`OneByOne`."""
+    import duckdb
+
+    try:
+        for number, same in enumerate(_of_one_schema(cursor, run)):
+            yield _read(cursor, feature_set, same, number)
+    except duckdb.Error as error:
+        raise OneByOne from error
+
+
+def _read(cursor: DuckDBPyConnection, feature_set: FeatureSet, parts: Sequence[Part], number: int) -> Together:
+    bundles = [part.rows.bundle for part in parts if part.rows is not None and part.rows.bundle is not None]
+    first, types = bundles[0], {}
+    if not first.typed:
+        declared = {name.lower(): kind for name, kind in typed_columns(feature_set)}
+        names = [row[0] for row in cursor.execute(f"DESCRIBE {first.select([first.path], FILE, {})}").fetchall()]
+        types = {name: declared.get(name.lower(), "VARCHAR") for name in names if name != FILE}
+    text = first.select([bundle.path for bundle in bundles], FILE, types)
+    table = f"_together_{number}"
+    cursor.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT *, row_number() OVER () AS {ROW} FROM (\n{text}\n)")
+    found = {
+        path: (first, last, count)
+        for path, first, last, count in cursor.execute(
+            f"SELECT {FILE}, min({ROW}), max({ROW}), count(*) FROM temp.{table} GROUP BY 1"
+        ).fetchall()
+    }
+    counts, before = [], 0
+    for bundle in bundles:
+        begins, ends, count = found.pop(bundle.path, (before + 1, before, 0))
+        if (begins, ends) != (before + 1, before + count):  # not in the order of the files
+            raise OneByOne
+        counts.append(count)
+        before = ends
+    if found:
+        raise OneByOne
+    return Together(tuple(parts), tuple(counts), f"temp.{table}")
+
+
+def _of_one_schema(cursor: DuckDBPyConnection, run: Sequence[Part]) -> Iterator[list[Part]]:
+    """The run cut where the schema of Parquet files changes."""
+    first = run[0].rows.bundle if run[0].rows is not None else None
+    if first is None or not first.typed:
+        yield list(run)
+        return
+    paths = [part.rows.bundle.path for part in run if part.rows is not None and part.rows.bundle is not None]
+    files = ", ".join(literal(path) for path in paths)
+    schemas = dict(
+        cursor.execute(
+            "SELECT file_name, list((name, type, type_length, repetition_type, num_children, converted_type, scale, "
+            f"precision, logical_type)::VARCHAR) FROM parquet_schema([{files}]) GROUP BY 1"
+        ).fetchall()
+    )
+    for _, pairs in groupby(zip(run, paths, strict=True), key=lambda pair: schemas.get(pair[1])):
+        yield [part for part, _ in pairs]
