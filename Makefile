@@ -45,7 +45,7 @@ ifdef SCENARIOS_$(ENGINE)
 	$(BIN)/python -m pytest $(SCENARIOS_$(ENGINE)) -k "$(ENGINE)" $(ARGS)
 else
 	$(BIN)/python -m pytest -m "engine and not nightly" tests/conformance/test_executors.py tests/conformance/test_deployments.py \
-		tests/unit/runs/test_executor_$(ENGINE).py \
+		tests/unit/runs/test_executor_$(ENGINE).py $(wildcard tests/unit/features/test_features_$(ENGINE).py) \
 		-k "scenario and $(ENGINE)" $(ARGS)
 endif
 

@@ -68,6 +68,9 @@ class Settings:
         "local[*]", "Spark master: local[n], spark://host:7077, k8s://https://host:6443 or yarn"
     )
     spark_home: str = _setting("", "Spark's folder; empty: SPARK_HOME, then that of the installed pyspark")
+    spark_exchange: str = _setting(
+        "", "Folder through which rows go to Spark and back, at the same place on its machines; empty: in the home"
+    )
     spark_python: str = _setting("", "Interpreter of Spark's executors; empty: the path of the run's own")
     python: str = _setting("", "Interpreter for functions without requirements; empty finds one")
     uv: str = _setting("", "The uv that builds environments; empty takes the bundled one, then the one on PATH")

@@ -180,6 +180,7 @@ def _feature_set(found: FeatureSet) -> CreateFeatureSet:
         options["allowed_lateness"] = timedelta(seconds=found.lateness)
     if found.time_unit is not None:
         options["time_unit"] = found.time_unit
+    options.update(found.engine_options)
     errors: Any = "quarantine" if found.quarantine else "skip" if found.skip_errors else "fail"
     store: Any = found.store
     return CreateFeatureSet(
@@ -196,6 +197,7 @@ def _feature_set(found: FeatureSet) -> CreateFeatureSet:
         aggregates=tuple(map(_aggregate, found.windows)),
         options=options,
         query=Query(found.body) if found.body else None,
+        engine=found.engine,
         transform=found.transform_ref.at(None) if found.transform_ref else None,
         comment=found.comment,
     )

@@ -20,7 +20,7 @@ EXAMPLES = {
     "CREATE FEATURE SET": {
         "TRANSFORM of a stream": f"{TYPED} FROM pushed TRANSFORM f",
         "AGGREGATE with TRANSFORM": f"{TYPED} AGGREGATE (sum(x) OVER (1 HOUR)) FROM s TRANSFORM f",
-        "ENGINE spark": f"{SET} ENGINE spark {ROWS}",
+        "ENGINE spark with FROM": f"{SET} ENGINE spark FROM s",
         "PARTITION BY": f"{SET} PARTITION BY (k) {ROWS}",
         "WITH (location)": f"{SET} WITH (location = '/x') {ROWS}",
     },

@@ -16,6 +16,7 @@ from mlbox.engine.features.commands import Column, CreateFeatureSet
 from mlbox.engine.features.definition import SEQUENCE, Feature, FeatureSet
 from mlbox.engine.features.frames import AXIS
 from mlbox.engine.features.offline import TIME, rows_sql
+from mlbox.engine.features.spark.options import check_engine, options_of_engine
 from mlbox.engine.features.stream_options import LATENESS, with_stream
 
 Describe = Callable[[str, Query], list[tuple[str, str]]]
@@ -48,10 +49,13 @@ def zone_of(value: object) -> str:
 def check(command: CreateFeatureSet) -> None:
     """Raise for what is wrong with the command whatever its query or source gives."""
     check_name(command.ref.name, "feature set name")
+    check_engine(command.engine, {})
     _refuse_later(command)
     _check_options(command.options)
     if command.refresh.mode in ("every", "cron") and command.query is None and command.source is None:
         raise Invalid("REFRESH needs something to read", hint="add AS SELECT … or FROM source")
+    if command.engine != "duckdb" and command.query is None:
+        raise Invalid(f"ENGINE {command.engine} needs a query that it computes", hint="add AS SELECT …")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,8 @@ def build(command: CreateFeatureSet, version: int, describe: Describe, source: F
         comment=command.comment,
         tags=tuple(command.options.get("tags") or ()),
         created_at=now(),
+        engine=command.engine,
+        engine_options=options_of_engine(command.engine, command.options),
     )
     draft = replace(draft, features=tuple(_features(command, draft, produced)))
     built = replace(draft, features=(*draft.features, *_window_features(draft, describe)))
@@ -151,7 +157,7 @@ def _nulls(columns: Iterable[tuple[str, str]]) -> str:
 def _refuse_later(command: CreateFeatureSet) -> None:
     later = {
         "PARTITION BY": bool(command.partition_by),
-        f"ENGINE {command.engine}": command.engine != "duckdb",
+        f"ENGINE {command.engine} with FROM": command.engine != "duckdb" and command.source is not None,
     }
     for clause, given in later.items():
         if given:

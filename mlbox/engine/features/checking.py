@@ -165,18 +165,18 @@ Refused = tuple[str, str | None, int]
 """Why a row is refused, the row as text, its number in its part."""
 
 
-def put_aside(cursor: DuckDBPyConnection, feature_set: FeatureSet, raw: Raw, rows: Sequence[Refused]) -> None:
-    """Rows that were refused before they could be checked."""
+def put_aside(cursor: DuckDBPyConnection, feature_set: FeatureSet, raw: Raw, rows: Sequence[Refused]) -> int:
+    """Rows that were refused before they could be checked; how many are new."""
     import pyarrow
 
     if not rows:
-        return
+        return 0
     reasons, texts, numbers = zip(*rows, strict=True)
     table = pyarrow.table({"reason": reasons, "text": pyarrow.array(texts, pyarrow.string()), "number": numbers})
     cursor.register("_refused", table)
     try:
         select = "SELECT reason, text, number FROM _refused"
-        refused_rows.insert(cursor, feature_set, raw.source, raw.part, select)
+        return refused_rows.insert(cursor, feature_set, raw.source, raw.part, select, repeated=raw.repeated)
     finally:
         cursor.unregister("_refused")
 

@@ -227,6 +227,9 @@ class CreateDataset(Command):
     statement: ClassVar[str] = "CREATE DATASET"
     ref: Ref
     query: Query
+    engine: str = "duckdb"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Of the engine; see ``SparkOptions``."""
     comment: str | None = None
 
 

@@ -7,11 +7,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.clock import now
-from mlbox.base.command import Caller, Handler, Plan, Query, Result, Step
+from mlbox.base.command import Caller, Handler, Plan, Result, Step
 from mlbox.base.counted import counted
 from mlbox.base.errors import Invalid
 from mlbox.base.events import Bus, Event
-from mlbox.base.home import Home
 from mlbox.base.ids import new_id
 from mlbox.base.names import Ref, check_name
 from mlbox.engine.catalog.duckdb_errors import translate
@@ -21,7 +20,12 @@ from mlbox.engine.catalog.tables import projects
 from mlbox.engine.features.commands import CreateDataset
 from mlbox.engine.features.directory import Directory
 from mlbox.engine.features.lineage import sources_of
+from mlbox.engine.features.reading import opened
 from mlbox.engine.features.retrieval import ref_of
+from mlbox.engine.features.sources.base import Rows
+from mlbox.engine.features.spark.options import ENGINE as SPARK
+from mlbox.engine.features.spark.options import check_engine
+from mlbox.engine.features.spark.service import SparkQueries, Wanted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from mlbox.engine.catalog.database import Catalog
+    from mlbox.engine.features.spark.plan import SparkPlan
     from mlbox.engine.storage.artifacts import ArtifactStore
 
 BATCH = 100_000
@@ -41,12 +46,15 @@ _RETRIEVED = re.compile(rf"\bml\s*\.\s*features(?:_at)?\s*\(\s*{_TEXT}\s*(?:,\s*
 class Datasets:
     """Answers CREATE DATASET. Rows are written while they are computed: they need not fit in memory."""
 
-    def __init__(self, catalog: Catalog, bus: Bus, directory: Directory, artifacts: ArtifactStore, home: Home) -> None:
+    def __init__(
+        self, catalog: Catalog, bus: Bus, directory: Directory, artifacts: ArtifactStore, spark: SparkQueries
+    ) -> None:
         self._catalog = catalog
+        self._spark = spark
         self._bus = bus
         self._directory = directory
         self._artifacts = artifacts
-        self._home = home
+        self._home = catalog.home
 
     def handlers(self) -> Iterable[Handler]:
         """The command it answers."""
@@ -57,9 +65,14 @@ class Datasets:
         check_name(command.ref.name, "dataset name")
         with self._catalog.read() as cursor:
             projects.require(cursor, command.ref.project)
+        check_engine(command.engine, command.options)
         columns = self._catalog.describe(command.ref.project, command.query)
+        write = Step("write", f"dataset {command.ref}", f"{counted(len(columns), 'column')}, as Parquet")
+        if command.engine == SPARK:
+            planned = self._spark.plan(command.ref.project, command.query)
+            return Plan((*self._spark.steps(planned, command.options), write), {"spark": planned})
         read = [Step("read", f"{kind} {name}") for kind, name in self._sources(command)]
-        return Plan((*read, Step("write", f"dataset {command.ref}", f"{counted(len(columns), 'column')}, as Parquet")))
+        return Plan((*read, write))
 
     def _sources(self, command: CreateDataset) -> list[tuple[str, str]]:
         """(kind, reference) of what the query reads; vectors and spines of ``ml.features`` where they are literals."""
@@ -91,14 +104,24 @@ class Datasets:
         """Parquet into the artifact store, then the artifact with its lineage; the same bytes are the same version."""
         project = command.ref.project
         place = self._home.cache / f"dataset-{new_id()}.parquet"
+        planned: SparkPlan | None = plan.resolved.get("spark")
+        run: str | None = None
         try:
-            rows, schema, preview = self._write(command.ref, command.query, place)
+            if planned is None:
+                rows, schema, preview = self._write(command.ref, Rows(command.query.text), place)
+            else:
+                asked = Wanted(planned, command.query, project, f"dataset {command.ref}", command.options)
+                with self._spark.carried_out(asked) as computed:
+                    run = computed.run
+                    rows, schema, preview = self._write(command.ref, computed.rows, place)
             blob = self._artifacts.put_path(place)
         finally:
             place.unlink(missing_ok=True)
         metadata = {"schema": schema, "rows": rows, "preview": preview, "query": command.query.text}
         if command.comment:
             metadata["comment"] = command.comment
+        if planned is not None:
+            metadata.update(engine=SPARK, engine_query=planned.text, run=run)
         row = table.ArtifactRow(
             id=new_id(),
             project=project,
@@ -112,7 +135,7 @@ class Datasets:
             file_name=f"{command.ref.name}.parquet",
             metadata=metadata,
         )
-        sources = self._sources(command)
+        sources = [*self._sources(command), *([("run", run)] if run else [])]
 
         def write(cursor: DuckDBPyConnection) -> table.ArtifactRow:
             kept = table.insert(cursor, row)
@@ -131,7 +154,7 @@ class Datasets:
             facts={"rows": rows, "version": kept.version},
         )
 
-    def _write(self, ref: Ref, query: Query, place: Path) -> tuple[int, list[dict[str, str]], list[list[Any]]]:
+    def _write(self, ref: Ref, given: Rows, place: Path) -> tuple[int, list[dict[str, str]], list[list[Any]]]:
         import duckdb
         import pyarrow.parquet as parquet
 
@@ -139,17 +162,18 @@ class Datasets:
         with self._catalog.session(ref.project, reading=True) as cursor:
             cursor.execute("BEGIN TRANSACTION READ ONLY")
             try:
-                relation = cursor.sql(query.text)
-                if relation is None:
-                    raise Invalid("a dataset is made of a query", hint="CREATE DATASET name AS SELECT …")
-                reader = relation.to_arrow_reader(BATCH)
-                with parquet.ParquetWriter(place, reader.schema, compression="zstd") as writer:
-                    for batch in reader:
-                        if rows == 0:
-                            first = batch.slice(0, PREVIEW).to_pylist()
-                            preview = [[_plain(value) for value in row.values()] for row in first]
-                        rows += batch.num_rows
-                        writer.write_batch(batch)
+                with opened(cursor, given):
+                    relation = cursor.sql(given.sql)
+                    if relation is None:
+                        raise Invalid("a dataset is made of a query", hint="CREATE DATASET name AS SELECT …")
+                    reader = relation.to_arrow_reader(BATCH)
+                    with parquet.ParquetWriter(place, reader.schema, compression="zstd") as writer:
+                        for batch in reader:
+                            if rows == 0:
+                                first = batch.slice(0, PREVIEW).to_pylist()
+                                preview = [[_plain(value) for value in row.values()] for row in first]
+                            rows += batch.num_rows
+                            writer.write_batch(batch)
                 schema = [{"name": field.name, "type": str(field.type)} for field in reader.schema]
             except duckdb.Error as error:
                 raise translate(error) from None

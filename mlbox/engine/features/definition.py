@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -98,6 +98,9 @@ class FeatureSet:
     """The unit of times that come as numbers: s, ms or us since 1970."""
     transform: tuple[str, str, int] | None = None
     """The function that rows of the source go through: project, name, version."""
+    engine: str = "duckdb"
+    """Who computes ``body``."""
+    engine_options: dict[str, Any] = field(default_factory=dict)
 
     @property
     def transform_ref(self) -> Ref | None:
@@ -185,6 +188,8 @@ class FeatureSet:
                 "lateness": self.lateness,
                 "time_unit": self.time_unit,
                 "transform": self.transform,
+                "engine": self.engine,
+                "engine_options": self.engine_options,
             }
         )
 

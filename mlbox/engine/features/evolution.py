@@ -71,10 +71,10 @@ def evolved(found: FeatureSet, command: AlterFeatureSet, version: int, kind: str
     name = _free(found, command.new_name or "")
     values[name] = quote(feature.name)
     renamed = _with(following, feature, replace(feature, name=name))
-    if found.body is not None:
+    if found.body is not None and found.engine == "duckdb":
         select = f"SELECT * RENAME ({quote(feature.name)} AS {quote(name)}) FROM (\n{found.body}\n)"
         renamed = replace(renamed, body=select)
-    elif found.source is not None:
+    elif found.refreshable:
         renamed = replace(renamed, adapted=(*found.adapted, (feature.name, name)))
     return Evolved(renamed, values, f"{feature.name} is {name} then", f"{feature.name} as {name}")
 

@@ -27,6 +27,7 @@ from mlbox.engine.features.loading import Changed, Load, Range, Wish, load_of_so
 from mlbox.engine.features.offline import table_sql, view_sql
 from mlbox.engine.features.reading import SourceReader
 from mlbox.engine.features.rules import enforce
+from mlbox.engine.features.sources.base import Rows
 from mlbox.engine.features.transformed import Way, through
 from mlbox.engine.features.transforming import NoTransforms, Transforms
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from mlbox.engine.catalog.database import Catalog
+    from mlbox.engine.features.spark.service import SparkQueries
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +49,20 @@ class Ingested:
     late: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The query of a set, and what it reads where that is no table."""
+
+    feature_set: FeatureSet
+    rows: Rows | None = None
+
+
 class Ingest:
     """Writes rows of sets; callers hold the set's lock."""
 
     def __init__(self, catalog: Catalog, reader: SourceReader) -> None:
         self.transforms: Transforms = NoTransforms()
+        self.spark: SparkQueries | None = None
         self._catalog = catalog
         self._reader = reader
         self._reached: dict[str, Reached] = {}
@@ -82,7 +93,8 @@ class Ingest:
         )
         source = self._reader.source_of(feature_set) if feature_set.source and fill else None
         done = Ingested(0, 0, 0, Reached())
-        with self._transaction(source.project if source else feature_set.project, feature_set) as cursor:
+        project = source.project if source else feature_set.project
+        with self._body(feature_set, fill=fill) as body, self._transaction(project, feature_set) as cursor:
             cursor.execute(table_sql(feature_set))
             cursor.execute(view_sql(feature_set))
             table.insert_definition(cursor, row)
@@ -90,7 +102,8 @@ class Ingest:
             if source is not None and self._reader.is_batch(source):
                 done = self._read(cursor, feature_set, Range(), Wish(True, singly=singly))
             elif fill and feature_set.body is not None:
-                done = self._add(cursor, feature_set, Load([queried(cursor, feature_set, Range())]))
+                piece = queried(cursor, body.feature_set, Range(), rows=body.rows)
+                done = self._add(cursor, feature_set, Load([piece]))
         return self._remember(feature_set, done)
 
     def evolve(self, present: FeatureSet, following: FeatureSet, values: Mapping[str, str]) -> int:
@@ -143,9 +156,20 @@ class Ingest:
         if feature_set.source is not None:
             return self._refresh_from_source(feature_set, span, replacing=replacing)
         gone = span.condition(quote(feature_set.axis)) if replacing else None
-        with self._transaction(feature_set.project, feature_set) as cursor:
-            done = self._add(cursor, feature_set, Load([queried(cursor, feature_set, span, repeated=True)], gone))
+        with self._body(feature_set) as body, self._transaction(feature_set.project, feature_set) as cursor:
+            piece = queried(cursor, body.feature_set, span, repeated=True, rows=body.rows)
+            done = self._add(cursor, feature_set, Load([piece], gone))
         return self._remember(feature_set, done)
+
+    @contextmanager
+    def _body(self, feature_set: FeatureSet, *, fill: bool = True) -> Iterator[Body]:
+        """What the query of a set reads: itself, or what another engine makes of it before the transaction begins."""
+        if feature_set.engine == "duckdb" or not fill:
+            yield Body(feature_set)
+            return
+        assert self.spark is not None
+        with self.spark.body(feature_set) as rows:
+            yield Body(replace(feature_set, body=rows.sql), rows)
 
     def _refresh_from_source(self, feature_set: FeatureSet, span: Range, *, replacing: bool) -> Ingested:
         """What the source has that was not read yet, whatever its time; of what was read, only what ``span`` asks."""

@@ -102,14 +102,22 @@ def spanned(feature_set: FeatureSet, span: Range, more: str | None = None) -> st
     return rows_sql(feature_set, read, keep, more=more)
 
 
-def queried(cursor: DuckDBPyConnection, feature_set: FeatureSet, span: Range, *, repeated: bool = False) -> Piece:
-    """Rows of the set's query; with ``repeated`` some were asked for before."""
+def queried(
+    cursor: DuckDBPyConnection,
+    feature_set: FeatureSet,
+    span: Range,
+    *,
+    repeated: bool = False,
+    rows: Rows | None = None,
+) -> Piece:
+    """Rows of the set's query, over ``rows`` where it reads these; with ``repeated`` some were asked for before."""
     raw = Raw(feature_set.body or "", span.condition(quote(feature_set.axis)), repeated=repeated)
     if not feature_set.windows:
-        return Piece(spanned(feature_set, span), raw=raw)
+        return Piece(spanned(feature_set, span), rows, raw=raw)
     if not feature_set.skip_errors:
-        return Piece(spanned(feature_set, span))
-    good, refused = without_wrong(cursor, feature_set, raw, 0)
+        return Piece(spanned(feature_set, span), rows)
+    with opened(cursor, rows or Rows("")):
+        good, refused = without_wrong(cursor, feature_set, raw, 0)
     return Piece(spanned(replace(feature_set, body=good), span), rejected=refused)
 
 
@@ -181,13 +189,13 @@ def _pieces(
         wanted = span if part.again else Range()
         numbered = part.rows.numbered and wanted == Range()
         again = body.replace("store_rejects = TRUE", "ignore_errors = TRUE") if part.rows.stable else None
-        raw = _raw(feature_set, source, part, body)
+        raw = raw_of(feature_set, source, part, body)
         raw = replace(raw, keep=wanted.condition(quote(feature_set.axis)), again=again)
         text = spanned(over, wanted, ROW if numbered else None)
         yield Piece(text, part.rows, part, raw, numbered=numbered)
 
 
-def _raw(feature_set: FeatureSet, source: Source, part: Part, body: str) -> Raw:
+def raw_of(feature_set: FeatureSet, source: Source, part: Part, body: str) -> Raw:
     """Rows of a part as they come. Of a table that is read again, rows may be wrong that were not there before."""
     tell = not part.again or (feature_set.quarantine and not part.name)
     return Raw(body, part=part.name, source=str(source.ref), tell=tell, repeated=part.again)
@@ -237,7 +245,7 @@ def _windowed(cursor: DuckDBPyConnection, feature_set: FeatureSet, given: _Windo
     if feature_set.skip_errors:
         for n, text in texts.items():
             part = given.parts[n]
-            texts[n], wrong = without_wrong(cursor, feature_set, _raw(feature_set, given.source, part, text), n)
+            texts[n], wrong = without_wrong(cursor, feature_set, raw_of(feature_set, given.source, part, text), n)
             refused += wrong
     fresh = [text for n, text in texts.items() if not given.parts[n].again]
     over = replace(feature_set, body=_UNION.join(texts.values()))

@@ -16,6 +16,7 @@ from mlbox.engine.catalog.duckdb_errors import translate
 from mlbox.engine.features.definition import FeatureSet
 from mlbox.engine.features.sources.base import (
     ARROW,
+    ROW,
     SOURCES,
     BatchSource,
     Part,
@@ -107,7 +108,8 @@ class SourceReader:
             if feature_set.timezone is not None:
                 cursor.execute(f"SET SESSION TimeZone = {literal(feature_set.timezone)}")
             with opened(cursor, rows):
-                yield Streamed(cursor, cursor.sql(rows.sql).to_arrow_reader(batch))
+                text = f"SELECT * EXCLUDE ({ROW}) FROM (\n{rows.sql}\n)" if rows.numbered else rows.sql
+                yield Streamed(cursor, cursor.sql(text).to_arrow_reader(batch))
 
     @contextmanager
     def staging(self) -> Iterator[Path]:

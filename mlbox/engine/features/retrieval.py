@@ -36,6 +36,19 @@ class SpineColumns:
     feature_set: FeatureSet | None
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A vector over a spine: its sets in the order in which they are joined with what is wanted of each, ``time`` the
+    spine's column of time, and the set of the label where that is to be added."""
+
+    vector: FeatureVector
+    seen: SpineColumns
+    time: str
+    wanted: Sequence[tuple[FeatureSet, Sequence[VectorFeature]]]
+    linked: asof.Links
+    label: FeatureSet | None
+
+
 class Retrieval:
     """Answers the ``ml`` functions of features, the reader of serving and the frame of runs."""
 
@@ -54,6 +67,14 @@ class Retrieval:
         A CTE cannot be looked into when the text is made: its time column is then the one of the label's set, else
         ``event_time``, and the label is not added to it.
         """
+        asked = self.ask(project, vector, spine)
+        spine_rows = asof.Spine(asked.seen.relation, asked.time)
+        names, wanted = asked.vector.names, asked.wanted
+        text = asof.retrieval(spine_rows, wanted, names, asked.linked, self._unique(wanted))
+        return self._with_label(asked, text)
+
+    def ask(self, project: str, vector: str, spine: str) -> Asked:
+        """Everything that a point-in-time join is made of, checked; see :meth:`features_sql`."""
         found = self._directory.vector(ref_of(vector, project))
         seen = self._look(project, spine)
         wanted = self._by_set(found, found.features)
@@ -63,8 +84,7 @@ class Retrieval:
             self._check_entities(found, seen.columns, wanted, linked)
             wanted = self._without_own(seen, wanted)
             self._check_names(seen, wanted)
-        text = asof.retrieval(asof.Spine(seen.relation, time), wanted, found.names, linked, self._unique(wanted))
-        return self._with_label(found, seen, text)
+        return Asked(found, seen, time, wanted, linked, self._label_of(found, seen))
 
     def features_at_sql(self, project: str, vector: str, instant: str) -> str:
         """Every entity as of an instant; one set of the vector must hold all entity columns."""
@@ -229,13 +249,20 @@ class Retrieval:
                         hint=f"rename the feature in the vector: {feature_set.name}.{feature.feature} AS …",
                     )
 
-    def _with_label(self, vector: FeatureVector, seen: SpineColumns, text: str) -> str:
-        """Add the label by its set's entities, unless the spine holds it or cannot be looked into."""
+    def _label_of(self, vector: FeatureVector, seen: SpineColumns) -> FeatureSet | None:
+        """The set of the label, unless the spine holds the label or cannot be looked into."""
         if vector.label is None or seen.columns is None:
-            return text
+            return None
         label = self._directory.set(Ref(vector.label.project, vector.label.feature_set))
         folded = {name.lower() for name in seen.columns}
         if vector.label.name.lower() in folded or not {name.lower() for name in label.entity_names} <= folded:
+            return None
+        return label
+
+    def _with_label(self, asked: Asked, text: str) -> str:
+        """Add the label by its set's entities."""
+        vector, label = asked.vector, asked.label
+        if vector.label is None or label is None:
             return text
         rows = asof.unique_rows(label, [vector.label.feature])
         keys = ", ".join(quote(name) for name in label.entity_names)

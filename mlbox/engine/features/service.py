@@ -25,6 +25,7 @@ from mlbox.engine.features.reading import SourceReader
 from mlbox.engine.features.retrieval import Retrieval
 from mlbox.engine.features.sets import FeatureSets
 from mlbox.engine.features.sourcing import Sources
+from mlbox.engine.features.spark.service import SparkQueries
 from mlbox.engine.features.stores.online.base import Place, open_store
 from mlbox.engine.features.streaming.pushing import Pushing
 from mlbox.engine.features.streaming.service import Streams
@@ -69,7 +70,9 @@ class Features:
         self._answers = OnlineAnswers(catalog, self._retrieval.reader, self._retrieval.online_parts)
         self._verification = Verification(catalog, self._directory, self._store, self._online)
         self.erasure = Erasure(catalog, bus, self._directory, self.streams, self._store)
-        self._datasets = Datasets(catalog, bus, self._directory, artifacts or ArtifactStore(home.artifacts), home)
+        self._spark = ingest.spark = SparkQueries(catalog, self._retrieval, home, settings)
+        store = artifacts or ArtifactStore(home.artifacts)
+        self._datasets = Datasets(catalog, bus, self._directory, store, self._spark)
         self._ingest = ingest
         self._directory.load()
         self.erasure.catch_up()
@@ -90,12 +93,14 @@ class Features:
         )
 
     def keep_time(self, dispatcher: Dispatcher, parser: Parser) -> None:
-        """Sets may be refreshed by the clock from now on."""
+        """Sets may be refreshed by the clock from now on, and computed by runs."""
         self._sets.clock = RefreshClock(self._catalog, dispatcher, parser)
+        self._spark.dispatcher = dispatcher
 
     def start(self) -> None:
         """What only a server does: read streams, keep windows up with time."""
         self.streams.start()
+        self._spark.tidy()
 
     def close(self) -> None:
         """Let what is being written be written, then close the online store."""

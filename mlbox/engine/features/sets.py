@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from mlbox.base.command import Caller, Handler, Plan, Result, Step
+from mlbox.base.command import Caller, Handler, Plan, Query, Result, Step
 from mlbox.base.counted import counted
 from mlbox.base.errors import AlreadyExists, Conflict, NotFound, Unavailable
 from mlbox.base.events import Bus, Event
@@ -112,6 +112,7 @@ class FeatureSets:
         if present is not None:
             self.refuse_loss(present, built)
         steps = _steps_of_create(command, built, present)
+        steps = (*self._steps_of_engine(built, command.query), *steps)
         if through is not None:
             steps = (Step("use", f"function {built.transform_ref}", through.told), *steps)
         schedule = self.clock.check(built)
@@ -237,7 +238,14 @@ class FeatureSets:
         steps = [Step("write", target, until)]
         if found.transform_ref is not None and not command.online:
             steps.insert(0, Step("use", f"function {found.transform_ref}", self._function_of(found)))
-        return Plan(tuple(steps))
+        engine = () if command.online else self._steps_of_engine(found, Query(found.body or "", 0, found.body or ""))
+        return Plan((*engine, *steps))
+
+    def _steps_of_engine(self, found: FeatureSet, query: Query | None) -> tuple[Step, ...]:
+        """What another engine than DuckDB does; refused where the query is not portable."""
+        if found.engine == "duckdb" or query is None or self._ingest.spark is None:
+            return ()
+        return self._ingest.spark.steps(self._ingest.spark.plan(found.project, query), found.engine_options)
 
     def _function_of(self, found: FeatureSet) -> str:
         """How the function of a set runs; ``Conflict`` when it was dropped."""

@@ -13,7 +13,7 @@ from mlbox.engine.catalog.duckdb_errors import translate
 from mlbox.engine.features.checking import Raw
 from mlbox.engine.features.definition import FeatureSet
 from mlbox.engine.features.evolution import adapted_sql
-from mlbox.engine.features.loading import Piece, Range, check_span, spanned
+from mlbox.engine.features.loading import Piece, Range, check_span, raw_of, spanned
 from mlbox.engine.features.reading import SourceReader
 from mlbox.engine.features.sources.base import ARROW, Part, Rows, Source
 from mlbox.engine.features.transforming import BATCH, Failed, Passage, Transform, needed_columns
@@ -46,12 +46,14 @@ def through(
         check_span(source, part, span)
         wanted = span if part.again else Range()
         passage = Passage(way.transform, label, part.name, needed_columns(feature_set), feature_set.skip_errors)
-        raw = Raw("", wanted.condition(quote(feature_set.axis)), part.name, str(source.ref), not part.again, shown)
+        raw = replace(
+            raw_of(feature_set, source, part, ""), keep=wanted.condition(quote(feature_set.axis)), shown=shown
+        )
         with way.reader.streamed(feature_set, source, part.rows, BATCH) as read:
             for made in passage.results(_told(read.batches, part)):
                 refused = len(made.failed)
                 if made.failed and feature_set.quarantine and raw.tell:
-                    checking.put_aside(cursor, feature_set, raw, [_refused(row) for row in made.failed])
+                    refused = checking.put_aside(cursor, feature_set, raw, [_refused(row) for row in made.failed])
                 yield Piece("", None, part, more=True, rejected=refused if raw.tell else 0)
                 for table in made.rows:
                     yield _piece(feature_set, table, part, raw, wanted)

@@ -329,7 +329,13 @@ statement(
         starts=(("CREATE", "FEATURE", "SET"),),
         parse=_create,
         prints={CreateFeatureSet: _print},
-        later=("TRANSFORM of a stream", "AGGREGATE with TRANSFORM", "ENGINE spark", "PARTITION BY", "WITH (location)"),
+        later=(
+            "TRANSFORM of a stream",
+            "AGGREGATE with TRANSFORM",
+            "ENGINE spark with FROM",
+            "PARTITION BY",
+            "WITH (location)",
+        ),
     )
 )
 

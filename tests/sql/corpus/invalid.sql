@@ -965,6 +965,9 @@ CREATE FEATURE VECTOR v AS FEATURES (a.x) TOLERANCE (a = INTERVAL '1 day', a = I
 CREATE DATASET training COMMENT 'of May'
 -- error 1:41 CREATE DATASET needs its query | end it with AS SELECT ..
 
+CREATE DATASET training ENGINE AS FROM asked
+-- error 1:32 ENGINE needs a name, found AS | for example ENGINE name
+
 VERIFY MODEL m
 -- error 1:8 there is no statement VERIFY MODEL | VERIFY is followed by FEATURE
 

@@ -691,6 +691,9 @@ CREATE FEATURE VECTOR basket AS FEATURES (orders.total, crm.customers.*) TOLERAN
 CREATE DATASET training COMMENT 'of May' AS FROM ml.features('v', 'asked')
 -- => CreateDataset ref=p.training, query=<FROM ml.features('v', 'asked')>, comment='of May'
 
+CREATE DATASET training ENGINE spark WITH (executor_memory = '8g', cores = 16) AS FROM ml.features('v', 'asked')
+-- => CreateDataset ref=p.training, query=<FROM ml.features('v', 'asked')>, engine='spark', options={executor_memory: '8g', cores: 16}
+
 VERIFY FEATURE VECTOR v
 -- => VerifyFeatures kind='feature vector', ref=p.v
 

@@ -24,7 +24,8 @@ VIEWS = (
                CASE WHEN (s.definition::JSON->>'quarantine')::BOOLEAN THEN 'quarantine'
                     WHEN (s.definition::JSON->>'skip_errors')::BOOLEAN THEN 'skip' ELSE 'fail' END AS on_error,
                (s.definition::JSON->'transform'->>0) || '.' || (s.definition::JSON->'transform'->>1) || '@'
-                   || (s.definition::JSON->'transform'->>2) AS transform
+                   || (s.definition::JSON->'transform'->>2) AS transform,
+               coalesce(s.definition::JSON->>'engine', 'duckdb') AS engine
         FROM catalog.main.feature_sets s LEFT JOIN (
             SELECT set_id, (sum(added) - sum(removed))::BIGINT AS rows, min(first_event) AS first_event,
                    max(last_event) AS last_event, max(started_at) AS last_refresh
@@ -54,6 +55,7 @@ VIEWS = (
             ViewColumn("tags", "VARCHAR[]", "What one finds it by"),
             ViewColumn("on_error", "VARCHAR", "What a wrong row does: fail, skip, or quarantine (ml.dead_letters)"),
             ViewColumn("transform", "VARCHAR", "The function that its rows go through, as project.name@version"),
+            ViewColumn("engine", "VARCHAR", "Who computes its query: duckdb or spark"),
         ),
     ),
     View(

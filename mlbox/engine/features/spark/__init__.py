@@ -1,0 +1,1 @@
+"""``ENGINE spark``: the same definition, computed by Spark."""
