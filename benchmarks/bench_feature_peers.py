@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import load
 from report import Table, folder, in_turn, open_house
 
 from mlbox.base.names import Ref
@@ -143,6 +148,7 @@ def tell(house: Any, found: dict[str, list[float]], place: Path) -> None:
         print(f"Feast was not measured: {why}\n")
     else:
         online(house, theirs)
+        over_http(house, place)
 
 
 def online(house: Any, theirs: dict[str, float]) -> None:
@@ -158,6 +164,56 @@ def online(house: Any, theirs: dict[str, float]) -> None:
         middle = sorted(samples)[len(samples) // 2]
         table.add(f"{size} keys", [middle], "ms", [theirs[f"online {size}"] * 1000])
     table.print()
+
+
+@contextmanager
+def feast_server(place: Path) -> Iterator[str]:
+    """``feast serve`` with one worker, over the store that its peer has filled."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    program = Path(os.environ["MLBOX_FEAST_PYTHON"]).with_name("feast")
+    command = [program, "-c", place / "small" / "file", "serve", "-p", str(port), "-w", "1", "--no-access-log"]
+    server = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True, cwd=place
+    )
+    try:
+        for _ in range(600):  # it accepts long before it answers
+            with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5):
+                break
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}/get-online-features"
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
+        server.wait(30)
+
+
+def over_http(house: Any, place: Path) -> None:
+    """One key a request; one core or so for the server, one for the load."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    house.listener.start_thread("127.0.0.1", port)
+    ours = f"http://127.0.0.1:{port}/features/v"
+    asked = {"features": [f"view:{name}" for name in FEATURES], "entities": {"id": [7]}}
+    with feast_server(place) as theirs:
+        found = in_turn(
+            {
+                "ours": lambda: rate(ours, {"keys": {"id": 7}}, place),
+                "theirs": lambda: rate(theirs, asked, place),
+            },
+            ROUNDS,
+        )
+    table = Table("Requests a second for 20 features of one key, 4 connections", f"`feast serve`, by {load.tool()}")
+    table.add("POST /features/v", found["ours"], "requests/s", found["theirs"])
+    table.print()
+
+
+def rate(url: str, body: dict[str, Any], place: Path) -> float:
+    """Requests a second."""
+    done = load.send(url, json.dumps(body).encode(), 4, 4, place, spare=0.01)
+    return done.requests / done.seconds
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ def opened(folder: Path, offline: str, names: list[str]) -> Any:
 
     repository = folder / offline
     repository.mkdir(exist_ok=True)
+    (repository / "feature_store.yaml").write_text(config(folder, offline))  # for `feast serve`
     store = FeatureStore(config=RepoConfig(repo_path=repository, **yaml.safe_load(config(folder, offline))))
     entity = Entity(name="id", join_keys=["id"], value_type=ValueType.INT64)
     source = FileSource(name="rows", path=str(folder / "rows.parquet"), timestamp_field="event_time")
