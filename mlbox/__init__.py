@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mlbox.client.result import Result
     from mlbox.client.returned import returns
     from mlbox.client.runs import Run, run
+    from mlbox.client.serving.asked import request_headers
     from mlbox.client.serving.errors import BadInput
     from mlbox.client.tracking import start_run
 
@@ -37,6 +38,7 @@ _MODULES = {
     "result": ("Result",),
     "returned": ("returns",),
     "runs": ("Run", "run"),
+    "serving.asked": ("request_headers",),
     "serving.errors": ("BadInput",),
     "tracking": ("start_run",),
     "current": (
@@ -75,6 +77,7 @@ __all__ = [  # noqa: PLE0604 - the names of _MODULES, written out for tools that
     "log_table",
     "log_tag",
     "progress",
+    "request_headers",
     "returns",
     "run",
     "start_run",

@@ -15,9 +15,10 @@ from litestar.openapi.config import OpenAPIConfig
 
 from mlbox.api.complete import complete_sql
 from mlbox.api.context import ApiContext
+from mlbox.api.edge import Edge, Receive, Scope, Send
 from mlbox.api.features import FEATURES, FeaturesApp
 from mlbox.api.files import artifact_content, run_log
-from mlbox.api.guard import App, Guard, Receive, Scope, Send, send_error
+from mlbox.api.guard import App, Guard, send_error
 from mlbox.api.ingest import ingest
 from mlbox.api.kept import Statements
 from mlbox.api.metrics import metrics
@@ -179,10 +180,17 @@ def build(context: ApiContext, pages: App) -> App:
     """The whole: guard, then inference, API and pages."""
     front = Front(context, context.endpoints.asgi, litestar(context, ROUTES), pages)  # type: ignore[arg-type]
     settings = context.settings
-    return Guard(front, hosts=[settings.host, *settings.allowed_hosts.split(",")], identify=context.members.identify)
+
+    def shared(path: str) -> bool:
+        """What pages of other origins may be let into: endpoints and online features."""
+        return path.startswith(("/v2/", FEATURES)) or context.endpoints.asgi.inner_path(path) is not None
+
+    hosts = [settings.host, *settings.allowed_hosts.split(",")]
+    return Guard(front, hosts=hosts, identify=context.members.identify, edge=Edge(settings, shared))
 
 
 def build_run_api(context: ApiContext, hosts: Sequence[str]) -> App:
     """What containers and clusters reach: the APIs of runs and replicas, and nothing else. Each call carries the token
     of one run, or of one deployment."""
-    return Guard(litestar(context, (*RUN_API, *REPLICA_API)), hosts=hosts)  # type: ignore[arg-type]
+    app = litestar(context, (*RUN_API, *REPLICA_API))
+    return Guard(app, hosts=hosts, edge=Edge(context.settings))  # type: ignore[arg-type]

@@ -15,7 +15,8 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from mlbox.api.guard import Receive, Scope, Send, send_error
+from mlbox.api.edge import Receive, Scope, Send
+from mlbox.api.guard import send_error
 from mlbox.base.errors import Internal, Invalid, MlboxError, NotFound
 from mlbox.base.names import DEFAULT_PROJECT, Ref
 from mlbox.engine.features.stores.online.codec import kind_of

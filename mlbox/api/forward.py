@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from mlbox.api.guard import Receive, Scope, Send, send_error
+from mlbox.api.edge import Receive, Scope, Send
+from mlbox.api.guard import send_error
 from mlbox.base.errors import Unavailable
 
 if TYPE_CHECKING:

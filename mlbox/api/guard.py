@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any
 
+from mlbox.api.edge import Edge, Receive, Scope, Send
 from mlbox.base.errors import Forbidden, MlboxError, Unauthorized
 
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 Identify = Callable[[str, str], str]
@@ -66,8 +63,11 @@ def host_of(value: str) -> str:
 class Guard:
     """ASGI middleware around everything."""
 
-    def __init__(self, app: App, *, hosts: Iterable[str], identify: Identify | None = None) -> None:
+    def __init__(
+        self, app: App, *, hosts: Iterable[str], identify: Identify | None = None, edge: Edge | None = None
+    ) -> None:
         self._app = app
+        self._edge = edge
         self._hosts = LOOPBACK | {host.strip().lower() for host in hosts if host.strip()}
         self._identify = identify
         self._knows = lru_cache(maxsize=64)(self._is_known)
@@ -77,7 +77,15 @@ class Guard:
         if scope["type"] != "http":
             return self._app(scope, receive, send)
         headers = dict(scope["headers"])  # servers give the names in lower case
+        if self._edge is not None and self._edge.concerns(scope["path"], headers):
+            return self._edge.around(self._serve, scope, headers, receive, send)
+        return self._serve(scope, headers, receive, send)
+
+    def _serve(self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, send: Send) -> Awaitable[None]:
         try:
+            self._check_place(scope["path"], headers)
+            if self._edge is not None and self._edge.is_preflight(scope, headers):
+                return self._edge.allow(send)
             user = self._check(scope, headers)
         except MlboxError as error:
             return send_error(send, error)
@@ -86,8 +94,8 @@ class Guard:
         scope[HEADERS] = headers
         return self._app(scope, receive, send)
 
-    def _check(self, scope: Scope, headers: dict[bytes, bytes]) -> str | None:
-        """Who asks, ``None`` where nobody is asked who he is; raises ``Forbidden`` or ``Unauthorized``."""
+    def _check_place(self, path: str, headers: Mapping[bytes, bytes]) -> None:
+        """Raise ``Forbidden`` for a name that is not ours, and for pages of others."""
         host = headers.get(b"host", b"")
         if not self._knows(host):
             raise Forbidden(
@@ -95,11 +103,17 @@ class Guard:
                 hint="add the name to the setting allowed_hosts if it is yours",
             )
         origin = headers.get(b"origin")
-        if origin is not None and not self._is_ours(origin.decode("latin-1"), host.decode("latin-1")):
+        ours = origin is None or self._is_ours(origin.decode("latin-1"), host.decode("latin-1"))
+        if origin is not None and not ours and not (self._edge is not None and self._edge.lets_in(path, origin)):
             raise Forbidden(
                 f"pages of {origin.decode('latin-1')} may not use this server",
-                hint="call it from a program, or add the host to the setting allowed_hosts",
+                hint="call it from a program, or add the host to the setting allowed_hosts; "
+                "cors_origins lets pages use endpoints and online features",
             )
+
+    def _check(self, scope: Scope, headers: Mapping[bytes, bytes]) -> str | None:
+        """Who asks, ``None`` where nobody is asked who he is; raises ``Forbidden`` or ``Unauthorized``."""
+        origin = headers.get(b"origin")
         if scope["method"] == "POST":  # the others are not sent for a foreign page without asking first
             kind = headers.get(b"content-type", b"")
             if _is_form(kind) or (origin is not None and not kind):

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from mlbox.api.guard import HEADERS, App, Guard, Receive, Scope, Send, send_error
+from mlbox.api.edge import Edge, Receive, Scope, Send
+from mlbox.api.guard import HEADERS, App, Guard, send_error
 from mlbox.base.errors import MlboxError
 from mlbox.serve.workers.cells import ACCESS, Cells
 
 if TYPE_CHECKING:
+    from mlbox.base.settings import Settings
     from mlbox.serve.workers.station import Station
 
 MODELS = "/v2/models/"
@@ -56,17 +58,18 @@ class Permits:
 class WorkerApp:
     """ASGI."""
 
-    def __init__(self, station: Station, inference: App, forward: App, permits: Permits, hosts: Sequence[str]) -> None:
+    def __init__(self, station: Station, inference: App, forward: App, permits: Permits, settings: Settings) -> None:
         self._station = station
         self._inference = inference
         self._forward = forward
         self._permits = permits
-        self._guarded = Guard(self._answer, hosts=hosts)
+        hosts = [settings.host, *settings.allowed_hosts.split(",")]
+        self._guarded = Guard(self._answer, hosts=hosts, edge=Edge(settings, lambda path: path.startswith(MODELS)))
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Serve one request; a coroutine of its own would cost every request."""
         if scope["type"] != "http":
-            return
+            return _nothing()
         path: str = scope["path"]
         if not path.startswith(MODELS):
             slot = self._station.directory.at_path(path.rstrip("/"))
@@ -74,17 +77,25 @@ class WorkerApp:
                 path = f"{MODELS}{slot.name}/event"
                 scope = {**scope, "path": path}
         if path.startswith(MODELS) and self._station.finds(path[len(MODELS) :].partition("/")[0]) is not None:
-            await self._guarded(scope, receive, send)
-        else:
-            await self._forward(scope, receive, send)
+            return self._guarded(scope, receive, send)
+        return self._forward(scope, receive, send)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _answer(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         name = scope["path"][len(MODELS) :].partition("/")[0]
         authorization = scope[HEADERS].get(b"authorization", b"")
-        if not self._permits.knows(authorization, name):
-            try:
-                await self._permits.check(authorization, name)
-            except MlboxError as error:
-                await send_error(send, error)
-                return
+        if self._permits.knows(authorization, name):
+            return self._inference(scope, receive, send)
+        return self._answer_new(authorization, name, scope, receive, send)
+
+    async def _answer_new(self, authorization: bytes, name: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """A caller who is not known yet."""
+        try:
+            await self._permits.check(authorization, name)
+        except MlboxError as error:
+            await send_error(send, error)
+            return
         await self._inference(scope, receive, send)
+
+
+async def _nothing() -> None:
+    """What is no request."""

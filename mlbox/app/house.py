@@ -36,6 +36,7 @@ from mlbox.engine.security.permission import Permission
 from mlbox.engine.storage.remote import store_at
 from mlbox.engine.workflows.scheduler import Scheduler
 from mlbox.engine.workflows.service import Workflows
+from mlbox.serve import tracing
 from mlbox.serve.deploy.service import Deployments
 from mlbox.serve.embedding import Embedders
 from mlbox.serve.service import Endpoints
@@ -221,6 +222,7 @@ class House:
         self.endpoints.stop()
         self.listener.stop()
         self.doors.stop()
+        tracing.end()
         self.features.close()
         self.catalog.close()
         self.home.server_file.unlink(missing_ok=True)

@@ -9,9 +9,11 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from mlbox import __version__
 from mlbox.app.serving import Serving, choose_port
 from mlbox.base.errors import Invalid
 from mlbox.engine.catalog.tables import endpoints
+from mlbox.serve import tracing
 
 if TYPE_CHECKING:
     from mlbox.api.guard import App
@@ -48,6 +50,7 @@ class Listener:
                 f"listening on {host} lets others in, and no token is set",
                 hint="set MLBOX_TOKEN (callers send it as Authorization: Bearer …), or listen on 127.0.0.1",
             )
+        tracing.begin(settings, __version__, "server")
         workers = self._workers = self._make_workers()
         if workers is None:
             port = choose_port(host, port)

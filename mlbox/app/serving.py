@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from mlbox.base.errors import Conflict, Invalid, Unavailable
+from mlbox.base.errors import Conflict, Invalid, MlboxError, Unavailable
 
 if TYPE_CHECKING:
     from mlbox.api.guard import App
@@ -46,16 +46,19 @@ class Serving:
         self._server: Any = None
         self._thread: threading.Thread | None = None
         self._ready = threading.Event()
+        self._failed: MlboxError | None = None
 
     def start(self) -> None:
         """Listen on a thread. ``Unavailable`` when the port does not answer."""
         name = f"http-{self.port}"
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
-        if self._listening is None:
-            self._await_ready()
-        elif not self._ready.wait(15):
+        if not self._ready.wait(15):
             raise Unavailable("the HTTP server did not start within 15 seconds")
+        if self._failed is not None:
+            raise self._failed
+        if self._listening is None:
+            self._await_answer()
 
     def stop(self) -> None:
         """Stop listening; requests under way are finished."""
@@ -67,8 +70,12 @@ class Serving:
     def _run(self) -> None:
         import uvloop
 
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(self._serve())
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(self._serve())
+        except MlboxError as error:  # whoever waits for the start is told
+            self._failed = error
+            self._ready.set()
 
     async def _serve(self) -> None:
         from granian.constants import Interfaces
@@ -90,10 +97,8 @@ class Serving:
         self._loop.call_later(0.02, self._ready.set)
         await self._server.serve()
 
-    def _await_ready(self) -> None:
+    def _await_answer(self) -> None:
         """Until the port answers: the server accepts before it tells."""
-        if not self._ready.wait(15):
-            raise Unavailable("the HTTP server did not start within 15 seconds")
         for _ in range(200):
             try:
                 with socket.create_connection((self.host, self.port), timeout=1):

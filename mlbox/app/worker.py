@@ -39,6 +39,7 @@ def work(brief: Brief, control: socket.socket, listening: socket.socket, cells: 
     from mlbox.engine.features.stores.online.base import Place, open_store
     from mlbox.engine.models.sessions import Sessions
     from mlbox.engine.storage.remote import store_at
+    from mlbox.serve import tracing
     from mlbox.serve.asgi import InferenceApp
     from mlbox.serve.deploy.delivery import encoded
     from mlbox.serve.record import Recorder
@@ -49,7 +50,8 @@ def work(brief: Brief, control: socket.socket, listening: socket.socket, cells: 
 
     home, settings = brief.home, brief.settings
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all of us; the server says when to end
-    logs.to_file(home)
+    logs.to_file(home, settings)
+    tracing.begin(settings, brief.version, f"worker-{brief.index}")
     shared, ended = Cells(cells), threading.Event()
 
     def vector(ref: tuple[str, str]) -> Readable:
@@ -74,13 +76,13 @@ def work(brief: Brief, control: socket.socket, listening: socket.socket, cells: 
     station.recorder = recorder
     body = settings.max_request_mb << 20
     inference = InferenceApp(station.directory, recorder, station.ensure, body, brief.version, settings.body_seconds)
-    hosts = [settings.host, *settings.allowed_hosts.split(",")]
-    app = WorkerApp(station, inference, Forward(brief.url), Permits(shared, may), hosts)  # type: ignore[arg-type]
+    app = WorkerApp(station, inference, Forward(brief.url), Permits(shared, may), settings)  # type: ignore[arg-type]
     serving = Serving(settings.host, 0, lambda: app, listening)
 
     def leave() -> None:
         serving.stop()
         inference.close()
+        tracing.end()
 
     station.listen, station.leave = serving.start, leave
     recorder.start()

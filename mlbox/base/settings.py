@@ -42,6 +42,17 @@ class Settings:
     member_rows: int = _setting(1_000_000, "Rows of a member's result before it is cut, in every form", "rows")
     member_memory_mb: int = _setting(2048, "Memory of the server's process that members' plain SQL may add", "MB")
     allowed_hosts: str = _setting("", "More host names that requests may carry, separated by commas")
+    cors_origins: str = _setting(
+        "",
+        "Origins whose pages may use endpoints and online features (https://app.example.com), with commas; * is any",
+    )
+    cors_seconds: int = _setting(600, "Time for which browsers keep the answer that a page may", "s")
+    log_format: str = _setting("text", "Form of logs/server.log: text, or json with an object a line")
+    log_requests: str = _setting("none", "Requests that the log tells of: none, failed (status 400 and up) or all")
+    trace_url: str = _setting(
+        "", "OpenTelemetry collector that takes traces over OTLP and HTTP (http://127.0.0.1:4318); empty: no traces"
+    )
+    trace_share: float = _setting(1.0, "Share of the requests that begin a trace; who sends traceparent has decided")
     run_slots: int = _setting(2, "Local runs at the same time", "runs")
     run_cpus: float = _setting(0.0, "CPUs that local runs share; 0: all of the machine, one a slot at least", "CPUs")
     run_memory_mb: int = _setting(0, "Memory that local runs share; 0: four fifths of the machine's", "MB")

@@ -6,12 +6,13 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from mlbox.base.errors import MlboxError, NotFound, Unavailable
 from mlbox.base.ids import new_id
+from mlbox.base.telemetry import FOLLOWED, Followed, carried, request_id, span, tracer
 from mlbox.serve import codec
 from mlbox.serve.batching import Batcher
 from mlbox.serve.call import INLINE_BYTES, INLINE_ROWS, Call
@@ -90,7 +91,8 @@ class InferenceApp:
             parts = _parts(scope["path"])
             if scope["method"] == "POST" and len(parts) >= 4 and parts[1] == "models" and parts[-1] in VERBS:
                 call: Call | None
-                response, call = await self._infer(parts, scope, receive)
+                infer = self._infer if tracer() is None else self._traced
+                response, call = await infer(parts, scope, receive)
             else:
                 kind = SVG if parts[-1:] == ("graph",) else JSON
                 response, call = (200, kind, await self._describe(parts, scope["method"])), None
@@ -153,9 +155,23 @@ class InferenceApp:
                 )
         return runtime
 
+    async def _traced(self, parts: tuple[str, ...], scope: Scope, receive: Receive) -> tuple[Response, Call]:
+        """The same as a span."""
+        with span(f"endpoint {parts[2]}", **{"mlbox.endpoint": parts[2]}) as made:
+            response, call = await self._infer(parts, scope, receive)
+            if made is not None:
+                made.set_attribute("mlbox.endpoint", call.slot.name)
+                made.set_attribute("mlbox.request_id", call.id)
+                if call.runtime is not None:
+                    made.set_attribute("mlbox.version", call.runtime.version)
+            return response, call
+
     async def _infer(self, parts: tuple[str, ...], scope: Scope, receive: Receive) -> tuple[Response, Call]:
         slot = self._directory.find(parts[2])
         call = Call(slot, parts[2], VERBS[parts[-1]], perf_counter())
+        followed: Followed | None = scope.get(FOLLOWED)
+        if followed is not None and followed.given:
+            call.id = followed.id
         meter = slot.meter
         error: MlboxError | None = None
         meter.waiting += 1
@@ -178,6 +194,8 @@ class InferenceApp:
         except MlboxError as known:
             error = known
         except Exception:
+            call.id = call.id or new_id()
+            request_id.set(call.id)
             error = defect()
         finally:
             meter.waiting -= 1
@@ -187,6 +205,8 @@ class InferenceApp:
                 error = await written
         else:
             self._note(call, error)
+        if followed is not None and not followed.given:
+            followed.id = call.id
         if error is not None:
             return failure(error, call.id), call
         return (response if len(response[2]) < PACKED else packed(response, headers)), call
@@ -231,9 +251,10 @@ class InferenceApp:
         if beside or call.decode(body, headers, self._max_body).rows > INLINE_ROWS:
             loop = asyncio.get_running_loop()
             if call.request is not None:
-                work = loop.run_in_executor(self._threads, call.finish)
+                work = loop.run_in_executor(self._threads, carried(call.finish))
             else:
-                work = loop.run_in_executor(self._threads, call.whole, body, headers, self._max_body)
+                whole = partial(call.whole, body, headers, self._max_body)
+                work = loop.run_in_executor(self._threads, carried(whole))
             return await self._within(work, slot, limit)
         return call.finish()
 
@@ -246,7 +267,8 @@ class InferenceApp:
         runtime = call.take_runtime()
         if slot.batcher is None or not runtime.batches:
             return call.encode(runtime.answer(request))
-        return call.encode(await slot.batcher.answer(runtime, request))
+        with span("batch"):
+            return call.encode(await slot.batcher.answer(runtime, request))
 
     @staticmethod
     async def _within(work: Awaitable[Response], slot: Slot, limit: float | None) -> Response:

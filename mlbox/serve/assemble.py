@@ -9,6 +9,7 @@ from mlbox.base.counted import counted
 from mlbox.base.errors import Invalid
 from mlbox.base.names import Ref
 from mlbox.base.suggest import did_you_mean
+from mlbox.base.telemetry import tracer
 from mlbox.serve import ensemble
 from mlbox.serve.asynchronous import AsyncRuntime
 from mlbox.serve.endpoint import Arm, OnlineReader, Runtime
@@ -18,6 +19,7 @@ from mlbox.serve.remote import RemotePredictor
 from mlbox.serve.runtimes.base import runtime_of, seconds_of
 from mlbox.serve.shaping import shaping_of
 from mlbox.serve.shop import handler_of
+from mlbox.serve.tracing import TracedPredictor, TracedReader
 
 if TYPE_CHECKING:
     from mlbox.engine.catalog.tables.endpoints import EndpointRow, ShareRow
@@ -80,7 +82,8 @@ def _reader(row: EndpointRow, shop: Shop) -> OnlineReader | None:
         return None
     if shop.features is None:
         raise Invalid("there is no feature store in this home", hint="leave ENRICH WITH out")
-    return shop.features.reader(Ref(*row.vector))
+    reader = shop.features.reader(Ref(*row.vector))
+    return reader if tracer() is None else TracedReader(reader, ".".join(row.vector))
 
 
 def _version(share: ShareRow, shop: Shop) -> ModelVersion:
@@ -91,6 +94,9 @@ def _arm(row: EndpointRow, share: ShareRow, shop: Shop) -> Arm:
     version = _version(share, shop)
     predictor = runtime_of(version).open(version, row, shop)
     name = version.name if version.project == row.project else f"{version.project}.{version.name}"
+    if tracer() is not None and not isinstance(predictor, RemotePredictor):
+        traced: Any = TracedPredictor(predictor, str(version))
+        predictor = traced
     return Arm(name, version.version, predictor, share.weight, _impute(row.impute, version, predictor.features))
 
 

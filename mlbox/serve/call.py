@@ -25,7 +25,8 @@ INLINE_BYTES = 64 * 1024
 
 
 class Call:
-    """A request to an endpoint. ``id`` is the caller's, else ours; ``verb`` is predict, explain or event."""
+    """A request to an endpoint. ``id`` is the caller's (in the body, else the header), or ours; ``verb`` is predict,
+    explain or event."""
 
     __slots__ = ("answer", "asked", "id", "keep", "request", "runtime", "slot", "started", "verb")
 
@@ -49,12 +50,14 @@ class Call:
             columns = columns_of_arrow(body)
             rows = next(iter(columns.values())).rows
             self.request = codec.Request(columns, rows, None, None, False, form="arrow")
-            self.id = new_id()
+            self.id = self.id or new_id()
             return self.request
         length = headers.get(codec.HEADER)
         if length is not None and not length.isdigit():
             raise Invalid(f"Inference-Header-Content-Length {length.decode('latin-1')!r} is no number")
         request = self.request = codec.decode(body, int(length) if length is not None else None)
+        if request.id is None and self.id:
+            request.id = self.id  # that of the header, which may be what TRAFFIC sticks to
         self.id = request.id or new_id()
         return request
 
@@ -86,7 +89,7 @@ class Call:
 
     async def plain(self, body: bytes, headers: RequestHeaders, limit: int) -> Response:
         """The answer to any JSON, as JSON."""
-        self.id = new_id()
+        self.id = self.id or new_id()
         runtime = self.take_runtime()
         encoding = headers.get(b"content-encoding")
         if encoding and encoding != b"identity":

@@ -139,7 +139,7 @@ class Lane:
         ):
             return None
         matrix = way.matrix_of_row(data) if rows == 1 else way.matrix_from(data, rows)
-        call.id = request.id or new_id()
+        call.id = request.id or call.id or new_id()
         call.runtime = runtime
         slot = call.slot
         if self._shadow or (
@@ -176,7 +176,7 @@ class Lane:
             matrix = way.matrix_of_row(self._row(keys))
         except (TypeError, ValueError, OverflowError, KeyError):  # what is no number is told by the general way
             return None
-        call.id = wire.id or new_id()
+        call.id = wire.id or call.id or new_id()
         call.runtime = runtime
         call.request = Request(columns, 1, wire.id, None, False)
         seen = impute_matrix(way.arm, matrix)

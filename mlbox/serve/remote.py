@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mlbox.base.telemetry import outgoing, span
 from mlbox.client.serving import wire
 from mlbox.engine.models.sessions import Output
 from mlbox.engine.models.signature import Tensor
@@ -46,16 +47,19 @@ class RemotePredictor:
     async def ask(self, verb: str, columns: Mapping[str, Any], rows: int) -> Output:
         """``predict`` or ``explain``; raises ``CodeFailed``, ``DeadlineExceeded``, ``Unavailable``, ``Invalid``."""
         entries, buffers = wire.pack(columns)
-        head = {"verb": verb, "columns": entries, "rows": rows}
-        if sum(map(len, buffers)) > INLINE_BYTES:
-            reply = await asyncio.to_thread(self._lease.pool.wait, head, buffers, self._seconds)
-        else:
-            reply = await self._lease.pool.ask(head, buffers, self._seconds)
+        with span(f"process {self.name}", **{"mlbox.rows": rows}):
+            head = {"verb": verb, "columns": entries, "rows": rows, "request": outgoing()}
+            if sum(map(len, buffers)) > INLINE_BYTES:
+                reply = await asyncio.to_thread(self._lease.pool.wait, head, buffers, self._seconds)
+            else:
+                reply = await self._lease.pool.ask(head, buffers, self._seconds)
         return self._output(reply, rows)
 
     async def do(self, event: Any) -> Any:
         """What the code makes of one event."""
-        reply, _ = await self._lease.pool.ask({"verb": "do", "event": event}, (), self._seconds)
+        with span(f"process {self.name}"):
+            head = {"verb": "do", "event": event, "request": outgoing()}
+            reply, _ = await self._lease.pool.ask(head, (), self._seconds)
         return reply["value"]
 
     def _output(self, reply: Reply, rows: int) -> Output:

@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
         from mlbox.app.serving import choose_port
 
         house = House.open(home, settings)
-        logs.to_file(home)
+        logs.to_file(home, settings)
         try:
             port = choose_port("127.0.0.1", arguments.port if arguments.port is not None else settings.port)
         except Conflict:

@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         listening = bind(settings.host, settings.pg_port, or_free=usual)
     house = House.open(home, settings)
     try:
-        logs.to_file(home)
+        logs.to_file(home, settings)
         counts = house.catalog.row(
             "SELECT (SELECT count(*) FROM catalog.ml.projects) AS projects, "
             "(SELECT count(*) FROM catalog.ml.runs) AS runs"

@@ -14,7 +14,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 from mlbox.client import masking
 from mlbox.client.bootstrap import limit_memory
 from mlbox.client.failures import WrongCall, describe
-from mlbox.client.serving import wire
+from mlbox.client.serving import asked, wire
 from mlbox.client.serving.answering import Answering, as_columns, load
 from mlbox.client.serving.errors import BadInput
 
@@ -111,6 +111,7 @@ class Process:
         answering = self._answering
         assert answering is not None
         verb = str(head["verb"])
+        asked.begin(head.get("request"))
         if verb not in answering.verbs:
             raise WrongCall(f"it has no {verb}", f"it has: {', '.join(answering.verbs)}")
         if verb == "do":

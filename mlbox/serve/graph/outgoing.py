@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from mlbox.base.telemetry import outgoing
+
 LARGEST = 64 << 20
 """Bytes of an answer."""
 
@@ -53,7 +55,7 @@ class Client:
             more = {"params": {k: str(v) for k, v in event.items()}} if isinstance(event, dict) else {}
         try:
             async with asyncio.timeout(seconds):
-                reply = await self._http.request(method, url, headers=dict(headers), timeout=None, **more)
+                reply = await self._http.request(method, url, headers={**outgoing(), **headers}, timeout=None, **more)
         except httpx.InvalidURL as error:
             raise Refused(str(error)) from None
         except httpx.TransportError as error:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mlbox.base.errors import Invalid, MlboxError
+from mlbox.base.telemetry import span
 from mlbox.serve.graph.base import Event, Token
 from mlbox.serve.graph.plan import Node, Plan
 from mlbox.serve.http import DeadlineExceeded
@@ -132,9 +133,8 @@ class Run:
     async def _limited(self, node: Node, work: Any) -> Any:
         limit = node.spec.timeout_ms
         try:
-            if limit is None:
-                return await work
-            return await asyncio.wait_for(work, limit / 1000)
+            with span(f"step {node.name}", **{"mlbox.step": node.name, "mlbox.kind": node.spec.kind}):
+                return await (work if limit is None else asyncio.wait_for(work, limit / 1000))
         except TimeoutError:
             raise DeadlineExceeded(
                 f"step {node.name!r} has not ended within {limit:g} ms", hint="raise its timeout_ms"

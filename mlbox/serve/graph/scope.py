@@ -13,6 +13,7 @@ from mlbox.base.clock import now
 from mlbox.base.command import Query
 from mlbox.base.errors import Forbidden, Invalid, MlboxError, Unavailable
 from mlbox.base.names import Ref, check_name, quote
+from mlbox.base.telemetry import span
 from mlbox.engine.catalog.tables.endpoints import ShareRow
 from mlbox.engine.features.sinks.base import Target, open_sink, sink_kind
 from mlbox.engine.search.searching import find
@@ -296,7 +297,8 @@ class Rows:
         if isinstance(predictor, RemotePredictor):
             output = await predictor.ask("predict", columns, len(rows))
         else:
-            output = predictor.run([columns[name] for name in names], len(rows))
+            with span(f"model {self.name}", **{"mlbox.rows": len(rows)}):
+                output = predictor.run([columns[name] for name in names], len(rows))
         found = {**{name: values.tolist() for name, values in output.outputs.items()}}
         found["prediction"] = output.prediction.tolist()
         return [{name: values[index] for name, values in found.items()} for index in range(len(rows))]
