@@ -19,7 +19,7 @@ DASHBOARD := mlbox/ui/static/index.html
 SETUP := .venv/.setup
 DEV := .venv/.dev
 
-.PHONY: help setup demo test test-browser test-engine test-databases test-clients check format ci nightly bench ui build smoke docs client-wheel lock clean ci-demo
+.PHONY: help setup demo test test-browser test-engine test-databases test-clients check format ci nightly bench ui build smoke docs image client-wheel lock clean ci-demo
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -88,6 +88,9 @@ build: $(DEV) $(DASHBOARD) ## The executable, as the folder dist/mlbox
 
 smoke: $(DEV) ## Drive the executable in dist/mlbox from outside
 	$(BIN)/python packaging/smoke.py
+
+image: $(DEV) $(DASHBOARD) ## The image of mlbox on a Docker engine (ARGS="--tag shop/mlbox:1"), for servers, replicas and runs
+	$(BIN)/python packaging/image.py $(ARGS)
 
 client-wheel: $(DEV) ## The SDK alone, as a wheel in dist/
 	$(BIN)/python packaging/client_wheel.py

@@ -148,10 +148,11 @@ def test_scenario_of_a_deployment(engine: tuple[str, Server]) -> None:
     asked += many
     if name == "kubernetes":
         scales(server)
+    named = object_name(server)
     server.sql("UNDEPLOY ENDPOINT e")
     assert server.sql("SELECT count(*) FROM ml.deployments")[-1]["rows"] == [[0]]
     assert predictions(server) == asked
-    assert leftovers(name) == []
+    assert leftovers(name, named) == []
 
 
 def goes_back(engine: tuple[str, Server], replicas: list[str], token: str) -> None:
@@ -197,17 +198,17 @@ def scales(server: Server) -> None:
     assert api.list_namespaced_horizontal_pod_autoscaler("default").items == []
 
 
-def leftovers(name: str) -> list[str]:
-    """What an engine still has of us."""
+def leftovers(name: str, named: str) -> list[str]:
+    """What an engine still has of a deployment."""
     if name == "docker":
         import docker as engine_client
 
         client = engine_client.DockerClient(base_url=docker.reachable() or os.environ["DOCKER_HOST"])
         things = [*client.containers.list(all=True), *client.networks.list(), *client.volumes.list()]
-        return [str(thing.name) for thing in things if str(thing.name).startswith("mlbox-")]
+        return [str(thing.name) for thing in things if str(thing.name).startswith(named)]
     from kubernetes import client
 
-    label = "app.kubernetes.io/managed-by=mlbox"
+    label = f"app.kubernetes.io/instance={named}"
     apis = client.AppsV1Api(core().api_client)
     scaling = client.AutoscalingV1Api(core().api_client)
     lists = [

@@ -15,7 +15,7 @@ import subprocess
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -84,23 +84,37 @@ def _settings(address: str) -> dict[str, str]:
 
 def make_image(address: str) -> None:
     """``IMAGE`` out of this machine's Python, since a registry may be out of reach."""
+    _make(address, IMAGE, ())
+
+
+def make_base_image(address: str) -> None:
+    """``BASE_IMAGE``: ``IMAGE`` with the shared libraries that usual images of Python have, for packages in C++."""
+    import docker
+
+    packages = Path(docker.__file__).parents[1]
+    _make(address, BASE_IMAGE, [next(packages.glob(name)) for name in ("_duckdb*.so", "_cffi_backend*.so")])
+
+
+def _make(address: str, image: str, binaries: Sequence[Path]) -> None:
+    """An image with what the binaries want to be loaded, unless it is there."""
     import docker
 
     client = docker.DockerClient(base_url=address)
     try:
-        client.images.get(IMAGE)
+        client.images.get(image)
         return
     except docker.errors.ImageNotFound:
         pass
     with tempfile.TemporaryFile() as file:
         with tarfile.open(fileobj=file, mode="w") as archive:
-            _fill(archive)
+            _fill(archive, binaries)
         file.seek(0)
-        name, _, tag = IMAGE.partition(":")
+        name, _, tag = image.partition(":")
         client.api.import_image(src=file, repository=name, tag=tag, changes=["ENV PATH=/usr/bin:/bin"])
     client.close()
 
 
+BASE_IMAGE = "mlbox-test-base:1"
 SERVING_IMAGE = "mlbox-test-serving:1"
 _PACKAGES = """
 granian litestar litestar_htmx multidict multipart _multipart polyfactory sniffio anyio idna httpx httpcore h11
@@ -150,7 +164,7 @@ def _no_pages(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
     return None if entry.name.endswith(("mlbox/ui/web", "__pycache__")) else entry
 
 
-def _fill(archive: tarfile.TarFile) -> None:
+def _fill(archive: tarfile.TarFile, more: Sequence[Path] = ()) -> None:
     """The interpreter with its library, the shared libraries of all, a shell and a few programs."""
     import sys
 
@@ -165,7 +179,7 @@ def _fill(archive: tarfile.TarFile) -> None:
         _link(archive, name, target)
     _text(archive, "etc/passwd", "root:x:0:0:root:/root:/bin/sh\n")
     _text(archive, "etc/group", "root:x:0:\n")
-    binaries = [interpreter, Path(uv.find_uv_bin())]
+    binaries = [interpreter, Path(uv.find_uv_bin()), *more]
     for program in _PROGRAMS:
         path = shutil.which(program)
         assert path is not None
