@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.errors import Invalid
@@ -18,7 +17,7 @@ from mlbox.engine.features.transforming import Foreseen, FunctionFailed
 from mlbox.engine.runs.environments import requirement_name
 from mlbox.engine.runs.interpreters import host_python, probe
 from mlbox.serve.python.errors import CodeFailed
-from mlbox.serve.python.pool import Size
+from mlbox.serve.python.pool import Pool, Size
 from mlbox.serve.shop import handler_of
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ SECONDS = 600.0
 """For a batch, where the function has no TIMEOUT."""
 START_SECONDS = 900.0
 """For the process: its environment may have to be built first."""
-KEPT = 2
+KEPT = 8
 """Functions whose processes are kept for the next ingest."""
 ARROW = "pyarrow"
 _PATIENCE = 0.1
@@ -71,6 +70,11 @@ class Transformers:
         transform = FunctionTransform(lambda: self._lease(feature_set, function), function)
         try:
             yield transform
+        except BaseException:  # it may still be at a batch that nobody waits for
+            with self._lock:
+                for key in [key for key in self._kept if key[0] == feature_set.id]:
+                    del self._kept[key]
+            raise
         finally:
             transform.close()
 
@@ -116,24 +120,25 @@ class FunctionTransform:
     """Sends batches to the process of a function, which is started for the first one."""
 
     def __init__(self, lease: Callable[[], Lease], function: FunctionRow) -> None:
-        self._lease = cache(lease)
+        self._begin = lease
+        self._lease: Lease | None = None
         self._seconds = float(function.definition.get("timeout_seconds") or SECONDS)
         self._thread = ThreadPoolExecutor(2, thread_name_prefix=f"transform-{function.name}")
 
     def start(self, rows: pyarrow.Table) -> Callable[[], pyarrow.Table]:
         """See :class:`~mlbox.engine.features.transforming.Transform`."""
-        self._lease()
-        answer = self._thread.submit(self._ask, rows)
+        self._lease = self._lease or self._begin()
+        answer = self._thread.submit(self._ask, self._lease.pool, rows)
         return lambda: _awaited(answer)
 
     def close(self) -> None:
         """Nothing more is asked."""
+        self._lease = None
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _ask(self, rows: pyarrow.Table) -> pyarrow.Table:
+    def _ask(self, pool: Pool, rows: pyarrow.Table) -> pyarrow.Table:
         import pyarrow
 
-        pool = self._lease().pool
         sink = pyarrow.BufferOutputStream()
         with pyarrow.ipc.new_stream(sink, rows.schema) as writer:
             writer.write_table(rows)

@@ -65,6 +65,7 @@ class FromSource:
     id: str
     columns: Sequence[tuple[str, str]] | None
     stream: bool = False
+    push: bool = False
     transform: tuple[str, str, int] | None = None
     """The function that its rows go through: then the set tells the columns."""
 
@@ -117,12 +118,12 @@ def build(command: CreateFeatureSet, version: int, describe: Describe, source: F
 
 
 def _refuse_through(command: CreateFeatureSet, source: FromSource) -> None:
-    if source.stream:
+    if source.push:
         raise NotExecuted(
-            f"rows of a stream through a function (TRANSFORM {command.transform}) are not executed by this version",
-            hint="CREATE SOURCE over files, a database or a query; or push what the function has made",
+            f"pushed rows through a function (TRANSFORM {command.transform}) are not executed by this version",
+            hint="push what the function has made, or send the rows through a stream that is read (kafka, redis)",
         )
-    if command.aggregates:
+    if command.aggregates and not source.stream:
         raise NotExecuted(
             "AGGREGATE and TRANSFORM in one feature set are not executed by this version",
             hint="aggregate in a second set: AS SELECT .. FROM the set that the function makes",

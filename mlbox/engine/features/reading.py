@@ -82,6 +82,10 @@ class SourceReader:
         """Whether it has rows that can be read now."""
         return SOURCES.get(source.type).capabilities.batch
 
+    def is_pushed(self, source: Source) -> bool:
+        """Whether its rows are brought by whoever has them."""
+        return SOURCES.get(source.type).capabilities.push
+
     def pulls(self, feature_set: FeatureSet) -> bool:
         """Whether the set has a source that is read, and not one that is pushed into."""
         found = self._sources.by_id(feature_set.source or "")

@@ -106,7 +106,7 @@ class FeatureSets:
         through: Foreseen | None = None
         if command.transform is not None and given is not None:
             through = self._ingest.transforms.foresee(command.transform)
-            given = replace(given, transform=through.key)
+            given = replace(given, transform=through.key, push=self._reader.is_pushed(source))
         built = build(command, max(numbers, default=0) + 1, self._catalog.describe, given)
         built = replace(built, owner=command.options.get("owner") or (present.owner if present else caller.user))
         if present is not None:

@@ -45,12 +45,12 @@ def through(
             continue
         check_span(source, part, span)
         wanted = span if part.again else Range()
-        passage = Passage(way.transform, label, part.name, needed_columns(feature_set), feature_set.skip_errors)
+        passage = Passage(label, part.name, needed_columns(feature_set), feature_set.skip_errors)
         raw = replace(
             raw_of(feature_set, source, part, ""), keep=wanted.condition(quote(feature_set.axis)), shown=shown
         )
         with way.reader.streamed(feature_set, source, part.rows, BATCH) as read:
-            for made in passage.results(_told(read.batches, part)):
+            for made in passage.results(way.transform, _told(read.batches, part)):
                 refused = len(made.failed)
                 if made.failed and feature_set.quarantine and raw.tell:
                     refused = checking.put_aside(cursor, feature_set, raw, [_refused(row) for row in made.failed])

@@ -99,7 +99,6 @@ class Passage:
     """The rows of one part (``name``) on their way through a function. ``lenient``: rows that it fails at are left out
     and told; else the first ends it."""
 
-    transform: Transform
     label: str
     name: str
     needed: dict[str, set[str]]
@@ -108,12 +107,14 @@ class Passage:
     _passed: int = 0
     _hopeless: int = 0
     _given: int = 0
+    _transform: Transform | None = None
 
-    def results(self, batches: Iterable[pyarrow.RecordBatch]) -> Iterator[Made]:
+    def results(self, transform: Transform, batches: Iterable[pyarrow.RecordBatch]) -> Iterator[Made]:
         """Batch by batch, in order; the next one is under way while one is taken."""
+        self._transform = transform
         before: tuple[pyarrow.Table, int, Callable[[], pyarrow.Table]] | None = None
         for rows in _cut(batches):
-            following = (rows, self._given, self.transform.start(rows))
+            following = (rows, self._given, transform.start(rows))
             self._given += rows.num_rows
             if before is not None:
                 yield self._made(*before)
@@ -149,10 +150,14 @@ class Passage:
         for start, length in ((0, half), (half, rows.num_rows - half)):
             part = rows.slice(start, length)
             try:
-                made.rows.append(self._checked(self.transform.start(part)(), first + start, length))
+                made.rows.append(self._checked(self._ask(part), first + start, length))
                 self._passed += length
             except FunctionFailed as inner:
                 self._sift(part, first + start, inner, made)
+
+    def _ask(self, rows: pyarrow.Table) -> pyarrow.Table:
+        assert self._transform is not None
+        return self._transform.start(rows)()
 
     def _told(self, rows: pyarrow.Table, first: int, error: FunctionFailed) -> Invalid:
         """The row that the function fails at, where it is one."""
@@ -161,7 +166,7 @@ class Passage:
             for start, length in ((0, half), (half, rows.num_rows - half)):
                 part = rows.slice(start, length)
                 try:
-                    self.transform.start(part)()
+                    self._ask(part)
                 except FunctionFailed as inner:
                     rows, first, error = part, first + start, inner
                     break

@@ -330,8 +330,8 @@ statement(
         parse=_create,
         prints={CreateFeatureSet: _print},
         later=(
-            "TRANSFORM of a stream",
-            "AGGREGATE with TRANSFORM",
+            "TRANSFORM of pushed rows",
+            "AGGREGATE with TRANSFORM of files, databases and queries",
             "ENGINE spark with FROM",
             "PARTITION BY",
             "WITH (location)",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,14 @@ from typing import Any
 import pytest
 from fresh_home import fresh_home
 from statements import Statements
+from stream_rigs import KafkaRig
+from waiting import wait_until
 
 from mlbox.app.house import House
-from mlbox.base.errors import Conflict, Invalid, NotExecuted, NotFound
+from mlbox.base.command import Caller
+from mlbox.base.errors import Cancelled, Conflict, Invalid, NotExecuted, NotFound
 from mlbox.base.settings import Settings
+from mlbox.serve.transforming import log_id
 
 COLUMNS = "(ENTITY id BIGINT, TIMESTAMP ts, amount DOUBLE, label VARCHAR)"
 CLEAN = """
@@ -237,3 +242,49 @@ def test_a_set_that_has_changed_and_an_exported_one_keep_their_function(shop: Sh
     assert shop.rows("SELECT id, kind, n FROM f ORDER BY id") == [(1, "X", None), (3, "Y", None), (4, "Z", None)]
     script = shop.house._script_of("shop", None)
     assert "FROM clicks TRANSFORM clean" in " ".join(script.split())
+
+
+def test_rows_of_a_stream_go_through_the_function_before_the_windows(shop: Shop) -> None:
+    rig = KafkaRig(shop.folder)
+    shop.function(
+        "events",
+        """
+        import pandas as pd
+
+        def events(frame: pd.DataFrame):
+            frame["amount"] = frame["amount"].map(lambda text: float(text.replace(",", ".")))
+            return frame[frame["label"] != "drop"]
+        """,
+    )
+    rows = [{"id": n % 2, "ts": f"2026-01-01T00:0{n}:00", "amount": f"{n},5", "label": "x"} for n in range(4)]
+    rig.add([*rows, {**rows[0], "label": "drop"}, {**rows[0], "amount": "many"}, {**rows[0], "id": "who"}, "text"])
+    shop.do(f"CREATE SOURCE bus {rig.declared}")
+    text = f"CREATE FEATURE SET f {COLUMNS} REFRESH MANUAL AGGREGATE (sum(amount) OVER (1 HOUR) AS s)"
+    shop.do(f"{text} FROM bus TRANSFORM events")
+    assert shop.do("REFRESH FEATURE SET f").facts["rows"] == 4
+    assert shop.rows("SELECT id, amount, s FROM f ORDER BY ts") == [
+        (0, 0.5, 0.5),
+        (1, 1.5, 1.5),
+        (0, 2.5, 3.0),
+        (1, 3.5, 5.0),
+    ]
+    reasons = sorted(reason.partition(":")[0] for (reason,) in shop.rows("SELECT reason FROM ml.dead_letters"))
+    assert reasons == ["id is not of type BIGINT", "shop.events@1", "the row is not a JSON object"]
+    assert shop.do("REFRESH FEATURE SET f").facts["rows"] == 0
+    rig.add([{**rows[0], "ts": "2026-01-01T00:09:00"}])
+    assert shop.do("REFRESH FEATURE SET f").facts["rows"] == 1
+    assert shop.rows("SELECT max(s) FROM f WHERE id = 0") == [(3.5,)]
+
+
+def test_a_cancelled_ingest_leaves_nothing_and_ends_its_process(shop: Shop) -> None:
+    shop.function("slow", "import time\ndef slow(batch):\n    print('begun', flush=True)\n    time.sleep(600)")
+    text = f"CREATE FEATURE SET f {COLUMNS} FROM clicks TRANSFORM slow"
+    with shop.house.ongoing.begin(text, Caller(project="shop")) as underway:
+        log = shop.house.home.logs / f"{log_id('shop', 'f')}.log"
+        threading.Thread(
+            target=lambda: (wait_until(lambda: log.is_file() and "begun" in log.read_text(), 120), underway.cancel())
+        ).start()
+        error = shop.refused(text)
+    assert isinstance(error, Cancelled)
+    assert shop.rows("SELECT count(*) FROM ml.feature_sets") == [(0,)]
+    wait_until(lambda: "function shop.slow@1" not in shop.house.endpoints.pools.processes(), 60)

@@ -95,7 +95,8 @@ class _Writing:
         columns = [sent_sql(name, kind, f"c{n}") for n, (name, kind) in enumerate(self._spine)]
         columns.append(f"{_instant(self._asked.time)} AS t")
         select = f"SELECT {', '.join(columns)} FROM {self._asked.seen.relation}"
-        self._inputs.append(Input(self._view("spine"), select, f"spine {self._asked.seen.relation}"))
+        relation = self._asked.seen.relation.replace('"', "")
+        self._inputs.append(Input(self._view("spine"), select, f"spine {relation}"))
 
     def _send_set(self, what: str, feature_set: FeatureSet, features: Sequence[str]) -> None:
         """Keys ``k0..``, the time on its axis ``a``, event time ``e``, arrival ``s``, features ``v0..``."""

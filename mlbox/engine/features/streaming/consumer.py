@@ -24,8 +24,11 @@ from mlbox.engine.features.definition import FeatureSet
 from mlbox.engine.features.locks import Locks
 from mlbox.engine.features.reading import SourceReader
 from mlbox.engine.features.sources.base import Source, StreamBatch
+from mlbox.engine.features.streaming.batch import Refused
 from mlbox.engine.features.streaming.rows import PART
+from mlbox.engine.features.streaming.transformed import StreamTransform
 from mlbox.engine.features.streaming.writer import Given, StreamWriter
+from mlbox.engine.features.transforming import Transforms
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -51,8 +54,11 @@ class Consumer:
         reader: SourceReader,
         locks: Locks,
         writer: Callable[[FeatureSet], StreamWriter],
+        transforms: Callable[[], Transforms],
     ) -> None:
         self._catalog = catalog
+        self._transforms = transforms
+        self._transform: StreamTransform | None = None
         self._bus = bus
         self._reader = reader
         self._locks = locks
@@ -169,8 +175,17 @@ class Consumer:
             table.put_progress(cursor, feature_set.project, feature_set.id, batch.lag, None, now())
             self._next_watermarks = dict(watermarks)
 
+        rows, refused = batch.rows, list[Refused]()
+        if feature_set.transform is not None and len(rows):
+            if self._transform is None:
+                self._transform = StreamTransform(self._transforms(), feature_set, str(self._source.ref))
+            rows, refused = self._transform.apply(rows)
         given = Given(
-            batch.rows, source=str(self._source.ref), also=also, watermarks=self._watermarks if parted else None
+            rows,
+            source=str(self._source.ref),
+            also=also,
+            watermarks=self._watermarks if parted else None,
+            refused=refused,
         )
         taken = self._writer(feature_set).add(given)
         if parted:

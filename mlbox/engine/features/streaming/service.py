@@ -95,11 +95,14 @@ class Streams:
     def drain(self, feature_set: FeatureSet) -> Ingested:
         """What the stream of a set has now and was not read; callers hold its lock."""
         before = self._ingest.reached(feature_set)
-        consumer = Consumer(self._catalog, self._bus, self.reader, self.locks, self.writer)
+        consumer = self._consumer()
         added, late, refused = consumer.drain(feature_set)
         after = self._ingest.reached(feature_set)
         self.writer(feature_set).close()
         return Ingested(added, 0, refused, after if after.sequence else before, late)
+
+    def _consumer(self) -> Consumer:
+        return Consumer(self._catalog, self._bus, self.reader, self.locks, self.writer, lambda: self._ingest.transforms)
 
     def forget(self, set_id: str) -> None:
         """The version is gone."""
@@ -122,7 +125,7 @@ class Streams:
                 continue
             if present is not None:
                 present.stop()
-            consumer = Consumer(self._catalog, self._bus, self.reader, self.locks, self.writer)
+            consumer = self._consumer()
             self._consumers[set_id] = consumer
             consumer.start(found)
 

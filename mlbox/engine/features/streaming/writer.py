@@ -19,7 +19,7 @@ from mlbox.engine.catalog.tables.feature_sets import Reached
 from mlbox.engine.features import statistics
 from mlbox.engine.features.definition import SEQUENCE, FeatureSet
 from mlbox.engine.features.frames import EPOCH
-from mlbox.engine.features.streaming.batch import Computed, Prepared, compute, load_cache, prepare
+from mlbox.engine.features.streaming.batch import Computed, Prepared, Refused, compute, load_cache, prepare
 from mlbox.engine.features.streaming.cache import WindowCache
 from mlbox.engine.features.streaming.online import OnlineWindows
 from mlbox.engine.features.streaming.rows import NUMBER
@@ -51,6 +51,8 @@ class Given:
     watermarks: Mapping[str, int] | None = None
     keys: Sequence[str] = ()
     strict: bool = False
+    refused: Sequence[Refused] = ()
+    """Rows that were refused before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,7 @@ class StreamWriter:
             watermarks = {} if reached.known is None else {"": (reached.known - EPOCH) // _MICROSECOND}
         with self.catalog.session(self.feature_set.project) as cursor:
             prepared = prepare(cursor, self.feature_set, given.rows, watermarks)
+            prepared.refused.extend(given.refused)
             if given.strict and prepared.refused:
                 self._refuse(prepared)
             cache = self.cache()
