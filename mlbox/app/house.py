@@ -39,6 +39,7 @@ from mlbox.engine.workflows.service import Workflows
 from mlbox.serve import tracing
 from mlbox.serve.deploy.service import Deployments
 from mlbox.serve.embedding import Embedders
+from mlbox.serve.feeds.service import Feeds
 from mlbox.serve.service import Endpoints
 from mlbox.serve.transforming import Transformers
 from mlbox.sql.functions.base import Asked
@@ -105,6 +106,7 @@ class House:
         self.deployments = Deployments(
             catalog=self.catalog, shop=self.endpoints.shop, settings=settings, bus=self.bus, doors=self.doors
         )
+        self.feeds = self._make_feeds()
         self.monitors = Monitors(
             catalog=self.catalog,
             bus=self.bus,
@@ -114,9 +116,8 @@ class House:
         )
         self.monitors.add_to(self.workflows.alterations)
         self.workflows.alterations.add("endpoint", self.endpoints.renames)
-        self.features.erasure.before.append(self.endpoints.flush)
-        self.features.erasure.collections = self.collections
-        self.scheduler = Scheduler([self.workflows.schedules, self.monitors], self.bus)
+        self._let_erasure_reach()
+        self.scheduler = Scheduler([self.workflows.schedules, self.monitors, self.feeds], self.bus)
         self.projects = self._make_projects()
         self.archives = self._make_archives()
         self._register(PlainSql(self.catalog, fence, settings))
@@ -138,6 +139,7 @@ class House:
             self.monitors,
             self.endpoints,
             self.deployments,
+            self.feeds,
             self.members,
             self.runs.secrets,
             plain,
@@ -145,12 +147,30 @@ class House:
         ):
             self.dispatcher.register(service.handlers())
 
+    def _let_erasure_reach(self) -> None:
+        """What DELETE ENTITY needs of others."""
+        self.features.erasure.before.append(self.endpoints.flush)
+        self.features.erasure.collections = self.collections
+
+    def _make_feeds(self) -> Feeds:
+        made = Feeds(
+            catalog=self.catalog,
+            bus=self.bus,
+            features=self.features,
+            endpoints=self.endpoints,
+            bodies=self.workflows.bodies,
+            access=self.members.access,
+        )
+        self.workflows.alterations.add("feed", made)
+        return made
+
     def _make_projects(self) -> Projects:
         """With what they can be made from, and all that has to end when one goes, in this order."""
         made = Projects(self.catalog, self.bus)
         made.removal.users.append(self.features.readers_elsewhere)
         made.removal.ending += (
             self.deployments.forget_project,
+            self.feeds.forget_project,
             self.endpoints.forget_project,
             self.runs.forget_project,
             self.workflows.forget_project,
@@ -174,6 +194,7 @@ class House:
             self.features.adopt_project,
             self.collections.adopt_project,
             self.endpoints.adopt_project,
+            self.feeds.adopt_project,
         )
         return made
 
@@ -206,6 +227,7 @@ class House:
         self.features.start()
         self.endpoints.start()
         self.deployments.start()
+        self.feeds.start()
         self.scheduler.start()
         self.listener.begin()
 
@@ -219,6 +241,7 @@ class House:
         self.workflows.shutdown()
         self.runs.shutdown()  # before the statements that wait for them, so that runs go on
         self.ongoing.stop()
+        self.feeds.stop()
         self.endpoints.stop()
         self.listener.stop()
         self.doors.stop()

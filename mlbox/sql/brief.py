@@ -15,6 +15,7 @@ BRIEF: dict[str, tuple[str, ...]] = {
     "erasures": ("feature_set", "entities", "offline_rows", "online_rows", "predictions", "completed_at"),
     "feature_sets": ("name", "version", "entities", "timestamp", "store", "rows", "last_event", "last_refresh"),
     "feature_stats": ("feature_set", "column_name", "row_count", "nulls", "min", "mean", "max", "stddev"),
+    "feeds": ("name", "state", "kind", "source", "endpoint", "target", "lag", "events", "results", "refused", "error"),
     "functions": ("name", "version", "latest", "aliases", "file", "runtime", "created_at", "comment"),
     "ingests": ("feature_set", "rows", "late", "rejected", "started_at", "duration_ms", "source"),
     "model_versions": ("name", "version", "aliases", "framework", "metrics", "run_id", "created_at", "comment"),

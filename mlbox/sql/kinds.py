@@ -35,6 +35,7 @@ KINDS = {
     "feature vector": Kind("feature_vectors"),
     "collection": Kind("collections"),
     "endpoint": Kind("endpoints"),
+    "feed": Kind("feeds"),
     "workflow": Kind("workflows"),
     "schedule": Kind("schedules"),
     "monitor": Kind("monitors"),

@@ -81,6 +81,7 @@ OBJECTS = {
     "feature vector": "SELECT project, name, label FROM ml.feature_vectors",
     "collection": "SELECT project, name, comment FROM ml.collections",
     "endpoint": "SELECT project, name, state FROM ml.endpoints",
+    "feed": "SELECT project, name, state FROM ml.feeds",
     "workflow": "SELECT project, name, NULL FROM ml.workflows",
     "schedule": "SELECT project, name, state FROM ml.schedules",
     "monitor": "SELECT project, name, state FROM ml.monitors",

@@ -17,6 +17,7 @@ from mlbox.engine.catalog.tables import (
     endpoints,
     feature_sets,
     feature_vectors,
+    feeds,
     functions,
     models,
     monitors,
@@ -45,6 +46,8 @@ from mlbox.engine.runs.requests import load_resources
 from mlbox.engine.search.definition import Collection
 from mlbox.engine.workflows.commands import CreateSchedule
 from mlbox.serve.commands import CreateEndpoint, Share
+from mlbox.serve.feeds.commands import CreateFeed
+from mlbox.serve.feeds.definition import TABLE
 from mlbox.sql.printing import printed
 
 if TYPE_CHECKING:
@@ -72,6 +75,7 @@ def project_script(cursor: DuckDBPyConnection, project: str, paths: Paths) -> st
         ("Models", _commands(project, _models(cursor, project, paths))),
         ("Collections", _commands(project, _collections(cursor, project))),
         ("Endpoints", _commands(project, _endpoints(cursor, project))),
+        ("Feeds", _commands(project, _feeds(cursor, project))),
         ("Monitors and alerts", _kept(cursor, project)),
         ("Workflows and schedules", _work(cursor, project)),
     ):
@@ -283,6 +287,30 @@ def _endpoints(cursor: DuckDBPyConnection, project: str) -> Iterator[Command]:
     for row in endpoints.load(cursor):
         if row.project == project:
             yield _endpoint(row)
+
+
+def _feeds(cursor: DuckDBPyConnection, project: str) -> Iterator[Command]:
+    known = {row.id: Ref(row.project, row.name) for row in sources.every(cursor)}
+    for row in feeds.every(cursor):
+        if row.project == project:
+            owner, _, name = (row.source or "").partition(".")
+            target = row.target or ""
+            table = target.removeprefix(TABLE) if target.startswith(TABLE) else None
+            yield CreateFeed(
+                ref=Ref(project, row.name),
+                endpoint=Ref(project, row.endpoint),
+                source=known.get(row.source_id) if row.source_id else None,
+                table=Ref(owner, name) if row.kind == "table" else None,
+                column=row.column,
+                query=Query(row.query) if row.query else None,
+                cron=row.cron,
+                every=_span(row.every_seconds),
+                timezone=row.timezone,
+                into=Ref(project, table) if table else None,
+                uri=row.target if table is None else None,
+                options=options_of(row.options),
+                comment=row.comment,
+            )
 
 
 def _endpoint(row: EndpointRow) -> CreateEndpoint:

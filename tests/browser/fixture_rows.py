@@ -200,6 +200,12 @@ def _endpoints(fixture: Fixture) -> None:
         created_at=NOW - timedelta(hours=2), comment="Will this flight be late?",
     )  # fmt: skip
     fixture.add(
+        "feeds", project="flights", name="scoring", state="active", endpoint="delay", kind="stream",
+        source="flights.departures", timezone="UTC", target="scores", options="{}", lag=120, events=2_400,
+        results=2_396, refused=4, error="Redis at localhost:6379 cannot be reached",
+        last_event_at=NOW - timedelta(minutes=2), owner="local", created_at=NOW - timedelta(hours=1),
+    )  # fmt: skip
+    fixture.add(
         "endpoints", project="fraud", name="cards", state="suspended", model="cards@4", model_version=4,
         serving="[]", url="/v2/models/fraud.cards/infer", log_percent=10.0, requests=0, errors=0, unrecorded=0,
         created_at=NOW - timedelta(days=9),

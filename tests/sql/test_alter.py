@@ -13,6 +13,7 @@ NAMES = {
     "function": "train",
     "model": "m",
     "endpoint": "e",
+    "feed": "rows",
     "workflow": "w",
     "schedule": "hourly",
     "monitor": "watch",

@@ -39,6 +39,7 @@ EXAMPLES = {
     "ALTER FUNCTION": {"SET other than comment": "ALTER FUNCTION f SET (a = 1)"},
     "ALTER WORKFLOW": {"SET other than comment and owner": "ALTER WORKFLOW w SET (comment = 'c', a = 1)"},
     "ALTER SCHEDULE": {"SET other than comment and owner": "ALTER SCHEDULE s SET (a = 1)"},
+    "ALTER FEED": {"SET other than comment and owner": "ALTER FEED f SET (a = 1)"},
     "ALTER MONITOR": {"SET other than comment and owner": "ALTER MONITOR m SET (a = 1)"},
     "ALTER ALERT": {"SET other than comment and owner": "ALTER ALERT a SET (a = 1)"},
     "CREATE ALERT": {

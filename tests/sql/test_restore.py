@@ -50,11 +50,12 @@ THINGS = {
     "DROP MONITOR watch CASCADE": ("MONITOR watch", ("monitors",)),
     "DROP ALERT late": ("ALERT late", ("alerts",)),
     "DROP WORKFLOW w": ("WORKFLOW w", ("workflows",)),
+    "DROP FEED rows": ("FEED rows", ("feeds",)),
     "DROP SCHEDULE hourly": ("SCHEDULE hourly", ("schedules",)),
 }
 ALSO = {
-    "DROP MODEL m CASCADE": ("ENDPOINT e", "MONITOR watch", "ALERT late"),
-    "DROP ENDPOINT e CASCADE": ("MONITOR watch", "ALERT late"),
+    "DROP MODEL m CASCADE": ("ENDPOINT e", "FEED rows", "MONITOR watch", "ALERT late"),
+    "DROP ENDPOINT e CASCADE": ("FEED rows", "MONITOR watch", "ALERT late"),
     "DROP MONITOR watch CASCADE": ("ALERT late",),
 }
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mlbox.base.command import Step
 from mlbox.base.errors import Conflict
 from mlbox.base.events import Event
-from mlbox.engine.catalog.tables import alerts, collections, dropped, endpoints, monitors
+from mlbox.engine.catalog.tables import alerts, collections, dropped, endpoints, feeds, monitors
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -27,12 +27,19 @@ class Dependants:
     monitors: tuple[monitors.MonitorRow, ...] = ()
     alerts: tuple[alerts.AlertRow, ...] = ()
     collections: tuple[collections.CollectionRow, ...] = ()
+    feeds: tuple[feeds.FeedRow, ...] = ()
 
     def refuse(self, what: str) -> None:
-        """Raise ``Conflict`` that names the endpoints that use ``what``, the collections, or the monitors on it."""
+        """Raise ``Conflict`` that names the endpoints that use ``what``, collections, or feeds and monitors on it."""
         if self.endpoints:
             refuse_used(self.endpoints, what)
         refuse_embedding(self.collections, what)
+        if self.feeds:
+            names = ", ".join(f"{row.project}.{row.name}" for row in self.feeds)
+            raise Conflict(
+                f"{what} is asked by feed{'s' if len(self.feeds) > 1 else ''} {names}",
+                hint="drop or change them first, or add CASCADE to a DROP",
+            )
         if self.monitors:
             names = ", ".join(f"{row.project}.{row.name}" for row in self.monitors)
             raise Conflict(
@@ -44,6 +51,7 @@ class Dependants:
         """What a plan says of a DROP with CASCADE."""
         return (
             *(Step("drop", f"endpoint {row.project}.{row.name}", "its prediction log stays") for row in self.endpoints),
+            *(Step("drop", f"feed {row.project}.{row.name}", "what it has written stays") for row in self.feeds),
             *(Step("drop", f"monitor {row.project}.{row.name}", "its results stay") for row in self.monitors),
             *(Step("drop", f"alert {row.project}.{row.name}", "its activations stay") for row in self.alerts),
             *(
@@ -60,6 +68,9 @@ class Dependants:
         for monitor in self.monitors:
             dropped.bury_named(cursor, "monitor", monitor.project, monitor.name, by)
             monitors.delete(cursor, monitor.project, monitor.name)
+        for feed in self.feeds:
+            dropped.bury_named(cursor, "feed", feed.project, feed.name, by)
+            feeds.delete(cursor, feed.project, feed.name)
         for endpoint in self.endpoints:
             dropped.bury_named(cursor, "endpoint", endpoint.project, endpoint.name, by)
             endpoints.delete(cursor, endpoint.id)
@@ -69,27 +80,35 @@ class Dependants:
         return [
             *(Event("alert.dropped", row.project, row.name) for row in self.alerts),
             *(Event("monitor.dropped", row.project, row.name) for row in self.monitors),
+            *(Event("feed.dropped", row.project, row.name) for row in self.feeds),
             *(Event("endpoint.dropped", row.project, row.name) for row in self.endpoints),
         ]
 
     def __str__(self) -> str:
         """What went too, for a message: `` and 1 endpoint and 2 monitors``."""
-        counts = {"endpoint": len(self.endpoints), "monitor": len(self.monitors), "alert": len(self.alerts)}
+        counts = {
+            "endpoint": len(self.endpoints),
+            "feed": len(self.feeds),
+            "monitor": len(self.monitors),
+            "alert": len(self.alerts),
+        }
         return "".join(f" and {count} {kind}{'s' if count > 1 else ''}" for kind, count in counts.items() if count)
 
 
 def watching(cursor: DuckDBPyConnection, rows: Iterable[endpoints.EndpointRow]) -> Dependants:
-    """The monitors on these endpoints, and the alerts on the monitors."""
+    """The feeds that ask these endpoints, the monitors on them, and the alerts on the monitors."""
+    rows = tuple(rows)
+    asking = [feed for row in rows for feed in feeds.of_endpoint(cursor, row.project, row.name)]
     found = [watch for row in rows for watch in monitors.watching(cursor, "endpoint", row.project, row.name)]
     also = [alert for watch in found for alert in alerts.on(cursor, watch.project, watch.name)]
-    return Dependants((), tuple(found), tuple(also))
+    return Dependants((), tuple(found), tuple(also), feeds=tuple(asking))
 
 
 def of_endpoints(cursor: DuckDBPyConnection, rows: Iterable[endpoints.EndpointRow]) -> Dependants:
     """These endpoints and all that watches them."""
     rows = tuple(rows)
     watched = watching(cursor, rows)
-    return Dependants(rows, watched.monitors, watched.alerts)
+    return Dependants(rows, watched.monitors, watched.alerts, feeds=watched.feeds)
 
 
 def of_vectors(cursor: DuckDBPyConnection, vectors: Iterable[tuple[str, str]]) -> Dependants:

@@ -27,7 +27,7 @@ from mlbox.engine.features.sets import FeatureSets
 from mlbox.engine.features.sourcing import Sources
 from mlbox.engine.features.spark.service import SparkQueries
 from mlbox.engine.features.stores.online.base import Place, open_store
-from mlbox.engine.features.streaming.pushing import Pushing
+from mlbox.engine.features.streaming.pushing import Pushing, SourceListener
 from mlbox.engine.features.streaming.service import Streams
 from mlbox.engine.features.transforming import Transforms
 from mlbox.engine.features.vectors import FeatureVectors
@@ -52,6 +52,8 @@ class Features:
     ) -> None:
         settings = settings or Settings()
         self._catalog = catalog
+        self.listeners: list[SourceListener] = []
+        """Who reads sources besides feature sets."""
         self._directory = Directory(catalog)
         self.changed = self._directory.changed
         """Listeners that are told each new generation of the definitions."""
@@ -109,14 +111,15 @@ class Features:
 
     def handlers(self) -> Iterable[Handler]:
         """The commands it answers."""
-        pushing = Pushing(self._directory, self.streams.reader, self.streams.pushes, self.sources.find)
+        pushing = Pushing(self._directory, self.streams.reader, self.streams.pushes, self.sources.find, self.listeners)
         sets = (self.sources, self._sets, self._alterations, self._vectors)
         parts = (pushing, Framing(self._sets), *sets, self._verification, self.erasure, self._datasets)
         return (handler for part in parts for handler in part.handlers())
 
     def _readers_of_source(self, source_id: str) -> list[str]:
         sets = self._directory.sets()
-        return sorted(f"{found.project}.{found.name}" for found in sets if found.source == source_id)
+        readers = sorted(f"feature set {found.project}.{found.name}" for found in sets if found.source == source_id)
+        return [*readers, *(f"feed {name}" for each in self.listeners for name in each.readers(source_id))]
 
     def features_sql(self, project: str, vector: str, spine: str) -> str:
         """The SQL behind ``ml.features``."""

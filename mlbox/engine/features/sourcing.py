@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from mlbox.engine.catalog.database import Catalog
 
 Readers = Callable[[str], list[str]]
-"""Names of the feature sets that read the source with an id."""
+"""What reads the source with an id: feature sets and others, by kind and name."""
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
@@ -211,7 +211,7 @@ class Sources:
         readers = self._readers(found.id)
         if readers and not command.cascade:
             raise Conflict(
-                f"source {found.ref} is read by feature set {', '.join(readers)}",
+                f"source {found.ref} is read by {', '.join(readers)}",
                 hint="drop these first, or add CASCADE: they keep their rows and have nothing to refresh from",
             )
         return Plan((Step("drop", f"source {found.ref}", "what came from it stays"),), {"source": found})

@@ -100,9 +100,12 @@ class Permission:
             )
         uri = getattr(command, "uri", None)
         if isinstance(uri, str) and "://" in uri and not uri.startswith("file://"):
+            source = command.statement == "CREATE SOURCE"
             raise Forbidden(
                 f"members may not make the server open {uri}",
-                hint="ask the owner to make the source; your feature sets may read it",
+                hint="ask the owner to make the source; your feature sets may read it"
+                if source
+                else "INTO TABLE keeps what is written in the project; or ask the owner of the server",
             )
         for part in _parts(command):
             if isinstance(part.value, Ref):

@@ -122,7 +122,7 @@ class Scheduler:
 
     def _heard(self, event: Event) -> None:
         noun, _, verb = event.kind.partition(".")
-        if noun in ("schedule", "monitor", "alert", "project") and verb in _CHANGES:
+        if noun in ("schedule", "monitor", "alert", "project", "feed") and verb in _CHANGES:
             self._soon()
 
     def _soon(self) -> None:

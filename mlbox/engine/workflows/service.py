@@ -39,11 +39,11 @@ class Workflows:
     def __init__(self, *, catalog: Catalog, bus: Bus, dispatcher: Dispatcher, parser: Parser) -> None:
         self._catalog = catalog
         self._bus = bus
-        self._bodies = Bodies(parser, dispatcher)
+        self.bodies = Bodies(parser, dispatcher)
         self._live: dict[str, Execution] = {}
         self._threads: set[threading.Thread] = set()
         self._lock = threading.Lock()
-        self.schedules = Schedules(catalog, bus, self._bodies)
+        self.schedules = Schedules(catalog, bus, self.bodies)
         self.alterations = Alterations(Descriptions(catalog, bus), Renames(catalog, bus))
         self.alterations.add("schedule", self.schedules)
 
@@ -104,9 +104,9 @@ class Workflows:
             raise AlreadyExists(f"there is a workflow {ref} already", hint="CREATE OR REPLACE WORKFLOW changes it")
         graph = definition.check(command)
         for step in command.steps:
-            self._bodies.check(step.body, ref.project)
+            self.bodies.check(step.body, ref.project)
         if command.finally_ is not None:
-            self._bodies.check(command.finally_, ref.project)
+            self.bodies.check(command.finally_, ref.project)
         self._foresee(command, Caller(caller.user, ref.project, "workflow"))
         action = "replace" if existing else "create"
         steps = [Step(action, f"workflow {ref}", counted(len(command.steps), "step"))]
@@ -124,7 +124,7 @@ class Workflows:
             moment = now()  # most parameters are times, and a wrong guess finds nothing
             guesses = {name: moment for name in parameters_in(step.body.text)}
             try:
-                self._bodies.foresee(step.body, caller, guesses, MADE)
+                self.bodies.foresee(step.body, caller, guesses, MADE)
             except NotFound as error:
                 others = (other for other in command.steps if other is not step)
                 if not any(definition.may_make(other, str(error.details.get("name", ""))) for other in others):
@@ -206,7 +206,7 @@ class Workflows:
             replace(caller, project=row.project, door="workflow"),
             dict(command.parameters),
         )
-        execution = Execution(self._catalog, self._bus, self._bodies, run, script)
+        execution = Execution(self._catalog, self._bus, self.bodies, run, script)
         with self._lock:
             self._live[run.id] = execution
         execution.begin()

@@ -25,11 +25,13 @@ def _value(cursor: Cursor, what: str) -> Any:
     return value(cursor, what)
 
 
-def _options(cursor: Cursor, clause: str) -> dict[str, Any]:
+def options(cursor: Cursor, clause: str) -> dict[str, Any]:
+    """Values by key; a value may be the name of a secret."""
     return pairs(cursor, clause, _value)
 
 
-def _print_options(words: str, given: Mapping[str, Any]) -> str:
+def print_options(words: str, given: Mapping[str, Any]) -> str:
+    """The same as text."""
     printed = {
         key: f"SECRET {writing.name(item.name)}" if isinstance(item, SecretName) else writing.value(item)
         for key, item in given.items()
@@ -37,7 +39,7 @@ def _print_options(words: str, given: Mapping[str, Any]) -> str:
     return writing.pairs(words, printed)
 
 
-_CLAUSES: dict[str, Reader] = {"TYPE": word, "FROM": text, "WITH": _options}
+_CLAUSES: dict[str, Reader] = {"TYPE": word, "FROM": text, "WITH": options}
 
 
 def _create(cursor: Cursor) -> CreateSource:
@@ -70,7 +72,7 @@ def _print(command: CreateSource, write: Writer) -> str:
         command,
         writing.clause("TYPE", writing.word(command.type)),
         writing.clause("FROM", writing.text(command.uri)),
-        _print_options("WITH", command.options),
+        print_options("WITH", command.options),
         writing.comment(command),
         writing.clause("AS", command.query.text if command.query else None),
     )
@@ -103,7 +105,7 @@ def _alter(cursor: Cursor) -> AlterSource:
     ref = reference(cursor, "source")
     if cursor.at("SET"):
         cursor.advance()
-        given = _options(cursor, "SET")
+        given = options(cursor, "SET")
         finish(cursor, "ALTER SOURCE")
         return AlterSource(ref=ref, action="set", options=given)
     found = alter_action(cursor, "source", ref, ("SUSPEND", "RESUME", "RENAME", "SET"))
@@ -116,7 +118,7 @@ def _print_alter(command: AlterSource, write: Writer) -> str:
     if command.new_name is not None:
         action = f"RENAME TO {writing.name(command.new_name)}"
     elif command.action == "set":
-        action = _print_options("SET", command.options) or "SET ()"
+        action = print_options("SET", command.options) or "SET ()"
     return f"ALTER SOURCE {write.ref(command.ref)} {action}"
 
 

@@ -742,3 +742,24 @@ UNDEPLOY ENDPOINT e
 
 UNDEPLOY ENDPOINT e ON KUBERNETES
 -- => UndeployEndpoint ref=p.e, engine='kubernetes'
+
+CREATE FEED scoring FROM SOURCE tx TO ENDPOINT score INTO TABLE scores
+-- => CreateFeed ref=p.scoring, endpoint=p.score, source=p.tx, into=p.scores
+
+CREATE OR REPLACE FEED hooks FROM TABLE orders BY id TO ENDPOINT score INTO 'https://shop.example.org/scored' WITH (token = SECRET hook_token, retries = 3) COMMENT 'to the shop'
+-- => CreateFeed ref=p.hooks, endpoint=p.score, table=p.orders, column='id', uri='https://shop.example.org/scored', options={token: SecretName(name='hook_token'), retries: 3}, replace=True, comment='to the shop'
+
+CREATE FEED IF NOT EXISTS nightly FROM (SELECT * FROM clients WHERE due < $scheduled_at) CRON '0 3 * * *' TIMEZONE 'Europe/Berlin' TO ENDPOINT score
+-- => CreateFeed ref=p.nightly, endpoint=p.score, query=<SELECT * FROM clients WHERE due < $scheduled_at>, cron='0 3 * * *', timezone='Europe/Berlin', if_not_exists=True
+
+CREATE FEED often FROM (SELECT 1 AS x) TO ENDPOINT score INTO TABLE scores EVERY 1 MINUTE
+-- => CreateFeed ref=p.often, endpoint=p.score, query=<SELECT 1 AS x>, every=0:01:00, into=p.scores
+
+ALTER FEED scoring SUSPEND
+-- => AlterObject kind='feed', ref=p.scoring, action='suspend'
+
+DROP FEED IF EXISTS scoring CASCADE
+-- => DropFeed ref=p.scoring, if_exists=True, cascade=True
+
+SHOW FEEDS
+-- => Show noun='feeds'

@@ -16,6 +16,7 @@ COLUMNS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "function": ("functions", ("comment",)),
     "model": ("models", ("comment",)),
     "endpoint": ("endpoints", ("comment",)),
+    "feed": ("feeds", ("comment", "owner")),
     "workflow": ("workflows", ("comment", "owner")),
     "schedule": ("schedules", ("comment", "owner")),
     "monitor": ("monitors", ("comment", "owner")),

@@ -20,6 +20,7 @@ NAMED = {
     "monitor": "monitors",
     "alert": "alerts",
     "endpoint": "endpoints",
+    "feed": "feeds",
 }
 """Kinds of which an object is one row of a table, and its name the key."""
 
@@ -112,6 +113,14 @@ def kept(cursor: DuckDBPyConnection, tombstone: Tombstone, table: str, *columns:
     return cursor.execute(
         f"SELECT {chosen} FROM catalog.main.dropped_rows WHERE drop_id = ? AND of_table = ?", [tombstone.id, table]
     ).fetchall()
+
+
+def kept_ids(cursor: DuckDBPyConnection, table: str) -> set[str]:
+    """Ids of all rows of a table that are kept, of whatever drop."""
+    rows = cursor.execute(
+        "SELECT variant_extract(body, 'id')::VARCHAR FROM catalog.main.dropped_rows WHERE of_table = ?", [table]
+    ).fetchall()
+    return {row[0] for row in rows}
 
 
 def put_back(cursor: DuckDBPyConnection, tombstone: Tombstone, tables: Iterable[str]) -> None:

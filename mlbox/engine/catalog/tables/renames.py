@@ -30,7 +30,7 @@ KINDS = {
     "model": Renamed("models", (("model_alias_moves", "name"),)),
     "function": Renamed("functions", (("function_aliases", "name"), ("runs", "function"))),
     "workflow": Renamed("workflows", (("workflow_runs", "workflow"), ("steps", "workflow"))),
-    "endpoint": Renamed("endpoints"),
+    "endpoint": Renamed("endpoints", (("feeds", "endpoint"),)),
 }
 _TEXTS = (
     ("workflow", "workflows", "definition"),
@@ -38,6 +38,7 @@ _TEXTS = (
     ("alert", "alerts", "condition || chr(10) || actions"),
     ("endpoint", "endpoints", "parts"),
     ("collection", "collections", "definition"),
+    ("feed", "feeds", "coalesce(query, '')"),
 )
 """Where statements and references are kept as text: (kind, table, expression)."""
 

@@ -16,7 +16,9 @@ VIEWS = (
                coalesce((SELECT list(f.project || '.' || f.name ORDER BY f.project, f.name)
                          FROM catalog.main.feature_sets f WHERE f.definition::JSON->>'source' = s.id), [])
                    AS feature_sets,
-               w.lag, w.error, owner, created_at, comment
+               w.lag, w.error, owner, created_at, comment,
+               coalesce((SELECT list(d.project || '.' || d.name ORDER BY d.project, d.name)
+                         FROM catalog.main.feeds d WHERE d.source_id = s.id), []) AS feeds
         FROM catalog.main.sources s LEFT JOIN (
             SELECT f.definition::JSON->>'source' AS source, max(p.lag) AS lag, max(p.error) AS error
             FROM data._mlbox.stream_progress p JOIN catalog.main.feature_sets f ON f.id = p.set_id GROUP BY ALL
@@ -37,6 +39,7 @@ VIEWS = (
             ViewColumn("owner", "VARCHAR", "Who answers for it"),
             ViewColumn("created_at", TIME, "When it was created"),
             ViewColumn("comment", "VARCHAR", "What it is for"),
+            ViewColumn("feeds", "VARCHAR[]", "Feeds that bring its rows to endpoints"),
         ),
     ),
     View(
@@ -63,19 +66,23 @@ VIEWS = (
     ),
     View(
         "dead_letters",
-        "One row a row that was refused: of a stream or a push, or by ON ERROR QUARANTINE; the newest 100,000 a set.",
+        "One row a row that was refused: by a feature set (of a stream or push, or by ON ERROR QUARANTINE) or a feed; "
+        "the newest 100,000 of each.",
         """
-        SELECT project, feature_set, source, reason, "row", refused_at, part, number FROM data._mlbox.dead_letters
+        SELECT d.project, d.feature_set, d.source, d.reason, d."row", d.refused_at, d.part, d.number,
+            coalesce(f.name, d.feed) AS feed
+        FROM data._mlbox.dead_letters d LEFT JOIN catalog.main.feeds f ON f.id = d.set_id
         """,
         (
             ViewColumn("project", "VARCHAR", "Project"),
-            ViewColumn("feature_set", "VARCHAR", "Feature set that refused it"),
+            ViewColumn("feature_set", "VARCHAR", "Feature set that refused it; NULL where a feed did"),
             ViewColumn("source", "VARCHAR", "The source that it came from, as project.name; NULL for a push"),
             ViewColumn("reason", "VARCHAR", "What is wrong with it"),
             ViewColumn("row", "VARCHAR", "The row as it came, as JSON; of a line of CSV that cannot be read, the line"),
             ViewColumn("refused_at", TIME, "When it was refused"),
             ViewColumn("part", "VARCHAR", "File or part of the source in which it stood"),
             ViewColumn("number", "BIGINT", "Its place in the part: of a CSV line that cannot be read the line"),
+            ViewColumn("feed", "VARCHAR", "Feed that had no answer for it"),
         ),
     ),
 )

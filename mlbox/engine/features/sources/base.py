@@ -22,6 +22,8 @@ from mlbox.base.suggest import did_you_mean
 if TYPE_CHECKING:
     import pyarrow
 
+ID, POSITION = "_id", "_position"
+"""Columns of a :class:`StreamBatch` that name each row, and the position behind it."""
 ARROW = "_arrow"
 """The name by which the SQL of :class:`Rows` reads its Arrow batches."""
 
@@ -159,7 +161,9 @@ class StreamBatch:
 
     Columns by name, or one column ``_json`` (VARCHAR) with an object a row, which the set reads by its types. A column
     ``_part`` names the part of each row, where their orders have nothing to do with each other. ``lag`` is how many
-    rows were there behind these, where it is known.
+    rows were there behind these, where it is known. Of a stream whose rows have names of their own, columns ``_id``
+    and ``_position`` (JSON: the part's position behind the row) say them: who reads may then stop in the midst of a
+    batch, and tell others which row he means.
     """
 
     rows: pyarrow.Table

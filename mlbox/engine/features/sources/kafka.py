@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from mlbox.base.errors import Invalid, Unavailable
-from mlbox.engine.features.sources.base import SOURCES, Capabilities, Position, Source, StreamBatch, check_options
+from mlbox.engine.features.sources.base import (
+    ID,
+    POSITION,
+    SOURCES,
+    Capabilities,
+    Position,
+    Source,
+    StreamBatch,
+    check_options,
+)
 
 if TYPE_CHECKING:
     import pyarrow
@@ -67,7 +76,7 @@ class KafkaSource:
         try:
             offsets, ends = _assign(client, topic, source, positions)
             if offsets.keys() != positions.keys():
-                yield StreamBatch(_table([], []), {part: {"offset": at} for part, at in offsets.items()}, None)
+                yield StreamBatch(_table([], [], []), {part: {"offset": at} for part, at in offsets.items()}, None)
             ask_again = time.monotonic() + PARTITIONS_EVERY
             while time.monotonic() < ask_again or not _has_more(client, topic, offsets):
                 if time.monotonic() >= ask_again:
@@ -157,6 +166,7 @@ def _batch(client: Any, topic: str, offsets: dict[str, int], ends: dict[str, int
     messages = client.consume(BATCH, timeout=WAIT)
     texts: list[str | None] = []
     parts: list[str] = []
+    places: list[int] = []
     read: dict[str, int] = {}
     for message in messages:
         error = message.error()
@@ -171,6 +181,7 @@ def _batch(client: Any, topic: str, offsets: dict[str, int], ends: dict[str, int
         value = message.value()
         texts.append(None if value is None else value.decode(errors="replace"))
         parts.append(str(message.partition()))
+        places.append(message.offset())
         read[parts[-1]] = message.offset() + 1
     offsets.update({part: max(offset, offsets[part]) for part, offset in read.items()})
     lag = 0
@@ -178,15 +189,15 @@ def _batch(client: Any, topic: str, offsets: dict[str, int], ends: dict[str, int
         _, high = client.get_watermark_offsets(TopicPartition(topic, int(part)), cached=True)
         ends[part] = max(ends[part], high)  # what is not known yet is negative
         lag += max(ends[part] - offset, 0)
-    return StreamBatch(_table(texts, parts), {part: {"offset": offset} for part, offset in read.items()}, lag)
+    return StreamBatch(_table(texts, parts, places), {part: {"offset": offset} for part, offset in read.items()}, lag)
 
 
-def _table(texts: list[str | None], parts: list[str]) -> pyarrow.Table:
+def _table(texts: list[str | None], parts: list[str], places: list[int]) -> pyarrow.Table:
     import pyarrow
 
-    return pyarrow.table(
-        {"_json": pyarrow.array(texts, pyarrow.string()), "_part": pyarrow.array(parts, pyarrow.string())}
-    )
+    names = [f"{part}:{place}" for part, place in zip(parts, places, strict=True)]
+    columns = {"_json": texts, "_part": parts, ID: names, POSITION: [f'{{"offset": {place + 1}}}' for place in places]}
+    return pyarrow.table({name: pyarrow.array(values, pyarrow.string()) for name, values in columns.items()})
 
 
 SOURCES.add("kafka", KafkaSource())

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from mlbox.base.errors import Invalid, Unavailable
-from mlbox.engine.features.sources.base import SOURCES, Capabilities, Position, Source, StreamBatch, check_options
+from mlbox.engine.features.sources.base import (
+    ID,
+    POSITION,
+    SOURCES,
+    Capabilities,
+    Position,
+    Source,
+    StreamBatch,
+    check_options,
+)
 
 if TYPE_CHECKING:
     import pyarrow
@@ -102,17 +111,18 @@ def _entries(client: Any, place: Place, source: Source, known: Position | None) 
     last, read = (str(known["id"]), int(known["read"])) if known else ("0-0", 0)
     if known is None and source.options.get("start") == "latest":
         last, read = _end(client, place.stream)
-        yield StreamBatch(_table([]), {place.stream: {"id": last, "read": read}}, 0)
+        yield StreamBatch(_table([], [], 0), {place.stream: {"id": last, "read": read}}, 0)
     while True:
         answer = client.xread({place.stream: last}, count=BATCH, block=WAIT)
         found = answer[0][1] if isinstance(answer, list) and answer else _only(answer)
         if not found:
             _, read = _end(client, place.stream) if last != "0-0" else (last, read)
-            yield StreamBatch(_table([]), {}, 0)
+            yield StreamBatch(_table([], [], 0), {}, 0)
             continue
+        texts = [_text(fields, source.options.get("field")) for _, fields in found]
+        rows = _table(texts, [name.decode() for name, _ in found], read)
         last, read = found[-1][0].decode(), read + len(found)
         added = _end(client, place.stream)[1]
-        rows = _table([_text(fields, source.options.get("field")) for _, fields in found])
         yield StreamBatch(rows, {place.stream: {"id": last, "read": read}}, max(added - read, 0))
 
 
@@ -148,10 +158,12 @@ def _text(fields: Mapping[bytes, bytes] | None, field: str | None) -> str | None
     return msgspec.json.encode(shown).decode()
 
 
-def _table(texts: list[str | None]) -> pyarrow.Table:
+def _table(texts: list[str | None], names: list[str], read: int) -> pyarrow.Table:
     import pyarrow
 
-    return pyarrow.table({"_json": pyarrow.array(texts, pyarrow.string())})
+    positions = [f'{{"id": "{name}", "read": {number}}}' for number, name in enumerate(names, read + 1)]
+    columns = {"_json": texts, ID: names, POSITION: positions}
+    return pyarrow.table({name: pyarrow.array(values, pyarrow.string()) for name, values in columns.items()})
 
 
 SOURCES.add("redis", RedisSource())

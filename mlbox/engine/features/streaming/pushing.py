@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mlbox.base.command import Caller, Handler, Plan, Result, Step
 from mlbox.base.counted import counted
@@ -17,13 +18,50 @@ from mlbox.engine.features.reading import SourceReader
 from mlbox.engine.features.sources.base import Source
 from mlbox.engine.features.streaming.pushes import Push, Pushes
 
+if TYPE_CHECKING:
+    import pyarrow
+
+
+class Taker(Protocol):
+    """Who takes rows that are pushed to a source, besides feature sets."""
+
+    @property
+    def project(self) -> str:
+        """Its project."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+
+class SourceListener(Protocol):
+    """Who reads sources besides feature sets."""
+
+    def readers(self, source_id: str) -> Sequence[str]:
+        """Names of what reads a source."""
+        ...
+
+    def takers(self, source: Source) -> Sequence[Any]:
+        """Those (:class:`Taker`) that rows pushed to the source go to."""
+        ...
+
+    def take(self, taker: Any, rows: pyarrow.Table, key: str | None) -> bool:
+        """Rows for one of these, durable when it returns; whether they were there already under their key."""
+        ...
+
 
 class Pushing:
     """PUSH: to a feature set, or to all that read a source of type http."""
 
     def __init__(
-        self, directory: Directory, reader: SourceReader, pushes: Pushes, source: Callable[[Ref], Source | None]
+        self,
+        directory: Directory,
+        reader: SourceReader,
+        pushes: Pushes,
+        source: Callable[[Ref], Source | None],
+        listeners: Sequence[SourceListener] = (),
     ) -> None:
+        self._listeners = listeners
         self._directory = directory
         self._reader = reader
         self._pushes = pushes
@@ -37,6 +75,7 @@ class Pushing:
         """Who takes the rows."""
         source = self._source(command.ref)
         one = self._directory.find_set(command.ref)
+        takers: list[tuple[SourceListener, Taker]] = []
         if one is not None:
             targets = [one]
         elif source is None:
@@ -46,20 +85,27 @@ class Pushing:
                 hint=did_you_mean(command.ref.name, known, kind="feature set"),
             )
         else:
-            targets = self._readers(source)
+            takers = [(each, taker) for each in self._listeners for taker in each.takers(source)]
+            targets = self._readers(source, elsewhere=bool(takers))
         for target in targets:
             self._check(target)
         steps = tuple(Step("write", str(target.ref), counted(len(command.rows), "row")) for target in targets)
-        return Plan(steps, {"targets": targets, "source": str(source.ref) if source else None})
+        also = tuple(
+            Step("write", f"feed {taker.project}.{taker.name}", counted(len(command.rows), "row"))
+            for _, taker in takers
+        )
+        return Plan(
+            (*steps, *also), {"targets": targets, "takers": takers, "source": str(source.ref) if source else None}
+        )
 
-    def _readers(self, source: Source) -> list[FeatureSet]:
+    def _readers(self, source: Source, *, elsewhere: bool) -> list[FeatureSet]:
         if source.suspended:
             raise Conflict(f"source {source.ref} is suspended", hint=f"ALTER SOURCE {source.ref} RESUME")
         found = [one for one in self._directory.sets() if one.source == source.id]
-        if not found:
+        if not found and not elsewhere:
             raise Conflict(
-                f"no feature set reads source {source.ref}, so rows would be lost",
-                hint=f"CREATE FEATURE SET … FROM {source.name}",
+                f"nothing reads source {source.ref}, so rows would be lost",
+                hint=f"CREATE FEATURE SET … FROM {source.name}, or CREATE FEED … FROM SOURCE {source.name}",
             )
         return found
 
@@ -82,8 +128,9 @@ class Pushing:
         def write(target: FeatureSet) -> Push:
             return self._pushes.push(target, Push(command.rows, command.key, source))
 
-        if len(targets) == 1:
-            done = [write(targets[0])]
+        known = [each.take(taker, command.rows, command.key) for each, taker in plan.resolved["takers"]]
+        if len(targets) <= 1:
+            done = [write(target) for target in targets]
         else:
             with ThreadPoolExecutor(len(targets)) as pool:
                 done = list(pool.map(write, targets))
@@ -93,7 +140,7 @@ class Pushing:
             if one.taken is not None
             for place, reason in sorted(one.taken.refused.items())
         ]
-        repeated = all(one.repeated for one in done)
+        repeated = all(one.repeated for one in done) and all(known)
         facts = {"rows": 0 if repeated else len(command.rows), "refused": refused, "repeated": repeated}
         told = f"took {counted(len(command.rows) if not repeated else 0, 'row')}"
         told += f", of which {len(refused):,} {'was' if len(refused) == 1 else 'were'} refused" if refused else ""

@@ -139,6 +139,23 @@ export interface MonitorRow {
   name: string;
 }
 
+export interface FeedRow {
+  name: string;
+  state: string;
+  kind: string;
+  source: string | null;
+  query: string | null;
+  cron: string | null;
+  every_seconds: number | null;
+  target: string | null;
+  lag: number | null;
+  events: number;
+  results: number;
+  refused: number;
+  error: string | null;
+  last_event_at: string | null;
+}
+
 export interface AlertRow {
   project: string;
   name: string;

@@ -13,6 +13,7 @@ import type { EndpointRow } from "../rows";
 import { type EndpointKey, getEndpoint } from "../statements/endpoints";
 import { AlertsPanel, WorkflowsPanel } from "./endpoint-alerts";
 import { DriftPanels } from "./endpoint-drift";
+import { FeedsPanel } from "./endpoint-feeds";
 import { TrafficPanel } from "./endpoint-traffic";
 import { errorShare, modelOf } from "./endpoints";
 
@@ -42,6 +43,7 @@ export function EndpointPage({ endpoint }: { endpoint: EndpointKey }): ReactNode
         <>
           {row.kind === "graph" && <GraphPanel endpoint={endpoint} answer={answer} />}
           <TrafficPanel endpoint={endpoint} revision={`${row.requests} ${row.last_request}`} />
+          <FeedsPanel endpoint={endpoint} />
           <DriftPanels endpoint={endpoint} />
           <AlertsPanel endpoint={endpoint} />
           <WorkflowsPanel endpoint={endpoint} />

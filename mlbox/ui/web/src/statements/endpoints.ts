@@ -97,6 +97,16 @@ FROM ml.model_alias_moves AS m
 JOIN model ON model.project = m.project AND lower(model.name) = lower(m.name)
 ORDER BY m.moved_at`;
 
+/** What brings rows to this endpoint besides HTTP. */
+export const feedsOf = (key: EndpointKey): string =>
+  lines(
+    `SELECT name, state, kind, source, query, cron, every_seconds, target, lag, events, results, refused, error,
+       last_event_at`,
+    "FROM ml.feeds",
+    `WHERE ${ofEndpoint(key)}`,
+    "ORDER BY name",
+  );
+
 /** The monitors on this endpoint, whether or not they have computed anything. */
 export const monitorsOf = (key: EndpointKey): string =>
   lines(
