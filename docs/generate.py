@@ -246,7 +246,6 @@ def errors_page() -> str:
         "The inference door, `/v2/…`, answers as its protocol demands, with `error` as a text; what mlbox adds stands "
         "beside it (`hint` only when there is one):",
         block(inference, "json"),
-        "What is turned away before it gets to that door (401, 403) has the body of the HTTP API.",
         "`again` marks what may succeed later without a change; only these are retried.",
         table(("error", "code", "HTTP", "exit", "again", "meaning"), rows),
     )

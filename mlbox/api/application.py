@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Awaitable, Sequence
 from typing import Any
 
@@ -11,7 +10,6 @@ from litestar import Litestar, Request, Response, get
 from litestar.config.app import AppConfig
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
-from litestar.openapi.config import OpenAPIConfig
 
 from mlbox.api.complete import complete_sql
 from mlbox.api.context import ApiContext
@@ -19,10 +17,12 @@ from mlbox.api.edge import Edge, Receive, Scope, Send
 from mlbox.api.features import FEATURES, FeaturesApp
 from mlbox.api.files import artifact_content, run_log
 from mlbox.api.guard import App, Guard, send_error
+from mlbox.api.incoming import StrictRequest
 from mlbox.api.ingest import ingest
 from mlbox.api.kept import Statements
 from mlbox.api.metrics import metrics
 from mlbox.api.mlflow.routes import HANDLERS as MLFLOW
+from mlbox.api.openapi import configuration
 from mlbox.api.push import push
 from mlbox.api.replicas import REPLICA_API
 from mlbox.api.runs import RUN_API, begin
@@ -31,7 +31,6 @@ from mlbox.api.sql import cancel_statement, get_statement, list_statements, run_
 from mlbox.api.stream import stream
 from mlbox.api.uploads import drop_file, list_files, upload, upload_offset, upload_part, uploads_of
 from mlbox.base.errors import Internal, MlboxError
-from mlbox.base.suggest import did_you_mean
 
 log = logging.getLogger("mlbox")
 PREFIXES = (
@@ -68,20 +67,16 @@ def _http(request: Request[Any, Any, State], error: HTTPException) -> Response[A
     body: dict[str, Any] = {"code": "http", "message": error.detail or "the request cannot be answered"}
     if error.extra:
         body |= {"code": "invalid", **_told(request, error.extra), "details": {"problems": error.extra}}
-    return Response({"error": body}, status_code=error.status_code)
+    return Response({"error": body}, status_code=error.status_code, headers=error.headers)
 
 
 def _told(request: Request[Any, Any, State], problems: Any) -> dict[str, str]:
-    """Message and hint for a body or parameters that are not what the route takes."""
+    """Message and hint for parameters that are not what the route takes."""
     first: dict[str, str] = problems[0] if isinstance(problems, list) and isinstance(problems[0], dict) else {}
     where, what = str(first.get("key", "")), str(first.get("message", "it is not what is expected"))
-    data = getattr(request.route_handler, "parsed_data_field", None)
-    fields: tuple[str, ...] = getattr(getattr(data, "annotation", None), "__struct_encode_fields__", ())
-    unknown = re.search("unknown field `(.+)`", what)
-    if unknown:
-        hint = did_you_mean(unknown[1], fields) or f"fields: {', '.join(fields)}"
-        return {"message": f"{request.method} {request.url.path} takes no field {unknown[1]!r}", "hint": hint}
-    shown = f"{where}: {what[:1].lower() + what[1:]}" if where not in ("", "data") else what[:1].lower() + what[1:]
+    if where == "data":
+        return {"message": f"{request.method} {request.url.path} needs a body", "hint": "send a JSON object"}
+    shown = f"{where}: {what[:1].lower() + what[1:]}" if where else what[:1].lower() + what[1:]
     return {"message": f"{request.method} {request.url.path}: {shown}"}
 
 
@@ -107,7 +102,8 @@ def litestar(context: ApiContext, routes: Sequence[Any]) -> Litestar:
         on_app_init=[limits],
         exception_handlers={MlboxError: _known, HTTPException: _http, Exception: _unknown},
         state=State({"context": context, "statements": Statements(context), "uploads": uploads}),
-        openapi_config=OpenAPIConfig(title="mlbox", version=context.version),
+        openapi_config=configuration(context.version),
+        request_class=StrictRequest,
         logging_config=None,
         pdb_on_exception=False,
     )
@@ -136,6 +132,27 @@ ROUTES = (
     *RUN_API,
     *REPLICA_API,
 )
+
+
+async def _tell_methods(app: App, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer OPTIONS. Of a path with several routes Litestar's own answer tells the methods of one; what it answers to
+    a method that there is not tells them all."""
+    known = False
+
+    async def relay(message: dict[str, Any]) -> None:
+        nonlocal known
+        if message.get("status") == 405:
+            known = True
+            message = {
+                **message,
+                "status": 204,
+                "headers": [each for each in message["headers"] if each[0] == b"allow"],
+            }
+        elif known and message["type"] == "http.response.body":
+            message = {"type": message["type"], "body": b""}
+        await send(message)
+
+    await app({**scope, "method": "TRACE"}, receive, relay)
 
 
 class Front:
@@ -168,7 +185,9 @@ class Front:
         try:
             check_door(self._context, scope, path)
         except MlboxError as error:
-            return send_error(send, error)
+            return send_error(send, error, path)
+        if scope["method"] == "OPTIONS" and app is self._api:
+            return _tell_methods(app, scope, receive, send)
         return app(scope, receive, send)
 
 

@@ -20,6 +20,7 @@ from mlbox.api.guard import send_error
 from mlbox.base.errors import Internal, Invalid, MlboxError, NotFound
 from mlbox.base.names import DEFAULT_PROJECT, Ref
 from mlbox.engine.features.stores.online.codec import kind_of
+from mlbox.engine.storage.arrow_stream import table_of
 from mlbox.serve.http import NotAllowed, headers_of, read_body
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from mlbox.engine.features.service import Features
 
 FEATURES = "/features/"
+FEATURES_PATH = "/features/{vector}"
 ARROW = b"application/vnd.apache.arrow.stream"
 JSON = b"application/json"
 INLINE_KEYS = 256
@@ -68,7 +70,7 @@ class FeaturesApp:
         try:
             body, kind = await self._answer(scope, receive)
         except MlboxError as error:
-            await send_error(send, error)
+            await send_error(send, error, scope["path"])
             return
         except Exception as error:
             await send_error(send, _defect(error))
@@ -114,12 +116,7 @@ def _read_json(body: bytes) -> Asked:
 
 
 def _read_arrow(body: bytes, scope: Scope) -> Asked:
-    import pyarrow as pa
-
-    try:
-        table = pa.ipc.open_stream(body).read_all()
-    except pa.ArrowException as error:
-        raise Invalid(f"the body is no Arrow stream: {error}") from None
+    table = table_of(body)
     given = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("impute")
     try:
         impute = msgspec.json.decode(given[0], type=dict[str, Any]) if given else None

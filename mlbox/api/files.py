@@ -66,9 +66,10 @@ def run_log(request: Request[Any, Any, Any], run_id: FromPath[str], offset: From
         raise NotFound(f"there is no run {run_id}", hint="SELECT id, name FROM ml.runs lists them")
     path = context.home.logs / f"{row['id']}.log"
     text = b""
+    offset = max(0, offset)
     if path.is_file():
         with path.open("rb") as file:
-            file.seek(max(0, offset))
+            file.seek(min(offset, path.stat().st_size))
             text = file.read(CHUNK)
-    headers = {"X-Mlbox-Offset": str(max(0, offset) + len(text)), "X-Mlbox-State": str(row["state"])}
-    return Response(text, media_type="text/plain; charset=utf-8", headers=headers)
+    headers = {"X-Mlbox-Offset": str(offset + len(text)), "X-Mlbox-State": str(row["state"])}
+    return Response(text, media_type="text/plain", headers=headers)

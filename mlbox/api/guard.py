@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from mlbox.api.edge import Edge, Receive, Scope, Send
 from mlbox.base.errors import Forbidden, MlboxError, Unauthorized
+from mlbox.serve.http import failure
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -25,18 +26,25 @@ FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data", "text/
 OPEN_PATHS = ("/health", "/v2/health/live", "/v2/health/ready")
 OWN_TOKENS = ("/run-api/", "/replica-api/")
 """Paths whose calls carry the token of a run or of a deployment."""
+PROTOCOL = "/v2"
+"""Under which the Open Inference Protocol is spoken."""
 USER = "mlbox.user"
 """Where the scope says who is asking."""
 HEADERS = "mlbox.headers"
 """Where the scope has the headers by name."""
 
 
-async def send_error(send: Send, error: MlboxError) -> None:
-    """The one envelope."""
+async def send_error(send: Send, error: MlboxError, path: str = "") -> None:
+    """The one envelope; under ``/v2`` that of the inference protocol, whose clients read ``error`` as a text."""
+    headers = [(b"content-type", b"application/json")]
     body = json.dumps({"error": error.to_dict()}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    if path == PROTOCOL or path.startswith(f"{PROTOCOL}/"):
+        _, headers, body = failure(error)
+    headers = [*headers, (b"content-length", str(len(body)).encode())]
     if error.http_status == Unauthorized.http_status:
         headers.append((b"www-authenticate", b'Basic realm="mlbox", charset="UTF-8"'))
+    if error.http_status == 405 and path.startswith("/features/"):
+        headers.append((b"allow", b"POST"))
     await send({"type": "http.response.start", "status": error.http_status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
@@ -88,7 +96,7 @@ class Guard:
                 return self._edge.allow(send)
             user = self._check(scope, headers)
         except MlboxError as error:
-            return send_error(send, error)
+            return send_error(send, error, scope["path"])
         if user is not None:
             scope[USER] = user
         scope[HEADERS] = headers

@@ -16,4 +16,4 @@ def metrics(request: Request[Any, Any, Any]) -> Response[str]:
     context: ApiContext = request.app.state.context
     endpoints = context.endpoints
     text = exposition(endpoints.directory.slots(), endpoints.statistics, endpoints.spread.counted())
-    return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response(text, media_type="text/plain; version=0.0.4")

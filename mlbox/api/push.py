@@ -15,7 +15,9 @@ from mlbox.base.command import Caller
 from mlbox.base.errors import Invalid
 from mlbox.base.names import DEFAULT_PROJECT, Ref
 from mlbox.engine.features.commands import PushRows
-from mlbox.engine.features.streaming.pushes import arrow_rows, json_rows
+from mlbox.engine.features.streaming.pushes import json_rows
+from mlbox.engine.storage.arrow_stream import table_of
+from mlbox.serve.media import UnsupportedMediaType
 
 AnyRequest = Request[Any, Any, Any]
 ARROW = "application/vnd.apache.arrow.stream"
@@ -40,11 +42,11 @@ async def push(request: AnyRequest, name: FromPath[str]) -> dict[str, Any]:
 
     def work() -> dict[str, Any]:
         if kind == ARROW:
-            rows = arrow_rows(body)
+            rows = table_of(body)
         elif kind in LINES or kind == "application/json":
             rows = json_rows(body, lines=kind in LINES)
         else:
-            raise Invalid(f"rows do not come as {kind}", hint=f"application/json, {LINES[0]} or {ARROW}")
+            raise UnsupportedMediaType(f"rows do not come as {kind}", hint=f"application/json, {LINES[0]} or {ARROW}")
         command = PushRows(ref=Ref(project or DEFAULT_PROJECT, own), rows=rows, key=key)
         caller = Caller(user_of(request.scope), project or DEFAULT_PROJECT, "http")
         return dict(context.dispatcher.dispatch(command, caller).facts)

@@ -30,6 +30,7 @@ from mlbox.base.names import DEFAULT_PROJECT
 from mlbox.base.underway import Underway
 
 AnyRequest = Request[Any, Any, Any]
+ID_FORM = "^[A-Za-z0-9_-]{1,64}$"
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 PATIENCE = 1.0
 """Seconds after which the event stream hears of a statement that somebody waits for."""

@@ -107,10 +107,11 @@ class InferenceApp:
             await self._shadow(call)
 
     async def _describe(self, parts: tuple[str, ...], method: str) -> bytes:
-        body = await self._told(parts)
-        if method not in ("GET", "HEAD"):
-            raise NotAllowed(f"{method} is not a method of /{'/'.join(parts)}", hint="use GET")
-        return body
+        if method in ("GET", "HEAD"):
+            return await self._told(parts)
+        if parts[-1:] != ("graph",):  # it is there for some endpoints only
+            await self._told(parts)
+        raise NotAllowed(f"{method} is not a method of /{'/'.join(parts)}", hint="use GET")
 
     async def _told(self, parts: tuple[str, ...]) -> bytes:
         match parts:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from mlbox.base.errors import Invalid, Unavailable
 from mlbox.base.ids import new_id
-from mlbox.serve import codec, events
+from mlbox.serve import codec, events, media
 from mlbox.serve.http import BINARY, JSON
-from mlbox.serve.simple import ARROW, arrow_body, columns_of_arrow
+from mlbox.serve.simple import arrow_body, columns_of_arrow
 
 if TYPE_CHECKING:
     from mlbox.serve.codec import Request
@@ -43,10 +43,8 @@ class Call:
 
     def decode(self, body: bytes, headers: RequestHeaders, limit: int) -> Request:
         """Read the body."""
-        encoding = headers.get(b"content-encoding")
-        if encoding and encoding != b"identity":
-            body = codec.inflate(body, encoding.decode("latin-1").strip().lower(), limit)
-        if headers.get(b"content-type", b"").startswith(ARROW):
+        body = media.unpacked(body, headers.get(b"content-encoding"), limit)
+        if media.is_arrow(headers.get(b"content-type", b"")):
             columns = columns_of_arrow(body)
             rows = next(iter(columns.values())).rows
             self.request = codec.Request(columns, rows, None, None, False, form="arrow")
@@ -91,9 +89,7 @@ class Call:
         """The answer to any JSON, as JSON."""
         self.id = self.id or new_id()
         runtime = self.take_runtime()
-        encoding = headers.get(b"content-encoding")
-        if encoding and encoding != b"identity":
-            body = codec.inflate(body, encoding.decode("latin-1").strip().lower(), limit)
+        body = media.unpacked(body, headers.get(b"content-encoding"), limit)
         result, self.request, self.answer = await events.ask(runtime, events.decode(body))
         return 200, JSON, codec.to_json(result)
 
@@ -110,7 +106,7 @@ class Call:
             absent = {**(absent or {}), "members_failed": list(answer.seen.failed)}
         response = codec.Reply(self.asked, version, self.id, answer.outputs, absent)
         if self.request.form == "arrow":
-            return 200, [(b"content-type", ARROW)], arrow_body(response)
+            return 200, [(b"content-type", media.ARROW)], arrow_body(response)
         content, json_length = codec.encode(response, self.request)
         if json_length is None:
             return 200, JSON, content

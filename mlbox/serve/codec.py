@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -192,22 +191,6 @@ def _row_ids(value: Any, rows: int) -> list[str] | None:
     return [str(entry) for entry in ids]
 
 
-def inflate(body: bytes, encoding: str, limit: int) -> bytes:
-    """A body that was sent with gzip or deflate; raises ``Invalid`` when it is neither or larger than ``limit``."""
-    if encoding not in ("gzip", "deflate"):
-        raise Invalid(f"Content-Encoding {encoding!r} is not understood", hint="gzip or deflate")
-    machine = zlib.decompressobj(31 if encoding == "gzip" else 15)
-    try:
-        plain = machine.decompress(body, limit + 1)
-    except zlib.error:
-        raise Invalid(f"the body is not valid {encoding}") from None
-    if len(plain) > limit:
-        raise Invalid(f"the unpacked body is larger than {limit:,} bytes")
-    if not machine.eof:
-        raise Invalid(f"the {encoding} body ends too early")
-    return plain
-
-
 class Reply(msgspec.Struct, gc=False):
     """What goes into a response: ``outputs`` are arrays ``[n]`` or ``[n, c]`` by name."""
 
@@ -293,4 +276,4 @@ def to_json(value: Any) -> bytes:
     return _encoder.encode(value)
 
 
-__all__ = ["DATATYPES", "HEADER", "Reply", "Request", "WireOutput", "decode", "encode", "inflate", "to_json"]
+__all__ = ["DATATYPES", "HEADER", "Reply", "Request", "WireOutput", "decode", "encode", "to_json"]

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from mlbox.base.errors import Internal, Invalid, MlboxError, Unavailable
-from mlbox.serve import codec
+from mlbox.serve import codec, media
+from mlbox.serve.media import TooLarge
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -23,13 +24,6 @@ SVG: Headers = [(b"content-type", b"image/svg+xml"), (b"content-security-policy"
 BINARY = (b"content-type", b"application/octet-stream")
 
 _log = logging.getLogger("mlbox.serve")
-
-
-class TooLarge(Invalid):
-    """The body is larger than the limit."""
-
-    code = "too_large"
-    http_status = 413
 
 
 class NotAllowed(Invalid):
@@ -75,7 +69,7 @@ async def read_body(headers: RequestHeaders, receive: Receive, limit: int) -> by
 def check_length(headers: RequestHeaders, limit: int) -> None:
     """Raise ``TooLarge`` when more is announced."""
     if _announced(headers) > limit:
-        raise _too_large(limit)
+        raise TooLarge.than(limit)
 
 
 def whole_body(message: Mapping[str, Any], headers: RequestHeaders, limit: int) -> bytes | None:
@@ -87,7 +81,7 @@ def whole_body(message: Mapping[str, Any], headers: RequestHeaders, limit: int) 
     if message.get("more_body") and b"%d" % len(body) != headers.get(b"content-length"):
         return None
     if len(body) > limit:
-        raise _too_large(limit)
+        raise TooLarge.than(limit)
     return body
 
 
@@ -103,7 +97,7 @@ async def rest_of_body(message: Mapping[str, Any], headers: RequestHeaders, rece
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > limit:
-            raise _too_large(limit)
+            raise TooLarge.than(limit)
     return b"".join(parts)
 
 
@@ -111,13 +105,6 @@ def _announced(headers: RequestHeaders) -> int:
     """The length that the caller announces for the body; -1 when he does not."""
     told = headers.get(b"content-length", b"")
     return int(told) if told.isdigit() else -1
-
-
-def _too_large(limit: int) -> TooLarge:
-    return TooLarge(
-        f"the body is larger than {limit:,} bytes",
-        hint="send the rows in several requests, or raise the setting max_request_mb",
-    )
 
 
 PACKED = 4096
@@ -165,8 +152,7 @@ def failure(error: MlboxError, request_id: str = "") -> Response:
 
 def packed(response: Response, headers: RequestHeaders) -> Response:
     """With gzip or deflate, where the caller takes it."""
-    accepted = headers.get(b"accept-encoding", b"").lower()
-    encoding = b"gzip" if b"gzip" in accepted else b"deflate" if b"deflate" in accepted else b""
+    encoding = media.answer_encoding(headers.get(b"accept-encoding", b""))
     if not encoding:
         return response
     machine = zlib.compressobj(1, zlib.DEFLATED, 31 if encoding == b"gzip" else 15)

@@ -1,9 +1,12 @@
-"""The OpenAPI description of one endpoint, from what it takes and gives."""
+"""The Open Inference Protocol as OpenAPI: for any endpoint of the server, and for one from what it takes and gives."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mlbox.serve.codec import HEADER
+from mlbox.serve.limits import TIMEOUT
+from mlbox.serve.media import ARROW
 from mlbox.serve.metadata import model_metadata
 from mlbox.serve.tensors import DATATYPES
 
@@ -13,75 +16,178 @@ if TYPE_CHECKING:
 
 _ERRORS = {
     "400": "The request is wrong: the error names the tensor or row",
+    "401": "A token is missing or unknown",
+    "403": "A foreign Host or Origin, or a form",
+    "404": "There is no such endpoint, or it does not serve this version",
+    "405": "The path takes another method",
     "408": "The body did not come in time",
     "409": "Several projects have an endpoint of that name",
     "413": "The body is too large",
-    "503": "Suspended, overloaded, or its time has passed; Retry-After is there where it helps",
+    "415": "The body is of a type, or packed in a way, that is not understood",
+    "500": "The code behind the endpoint failed",
+    "503": "Suspended, overloaded, or its time has passed; Retry-After says when to come again",
 }
+_TOLD = ("401", "403", "404", "405", "409", "500", "503")
+"""What a question about an endpoint may be answered with, beside 200."""
+
+_OBJECT: dict[str, Any] = {"type": "object"}
+_TEXT: dict[str, Any] = {"type": "string"}
+_ERROR = {"$ref": "#/components/schemas/InferenceError"}
+_ENDPOINT = {"name": "endpoint", "in": "path", "required": True, "schema": _TEXT,
+             "description": "project.endpoint, or the bare name while it is unique"}  # fmt: skip
+_VERSION = {"name": "version", "in": "path", "required": True, "schema": _TEXT,
+            "description": "A version of the model behind it"}  # fmt: skip
+_HEADERS = [
+    {
+        "name": TIMEOUT.decode().title(),
+        "in": "header",
+        "description": "For how long the caller waits",
+        "schema": {"type": "number", "exclusiveMinimum": 0},
+    }
+]
+
+
+def schemas() -> dict[str, Any]:
+    """What the descriptions refer to."""
+    texts = {name: _TEXT for name in ("error", "code", "hint")}
+    return {"InferenceError": {"type": "object", "required": ["error", "code"], "properties": texts}}
+
+
+def server_paths() -> dict[str, Any]:
+    """Every path under ``/v2``."""
+    paths: dict[str, Any] = {
+        "/v2": {"get": _get("server", "Name, version and extensions of the server", _server(), ("401", "403", "405"))},
+        "/v2/health/live": {"get": _health("live")},
+        "/v2/health/ready": {"get": _health("ready")},
+    }
+    request, answer = _request([]), _response([])
+    for suffix, more in (("", []), ("/versions/{version}", [_VERSION])):
+        path, parameters = f"/v2/models/{{endpoint}}{suffix}", [_ENDPOINT, *more]
+        mark = "_version" if more else ""
+        told = {
+            path: _get(f"metadata{mark}", "What it takes and gives", _metadata()),
+            f"{path}/ready": _get(f"ready{mark}", "Whether it answers", _ready()),
+        }
+        paths |= {where: {"get": operation, "parameters": parameters} for where, operation in told.items()}
+        for verb, summary in (("infer", "Predict"), ("explain", "Explain a prediction")):
+            operation = _post(f"{verb}{mark}", summary, request, answer)
+            paths[f"{path}/{verb}"] = {"post": operation, "parameters": parameters}
+    path, parameters = "/v2/models/{endpoint}", [_ENDPOINT]
+    event = {**_post("event", "Any JSON, answered with JSON", {}, {}), "requestBody": _body({})}
+    svg = _get("graph", "A drawing of the graph behind it", {}, ("400", *_TOLD))
+    svg["responses"]["200"]["content"] = {"image/svg+xml": {}}
+    return paths | {
+        f"{path}/event": {"post": event, "parameters": parameters},
+        f"{path}/openapi.json": {
+            "get": _get("describe", "This endpoint, as OpenAPI", _OBJECT),
+            "parameters": parameters,
+        },
+        f"{path}/graph": {"get": svg, "parameters": parameters},
+    }
 
 
 def description(slot: Slot, runtime: Runtime, version: str) -> dict[str, Any]:
-    """OpenAPI 3.1."""
+    """OpenAPI 3.1 of one endpoint."""
     told = model_metadata(slot, runtime)
     path = f"/v2/models/{slot.name}"
-    infer = {
-        "operationId": "infer",
-        "summary": f"Predict with {slot.name}",
-        "parameters": [
-            {
-                "name": "X-Request-Timeout-Ms",
-                "in": "header",
-                "description": "For how long the caller waits",
-                "schema": {"type": "number", "exclusiveMinimum": 0},
-            }
-        ],
-        "requestBody": {"required": True, "content": {"application/json": {"schema": _request(told["inputs"])}}},
-        "responses": {
-            "200": _answer("Predictions, in the form of the request", _response(told["outputs"])),
-            **{status: _answer(text, {"$ref": "#/components/schemas/Error"}) for status, text in _ERRORS.items()},
-        },
-    }
+    infer = _post("infer", f"Predict with {slot.name}", _request(told["inputs"]), _response(told["outputs"]))
     return {
         "openapi": "3.1.0",
         "info": {"title": slot.name, "version": ",".join(told["versions"]), "x-mlbox": version},
         "paths": {
             f"{path}/infer": {"post": infer},
-            path: {"get": _get("metadata", "What it takes and gives")},
-            f"{path}/ready": {"get": _get("ready", "Whether it answers")},
+            path: {"get": _get("metadata", "What it takes and gives", _metadata())},
+            f"{path}/ready": {"get": _get("ready", "Whether it answers", _ready())},
         },
         "components": {
-            "schemas": {
-                "Error": {
-                    "type": "object",
-                    "required": ["error", "code"],
-                    "properties": {name: {"type": "string"} for name in ("error", "code", "hint")},
-                }
-            }
+            "schemas": schemas(),
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
+        "security": [{"token": []}, {}],
     }
 
 
-def _get(operation: str, summary: str) -> dict[str, Any]:
-    refused = {
-        status: _answer(text, {"$ref": "#/components/schemas/Error"})
-        for status, text in (("404", "It is gone"), ("409", _ERRORS["409"]), ("503", "It is suspended"))
+def _get(operation: str, summary: str, schema: dict[str, Any], errors: tuple[str, ...] = _TOLD) -> dict[str, Any]:
+    return {
+        "operationId": f"v2_{operation}",
+        "summary": summary,
+        "responses": {"200": _answer(summary, schema), **{status: _failure(status) for status in errors}},
     }
-    done = {"200": _answer(summary, {"type": "object"}), **refused}
-    return {"operationId": operation, "summary": summary, "responses": done}
+
+
+def _health(kind: str) -> dict[str, Any]:
+    state = {"type": "object", "required": [kind], "properties": {kind: {"type": "boolean"}}}
+    told = _get(kind, f"Whether the server is {kind}", state, ("403", "405"))
+    told["responses"]["503"] = _answer("Not yet, or not any more", state)
+    return {**told, "security": []}
+
+
+def _post(operation: str, summary: str, request: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+    done = _answer("The answer, in the form of the request", answer)
+    binary = {"description": f"JSON of so many bytes ({HEADER.decode().title()}), then binary tensors"}
+    done["content"] |= {"application/octet-stream": {"schema": binary}, ARROW.decode(): {}}
+    done["headers"] = {HEADER.decode().title(): {"schema": {"type": "integer"}}}
+    body = _body(request)
+    body["content"] |= {"application/octet-stream": {"schema": binary}, ARROW.decode(): {}}
+    return {
+        "operationId": f"v2_{operation}",
+        "summary": summary,
+        "parameters": _HEADERS,
+        "requestBody": body,
+        "responses": {"200": done, **{status: _failure(status) for status in _ERRORS}},
+    }
+
+
+def _body(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"required": True, "content": {"application/json": {"schema": schema}}}
+
+
+def _failure(status: str) -> dict[str, Any]:
+    return _answer(_ERRORS[status], _ERROR)
 
 
 def _answer(text: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"description": text, "content": {"application/json": {"schema": schema}}}
 
 
+def _server() -> dict[str, Any]:
+    told = {"name": _TEXT, "version": _TEXT, "extensions": {"type": "array", "items": _TEXT}}
+    return {"type": "object", "required": list(told), "properties": told}
+
+
+def _ready() -> dict[str, Any]:
+    told = {"name": _TEXT, "ready": {"type": "boolean"}}
+    return {"type": "object", "required": list(told), "properties": told}
+
+
+def _metadata() -> dict[str, Any]:
+    told = {"name": _TEXT, "datatype": {"enum": list(DATATYPES)}, "shape": {"type": "array", "items": _WHOLE}}
+    tensors = {"type": "array", "items": {"type": "object", "required": list(told), "properties": told}}
+    head = {"name": _TEXT, "versions": {"type": "array", "items": _TEXT}, "platform": _TEXT}
+    whole = {**head, "inputs": tensors, "outputs": tensors}
+    return {"type": "object", "required": list(whole), "properties": whole}
+
+
+_WHOLE = {"type": "integer"}
+
+
 def _request(inputs: list[dict[str, Any]]) -> dict[str, Any]:
     """Tensors, or rows."""
-    common = {"id": {"type": "string"}, "parameters": {"type": "object"}}
+    output = {
+        "type": "object",
+        "required": ["name"],
+        "properties": {"name": _TEXT, "parameters": {"type": ["object", "null"]}},
+    }
+    common = {
+        "id": {"type": ["string", "null"]},
+        "parameters": {"type": ["object", "null"]},
+        "outputs": {"type": ["array", "null"], "items": output},
+    }
     tensor = {
         "type": "object",
         "required": ["name", "shape", "datatype"],
         "properties": {
-            "name": {"type": "string"},
+            "name": _TEXT,
             "shape": {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1, "maxItems": 2},
             "datatype": {"enum": list(DATATYPES)},
             "data": {"type": "array"},
@@ -106,33 +212,30 @@ def _request(inputs: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _response(outputs: list[dict[str, Any]]) -> dict[str, Any]:
-    head = {name: {"type": "string"} for name in ("model_name", "model_version", "id")}
     tensor = {
         "type": "object",
-        "required": ["name", "shape", "datatype", "data"],
+        "required": ["name", "shape", "datatype"],
         "properties": {
-            "name": {"type": "string"},
-            "shape": {"type": "array", "items": {"type": "integer"}},
+            "name": _TEXT,
+            "shape": {"type": "array", "items": _WHOLE},
             "datatype": {"enum": list(DATATYPES)},
             "data": {"type": "array"},
+            "parameters": _OBJECT,
         },
     }
     row = {"type": "object", "properties": {each["name"]: {} for each in outputs}}
-    return {
-        "type": "object",
-        "required": ["model_name", "model_version", "id"],
-        "properties": {
-            **head,
-            "parameters": {"type": "object"},
-            "outputs": {"type": "array", "items": tensor},
-            "rows": {"type": "array", "items": row},
-        },
+    told = {
+        "model_name": _TEXT,
+        "model_version": _TEXT,
+        "id": _TEXT,
+        "parameters": _OBJECT,
+        "outputs": {"type": "array", "items": tensor},
+        "rows": {"type": "array", "items": row},
     }
+    return {"type": "object", "required": ["model_name", "model_version", "id"], "properties": told}
 
 
 def _value(datatype: str) -> dict[str, Any]:
     if datatype == "BYTES":
         return {"type": ["string", "null"]}
-    if datatype == "BOOL":
-        return {"type": ["boolean", "number", "null"]}
-    return {"type": ["number", "null"]}
+    return {"type": ["number", "boolean", "null"]}

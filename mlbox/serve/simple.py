@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mlbox.base.errors import Invalid
-from mlbox.serve.tensors import DATATYPES, MAX_ROWS, Column, datatype_of_array
+from mlbox.engine.storage.arrow_stream import table_of
+from mlbox.serve.tensors import DATATYPES, MAX_ROWS, Column, Datatype, datatype_of_array
 
 if TYPE_CHECKING:
     from mlbox.serve.codec import Reply
-
-ARROW = b"application/vnd.apache.arrow.stream"
 
 _HINT = '{"rows": [{"amount": 3.2, "country": "DE"}]}'
 _encoder = msgspec.json.Encoder()
@@ -74,14 +73,9 @@ def rows_body(reply: Reply, names: Sequence[str]) -> bytes:
 
 def columns_of_arrow(body: bytes) -> dict[str, Column]:
     """Columns of an Arrow stream; numbers, texts and booleans."""
-    import numpy as np
     import pyarrow as pa
 
-    try:
-        table = pa.ipc.open_stream(body).read_all()
-        table.validate(full=True)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise Invalid(f"the body is no Arrow stream: {str(error).splitlines()[0][:200]}") from None
+    table = table_of(body)
     if not table.num_rows or not table.num_columns:
         raise Invalid("the Arrow stream has no rows")
     if table.num_rows > MAX_ROWS:
@@ -90,21 +84,35 @@ def columns_of_arrow(body: bytes) -> dict[str, Column]:
     for name, chunks in zip(table.column_names, table.columns, strict=True):
         if name.lower() in found:
             raise Invalid(f"column {name!r} is given twice; case does not count")
-        kind = chunks.type
-        if pa.types.is_dictionary(kind):
-            chunks, kind = chunks.cast(kind.value_type), kind.value_type
-        types = pa.types
-        if types.is_integer(kind) and not chunks.null_count:
-            values: Any = chunks.to_numpy()
-            datatype = datatype_of_array(values.dtype)
-        elif types.is_floating(kind) or types.is_integer(kind) or types.is_boolean(kind) or types.is_decimal(kind):
-            values, datatype = np.asarray(chunks.cast(pa.float64()).to_numpy(), np.float64), DATATYPES["FP64"]
-        elif types.is_string(kind) or types.is_large_string(kind):
-            values, datatype = chunks.to_pylist(), DATATYPES["BYTES"]
-        else:
-            raise Invalid(f"column {name!r} is of type {kind}", hint="numbers, texts and booleans are taken")
-        found[name.lower()] = Column(name, datatype, values, table.num_rows)
+        try:
+            datatype, values, width = _of_arrow(name, chunks)
+        except pa.ArrowException as error:
+            raise Invalid(f"column {name!r}: {str(error).splitlines()[0][:200]}") from None
+        found[name.lower()] = Column(name, datatype, values, table.num_rows, width, width > 1)
     return found
+
+
+def _of_arrow(name: str, chunks: Any) -> tuple[Datatype, Any, int]:
+    """Datatype, values and values a row of a column; a list of fixed size is a matrix."""
+    import numpy as np
+    import pyarrow as pa
+
+    types, kind, width = pa.types, chunks.type, 1
+    if types.is_fixed_size_list(kind) and not chunks.null_count and kind.list_size:
+        width = kind.list_size
+        chunks = pa.chunked_array([chunk.flatten() for chunk in chunks.chunks], kind.value_type)
+        kind = chunks.type
+    elif types.is_dictionary(kind):
+        chunks, kind = chunks.cast(kind.value_type), kind.value_type
+    if (types.is_integer(kind) or types.is_boolean(kind)) and not chunks.null_count:
+        whole = chunks.to_numpy()
+        return datatype_of_array(whole.dtype), whole, width
+    if types.is_floating(kind) or types.is_integer(kind) or types.is_boolean(kind) or types.is_decimal(kind):
+        floats = np.asarray(chunks.cast(pa.float64(), safe=False).to_numpy(), np.float64)
+        return DATATYPES["FP64"], floats, width
+    if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
+        return DATATYPES["BYTES"], chunks.to_pylist(), width
+    raise Invalid(f"column {name!r} is of type {chunks.type}", hint="numbers, texts and booleans are taken")
 
 
 def arrow_body(reply: Reply) -> bytes:
@@ -115,10 +123,12 @@ def arrow_body(reply: Reply) -> bytes:
     for name, values in reply.outputs.items():
         if values.ndim > 1:
             flat = pa.array(values.reshape(-1).tolist())
-            columns[name] = pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
+            columns[name] = pa.FixedSizeListArray.from_arrays(flat, values[0].size)
         else:
             columns[name] = pa.array(values.tolist() if values.dtype.kind == "O" else values)
     told = {"model_name": reply.model_name, "model_version": reply.model_version, "id": reply.id}
+    if reply.parameters:
+        told["parameters"] = _encoder.encode(reply.parameters).decode()
     table = pa.table(columns).replace_schema_metadata(told)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:

@@ -62,7 +62,7 @@ def test_what_cannot_be_pushed(server: Server) -> None:
         ("nothing", [], "application/json", 404, "no feature set and no source"),
         ("q", [], "application/json", 409, "takes its rows from a query"),
         ("b", b"[1", "application/json", 400, "no JSON"),
-        ("b", b"k,x", "text/csv", 400, "do not come as text/csv"),
+        ("b", b"k,x", "text/csv", 415, "do not come as text/csv"),
         ("b", b"xx", ARROW, 400, "no Arrow stream"),
     ):
         found, answer = push(server, name, body, kind)

@@ -54,6 +54,25 @@ def test_a_body_with_a_wrong_field(server: Any) -> None:
     assert "no field 'sqll'" in error["message"] and error["hint"] == "did you mean sql?"
     status, _, body = server.request("POST", "/sql", {"sql": "SELECT 1", "timeout": "x"})
     assert "timeout: expected `float | null`, got `str`" in json.loads(body)["error"]["message"]
+    status, _, body = server.request("POST", "/sql", {"sql": "SELECT 1", "async": "true"})
+    assert status == 400 and "async: expected `bool`" in json.loads(body)["error"]["message"]
+    status, _, body = server.request("POST", "/sql", b"")
+    assert status == 400 and "POST /sql needs a body" in json.loads(body)["error"]["message"]
+    status, _, body = server.request("POST", "/sql", b"{", {"Content-Type": "application/json"})
+    assert status == 400 and "not valid JSON" in json.loads(body)["error"]["message"]
+    status, _, body = server.request("POST", "/sql", b"<a/>", {"Content-Type": "application/xml"})
+    assert status == 415 and json.loads(body)["error"]["code"] == "unsupported_media_type"
+
+
+def test_a_method_that_a_path_has_not(server: Any) -> None:
+    """The answer lists those that it has."""
+    for path, methods in (("/files", {"GET", "POST", "OPTIONS"}), ("/metrics", {"GET", "OPTIONS"})):
+        status, headers, body = server.request("PATCH", path)
+        assert status == 405 and set(headers["allow"].split(", ")) == methods and b"error" in body
+        status, headers, body = server.request("OPTIONS", path)
+        assert (status, body) == (204, b"") and set(headers["allow"].split(", ")) == methods
+    status, headers, _ = server.request("GET", "/features/nothing")
+    assert (status, headers["allow"]) == (405, "POST")
 
 
 def test_a_missing_function_file(server: Any, folder: Path) -> None:

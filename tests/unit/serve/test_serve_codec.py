@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
 import struct
+import zlib
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlbox.base.errors import Invalid, MlboxError
-from mlbox.serve import codec
+from mlbox.serve import codec, media
 from mlbox.serve.codec import Reply, Request, WireOutput
 from mlbox.serve.tensors import DATATYPES, from_binary, to_binary
 
@@ -145,14 +147,39 @@ def test_outputs_in_both_forms() -> None:
 
 
 def test_inflate_is_bounded() -> None:
-    import zlib
-
     bomb = zlib.compress(b"0" * 10_000_000)
-    with pytest.raises(Invalid, match="larger than"):
-        codec.inflate(bomb, "deflate", 1000)
+    with pytest.raises(media.TooLarge, match="larger than"):
+        media.inflate(bomb, "deflate", 1000)
     with pytest.raises(Invalid, match="ends too early"):
-        codec.inflate(zlib.compress(b"abc")[:-5], "deflate", 1000)
+        media.inflate(zlib.compress(b"abc")[:-5], "deflate", 1000)
     with pytest.raises(Invalid, match="not valid gzip"):
-        codec.inflate(b"abc", "gzip", 1000)
-    with pytest.raises(Invalid, match="'br'"):
-        codec.inflate(b"abc", "br", 1000)
+        media.inflate(b"abc", "gzip", 1000)
+    with pytest.raises(Invalid, match="2 bytes follow"):
+        media.inflate(zlib.compress(b"abc") + b"xy", "deflate", 1000)
+    with pytest.raises(Invalid, match="not valid gzip"):
+        media.inflate(gzip.compress(b"abc") + b"xy", "gzip", 1000)
+    two = gzip.compress(b"abc") + gzip.compress(b"de")
+    assert media.inflate(two, "gzip", 5) == b"abcde"
+    with pytest.raises(media.TooLarge):
+        media.inflate(two, "gzip", 4)
+    with pytest.raises(media.UnsupportedMediaType, match="'br'"):
+        media.inflate(b"abc", "br", 1000)
+
+
+@pytest.mark.parametrize(
+    ("accepted", "encoding"),
+    [
+        (b"", b""),
+        (b"gzip", b"gzip"),
+        (b"deflate", b"deflate"),
+        (b"GZIP, deflate, br", b"gzip"),
+        (b"gzip;q=0.1, deflate;q=0.5", b"deflate"),
+        (b"gzip;q=0", b""),
+        (b"gzip;q=0, *", b"deflate"),
+        (b"*;q=0", b""),
+        (b"br, identity", b""),
+        (b"gzip;q=much", b""),
+    ],
+)
+def test_an_answer_is_packed_as_its_receiver_prefers(accepted: bytes, encoding: bytes) -> None:
+    assert media.answer_encoding(accepted) == encoding

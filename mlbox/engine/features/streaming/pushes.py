@@ -159,13 +159,3 @@ def json_rows(body: bytes, *, lines: bool) -> pyarrow.Table:
             f"the body is no JSON: {error}", hint="send an object, a list of objects, or an object a line"
         ) from None
     return pyarrow.table({"_json": pyarrow.array(texts, pyarrow.string())})
-
-
-def arrow_rows(body: bytes) -> pyarrow.Table:
-    """An Arrow stream."""
-    import pyarrow
-
-    try:
-        return pyarrow.ipc.open_stream(body).read_all()
-    except pyarrow.ArrowException as error:
-        raise Invalid(f"the body is no Arrow stream: {error}", hint="pyarrow.ipc.new_stream writes one") from None
