@@ -52,7 +52,7 @@ endif
 test-databases: $(DEV) ## Sources in a real PostgreSQL and a real MariaDB, which are started for it
 	$(BIN)/python -m pytest -m "engine and not nightly" tests/conformance/test_sources.py $(ARGS)
 
-test-clients: $(DEV) $(DASHBOARD) ## Tools of others against a real server: MLflow, Schemathesis
+test-clients: $(DEV) $(DASHBOARD) ## Tools of others against a real server: MLflow, Schemathesis, KServe's and MLServer's clients
 	$(BIN)/python -m pytest tests/clients $(ARGS)
 
 check: $(DEV) $(DASHBOARD) ## Lint, format, types of Python and of the dashboard, the lock file

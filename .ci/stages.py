@@ -80,6 +80,20 @@ def why_no_engine(name: str) -> str:
     return done.stdout.strip() if done.returncode == 0 else done.stderr.strip()[-300:]
 
 
+def clients() -> list[tuple[str, str]]:
+    """Clients of others that ``tests/foreign_clients.py`` cannot install here, and why."""
+    question = (
+        "import sys; sys.path.insert(0, 'tests')\nfrom foreign_clients import REQUIREMENTS, why_not\n"
+        "for name in REQUIREMENTS: print(name, why_not(name), sep='|')"
+    )
+    command = [str(ROOT / ".venv/bin/python"), "-c", question]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        return [("clients of others", done.stderr.strip()[-300:])]
+    rows = (line.partition("|") for line in done.stdout.splitlines())
+    return [(f"client: {name}", reason) for name, _, reason in rows if reason]
+
+
 def _is_there(name: str) -> bool:
     return Path(name).exists() if name.startswith("/") else shutil.which(name) is not None
 
@@ -137,7 +151,7 @@ def main() -> int:
         print(f"  {name:<28} {outcome:<12} {seconds:7.1f} s")
     print(f"  {'all':<28} {'':<12} {time.monotonic() - began:7.1f} s")
     print("did not run:")
-    for name, reason in (*skipped, *engines()):
+    for name, reason in (*skipped, *clients(), *engines()):
         print(f"  {name:<28} {reason}")
     failed = [name for name, outcome, _ in rows if outcome.startswith("FAILED")]
     print(f"CI failed: {', '.join(failed)}" if failed else "CI passed", flush=True)

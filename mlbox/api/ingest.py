@@ -18,6 +18,7 @@ from mlbox.base.command import Caller
 from mlbox.base.errors import Invalid
 from mlbox.base.names import DEFAULT_PROJECT, Ref
 from mlbox.engine.features.commands import IngestFrame
+from mlbox.serve.media import UnsupportedMediaType
 
 AnyRequest = Request[Any, Any, Any]
 FORMATS: dict[str, Literal["parquet", "csv"]] = {"application/vnd.apache.parquet": "parquet", "text/csv": "csv"}
@@ -37,7 +38,7 @@ async def ingest(
     frames = frames_of(context)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in FORMATS:
-        raise Invalid(f"rows do not come as {kind or 'nothing'}", hint=" or ".join(FORMATS))
+        raise UnsupportedMediaType(f"rows do not come as {kind or 'nothing'}", hint=" or ".join(FORMATS))
     if not columns:
         raise Invalid("the columns are missing", hint="?columns=id&columns=ts")
     project, _, own = name.rpartition(".")

@@ -51,6 +51,7 @@ _ANSWERS: dict[tuple[str, str], dict[str, Any]] = {
 _BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("/files", "post"): _BYTES,
     ("/files/{id}", "put"): _BYTES,
+    ("/ingest/{name}", "post"): {"application/vnd.apache.parquet": {}, "text/csv": {}},
     ("/push/{name}", "post"): {**_JSON, "application/x-ndjson": {}, **_ARROW},
     ("/run-api/{run_id}/blobs/{digest}", "put"): _BYTES,
     ("/replica-api/{deployment}/predictions/{replica}/{number}", "post"): _BYTES,

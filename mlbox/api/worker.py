@@ -92,7 +92,7 @@ class WorkerApp:
         try:
             await self._permits.check(authorization, name)
         except MlboxError as error:
-            await send_error(send, error)
+            await send_error(send, error, scope["path"])
             return
         await self._inference(scope, receive, send)
 
