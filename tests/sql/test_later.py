@@ -14,13 +14,11 @@ from mlbox.sql.session import Session
 
 SET = "CREATE FEATURE SET a (ENTITY k, TIMESTAMP ts)"
 TYPED = "CREATE FEATURE SET a (ENTITY k INT, TIMESTAMP ts, x INT)"
-WINDOWS = f"{TYPED} AGGREGATE (sum(x) OVER (1 HOUR))"
 ROWS = "AS SELECT 'a' AS k, now() AS ts, 1 AS x"
 ENDPOINT = "CREATE ENDPOINT e USING MODEL m"
 EXAMPLES = {
     "CREATE FEATURE SET": {
         "TRANSFORM of pushed rows": f"{TYPED} FROM pushed TRANSFORM f",
-        "AGGREGATE with TRANSFORM of files, databases and queries": f"{WINDOWS} FROM s TRANSFORM f",
         "ENGINE spark with FROM": f"{SET} ENGINE spark FROM s",
         "PARTITION BY": f"{SET} PARTITION BY (k) {ROWS}",
         "WITH (location)": f"{SET} WITH (location = '/x') {ROWS}",

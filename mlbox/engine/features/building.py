@@ -123,11 +123,6 @@ def _refuse_through(command: CreateFeatureSet, source: FromSource) -> None:
             f"pushed rows through a function (TRANSFORM {command.transform}) are not executed by this version",
             hint="push what the function has made, or send the rows through a stream that is read (kafka, redis)",
         )
-    if command.aggregates and not source.stream:
-        raise NotExecuted(
-            "AGGREGATE and TRANSFORM in one feature set are not executed by this version",
-            hint="aggregate in a second set: AS SELECT .. FROM the set that the function makes",
-        )
 
 
 def _produced(command: CreateFeatureSet, describe: Describe, source: FromSource | None) -> dict[str, str]:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from mlbox.base.clock import now
@@ -28,7 +27,7 @@ from mlbox.engine.features.offline import table_sql, view_sql
 from mlbox.engine.features.reading import SourceReader
 from mlbox.engine.features.rules import enforce
 from mlbox.engine.features.sources.base import Rows
-from mlbox.engine.features.transformed import Way, through
+from mlbox.engine.features.transformed import Way
 from mlbox.engine.features.transforming import NoTransforms, Transforms
 
 if TYPE_CHECKING:
@@ -187,11 +186,11 @@ class Ingest:
     def _read(self, cursor: DuckDBPyConnection, feature_set: FeatureSet, span: Range, wish: Wish) -> Ingested:
         with ExitStack() as stack:
             folder = stack.enter_context(self._reader.staging())
-            pieces = None
+            way = None
             if feature_set.transform is not None:
                 transform = stack.enter_context(self.transforms.open(feature_set))
-                pieces = partial(through, Way(self._reader, feature_set, transform))
-            load = load_of_source(self._reader, cursor, feature_set, span, replace(wish, staging=folder, pieces=pieces))
+                way = Way(self._reader, feature_set, transform)
+            load = load_of_source(self._reader, cursor, feature_set, span, replace(wish, staging=folder, through=way))
             return self._add(cursor, feature_set, load)
 
     def insert(self, feature_set: FeatureSet, query: Query, columns: Sequence[str], project: str) -> Ingested:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from mlbox.base.errors import Invalid
 from mlbox.base.names import quote
@@ -121,7 +121,17 @@ def queried(
     return Piece(spanned(replace(feature_set, body=good), span), rejected=refused)
 
 
-Pieces = Callable[["DuckDBPyConnection", Source, Iterable[Part], Range], Iterator[Piece]]
+class Through(Protocol):
+    """A function that the rows of a source go through."""
+
+    def pieces(self, cursor: DuckDBPyConnection, source: Source, parts: Iterable[Part], span: Range) -> Iterator[Piece]:
+        """What it makes of the parts, piece by piece."""
+        ...
+
+    def kept(self, cursor: DuckDBPyConnection, source: Source, part: Part, folder: Path) -> tuple[str, int]:
+        """A SELECT of what it makes of a part, which can be read several times, out of files in the folder; and how
+        many rows were put aside on the way."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +140,7 @@ class Wish:
 
     anew: bool
     staging: Path = Path()
-    pieces: Pieces | None = None
-    """Makes pieces of parts otherwise: by a function that rows go through."""
+    through: Through | None = None
     singly: bool = False
     """Small files are not read together."""
 
@@ -148,11 +157,11 @@ def load_of_source(
     request = Request(
         positions, again, lambda sql: cursor.execute(sql).fetchall(), wish.staging, feature_set.skip_errors
     )
-    if wish.pieces is not None:
-        return Load(wish.pieces(cursor, source, reader.parts(source, request), span), gone, source, anew)
     if feature_set.windows:
         parts = list(reader.parts(source, request))
-        return _windowed(cursor, feature_set, _Windowed(source, parts, bool(positions), anew), span)
+        return _windowed(cursor, feature_set, _Windowed(source, parts, bool(positions), wish), span)
+    if wish.through is not None:
+        return Load(wish.through.pieces(cursor, source, reader.parts(source, request), span), gone, source, anew)
     unread = reader.parts(source, request)
     alone = wish.singly or feature_set.skip_errors or bool(feature_set.adapted)  # then files may differ
     cut = _pieces if alone else _bundled
@@ -233,15 +242,26 @@ class _Windowed:
     source: Source
     parts: list[Part]
     before: bool
-    anew: bool
+    wish: Wish
+
+    @property
+    def anew(self) -> bool:
+        """Whether all is read as if nothing had been."""
+        return self.wish.anew
 
 
 def _windowed(cursor: DuckDBPyConnection, feature_set: FeatureSet, given: _Windowed, span: Range) -> Load:
     """Windows see rows of all parts: from the first new row on, everything is computed anew."""
     if given.before and any(part.replaces for part in given.parts):
         raise Changed
-    texts = {n: _kept(cursor, part.rows, n) for n, part in enumerate(given.parts) if part.rows is not None}
-    refused = 0
+    refused, through = 0, given.wish.through
+    texts: dict[int, str] = {}
+    for n, part in enumerate(given.parts):
+        if part.rows is not None and through is not None:
+            texts[n], failed = through.kept(cursor, given.source, part, given.wish.staging / f"through-{n}")
+            refused += failed
+        elif part.rows is not None:
+            texts[n] = _kept(cursor, part.rows, n)
     if feature_set.skip_errors:
         for n, text in texts.items():
             part = given.parts[n]

@@ -331,7 +331,6 @@ statement(
         prints={CreateFeatureSet: _print},
         later=(
             "TRANSFORM of pushed rows",
-            "AGGREGATE with TRANSFORM of files, databases and queries",
             "ENGINE spark with FROM",
             "PARTITION BY",
             "WITH (location)",
