@@ -9,7 +9,19 @@ TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest", "json_each", 
 """Table functions that make rows out of their arguments and read nothing else."""
 
 OUR_TABLE_FUNCTIONS = frozenset(
-    {"features", "features_at", "online", "evaluate", "predict", "drift", "search", "summary", "describe", "exec"}
+    {
+        "features",
+        "dataset",
+        "features_at",
+        "online",
+        "evaluate",
+        "predict",
+        "drift",
+        "search",
+        "summary",
+        "describe",
+        "exec",
+    }
 )
 """Table macros of ``ml``; they check the rights of the session themselves."""
 OUR_FUNCTIONS = frozenset({"ask", "embed", "predict"})

@@ -79,3 +79,31 @@ def test_what_is_wrong_leaves_nothing(house: House, text: str, message: str) -> 
         run(house, text)
     assert run(house, "FROM ml.artifacts").table.num_rows == 0
     assert list((house.home.path / "cache").glob("dataset-*")) == []
+
+
+def test_rows_of_a_dataset_are_read_in_sql(house: House) -> None:
+    run(house, SETS)
+    run(house, "CREATE DATASET d AS SELECT 1 AS a; CREATE DATASET d AS SELECT 2 AS a, 'x' AS b")
+    assert run(house, "FROM ml.dataset('d')").table.to_pylist() == [{"a": 2, "b": "x"}]
+    assert run(house, "FROM ml.dataset('default.d@1')").table.to_pylist() == [{"a": 1}]
+    assert run(house, "CREATE TABLE t AS FROM ml.dataset('d'); SELECT b FROM t").table.to_pylist() == [{"b": "x"}]
+    for name, message in (("e", "there is no dataset"), ("d@7", "there is no dataset"), ("d@new", "is a number")):
+        with pytest.raises(MlboxError, match=message):
+            run(house, f"FROM ml.dataset('{name}')")
+
+
+def test_members_read_datasets_of_their_projects(tmp_path: Path) -> None:
+    first = House.open(fresh_home(tmp_path / "home"), Settings())
+    run(first, "CREATE PROJECT shown; CREATE PROJECT hidden; GRANT viewer ON PROJECT shown TO 'vera'")
+    run(first, "CREATE DATASET shown.d AS SELECT 1 AS a; CREATE DATASET hidden.d AS SELECT 2 AS a")
+    first.close()
+    house = House.open(first.home, Settings())
+    try:
+        assert house.catalog.fenced
+        session = Session(house.catalog, house.dispatcher, Caller(user="vera", project="shown"))
+        (outcome,) = session.run("FROM ml.dataset('d')")
+        assert outcome.result.table.to_pylist() == [{"a": 1}]
+        with pytest.raises(MlboxError, match="there is no project 'hidden' that you may see"):
+            list(session.run("FROM ml.dataset('hidden.d')"))
+    finally:
+        house.close()

@@ -37,6 +37,7 @@ REFRESH FEATURE SET clicks ONLINE;
 CREATE FEATURE VECTOR profile AS FEATURES (clicks.n);
 CREATE ENDPOINT score USING MODEL churn;
 CREATE TABLE told AS FROM (VALUES (1, 'payment refused', 'ana'), (2, 'all is well', 'ben')) AS x(id, body, author);
+CREATE DATASET kept AS FROM told;
 CREATE COLLECTION notes KEY (id) TEXT body AS FROM told;
 CREATE MODEL words FROM 'words.onnx';
 CREATE COLLECTION papers KEY (id) TEXT body EMBED WITH MODEL words AS FROM told;
