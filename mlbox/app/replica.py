@@ -23,7 +23,7 @@ from mlbox.serve.deploy.spool import Spool
 
 if TYPE_CHECKING:
     from mlbox.base.settings import Settings
-    from mlbox.serve.deploy.bundle import Bundle
+    from mlbox.serve.deploy.bundle import Bundle, Private
     from mlbox.serve.deploy.home_door import HomeDoor
 
 _log = logging.getLogger("mlbox.serve")
@@ -63,7 +63,7 @@ class Replica:
         """Fetch, build, warm, listen; what answers now."""
         bundle = self._fetch(version)
         if bundle.private is not None:
-            os.environ.update(bundle.private.packages)
+            self._take_sources(bundle.private)
         for old in self._folder.glob("home-*"):
             shutil.rmtree(old, ignore_errors=True)
         house = self._house = House.open(self._home(), self._settings)
@@ -96,6 +96,16 @@ class Replica:
         if left:
             _log.error("the home does not answer: %d deliveries of predictions stay in %s", left, self._folder)
         return left
+
+    def _take_sources(self, private: Private) -> None:
+        """Where packages come from; what the container was told itself counts more."""
+        told = dict(private.packages)
+        if private.certificates:
+            file = self._folder / "certificates.pem"
+            file.write_text(private.certificates)
+            told.update(SSL_CERT_FILE=str(file), PIP_CERT=str(file))
+        for name, value in told.items():
+            os.environ.setdefault(name, value)
 
     def _home(self) -> Home:
         """A new one, with the environments of those before."""

@@ -10,6 +10,7 @@ from mlbox.engine.catalog.views.base import all_views
 BRIEF: dict[str, tuple[str, ...]] = {
     "artifacts": ("name", "id", "kind", "version", "run_id", "size", "created_at"),
     "collections": ("name", "documents", "rows", "embedder", "refreshed_at", "comment"),
+    "deployments": ("endpoint", "engine", "state", "replicas", "models", "address", "predictions", "problem"),
     "drift": ("monitor", "metric", "feature", "value", "n", "window_end", "segment"),
     "endpoints": ("name", "state", "kind", "model", "model_version", "requests", "errors", "p99_ms", "url"),
     "erasures": ("feature_set", "entities", "offline_rows", "online_rows", "predictions", "completed_at"),

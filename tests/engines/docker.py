@@ -129,6 +129,7 @@ tzlocal opentelemetry
 def make_serving_image(address: str) -> None:
     """``SERVING_IMAGE``: ``IMAGE`` with this mlbox, of which each call makes a new one."""
     import docker
+    import uv
 
     packages = Path(docker.__file__).parents[1]
     root = Path(__file__).resolve().parents[2]
@@ -147,6 +148,7 @@ def make_serving_image(address: str) -> None:
             for path in packages.glob("*.dist-info"):
                 archive.add(path, f"site/{path.name}")
             archive.add(root / "mlbox", "site/mlbox", filter=_no_pages)
+            archive.add(uv.find_uv_bin(), "usr/bin/uv")
             _text(archive, "usr/bin/mlbox", '#!/bin/sh\nexec python3 -m mlbox "$@"\n', 0o755)
         file.seek(0)
         name, _, tag = SERVING_IMAGE.partition(":")

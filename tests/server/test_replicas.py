@@ -9,6 +9,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import onnx_models
@@ -63,6 +64,14 @@ def test_a_replica_answers_and_its_predictions_come_home_each_once(
     assert value(central, COUNTED) == "7 7"
     assert value(central, "SELECT requests FROM ml.endpoints WHERE name = 'e'") == 7
     assert value(central, "SELECT predictions FROM ml.deployments WHERE endpoint = 'e'") == 7
+    central.sql(
+        "CREATE MONITOR d ON ENDPOINT e BASELINE (SELECT range * 1.0 AS f0, 2.0 AS f1 FROM range(50)) METRICS (psi)"
+        " WINDOW INTERVAL '1 hour' EVERY INTERVAL '1 hour'"
+    )
+    central.sql(f"REFRESH MONITOR d TO '{datetime.now(UTC) + timedelta(hours=1):%Y-%m-%d %H:%M:%S}+00'")
+    assert central.sql("SHOW DEPLOYMENTS WHERE endpoint = 'e'")[-1]["rows"]
+    seen = "SELECT sum(n)::INT, min(value) > 0.2 FROM ml.drift WHERE monitor = 'd' AND feature = 'f0'"
+    assert central.sql(seen)[-1]["rows"] == [[7, True]]
 
 
 def test_what_a_killed_replica_has_kept_comes_with_its_next_life(
@@ -120,7 +129,6 @@ def test_a_token_opens_its_deployment_and_nothing_else(central: Server, deployed
 def test_a_delivery_of_another_endpoint_or_twice_changes_nothing(
     central: Server, deployed: dict[str, Deployed]
 ) -> None:
-    from datetime import UTC, datetime
 
     from mlbox.engine.catalog.tables.predictions import TrafficRow
     from mlbox.serve.deploy.delivery import encoded

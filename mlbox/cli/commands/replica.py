@@ -18,7 +18,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
     parser.add_argument("--port", type=int, default=8080, help="port (default 8080; 0 chooses a free one)")
     parser.add_argument(
-        "--before", metavar="NAME", help="hand connections to those replicas that NAME resolves to and that are ready"
+        "--before",
+        metavar="NAME",
+        help="hand connections to those replicas at NAME (or NAME,NAME) that are ready",
     )
     parser.add_argument("--check", metavar="URL", help="only ask URL, for health checks: status 0 when it answers 200")
 
@@ -73,7 +75,7 @@ def _front(name: str, host: str, port: int) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
 
     async def work() -> None:
-        front, told = Front(name, PORT), asyncio.Event()
+        front, told = Front(name.split(","), PORT), asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, told.set)
         print(f"before {name} at http://{host}:{await front.start(host, port)}", flush=True)

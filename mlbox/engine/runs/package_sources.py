@@ -14,7 +14,9 @@ from mlbox.engine.runs.uv import pip_configuration
 if TYPE_CHECKING:
     from mlbox.base.settings import Settings
 
-_CERTIFICATES = "certificates.pem"
+CERTIFICATES = "certificates.pem"
+"""Name of that file in a container."""
+
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
@@ -63,7 +65,7 @@ class PackageSources:
         found: dict[str, Path] = {}
         certificates = self.certificates or _host_certificates()
         if certificates is not None:
-            found[_CERTIFICATES] = certificates
+            found[CERTIFICATES] = certificates
         if self.wheelhouse is not None:
             files = sorted(path for path in self.wheelhouse.iterdir() if path.is_file())
             found.update({f"wheels/{path.name}": path for path in files})
@@ -83,7 +85,7 @@ class PackageSources:
         if more:
             found.update(UV_INDEX=more, PIP_EXTRA_INDEX_URL=more, UV_INDEX_STRATEGY="unsafe-best-match")
         if self.certificates or _host_certificates():
-            path = f"{folder}/{_CERTIFICATES}"
+            path = f"{folder}/{CERTIFICATES}"
             found.update(SSL_CERT_FILE=path, PIP_CERT=path)
         if self.wheelhouse:
             found.update(UV_FIND_LINKS=f"{folder}/wheels", PIP_FIND_LINKS=f"{folder}/wheels")

@@ -64,6 +64,8 @@ class Private(msgspec.Struct, kw_only=True):
     """Project → name → value."""
     packages: dict[str, str] = {}
     """Variables for the one who builds environments: the index, a proxy."""
+    certificates: str = ""
+    """PEM of those who may sign for the index."""
 
 
 class Bundle(msgspec.Struct, kw_only=True):

@@ -33,10 +33,11 @@ _NOBODY = (
 class Front:
     """``start`` listens; ``stop`` ends with what is under way."""
 
-    def __init__(self, name: str, port: int) -> None:
-        """``name`` resolves to the addresses of all containers, which listen at ``port``."""
-        self._name = name
+    def __init__(self, names: Sequence[str], port: int, patience: float = PATIENCE_SECONDS) -> None:
+        """``names`` resolve to the addresses of all containers, which listen at ``port``."""
+        self._names = names
         self._port = port
+        self._patience = patience
         self._ready: Sequence[str] = ()
         self._turn = 0
         self._changed = asyncio.Event()
@@ -60,7 +61,7 @@ class Front:
     async def connect(self, protocol: asyncio.Protocol) -> bool:
         """Connect to one that is ready, each in turn; whether there was one."""
         loop = asyncio.get_running_loop()
-        give_up = loop.time() + PATIENCE_SECONDS
+        give_up = loop.time() + self._patience
         while loop.time() < give_up:
             ready = self._ready
             for _ in ready:
@@ -77,12 +78,8 @@ class Front:
         return False
 
     async def _look(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
-            known: list[str] = []
-            with suppress(OSError):
-                found = await loop.getaddrinfo(self._name, self._port, type=socket.SOCK_STREAM)
-                known = sorted({str(entry[4][0]) for entry in found})
+            known = await self._addresses()
             answers = await asyncio.gather(*(self._asks(address) for address in known))
             ready = [address for address, answer in zip(known, answers, strict=True) if answer]
             if ready != self._ready:
@@ -90,6 +87,15 @@ class Front:
                 self._ready = ready
                 self._changed.set()
             await asyncio.sleep(PROBE_SECONDS)
+
+    async def _addresses(self) -> list[str]:
+        loop = asyncio.get_running_loop()
+        found: set[str] = set()
+        for name in self._names:
+            with suppress(OSError):  # nobody is called so, for now
+                entries = await loop.getaddrinfo(name, self._port, type=socket.SOCK_STREAM)
+                found.update(str(entry[4][0]) for entry in entries)
+        return sorted(found)
 
     async def _asks(self, address: str) -> bool:
         writer = None

@@ -16,7 +16,7 @@ from mlbox.base.errors import Conflict, Invalid, MlboxError, NotFound, Unauthori
 from mlbox.base.names import Ref
 from mlbox.engine.catalog.tables import deployments, predictions
 from mlbox.engine.catalog.tables.deployments import DeploymentRow, Taken
-from mlbox.engine.runs.package_sources import PackageSources
+from mlbox.engine.runs.package_sources import CERTIFICATES, PackageSources
 from mlbox.engine.security.secrets import Secrets
 from mlbox.serve.deploy.bundle import Bundle, Private, decoded
 from mlbox.serve.deploy.delivery import checked
@@ -134,8 +134,12 @@ class HomeSide:
     def _private(self, bundle: Bundle) -> Private:
         by_store = any(vector.by == "store" for vector in bundle.vectors)
         sources: Mapping[str, str] = {}
+        certificates = ""
         if bundle.functions or bundle.facts:
-            sources = PackageSources.of(self._settings).container_variables("")
+            known = PackageSources.of(self._settings)
+            sources = known.container_variables("")
+            file = known.container_files().get(CERTIFICATES)
+            certificates = file.read_text() if file is not None else ""
         return Private(
             store=self._settings.online_store if by_store else "",
             store_password=self._settings.online_store_password if by_store else "",
@@ -143,6 +147,7 @@ class HomeSide:
                 project: dict(self._secrets.values(project, sorted(names)))
                 for project, names in bundle.secret_names.items()
             },
+            certificates=certificates,
             packages={
                 name: value for name, value in sources.items() if name not in _FILES and not name.endswith("_NO_CACHE")
             },

@@ -75,7 +75,8 @@ class DockerTarget:
         with told(f"starting {what.name}", self._engine):
             self._bring(what.options.image)
             old = self._replicas(what.name)
-            if old and all(_wish(each) == _wished(what) for each in old) and len(old) == what.options.replicas:
+            same = [each for each in old if each.status == "running" and _wish(each) == _wished(what)]
+            if len(same) == len(old) == what.options.replicas:
                 front = self._front(what)
                 return Rolled(self._address(front), self._wait(what, old, seconds))
             self._network(what)

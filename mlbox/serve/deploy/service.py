@@ -285,7 +285,9 @@ def _object_name(home: str, row: EndpointRow) -> str:
 def _read_steps(bundle: Bundle, shop: Shop, settings: Settings) -> Iterator[Step]:
     """What replicas take with them, and where they get the rest."""
     for model in bundle.models:
-        yield Step("read", f"model {model}", f"{model.size:,} bytes, {runtime_of(model).foresee(model, shop)}")
+        runtime = runtime_of(model)
+        how = "" if runtime.capabilities.in_process else f", {runtime.foresee(model, shop)} of each replica"
+        yield Step("read", f"model {model}", f"{model.size:,} bytes{how}")
     for each in bundle.functions:
         needs = f", with {', '.join(each.requirements)}" if each.requirements else ""
         secret = f", its secrets {', '.join(names)}" if (names := each.definition.get("secrets")) else ""

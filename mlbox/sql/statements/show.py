@@ -14,8 +14,8 @@ from mlbox.sql.values import positive, text, word
 from mlbox.sql.writing import Writer
 
 VIEWS = (
-    "params metrics logs model_versions model_alias_moves features feature_stats ingests predictions workflow_runs "
-    "steps dropped drift alert_activations notifications lineage events audit task_history"
+    "params metrics logs model_versions model_alias_moves features feature_stats ingests predictions deployments "
+    "workflow_runs steps dropped drift alert_activations notifications lineage events audit task_history"
 ).split()
 """Public views that are not those of a noun."""
 

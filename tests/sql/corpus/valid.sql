@@ -128,6 +128,9 @@ CREATE ALERT late WHEN EXISTS (SELECT 1 FROM ml.feature_sets WHERE now() - last_
 SHOW RUNS
 -- => Show noun='runs'
 
+SHOW DEPLOYMENTS WHERE state = 'failed'
+-- => Show noun='deployments', where=<state = 'failed'>
+
 SHOW RUNS LIKE 'train%' IN PROJECT fraud LIMIT 10
 -- => Show noun='runs', like='train%', project='fraud', limit=10
 
