@@ -148,7 +148,14 @@ class Shop(Statements):
             CREATE OR REPLACE FEATURE VECTOR v AS FEATURES (orders.total, orders.customer_id, customers.level,
                 customers.note, customers.recent, pairs.spent) LABEL orders.returned
                 RELATIONS (orders.customer_id = customers.customer, orders.customer_id = pairs.customer)
-                TOLERANCE (pairs = INTERVAL '30 hours')
+                TOLERANCE (pairs = INTERVAL '30 hours');
+            CREATE FEATURE SET IF NOT EXISTS visits (ENTITY shop VARCHAR, TIMESTAMP seen, n INTEGER, cost DECIMAL(8,2))
+                TTL INTERVAL '30 hours' AGGREGATE (count(*) OVER (3 HOURS) AS c, sum(n) OVER (3 HOURS, 9 HOURS),
+                max(cost) OVER (5 HOURS) AS most, sum(cost) OVER (5 HOURS) AS costs);
+            INSERT INTO visits (shop, seen, n, cost) SELECT shop, seen, customer, spent FROM pair_rows
+                WHERE hash(spent) % 9 = 0;
+            CREATE OR REPLACE FEATURE VECTOR rolling AS FEATURES (visits.c, visits.sum_n_3h, visits.sum_n_9h,
+                visits.most, visits.costs, visits.n AS visitors)
             """
         )
 
@@ -227,7 +234,7 @@ def test_what_cannot_go_to_spark_is_named_where_it_stands(shop: Shop) -> None:
         "ml.features_at is not portable"
     )
     shop.do(
-        "CREATE FEATURE SET fed (ENTITY shop VARCHAR, TIMESTAMP ts, x BIGINT) AGGREGATE (sum(x) OVER (1 HOUR) AS s)"
+        "CREATE FEATURE SET fed (ENTITY shop VARCHAR, TIMESTAMP ts, x DOUBLE) AGGREGATE (sum(x) OVER (1 HOUR) AS s)"
     )
     shop.do("CREATE FEATURE VECTOR moving AS FEATURES (fed.s)")
     assert "rolls on with time" in refused(shop, "FROM ml.features('moving', 'asked')").message
@@ -270,8 +277,12 @@ def test_scenario_of_a_vector_and_of_a_query(cluster: House, tmp_path: Path) -> 
     found = shop.dataset("ours")
     for name in ("total", "level", "recent", "spent", "returned"):
         assert 0 < found.column(name).null_count < 2_000, name
+    shop.do("CREATE DATASET rolled ENGINE spark AS FROM ml.features('rolling', 'asked')")
+    shop.do("CREATE DATASET rolled2 AS FROM ml.features('rolling', 'asked')")
+    assert same(shop.dataset("rolled"), shop.dataset("rolled2"))
+    assert 0 < shop.dataset("rolled").column("sum_n_3h").null_count < 2_000
     edges = dict(shop.rows("SELECT from_kind, from_ref FROM ml.lineage WHERE to_ref = 'default.joined@1'"))
-    ((run, function, state),) = shop.rows("SELECT id, function, state FROM ml.runs")
+    (run, function, state) = shop.rows("SELECT id, function, state FROM ml.runs ORDER BY created_at")[0]
     assert edges == {"feature vector": "default.v", "table": "default.asked", "run": run}
     assert (function, state) == ("mlbox_spark", "completed")
     assert shop.rows(f"SELECT count(*) FROM ml.logs WHERE run_id = '{run}' AND text = '2,000 rows'") == [(1,)]

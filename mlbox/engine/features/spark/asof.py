@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from mlbox.base.errors import NotExecuted
 from mlbox.base.names import quote
-from mlbox.engine.features.definition import SEQUENCE, FeatureSet, VectorFeature
+from mlbox.engine.features.definition import SEQUENCE, FeatureSet, VectorFeature, WindowColumn
 from mlbox.engine.features.retrieval import Asked
 from mlbox.engine.features.spark.plan import Input, tick
 from mlbox.engine.features.spark.travelling import family, sent_as, sent_sql
@@ -37,6 +37,29 @@ def _instant(column: str) -> str:
     """Microseconds of an instant; NULL where there is none. An infinite one is an error: it has none."""
     time = f"CAST({quote(column)} AS TIMESTAMPTZ)"
     return f"CASE WHEN isinf({time}) THEN error('an infinite time does not go to Spark') ELSE epoch_us({time}) END"
+
+
+_EXACT = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
+
+
+def _window(feature_set: FeatureSet, window: WindowColumn, names: Sequence[str]) -> tuple[str, str]:
+    """A window that rolls on with time, at the rows of the spine: the aggregate over rows of the set, and its frame.
+
+    Only what is exact is the same in any order of rows; frames that are no length before the row Spark does not have.
+    """
+    kinds = {**dict(feature_set.entities), **{feature.name: feature.type for feature in feature_set.features}}
+    kind = kinds.get(window.column, "")
+    sums = window.function == "sum" and (kind in _EXACT or kind.startswith("DECIMAL"))
+    exact = window.function in ("count", "min", "max") or sums
+    if window.every is not None or window.calendar is not None or not exact:
+        raise NotExecuted(
+            f"{window.name} of feature set {feature_set.ref}, {window.told}, rolls on with time, which is not portable",
+            hint="there are: count, min, max, and sum of whole numbers and decimals, over sliding windows",
+        )
+    frame = f"ORDER BY t RANGE BETWEEN {round(window.seconds * 1_000_000)} PRECEDING AND CURRENT ROW"
+    if window.column == "*":
+        return "sum(CASE WHEN o = 0 THEN 1 ELSE 0 END)", frame
+    return f"{window.function}(f.v{names.index(window.column)})", frame
 
 
 class _Writing:
@@ -130,15 +153,12 @@ class _Writing:
     def _step(
         self, text: str, number: int, feature_set: FeatureSet, features: Sequence[VectorFeature], handed: Sequence[str]
     ) -> str:
-        moving = {window.name for window in feature_set.windows} if feature_set.fed else set()
-        for feature in features:
-            if feature.feature in moving:
-                raise NotExecuted(
-                    f"{feature.feature} of feature set {feature_set.ref} is a window that rolls on with time, which "
-                    "Spark is not given",
-                    hint="leave it out of the vector, or leave ENGINE spark out",
-                )
-        names = list(dict.fromkeys([*(feature.feature for feature in features), *handed]))
+        wanted = {feature.feature for feature in features}
+        moving = [window for window in feature_set.windows if feature_set.fed and window.name in wanted]
+        rolling = {window.name for window in moving}
+        inputs = (window.column for window in moving if window.column != "*")
+        names = list(dict.fromkeys([*sorted(wanted - rolling), *handed, *inputs]))
+        windows = [_window(feature_set, window, names) for window in moving]
         what = f"set{number}"
         self._send_set(what, feature_set, names)
         before = list(self._carried)
@@ -156,9 +176,15 @@ class _Writing:
         )
         last = (
             f"last_value(f, true) OVER (PARTITION BY {set_keys} ORDER BY t, o, e, s "
-            "ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
+            "ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS f"
         )
+        found = [
+            last,
+            *(f"{sql} OVER (PARTITION BY {set_keys} {frame}) AS w{n}" for n, (sql, frame) in enumerate(windows)),
+        ]
         values = {name: self._fresh(feature_set, f"f.v{n}") for n, name in enumerate(names)}
+        there = "CASE WHEN f.a IS NOT NULL THEN w{} END"
+        values |= {w.name: self._fresh(feature_set, there.format(n)) for n, w in enumerate(moving)}
         for place, feature in enumerate(features):
             self._values[feature.name] = f"x{number}_{place}"
         for place, name in enumerate(handed):
@@ -167,7 +193,7 @@ class _Writing:
         made += [f"{values[feature.feature]} AS x{number}_{place}" for place, feature in enumerate(features)]
         made += [f"{values[name]} AS h{number}_{place}" for place, name in enumerate(handed)]
         self._carried += [column.rpartition(" AS ")[2] for column in made[len(before) :]]
-        return f"SELECT {', '.join(made)} FROM (SELECT r, o, {last} AS f FROM (\n{both}\n)) WHERE o = 1"
+        return f"SELECT {', '.join(made)} FROM (SELECT r, o, {', '.join(found)} FROM (\n{both}\n)) WHERE o = 1"
 
     @staticmethod
     def _fresh(feature_set: FeatureSet, value: str) -> str:
