@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,10 +15,11 @@ import pytest
 from engines import spark as fixture
 from fresh_home import fresh_home
 from statements import Statements
+from waiting import wait_until
 
 from mlbox.app.house import House
-from mlbox.base.command import Query
-from mlbox.base.errors import Conflict, Invalid, MlboxError, NotExecuted
+from mlbox.base.command import Caller, Query
+from mlbox.base.errors import Cancelled, Conflict, Invalid, MlboxError, NotExecuted
 from mlbox.base.settings import Settings
 from mlbox.engine.features.spark import portable
 from mlbox.engine.features.spark.sampling import difference
@@ -343,3 +345,23 @@ def test_what_differs_in_a_sample_is_refused(cluster: House, tmp_path: Path, mon
     shop.do("CREATE OR REPLACE TABLE halves AS SELECT i, i + 0.5::DOUBLE AS x FROM range(10) r(i)")
     error = shop.refused("CREATE DATASET d ENGINE spark AS SELECT i, x::INT AS n FROM halves")
     assert isinstance(error, Conflict) and "do not give the same for a sample: DuckDB i = 1, n = 2" in error.message
+
+
+@pytest.mark.engine
+@pytest.mark.timeout(900)
+@pytest.mark.nightly
+def test_the_run_is_cancelled_with_its_statement(cluster: House, tmp_path: Path) -> None:
+    shop = Shop(cluster, tmp_path)
+    shop.fill(1, 40)
+    shop.define()
+    going = "SELECT 1 FROM catalog.ml.runs WHERE state = 'running'"
+    with cluster.ongoing.begin("CREATE DATASET", Caller()) as underway:
+        threading.Thread(
+            target=lambda: (wait_until(lambda: cluster.catalog.row(going), 300), underway.cancel())
+        ).start()
+        error = shop.refused("CREATE DATASET gone ENGINE spark AS FROM ml.features('v', 'asked')")
+    assert isinstance(error, (Cancelled, Conflict))
+    state = "SELECT state FROM ml.runs ORDER BY created_at DESC LIMIT 1"
+    wait_until(lambda: shop.rows(state) == [("cancelled",)], 120)
+    assert shop.rows("SELECT count(*) FROM ml.artifacts WHERE name = 'gone'") == [(0,)]
+    assert not list((cluster.home.cache / "spark").glob("*/input"))
