@@ -103,7 +103,21 @@ def _piece(feature_set: FeatureSet, table: pyarrow.Table, part: Part, raw: Raw, 
     if feature_set.adapted:
         body = adapted_sql(feature_set, body, table.column_names)
     sql = spanned(replace(feature_set, body=body), wanted)
-    return Piece(sql, Rows(f"SELECT * FROM {ARROW}", table.to_reader), part, replace(raw, body=body), more=True)
+    rows = Rows(f"SELECT * FROM {ARROW}", lambda: _emptied(table))
+    return Piece(sql, rows, part, replace(raw, body=body), more=True)
+
+
+def _emptied(table: pyarrow.Table) -> pyarrow.RecordBatchReader:
+    """A reader that holds nothing once it is read: DuckDB keeps it until the transaction ends."""
+    import pyarrow
+
+    batches = table.to_batches()
+
+    def taken() -> Iterator[pyarrow.RecordBatch]:
+        while batches:
+            yield batches.pop(0)
+
+    return pyarrow.RecordBatchReader.from_batches(table.schema, taken())
 
 
 def _told(batches: pyarrow.RecordBatchReader, part: Part) -> Iterator[pyarrow.RecordBatch]:
