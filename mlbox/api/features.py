@@ -109,7 +109,7 @@ class FeaturesApp:
 def _read_json(body: bytes) -> Asked:
     try:
         return _decode(body)
-    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid(
             f"the body is not what is asked for: {error}", hint='{"keys": {"customer": 7}}, with "impute" beside it'
         ) from None
@@ -120,7 +120,7 @@ def _read_arrow(body: bytes, scope: Scope) -> Asked:
     given = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("impute")
     try:
         impute = msgspec.json.decode(given[0], type=dict[str, Any]) if given else None
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise Invalid(f"impute is no JSON object: {error}", hint='?impute={"*":"$mean"}') from None
     return Asked({name: table[name].to_pylist() for name in table.column_names}, impute)
 

@@ -29,7 +29,7 @@ class StrictRequest(Request[Any, Any, Any]):
             return msgspec.json.decode(await self.body(), type=wanted)
         except msgspec.ValidationError as error:
             raise _wrong(f"{self.method} {self.url.path}", str(error), wanted) from None
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Invalid(f"the body is not valid JSON: {error}") from None
 
 

@@ -51,13 +51,28 @@ class Call:
             self.id = self.id or new_id()
             return self.request
         length = headers.get(codec.HEADER)
-        if length is not None and not length.isdigit():
-            raise Invalid(f"Inference-Header-Content-Length {length.decode('latin-1')!r} is no number")
-        request = self.request = codec.decode(body, int(length) if length is not None else None)
+        if length is not None and not (length.isdigit() and len(length) < 20):
+            raise Invalid(f"Inference-Header-Content-Length {length[:40].decode('latin-1')!r} is no number")
+        if length == b"0":
+            request = self.request = self._raw(body)
+        else:
+            request = self.request = codec.decode(body, int(length) if length is not None else None)
         if request.id is None and self.id:
             request.id = self.id  # that of the header, which may be what TRAFFIC sticks to
         self.id = request.id or new_id()
         return request
+
+    def _raw(self, body: bytes) -> Request:
+        """A body that is one binary tensor and nothing else, where that can be told from what the endpoint takes."""
+        runtime = self.slot.runtime
+        if runtime is None or not runtime.direct or len({arm.tensor for arm in runtime.arms}) != 1:
+            raise Invalid(
+                f"endpoint {self.slot.name} does not take one tensor of known type alone",
+                hint="name the inputs in JSON before the tensors; Inference-Header-Content-Length is its length",
+            )
+        arm = runtime.arms[0]
+        tensor = arm.predictor.tensors[0]
+        return codec.raw(body, tensor.name, tensor.datatype, len(arm.keys))
 
     def take_runtime(self) -> Runtime:
         """The runtime, taken once: one request never sees two generations."""

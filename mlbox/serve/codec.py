@@ -90,7 +90,7 @@ def decode(body: bytes, header_length: int | None = None) -> Request:
             f"the request is not as the protocol has it: {error}",
             hint='{"inputs": [{"name": "x", "shape": [1], "datatype": "FP64", "data": [1.5]}]}',
         ) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid(f"the body is not valid JSON: {error}") from None
     if wire.rows is not None:
         if wire.inputs or rest:
@@ -117,6 +117,18 @@ def decode(body: bytes, header_length: int | None = None) -> Request:
         request.event_times = _event_times(parameters.get("event_time"), rows)
         request.row_ids = _row_ids(parameters.get("row_ids"), rows)
     return request
+
+
+def raw(body: bytes, name: str, datatype: str, width: int) -> Request:
+    """A request whose body is one matrix of numbers with ``width`` columns, row by row; raises ``Invalid``."""
+    kind = datatype_of(name, datatype)
+    rows, rest = divmod(len(body), kind.size * width)
+    if rest or not rows:
+        raise Invalid(
+            f"the body has {len(body)} bytes; a row of {name!r}, {width} times {datatype}, has {kind.size * width}"
+        )
+    column = from_binary(name, [rows, width], kind, memoryview(body))
+    return Request({name.lower(): column}, rows, None, None, False)
 
 
 def encode_plain(model: str, version: str, request_id: str, outputs: Mapping[str, Any], missing: list[str]) -> bytes:

@@ -24,7 +24,7 @@ def decode(body: bytes) -> Any:
     """The JSON value of a body."""
     try:
         return _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid(f"the body is not valid JSON: {error}", hint='for example {"x": 1.5}') from None
 
 

@@ -154,7 +154,7 @@ def json_rows(body: bytes, *, lines: bool) -> pyarrow.Table:
                 texts = [bytes(raw).decode() for raw in msgspec.json.decode(body, type=list[msgspec.Raw])]
             else:
                 texts = [bytes(msgspec.json.decode(body, type=msgspec.Raw)).decode()]
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid(
             f"the body is no JSON: {error}", hint="send an object, a list of objects, or an object a line"
         ) from None
