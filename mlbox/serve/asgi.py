@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from mlbox.serve.endpoint import Answer, Runtime
     from mlbox.serve.record import Recorder
 
+_READY = ("v2", "health", "ready")
 VERBS = {"infer": "predict", "explain": "explain", "event": "event"}
 """Last parts of paths, and what they ask for."""
 
@@ -72,6 +73,8 @@ class InferenceApp:
         self._version = version
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="inference")
         self._patience = Patience(body_seconds)
+        self.starting = False
+        """Whether the code of endpoints is being loaded: the server is alive, and not ready."""
 
     def close(self) -> None:
         """End the threads when their work is done."""
@@ -95,7 +98,8 @@ class InferenceApp:
                 response, call = await infer(parts, scope, receive)
             else:
                 kind = SVG if parts[-1:] == ("graph",) else JSON
-                response, call = (200, kind, await self._describe(parts, scope["method"])), None
+                status = 503 if self.starting and parts == _READY else 200
+                response, call = (status, kind, await self._describe(parts, scope["method"])), None
         except Gone:
             return
         except MlboxError as error:
@@ -120,7 +124,7 @@ class InferenceApp:
             case ["v2", "health", "live"]:
                 return b'{"live":true}'
             case ["v2", "health", "ready"]:
-                return b'{"ready":true}'
+                return b'{"ready":false}' if self.starting else b'{"ready":true}'
             case ["v2", "models", _] | ["v2", "models", _, "versions", _]:
                 slot = self._directory.find(parts[2])
                 return codec.to_json(model_metadata(slot, await self._runtime(slot, parts)))

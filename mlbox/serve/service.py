@@ -101,16 +101,20 @@ class Endpoints:
         for row in rows:
             self.directory.put(Slot(row))
         self.recorder.start()
+        self.asgi.starting = True
         threading.Thread(target=self._begin_processes, name="endpoints", daemon=True).start()
 
     def _begin_processes(self) -> None:
         """Endpoints whose code takes its time to load do not wait for the first request."""
-        for slot in self.directory.slots():
-            try:
-                if slot.row.state == "ready" and starts_processes(slot.row, self.shop):
-                    self.ensure(slot)
-            except MlboxError as error:
-                self._tell("failed", slot.row, {"error": error.message})
+        try:
+            for slot in self.directory.slots():
+                try:
+                    if slot.row.state == "ready" and starts_processes(slot.row, self.shop):
+                        self.ensure(slot)
+                except MlboxError as error:
+                    self._tell("failed", slot.row, {"error": error.message})
+        finally:
+            self.asgi.starting = False
 
     def stop(self) -> None:
         """Finish what runs in threads, end the processes, and write the rest of the prediction log."""

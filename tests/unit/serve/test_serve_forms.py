@@ -56,6 +56,28 @@ def test_tritonclient_sends_every_datatype(endpoint: Any, binary: bool) -> None:
         assert result.as_numpy("value").tolist() == [0.0, 4.0, 4.0], datatype
 
 
+@pytest.mark.parametrize("binary", [True, False])
+def test_texts_go_in_and_out(live: Any, binary: bool) -> None:
+    import tritonclient.http as triton
+
+    live.house.model("texts", onnx_models.by_column(), "age", "weight", "city")
+    live.house.endpoint("texts", "texts")
+    client = triton.InferenceServerClient(live.server.url.removeprefix("http://"))
+    cities = ["Köln", "", "a\nb"]
+    inputs = []
+    for name, datatype, values in (
+        ("age", "INT64", np.array([1, 2, 2**40])),
+        ("weight", "FP32", np.array([0.5, 2, 1], np.float32)),
+        ("city", "BYTES", np.array(cities, object)),
+    ):
+        inputs.append(triton.InferInput(name, [3, 1], datatype))
+        inputs[-1].set_data_from_numpy(values.reshape(3, 1), binary_data=binary)
+    wanted = [triton.InferRequestedOutput(name, binary_data=binary) for name in ("place", "value")]
+    answer = client.infer("texts", inputs, outputs=wanted)
+    place = [text.decode() if isinstance(text, bytes) else text for text in answer.as_numpy("place").ravel().tolist()]
+    assert place == cities and answer.as_numpy("value").ravel().tolist() == [0.5, 4.0, float(2**40)]
+
+
 def test_rows_of_values_by_name(endpoint: Any) -> None:
     body = {
         "id": "r",
