@@ -157,7 +157,7 @@ def test_a_webhook_has_what_it_takes_and_the_rest_waits_or_goes_aside(space: Spa
     ((reason, row),) = space.dead()
     assert "400" in reason and json.loads(row) == {"n": 7, "x": 7}
     kinds = "SELECT kind FROM ml.events WHERE project = current_schema() AND kind LIKE 'feed.%' ORDER BY happened_at"
-    assert space.rows(kinds) == [["feed.created"], ["feed.failed"], ["feed.recovered"]]
+    wait_until(lambda: space.rows(kinds) == [["feed.created"], ["feed.failed"], ["feed.recovered"]])
     _, _, body = space.server.request(
         "POST", f"/push/{space.project}.app", [{"n": 1, "x": 1}], {"Idempotency-Key": "a"}
     )

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 MOST = 2000
 """Rows that are read of a table or an inbox at once."""
-PERIOD = 0.5
-"""Seconds between two looks at a table; longer where a look takes long."""
+PERIOD, LONGEST = 0.5, 5.0
+"""Seconds between two looks at a table: the more the longer a look computes."""
 
 
 class Inlet(Protocol):
@@ -94,12 +94,12 @@ class TableInlet:
         """The position is the place of the last row and a hash of it, so that it is seen when places mean others."""
         place: dict[str, Any] = json.loads(positions.get(WHOLE, '{"rowid": -1}'))
         while not self.stopping.is_set():
-            began = time.monotonic()
+            began = time.thread_time()
             with self.catalog.read() as cursor:
                 place, chunk = self._look(cursor, place)
             yield chunk
             if len(chunk.events) < MOST:
-                self.stopping.wait(max(PERIOD, 20 * (time.monotonic() - began)))
+                self.stopping.wait(max(PERIOD, min(20 * (time.thread_time() - began), LONGEST)))
 
     def _look(self, cursor: DuckDBPyConnection, place: dict[str, Any]) -> tuple[dict[str, Any], Chunk]:
         relation = relation_of(str(self.feed.source))
@@ -155,12 +155,12 @@ class ColumnInlet:
         """The position is the value, as text."""
         value: str | None = json.loads(positions.get(WHOLE, "null"))
         while not self.stopping.is_set():
-            began = time.monotonic()
+            began = time.thread_time()
             with self.catalog.read() as cursor:
                 value, chunk = self._look(cursor, value)
             yield chunk
             if len(chunk.events) < MOST:
-                self.stopping.wait(max(PERIOD, 20 * (time.monotonic() - began)))
+                self.stopping.wait(max(PERIOD, min(20 * (time.thread_time() - began), LONGEST)))
 
     def _look(self, cursor: DuckDBPyConnection, value: str | None) -> tuple[str | None, Chunk]:
         relation, column = relation_of(str(self.feed.source)), quote(str(self.feed.column))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mlbox.base.errors import Invalid
@@ -78,6 +78,15 @@ class SinkOutlet:
         self.sink.close()
 
 
+@dataclass(slots=True)
+class _Known:
+    """What is looked up once: whether the feed has made the table, and whether the table may refuse rows."""
+
+    there: bool = False
+    made: bool = False
+    rules: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class TableOutlet:
     """A table of the project, in the transaction of the offsets, so that each answer is there once.
@@ -93,6 +102,7 @@ class TableOutlet:
     """The comment of a table that the feed has made."""
     types: Mapping[str, str]
     """Types of columns that are known before there is a value, by name in lower case."""
+    known: _Known = field(default_factory=lambda: _Known())
 
     def send(self, rows: Sequence[Row]) -> Mapping[int, str]:
         """Make the table fit, then try the rows; nothing is written."""
@@ -100,10 +110,9 @@ class TableOutlet:
             return {}
         self._fit(rows)
         with self.catalog.read() as cursor:
-            _, columns = table.table_shape(cursor, self.project, self.name)
-            refused = _misfits(cursor, columns, rows)
-            if not table.has_rules(cursor, self.project, self.name):
-                return refused
+            refused = _misfits(cursor, table.columns_of(cursor, self.project, self.name), rows)
+        if not self.known.rules:
+            return refused
         left = [place for place in range(len(rows)) if place not in refused]
         broken = _refused(self._try, [rows[place] for place in left])
         return {**refused, **{left[place]: reason for place, reason in broken.items()}}
@@ -112,8 +121,9 @@ class TableOutlet:
         """Insert by name."""
         if not rows:
             return
-        _, columns = table.table_shape(cursor, self.project, self.name)
-        known = [(name, kind) for name, kind in columns if any(name.lower() in _folded(row) for row in rows)]
+        names = _names(rows)
+        columns = table.columns_of(cursor, self.project, self.name)
+        known = [(name, kind) for name, kind in columns if name.lower() in names]
         if not known:
             raise Invalid(
                 f"table {self.project}.{self.name} has no column of the answers",
@@ -146,23 +156,31 @@ class TableOutlet:
                 cursor.execute("ROLLBACK")
 
     def _fit(self, rows: Sequence[Row]) -> None:
-        names = list(dict.fromkeys(name for row in rows for name in row))
-        with self.catalog.read() as cursor:
-            comment, columns = table.table_shape(cursor, self.project, self.name)
-        known = {name.lower(): kind for name, kind in columns}
-        wanted = {name: kind for name in names if (kind := self._type(name, rows)) is not None}
-        if not columns:
+        if not self.known.there:
+            self._look()
+        if self.known.there and not self.known.made:
+            return
+        wanted = {name: kind for name in _names(rows).values() if (kind := self._type(name, rows)) is not None}
+        if not self.known.there:
             declared = ", ".join(f"{quote(name)} {kind}" for name, kind in wanted.items())
             self._change(
                 f"CREATE TABLE IF NOT EXISTS {self._table} ({declared})",
                 f"COMMENT ON TABLE {self._table} IS {literal(self.made_by)}",
             )
-        elif comment == self.made_by:
-            for name, kind in wanted.items():
-                if name.lower() not in known:
-                    self._change(f"ALTER TABLE {self._table} ADD COLUMN {quote(name)} {kind}")
-                elif (known[name.lower()], kind) == ("BIGINT", "DOUBLE"):
-                    self._change(f"ALTER TABLE {self._table} ALTER COLUMN {quote(name)} TYPE DOUBLE")
+            self._look()
+        with self.catalog.read() as cursor:
+            known = {name.lower(): kind for name, kind in table.columns_of(cursor, self.project, self.name)}
+        for name, kind in wanted.items():
+            if name.lower() not in known:
+                self._change(f"ALTER TABLE {self._table} ADD COLUMN {quote(name)} {kind}")
+            elif (known[name.lower()], kind) == ("BIGINT", "DOUBLE"):
+                self._change(f"ALTER TABLE {self._table} ALTER COLUMN {quote(name)} TYPE DOUBLE")
+
+    def _look(self) -> None:
+        with self.catalog.read() as cursor:
+            comment, columns = table.table_shape(cursor, self.project, self.name)
+            self.known.there, self.known.made = bool(columns), comment == self.made_by
+            self.known.rules = table.has_rules(cursor, self.project, self.name)
 
     def _change(self, *statements: str) -> None:
         def change(cursor: DuckDBPyConnection) -> None:
@@ -199,8 +217,25 @@ def _refused(write: Any, rows: Sequence[Row], first: int = 0) -> dict[int, str]:
     return {}
 
 
-def _folded(row: Row) -> set[str]:
-    return {name.lower() for name in row}
+def _names(rows: Sequence[Row]) -> dict[str, str]:
+    """Fields by name in lower case, in order."""
+    found: dict[str, str] = {}
+    for row in rows:
+        for name in row:
+            found.setdefault(name.lower(), name)
+    return found
+
+
+def _holds(kind: str, values: Sequence[Any]) -> bool:
+    """Whether a column surely takes the values as they are."""
+    kinds = {type(value) for value in values} - {type(None)}
+    if kind in ("VARCHAR", "JSON"):
+        return True
+    if kind == "DOUBLE":
+        return kinds <= {int, float}
+    if kind == "BIGINT":
+        return kinds <= {int} and all(-(2**63) <= value < 2**63 for value in values if value is not None)
+    return kind == "BOOLEAN" and kinds <= {bool}
 
 
 @contextmanager
@@ -230,8 +265,13 @@ def _cast(name: str, kind: str) -> str:
 def _misfits(cursor: DuckDBPyConnection, columns: Sequence[tuple[str, str]], rows: Sequence[Row]) -> dict[int, str]:
     """Reasons by place of the rows with a value that its column cannot hold."""
     told = []
+    values: dict[str, list[Any]] = {}
+    for row in rows:
+        for name, value in row.items():
+            values.setdefault(name.lower(), []).append(value)
     for name, kind in columns:
-        if not any(name.lower() in _folded(row) for row in rows):
+        sent = values.get(name.lower())
+        if sent is None or _holds(kind, sent):
             continue
         raw, value = _raw(name, kind), _cast(name, kind)
         wrong = f"{raw} IS NOT NULL AND {raw}::VARCHAR <> 'null' AND {value} IS NULL"

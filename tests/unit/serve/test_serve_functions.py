@@ -275,3 +275,14 @@ def test_processes_end_with_the_house(tmp_path: Path) -> None:
     (pid,) = _pids(house, "plain")
     house.close()
     wait_until(lambda: not os.path.exists(f"/proc/{pid}"))
+
+
+def test_a_new_version_of_code_is_warmed_and_compared_on_recent_requests(shared: Live) -> None:
+    shared.house.function("judged", "def score(x):\n    return x\n")
+    shared.house.endpoint("judged", function="judged")
+    for number in range(4):
+        assert shared.rows("judged", {"x": [float(number)]}).status_code == 200
+    shared.house.function("judged", "def score(x):\n    if x == 3: raise ValueError('no')\n    return x * 1.5\n")
+    facts = shared.house.endpoint("judged", function="judged", replace=True).facts
+    assert facts["compared"] == 4 and facts["different"] == 2 and facts["failed"] == 1
+    assert facts["largest_difference"] == 1.0

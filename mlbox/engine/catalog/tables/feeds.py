@@ -181,6 +181,12 @@ def insert_dead_letters(
     )
 
 
+def columns_of(cursor: DuckDBPyConnection, project: str, name: str) -> list[tuple[str, str]]:
+    """Columns of a table that is there, with their types; much faster than :func:`table_shape`."""
+    rows = cursor.execute(f"DESCRIBE data.{quote(project)}.{quote(name)}").fetchall()
+    return [(row[0], row[1]) for row in rows]
+
+
 def table_shape(cursor: DuckDBPyConnection, project: str, name: str) -> tuple[str | None, list[tuple[str, str]]]:
     """The comment of a table, and its columns with their types; no columns: there is no such table."""
     found = cursor.execute(
