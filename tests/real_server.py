@@ -21,6 +21,9 @@ __all__ = ["Server", "wait_until"]
 class Server:
     """``mlbox up`` in a process of its own."""
 
+    seconds = 60.0
+    """Longest wait for an answer."""
+
     def __init__(
         self,
         home: Path,
@@ -86,7 +89,7 @@ class Server:
         sent = {"Content-Type": "application/json", **(headers or {})}
         message = urllib.request.Request(self.url + path, data, sent, method=method)
         try:
-            with urllib.request.urlopen(message, timeout=60) as answer:
+            with urllib.request.urlopen(message, timeout=self.seconds) as answer:
                 return answer.status, dict(answer.headers), answer.read()
         except urllib.error.HTTPError as error:
             return error.code, dict(error.headers), error.read()

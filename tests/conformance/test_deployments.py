@@ -38,6 +38,7 @@ def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         docker.make_serving_image(settings.get("MLBOX_DOCKER_HOST") or docker.reachable())
         environment = {**settings, "MLBOX_SERVING_IMAGE": docker.SERVING_IMAGE}
         server = Server(folder / "home", environment=environment)
+        server.seconds = 600.0
         for factor in (2.0, 3.0):
             (folder / f"{factor}.onnx").write_bytes(onnx_models.scaled(factor))
             server.sql(f"CREATE MODEL m FROM '{folder / f'{factor}.onnx'}'")

@@ -32,6 +32,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         address = settings["MLBOX_DOCKER_HOST"]
         docker.make_base_image(address)
         build = ["packaging/image.py", "--tag", IMAGE, "--base", docker.BASE_IMAGE]
+        build += ["--with", "six==1.17.0"]
         build += [word for name in ("vectors", "tune", "remote", "kafka") for word in ("--without", name)]
         done = subprocess.run(
             [sys.executable, *build],
@@ -81,8 +82,12 @@ def test_replicas_and_runs_are_made_of_the_same(engine: tuple[Any, str], tmp_pat
     _, address = engine
     (tmp_path / "m.onnx").write_bytes(onnx_models.scaled(2.0))
     (tmp_path / "f.py").write_text("def f(x=1):\n    return {'y': x * 2}\n")
+    (tmp_path / "g.py").write_text("import six\ndef g(event):\n    return {**event, 'six': six.__version__}\n")
+    (tmp_path / "g.yaml").write_text("steps: [{kind: map, function: g}, {kind: model, model: m@1, result: score}]")
     told = {"MLBOX_DOCKER_HOST": address, "MLBOX_DOCKER_IMAGE": IMAGE, "MLBOX_SERVING_IMAGE": IMAGE}
+    told["MLBOX_PACKAGE_OFFLINE"] = "true"
     server = Server(tmp_path / "home", environment=told)
+    server.seconds = 600.0
     try:
         server.sql(f"CREATE MODEL m FROM '{tmp_path / 'm.onnx'}'; CREATE ENDPOINT e USING MODEL m@1")
         message = str(server.sql("DEPLOY ENDPOINT e ON DOCKER WITH (replicas = 2, wait = 300)")[-1]["message"])
@@ -93,6 +98,15 @@ def test_replicas_and_runs_are_made_of_the_same(engine: tuple[Any, str], tmp_pat
         with urllib.request.urlopen(request) as response:
             assert b"6.0" in response.read()
         server.sql("UNDEPLOY ENDPOINT e")
+        # where the image has the very versions, a replica builds nothing: it is told that there is no index
+        server.sql(f"CREATE FUNCTION g FROM '{tmp_path / 'g.py'}' REQUIREMENTS ('six==1.17.0')")
+        server.sql(f"CREATE ENDPOINT flow USING GRAPH '{tmp_path / 'g.yaml'}'")
+        message = str(server.sql("DEPLOY ENDPOINT flow ON DOCKER WITH (wait = 300)")[-1]["message"])
+        where, headers["Authorization"] = message.split()[3], f"Bearer {message.split()[-1]}"
+        event = urllib.request.Request(where.replace("/infer", "/event"), b'{"f0": 1, "f1": 2}', headers)
+        with urllib.request.urlopen(event) as response:
+            assert json.loads(response.read()) == {"f0": 1, "f1": 2, "six": "1.17.0", "score": 6.0}
+        server.sql("UNDEPLOY ENDPOINT flow")
         server.sql(f"CREATE FUNCTION f FROM '{tmp_path / 'f.py'}' RUNTIME docker; RUN f WITH (x = 21) AS once")
         assert server.sql("SELECT value FROM ml.metrics WHERE name = 'y'")[-1]["rows"] == [[42.0]]
     finally:

@@ -44,9 +44,10 @@ class KubernetesTarget:
         self._known_scaling: str | None = None
 
     def place(self, options: DeployOptions) -> str:
-        """The namespace, which must be there."""
-        namespace = options.namespace or self._cluster.namespace()
-        return namespace
+        """The namespace, of a cluster that answers."""
+        with told("asking whether it is there", self._cluster):
+            self._scaling()
+            return options.namespace or self._cluster.namespace()
 
     def objects(self, what: Described) -> list[dict[str, Any]]:
         """The manifests; where the cluster does not answer, as a newer one takes them."""
