@@ -189,3 +189,24 @@ def text_embedding(texts: list[str], width: int = 4) -> bytes:
     made = to_onnx(fitted, initial_types=[("text", StringTensorType([None, 1]))], target_opset=17)
     found: bytes = made.SerializeToString()
     return found
+
+
+def wide(width: int = 1200, layers: int = 2, columns: int = 2) -> bytes:
+    """A network with large weights, ``[n, columns]`` to ``[n, 1]``: some megabytes for 1200."""
+    random = np.random.default_rng(0)
+    sizes = [columns, *[width] * (layers + 1), 1]
+    nodes, weights, last = [], [], "X"
+    for number, (rows, cells) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        values = (random.normal(size=(rows, cells)) / rows**0.5).astype(np.float32)
+        weights.append(onnx.numpy_helper.from_array(values, f"w{number}"))
+        name = "value" if number == len(sizes) - 2 else f"h{number}"
+        nodes.append(helper.make_node("MatMul", [last, f"w{number}"], [name if name == "value" else f"m{number}"]))
+        if name != "value":
+            nodes.append(helper.make_node("Relu", [f"m{number}"], [name]))
+        last = name
+    inputs = [helper.make_tensor_value_info("X", TensorProto.FLOAT, [None, columns])]
+    outputs = [helper.make_tensor_value_info("value", TensorProto.FLOAT, [None, 1])]
+    graph = helper.make_graph(nodes, "wide", inputs, outputs, weights)
+    return bytes(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9).SerializeToString()
+    )

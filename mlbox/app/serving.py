@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from mlbox.api.guard import App
 
 
+START_SECONDS = 60
+"""For which a busy machine may take to begin to listen."""
+
+
 def choose_port(host: str, port: int) -> int:
     """``port`` if it is free, a free one for 0; raises ``Conflict`` when it is in use."""
     if not 0 <= port <= 65_535:
@@ -53,8 +57,8 @@ class Serving:
         name = f"http-{self.port}"
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
-        if not self._ready.wait(15):
-            raise Unavailable("the HTTP server did not start within 15 seconds")
+        if not self._ready.wait(START_SECONDS):
+            raise Unavailable(f"the HTTP server did not start within {START_SECONDS} seconds")
         if self._failed is not None:
             raise self._failed
         if self._listening is None:

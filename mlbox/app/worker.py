@@ -16,6 +16,7 @@ from mlbox.base.settings import Settings
 if TYPE_CHECKING:
     from mlbox.engine.catalog.tables.predictions import Batch, TrafficRow
     from mlbox.engine.features.online_parts import Readable
+    from mlbox.engine.models.sessions import Sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,6 @@ def work(brief: Brief, control: socket.socket, listening: socket.socket, cells: 
     from mlbox.app import logs
     from mlbox.app.serving import Serving
     from mlbox.engine.features.stores.online.base import Place, open_store
-    from mlbox.engine.models.sessions import Sessions
-    from mlbox.engine.storage.remote import store_at
     from mlbox.serve import tracing
     from mlbox.serve.asgi import InferenceApp
     from mlbox.serve.deploy.delivery import encoded
@@ -67,15 +66,17 @@ def work(brief: Brief, control: socket.socket, listening: socket.socket, cells: 
     def dropping(project: str, endpoint: str, reason: str) -> None:
         channel.begin("dropping", (project, endpoint, reason))
 
-    sessions = Sessions(store_at(settings.artifact_store, settings.artifact_store_options, home.artifacts))
     store = open_store(Place(home.online, settings.online_store, settings.online_store_password, read_only=True))
-    station = Station(shared, Kitchen(sessions, store, vector, lambda: shared[DEFINITIONS]), brief.workers)
+    station = Station(
+        shared, Kitchen(_sessions(home, settings), store, vector, lambda: shared[DEFINITIONS]), brief.workers
+    )
     channel = Channel(control, station.answer, ended.set)
     recorder = Recorder(None, settings.log_flush_ms / 1000, settings.log_buffer_rows, dropping)
     recorder.deliver = deliver
     station.recorder = recorder
-    body = settings.max_request_mb << 20
-    inference = InferenceApp(station.directory, recorder, station.ensure, body, brief.version, settings.body_seconds)
+    inference = InferenceApp(
+        station.directory, recorder, station.ensure, settings.max_request_mb << 20, brief.version, settings.body_seconds
+    )
     app = WorkerApp(station, inference, Forward(brief.url), Permits(shared, may), settings)  # type: ignore[arg-type]
     serving = Serving(settings.host, 0, lambda: app, listening)
 
@@ -89,3 +90,14 @@ def work(brief: Brief, control: socket.socket, listening: socket.socket, cells: 
     channel.start()
     ended.wait()
     os._exit(0)
+
+
+def _sessions(home: Home, settings: Settings) -> Sessions:
+    """Models of the home's artifacts; large ones share their weights with the other workers."""
+    from mlbox.engine.models.mapped import MappedModels
+    from mlbox.engine.models.sessions import Sessions
+    from mlbox.engine.storage.remote import store_at
+
+    made = Sessions(store_at(settings.artifact_store, settings.artifact_store_options, home.artifacts))
+    made.mapped = MappedModels(home.cache / "mapped")
+    return made

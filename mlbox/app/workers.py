@@ -24,6 +24,7 @@ from mlbox.base.command import OWNER
 from mlbox.base.errors import MlboxError, Unavailable
 from mlbox.base.events import Event
 from mlbox.base.names import Ref
+from mlbox.engine.models.mapped import MappedModels
 from mlbox.serve.workers.cells import Cells
 from mlbox.serve.workers.channel import Channel
 from mlbox.serve.workers.fleet import Fleet, Worker
@@ -79,6 +80,7 @@ class Workers:
         house, self._url = self._house, url
         house.features.changed.append(self.fleet.definitions_changed)
         house.members.changed.append(self.fleet.access_changed)
+        house.models.sessions.mapped = MappedModels(house.home.cache / "mapped")
         house.endpoints.spread.begin(self.fleet, [slot.row for slot in house.endpoints.directory.slots()])
         threads = [threading.Thread(target=self._begin, args=(index,)) for index in range(self.count)]
         for thread in threads:

@@ -305,13 +305,16 @@ def test_a_killed_worker_is_replaced_while_the_others_answer(tmp_path: Path, fol
                 wait_until(lambda before=before: len(load.answers) > before + 100)
                 # each of the six connections has one request under way at most
                 assert len(load.broken) - broken <= 6
+            wait_until(lambda: time.monotonic() > killed[-1] + 3)
         assert [answer.text for _, _, answer in load.answers if answer.status_code != 200] == []
-        # a crash may lose what came since the last interval of the log, which a busy machine stretches; nothing else
+        # a crash may lose what came since the last interval of the log, and nothing else; a busy machine stretches
+        # that, and lets this process see an answer late
         safe = {
             answer.json()["id"]
             for _, answered, answer in load.answers
-            if not any(0 <= at - answered < 5 for at in killed)
+            if not any(-2 <= at - answered < 5 for at in killed)
         }
+        assert len(safe) > 100
         wait_until(lambda: safe <= {row[0] for row in server.sql("SELECT request_id FROM ml.predictions")[-1]["rows"]})
         rows, distinct = logged(server, "default")
         assert rows == distinct
@@ -413,3 +416,18 @@ def test_members_and_their_tokens_at_workers(tmp_path: Path, folder: Path) -> No
         brief = owner.rows("CREATE TOKEN FOR 'vera' WITH (expires = INTERVAL 3 SECOND)")[0][2]
         assert statuses(brief, here) == {200}
         wait_until(lambda: statuses(brief, here) == {401})
+
+
+def test_workers_share_the_weights_of_a_large_model(shared: Server, folder: Path) -> None:
+    content = onnx_models.wide()
+    (folder / "wide.onnx").write_bytes(content)
+    shared.sql("CREATE PROJECT large")
+    shared.sql(f"CREATE MODEL m FROM '{folder}/wide.onnx'; CREATE ENDPOINT e USING MODEL m", "large")
+    path = "/v2/models/large.e/infer"
+    said = {ask(shared, path)[1]["outputs"][0]["data"][0] for _ in range(10)}
+    assert len(said) == 1
+    wait_until(lambda: ask(shared, path) and all(_maps(pid) for pid in workers(shared)))
+
+
+def _maps(pid: int) -> bool:
+    return "weights.bin" in Path(f"/proc/{pid}/maps").read_text()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mlbox.base.errors import Invalid, NotFound
@@ -17,8 +20,11 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from mlbox.engine.models.mapped import MappedModels
+
     Floats = npt.NDArray[np.float64]
 
+_log = logging.getLogger("mlbox.models")
 CAPACITY = 64
 """Sessions that are kept; endpoints hold theirs themselves."""
 
@@ -44,22 +50,10 @@ class Output:
 class OnnxSession:
     """A loaded model. It computes in the caller's thread: one intra-op thread, no pool."""
 
-    def __init__(self, content: bytes, digest: str = "") -> None:
-        """Raises ``Invalid`` with the reason when the bytes are no ONNX model that can be fed."""
-        import onnxruntime as ort
-
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4  # its complaints reach the caller as an exception, not standard error
-        try:
-            self._session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # a dozen classes of its own, all meaning that the file is not usable
-            raise Invalid(
-                f"this is not a usable ONNX model: {_reason(error)}",
-                hint="check that the file is complete, and that its opset is not newer than ONNX Runtime "
-                + ort.__version__,
-            ) from None
+    def __init__(self, content: bytes | Path, digest: str = "") -> None:
+        """``content`` are the bytes, or the file of them. ``Invalid`` with the reason when they are no ONNX model that
+        can be fed."""
+        self._session = session_of(content, options_of())
         self.digest = digest
         self.signature = Signature.of(
             (Tensor.from_onnx(argument) for argument in self._session.get_inputs()),
@@ -78,6 +72,32 @@ class OnnxSession:
         return result
 
 
+def options_of() -> Any:
+    """Options of a session that computes in the caller's thread."""
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # its complaints reach the caller as an exception, not standard error
+    return options
+
+
+def session_of(content: bytes | Path, options: Any) -> Any:
+    """A session of bytes or of a file; ``Invalid`` with the reason when it is none."""
+    import onnxruntime as ort
+
+    source = content if isinstance(content, bytes) else str(content)
+    try:
+        return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # a dozen classes of its own, all meaning that the file is not usable
+        raise Invalid(
+            f"this is not a usable ONNX model: {_reason(error)}",
+            hint="check that the file is complete, and that its opset is not newer than ONNX Runtime "
+            + ort.__version__,
+        ) from None
+
+
 def _reason(error: Exception) -> str:
     text = _PREFIX.sub("", str(error)).strip()
     return text.splitlines()[0][:400] if text else type(error).__name__
@@ -90,18 +110,29 @@ class Sessions:
         self._artifacts = artifacts
         self._sessions: OrderedDict[str, OnnxSession] = OrderedDict()
         self._lock = threading.Lock()
+        self.mapped: MappedModels | None = None
+        """Where large models are shared with other processes."""
 
     def get(self, digest: str) -> OnnxSession:
         """The session of an artifact; loads it at first use."""
         with self._lock:
             session = self._sessions.get(digest)
             if session is None:
-                session = OnnxSession(self._read(digest), digest)
+                session = self._open(digest)
                 self._sessions[digest] = session
                 while len(self._sessions) > CAPACITY:
                     self._sessions.popitem(last=False)
             self._sessions.move_to_end(digest)
             return session
+
+    def _open(self, digest: str) -> OnnxSession:
+        file = self.mapped.find(digest, partial(self._read, digest)) if self.mapped is not None else None
+        if file is not None:
+            try:
+                return OnnxSession(file, digest)
+            except Invalid as error:
+                _log.warning("model %s is loaded by itself: %s", digest[:12], error.message)
+        return OnnxSession(self._read(digest), digest)
 
     def _read(self, digest: str) -> bytes:
         try:

@@ -1,0 +1,98 @@
+"""Models with large weights as files that several processes map into memory, so that all of them hold one copy.
+
+ONNX Runtime copies what is in a model's own file, and once more when it lays weights out for its kernels. It maps what
+lies in a file beside it, and can write such a file itself: the optimized graph, with weights as its kernels want them.
+That file is of this version and this processor, and can be made again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import logging
+import os
+import platform
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from mlbox.base.errors import MlboxError
+
+_log = logging.getLogger("mlbox.models")
+LARGE = 4 << 20
+"""Bytes from which on a model is worth a file of its own."""
+
+WEIGHTS = "weights.bin"
+MODEL = "model.onnx"
+_SMALLEST = 1 << 12
+"""Bytes of a weight that is put into the file beside."""
+
+
+class MappedModels:
+    """A folder of them, made at first use by whichever process comes first."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def find(self, digest: str, read: Callable[[], bytes]) -> Path | None:
+        """The file to load a model from, of which ``read`` gives the bytes; ``None`` where it would share nothing, or
+        cannot be made."""
+        place = self._folder / f"{digest}-{_maker()}"
+        try:
+            if not place.is_dir():
+                content = read()
+                if len(content) < LARGE:
+                    return None
+                self._folder.mkdir(parents=True, exist_ok=True)
+                self._make(place, content)
+        except (OSError, MlboxError) as error:
+            _log.warning("the weights of model %s are not shared: %s", digest[:12], error)
+            return None
+        return place / MODEL if (place / WEIGHTS).is_file() else None
+
+    def _make(self, place: Path, content: bytes) -> None:
+        with open(place.with_suffix(".lock"), "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # the others wait for the first
+            if place.is_dir():
+                return
+            building = place.with_suffix(".new")
+            shutil.rmtree(building, ignore_errors=True)
+            building.mkdir()
+            try:
+                _write(content, building)
+                weights = building / WEIGHTS
+                if weights.is_file() and weights.stat().st_size < len(content) // 2:  # trees, which are no weights
+                    weights.unlink()
+                building.rename(place)
+            finally:
+                shutil.rmtree(building, ignore_errors=True)
+        with suppress(OSError):
+            place.with_suffix(".lock").unlink()
+
+
+def _write(content: bytes, folder: Path) -> None:
+    from mlbox.engine.models.sessions import options_of, session_of
+
+    options = options_of()
+    options.optimized_model_filepath = str(folder / MODEL)
+    for name, value in (
+        ("session.optimized_model_external_initializers_file_name", WEIGHTS),
+        ("session.optimized_model_external_initializers_min_size_in_bytes", str(_SMALLEST)),
+        ("session.save_external_prepacked_constant_initializers", "1"),
+    ):
+        options.add_session_config_entry(name, value)
+    session_of(content, options)
+
+
+@cache
+def _maker() -> str:
+    """What a file is good for: this version of ONNX Runtime, and processors like this one."""
+    import onnxruntime as ort
+
+    about: list[Any] = [ort.__version__, platform.machine()]
+    with suppress(OSError), open("/proc/cpuinfo") as file:
+        about += sorted({line.strip() for line in file if line.startswith(("flags", "Features", "model name"))})
+    return hashlib.sha256(os.fsencode(repr(about))).hexdigest()[:12]
