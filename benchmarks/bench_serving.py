@@ -1,171 +1,156 @@
-"""What does an endpoint cost over the bare model behind the same HTTP server?"""
+"""What does an endpoint cost over the bare model behind the same HTTP server?
+
+The servers have one core, the load another one.
+"""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from load import cpu_seconds, send, tool
+from load import apart, tool
 from report import Table, folder, from_tests
+from serving_target import Target, bare_server, body_of, check, take_turns
 
 CONNECTIONS = (1, 16, 64)
-ROUNDS = 5
-SECONDS = 1
-SETTLE = 0.5
-COLUMNS = 30
+ROUNDS = 3
+COLUMNS, STORED = 30, 10
 TREES = 100
-HIDDEN = 1000
-"""Units of each of the two layers of the network."""
+HIDDEN = 2200
+"""Units of each of the two layers of the network: a call reads 20 MB of weights, which takes about a millisecond."""
 NAMES = [f"x{number}" for number in range(COLUMNS)]
+TEN = NAMES[:STORED]
+
+
+def inputs(names: list[str]) -> str:
+    return ", ".join(f"{name} DOUBLE" for name in names)
+
 
 DEFINITIONS = f"""
 CREATE FEATURE SET profiles (ENTITY id, TIMESTAMP ts) STORE OFFLINE AND ONLINE AS
     SELECT range AS id, TIMESTAMPTZ '2026-01-01' AS ts,
-        {", ".join(f"sin(range + {number}) AS {name}" for number, name in enumerate(NAMES))}
+        {", ".join(f"sin(range + {number}) AS {name}" for number, name in enumerate(TEN))}
     FROM range(10000);
 CREATE FEATURE VECTOR v AS FEATURES (profiles.*);
-CREATE MODEL m FROM 'model.onnx' INPUT ({", ".join(f"{name} DOUBLE" for name in NAMES)});
+CREATE MODEL m FROM 'model.onnx' INPUT ({inputs(NAMES)});
+CREATE MODEL ten FROM 'ten.onnx' INPUT ({inputs(TEN)});
+CREATE MODEL net FROM 'net.onnx' INPUT ({inputs(NAMES)});
 CREATE ENDPOINT plain USING MODEL m LOG NONE;
 CREATE ENDPOINT logged USING MODEL m LOG ALL;
-CREATE ENDPOINT enriched USING MODEL m ENRICH WITH FEATURE VECTOR v LOG NONE;
+CREATE ENDPOINT sent USING MODEL ten LOG NONE;
+CREATE ENDPOINT stored USING MODEL ten ENRICH WITH FEATURE VECTOR v LOG NONE;
+CREATE ENDPOINT mixed USING MODEL m ENRICH WITH FEATURE VECTOR v LOG NONE;
 CREATE ENDPOINT four USING ENSEMBLE MEAN (m@1, m@1, m@1, m@1) LOG NONE;
-CREATE MODEL net FROM 'net.onnx' INPUT ({", ".join(f"{name} DOUBLE" for name in NAMES)});
 CREATE ENDPOINT single USING MODEL net LOG NONE;
 CREATE ENDPOINT batched USING MODEL net LOG NONE WITH (batch = 64)
 """
 
 
-@dataclass
-class Target:
-    """Where to send what, and what was found."""
-
-    name: str
-    url: str
-    body: bytes
-    process: int
-    requests: dict[int, list[float]] = field(default_factory=lambda: {number: [] for number in CONNECTIONS})
-    cpu: dict[int, list[float]] = field(default_factory=lambda: {number: [] for number in CONNECTIONS})
-    p99: dict[int, list[float]] = field(default_factory=lambda: {number: [] for number in CONNECTIONS})
-
-    def measure(self, connections: int, place: Path) -> None:
-        """Requests a second, and µs of CPU a request: with what it writes afterwards."""
-        before = cpu_seconds(self.process)
-        load = send(self.url, self.body, connections, SECONDS, place)
-        time.sleep(SETTLE)
-        used = cpu_seconds(self.process) - before
-        self.requests[connections].append(load.requests / load.seconds)
-        self.cpu[connections].append(used / load.requests * 1e6)
-        self.p99[connections].append(load.p99_ms)
+def matrix(row: list[float]) -> bytes:
+    return body_of({"name": "X", "shape": [1, len(row)], "datatype": "FP32", "data": row})
 
 
-def body_of(*inputs: dict[str, Any]) -> bytes:
-    return json.dumps({"inputs": inputs}).encode()
+def values(row: dict[str, float], key: int | None = None) -> bytes:
+    """A tensor of one value for each feature, and for the key."""
+    found = [{"name": name, "shape": [1], "datatype": "FP64", "data": [value]} for name, value in row.items()]
+    if key is not None:
+        found.append({"name": "id", "shape": [1], "datatype": "INT64", "data": [key]})
+    return body_of(*found)
 
 
-@contextmanager
-def bare_server(model: Path) -> Iterator[tuple[str, int]]:
-    """Its address and process."""
-    script = str(Path(__file__).with_name("bare_server.py"))
-    with subprocess.Popen([sys.executable, script, str(model)], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        port = process.stdout.readline().strip()
-        try:
-            yield f"http://127.0.0.1:{port}", process.pid
-        finally:
-            process.kill()
+def models(place: Path) -> Path:
+    """Writes them; the one that all servers compute."""
+    made = from_tests("onnx_models")
+    for name, columns in (("model", COLUMNS), ("ten", STORED)):
+        content = made.gradient_boosting(zipmap=False, columns=columns, trees=TREES).onnx
+        (place / f"{name}.onnx").write_bytes(content)
+    (place / "net.onnx").write_bytes(made.perceptron(COLUMNS, HIDDEN))
+    return place / "model.onnx"
 
 
-def prepare(server: Any, place: Path) -> None:
+def endpoints(server: Any, place: Path) -> dict[str, Target]:
+    """Defines them; what is sent to each."""
     status, _, content = server.request("POST", "/sql", {"sql": DEFINITIONS, "folder": str(place)})
     if status != 200:
         raise RuntimeError(content.decode())
+    query = ", ".join(f"sin(7 + {number}) AS {name}" for number, name in enumerate(NAMES))
+    row = server.sql(f"SELECT {query}")[0]["rows"][0]
+    named = dict(zip(NAMES, row, strict=True))
+    path, process = f"{server.url}/v2/models", server.process.pid
 
+    def target(name: str, endpoint: str, body: bytes, **more: Any) -> Target:
+        return Target(name, f"{path}/{endpoint}/infer", body, process, **more)
 
-def check(targets: list[Target]) -> None:
-    """The same prediction everywhere, to what a float32 holds."""
-    found = []
-    for target in targets:
-        request = urllib.request.Request(target.url, target.body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request) as answer:
-            outputs = {output["name"]: output["data"] for output in json.load(answer)["outputs"]}
-        found.append(outputs["probabilities"])
-    assert all(abs(a - b) < 1e-6 for other in found[1:] for a, b in zip(found[0], other, strict=True)), found
+    return {
+        "plain": target("without log", "plain", matrix(row), connections=CONNECTIONS),
+        "logged": target("with log", "logged", matrix(row), connections=CONNECTIONS, settle=0.4),
+        "sent": target("10 features, sent as a tensor", "sent", matrix(row[:STORED])),
+        "stored": target("10 features of a key", "stored", values({}, 7)),
+        "named": target("30 features, each a tensor", "plain", values(named)),
+        "mixed": target("20 features, 10 of a key", "mixed", values({k: named[k] for k in NAMES[STORED:]}, 7)),
+        "four": target("ensemble of 4", "four", matrix(row)),
+        "single": target("a network, one by one", "single", matrix(row), connections=(1, 64)),
+        "batched": target("a network, in batches", "batched", matrix(row), connections=(1, 64)),
+    }
 
 
 def measure(place: Path) -> None:
-    model = place / "model.onnx"
-    model.write_bytes(from_tests("onnx_models").gradient_boosting(zipmap=False, columns=COLUMNS, trees=TREES).onnx)
-    (place / "net.onnx").write_bytes(from_tests("onnx_models").perceptron(COLUMNS, HIDDEN))
+    model = models(place)
     server = from_tests("real_server").Server(place / "home")
     try:
-        prepare(server, place)
-        with bare_server(model) as (bare_url, bare_process):
-            row = server.sql(f"SELECT {', '.join(NAMES)} FROM profiles WHERE id = 7")[0]["rows"][0]
-            matrix = body_of({"name": "X", "shape": [1, COLUMNS], "datatype": "FP32", "data": row})
-            entity = body_of({"name": "id", "shape": [1], "datatype": "INT64", "data": [7]})
-            path, process = f"{server.url}/v2/models", server.process.pid
-            bare = Target("bare", bare_url, matrix, bare_process)
-            targets = [
-                Target("without log", f"{path}/plain/infer", matrix, process),
-                Target("with log", f"{path}/logged/infer", matrix, process),
-                Target("enriched, without log", f"{path}/enriched/infer", entity, process),
-                Target("ensemble of 4, without log", f"{path}/four/infer", matrix, process),
-            ]
-            single = Target("a network, one by one", f"{path}/single/infer", matrix, process)
-            batched = Target("a network, in batches", f"{path}/batched/infer", matrix, process)
-            check([bare, *targets[:3]])
-            for target in (bare, *targets, single, batched):
-                send(target.url, target.body, 4, 1, place)
-            for number in range(ROUNDS):
-                for connections in CONNECTIONS:
-                    for target in (bare, *targets, single, batched)[:: -1 if number % 2 else 1]:
-                        target.measure(connections, place)
+        found = endpoints(server, place)
+        body = found["plain"].body
+        with bare_server(model) as bare, bare_server(model, "--known-length") as brief:
+            bound = Target("bound", bare[0], body, bare[1], CONNECTIONS)
+            sharper = Target("sharper", brief[0], body, brief[1])
+            check([bound, sharper, found["plain"], found["logged"], found["named"], found["mixed"]])
+            check([found["sent"], found["stored"]])
+            take_turns([bound, sharper, *found.values()], ROUNDS, place)
         lost = server.sql(
             "SELECT requests - (SELECT count(*) FROM ml.predictions) FROM ml.endpoints WHERE name = 'logged'"
         )[0]["rows"][0][0]
     finally:
         server.stop()
-    tell(bare, targets, single, batched)
-    print(f"Predictions that the log has lost: {lost:,}. Sent from the same machine by {tool()}.\n")
+    tell(bound, sharper, found)
+    print(f"Predictions that the log has lost: {lost:,}. One core for the servers, one for {tool()}.\n")
 
 
-def tell(bare: Target, targets: list[Target], single: Target, batched: Target) -> None:
-    requests = Table("How many requests a second?", "a raw ASGI application on granian with the same ONNX session")
+def tell(bound: Target, sharper: Target, found: dict[str, Target]) -> None:
+    peer = "the bound: a raw ASGI application on granian with the same ONNX session"
+    requests = Table("How many requests a second?", peer)
     cpu = Table("How much CPU does a request take, with all that follows it?", "the same")
-    for target in targets:
+    late = Table("In which time are 99 % of the requests answered?", "the same")
+    for target in (found["plain"], found["logged"]):
         for number in CONNECTIONS:
             name = f"{target.name}, {number} connection{'s' if number > 1 else ''}"
-            requests.add(name, target.requests[number], "requests/s", bare.requests[number])
-            cpu.add(name, target.cpu[number], "µs", bare.cpu[number])
-    requests.print()
-    cpu.print()
-    late = Table("In which time are 99 % of the requests answered?", "the same")
-    for target in targets:
-        late.add(f"{target.name}, 64 connections", target.p99[64], "ms", bare.p99[64])
-    late.print()
-    parts = Table("What do features from the store, and four models instead of one, cost?", "the model alone")
-    for target in targets[2:]:
-        parts.add(target.name, target.requests[64], "requests/s", targets[0].requests[64])
+            requests.add(name, target.requests[number], "requests/s", bound.requests[number])
+            cpu.add(name, target.cpu[number], "µs", bound.cpu[number])
+        late.add(f"{target.name}, 64 connections", target.p99[64], "ms", bound.p99[64])
+    for table in (requests, cpu, late):
+        table.print()
+    brief = Table("The same at 64 connections?", "the bound, which does not wait for the end of a body of known length")
+    for target in (found["plain"], found["logged"]):
+        brief.add(target.name, target.requests[64], "requests/s", sharper.requests[64])
+    brief.print()
+    parts = Table("What do features from the store cost?", "all features sent, in the same form where there is one")
+    parts.add(
+        "10 of 10 features, for a key alone", found["stored"].requests[64], "requests/s", found["sent"].requests[64]
+    )
+    parts.add(
+        "10 of 30 features, each a tensor", found["mixed"].requests[64], "requests/s", found["named"].requests[64]
+    )
     parts.print()
-    gain = Table("What do batches gain for a model that reads 4 MB of weights a call?", "the same without batches")
-    for number in CONNECTIONS:
-        gain.add(
-            f"{number} connection{'s' if number > 1 else ''}",
-            batched.requests[number],
-            "requests/s",
-            single.requests[number],
-        )
+    four = Table("What does an ensemble of four cost?", "one of its models alone")
+    four.add("CPU of a request", found["four"].cpu[64], "µs", found["plain"].cpu[64])
+    four.print()
+    gain = Table("What do batches gain for a model of a millisecond a call?", "the same without batches")
+    for number in (1, 64):
+        name = f"{number} connection{'s' if number > 1 else ''}"
+        gain.add(name, found["batched"].requests[number], "requests/s", found["single"].requests[number])
     gain.print()
 
 
 if __name__ == "__main__":
+    apart()
     with folder() as place:
         measure(place)

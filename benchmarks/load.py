@@ -18,8 +18,8 @@ wrk.headers["Content-Type"] = "application/json"
 wrk.body = %s
 done = function(summary, latency, requests)
     local wrong = summary.errors.status + summary.errors.connect + summary.errors.read + summary.errors.timeout
-    io.write(string.format('\\n{"requests": %%d, "wrong": %%d, "microseconds": %%d, "p99": %%d}\\n',
-        summary.requests, wrong, summary.duration, latency:percentile(99)))
+    io.write(string.format('\\n{"requests": %%d, "wrong": %%d, "microseconds": %%d, "p50": %%d, "p99": %%d}\\n',
+        summary.requests, wrong, summary.duration, latency:percentile(50), latency:percentile(99)))
 end
 """
 
@@ -30,6 +30,7 @@ class Load:
 
     requests: int
     seconds: float
+    p50_ms: float = 0.0
     p99_ms: float = 0.0
     """0 where the tool does not tell."""
 
@@ -39,6 +40,15 @@ def tool() -> str:
     return "wrk" if shutil.which("wrk") else "a client in Python, which is slower than wrk"
 
 
+def apart() -> None:
+    """Keep this process and those that it starts on the last core; the load goes to the first one."""
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+
+def _first_core() -> None:
+    os.sched_setaffinity(0, {0})
+
+
 def send(url: str, body: bytes, connections: int, seconds: int, place: Path, spare: float = 0.0) -> Load:
     """The same POST again and again; any answer but 200 ends the benchmark, of a peer more than the share ``spare``."""
     if shutil.which("wrk") is None:
@@ -46,11 +56,12 @@ def send(url: str, body: bytes, connections: int, seconds: int, place: Path, spa
     script = place / "post.lua"
     script.write_text(SCRIPT % json.dumps(body.decode()))
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(script), url]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    first = _first_core if len(os.sched_getaffinity(0)) == 1 and (os.cpu_count() or 1) > 1 else None
+    done = subprocess.run(command, capture_output=True, text=True, check=True, preexec_fn=first)
     found = json.loads(done.stdout.strip().splitlines()[-1])
     if found["wrong"] > spare * found["requests"] or not found["requests"]:
         raise RuntimeError(f"{url}: {done.stdout}")
-    return Load(found["requests"], found["microseconds"] / 1e6, found["p99"] / 1000)
+    return Load(found["requests"], found["microseconds"] / 1e6, found["p50"] / 1000, found["p99"] / 1000)
 
 
 async def _send(url: str, body: bytes, connections: int, seconds: float) -> Load:
@@ -81,10 +92,27 @@ async def _send(url: str, body: bytes, connections: int, seconds: float) -> Load
 def cpu_seconds(process: int) -> float:
     """What a process and its children that are alive have used so far."""
     used = 0.0
-    for member in (process, *_children(process)):
+    for member in (process, *_descendants(process)):
         fields = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
         used += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     return used
+
+
+def memory_mb(process: int) -> float:
+    """Memory of a process and its children, what they share counted once (proportional set size)."""
+    found = 0.0
+    for member in (process, *_descendants(process)):
+        try:
+            text = Path(f"/proc/{member}/smaps_rollup").read_text()
+        except OSError:  # it has just ended
+            continue
+        found += next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:")) / 1024
+    return found
+
+
+def _descendants(process: int) -> list[int]:
+    children = _children(process)
+    return children + [each for child in children for each in _descendants(child)]
 
 
 def _children(process: int) -> list[int]:

@@ -1,6 +1,7 @@
 """Runs every ``bench_*.py`` in a process of its own, prints its tables, and writes them to ``RESULTS.md``.
 
-``python benchmarks/run.py bench_online bench_start`` runs these only, and writes nothing.
+``python benchmarks/run.py bench_online bench_start`` runs these only, and writes nothing. With ``--peers`` those that
+compare with other projects install them.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def carry_out(file: Path) -> str:
 def _environment() -> dict[str, str]:
     """The mlbox beside this folder, whatever is installed."""
     path = os.pathsep.join(filter(None, (str(HERE.parent), os.environ.get("PYTHONPATH"))))
-    return {**os.environ, "PYTHONPATH": path}
+    return {**os.environ, "PYTHONPATH": path, **({"MLBOX_BENCH_PEERS": "1"} if "--peers" in sys.argv else {})}
 
 
 def main(names: list[str]) -> None:
@@ -91,4 +92,4 @@ def main(names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main([name for name in sys.argv[1:] if name != "--peers"])

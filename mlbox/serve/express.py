@@ -7,6 +7,8 @@ decoded, computed and encoded without an object for each tensor, in half the tim
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,7 @@ from mlbox.serve.switching import RECENT
 from mlbox.serve.tensors import DATATYPES, Column, single
 
 if TYPE_CHECKING:
+    from mlbox.engine.models.sessions import Output
     from mlbox.serve.call import Call
 
 
@@ -76,7 +79,18 @@ _WRONG = (msgspec.DecodeError, ValueError, UnicodeDecodeError)
 class _Way:
     """What of a model is asked at each request, looked up once."""
 
-    __slots__ = ("arm", "matrix_from", "matrix_of_row", "names", "run", "tensor", "version", "width")
+    __slots__ = (
+        "arm",
+        "bound",
+        "matrix_from",
+        "matrix_of_row",
+        "names",
+        "output_of",
+        "run",
+        "tensor",
+        "version",
+        "width",
+    )
 
     def __init__(self, arm: Arm) -> None:
         predictor = arm.predictor
@@ -88,16 +102,27 @@ class _Way:
         self.run = predictor.run_matrix
         self.matrix_of_row = predictor.matrix_of_row
         self.matrix_from = predictor.matrix_from
+        self.output_of = predictor.output_of
+        self.bound = predictor.bound_row()
+        """Used on the event loop alone."""
 
     def answer(self, call: Call, matrix: Any, absent: list[str], seen: Seen | None = None) -> bytes:
         """The response's body."""
-        output = self.run(matrix)
+        return self._told(call, self.run(matrix), seen or Seen(self.names, matrix, absent))
+
+    def answer_row(self, call: Call, values: Sequence[float]) -> bytes:
+        """The response's body for one row of numbers, none of them missing."""
+        bound = self.bound
+        if bound is None or not bound.fill(values):
+            return self.answer(call, self.matrix_of_row(values), [])
+        matrix = bound.seen()
+        return self._told(call, self.output_of(bound.run(), 1), Seen(self.names, matrix, []))
+
+    def _told(self, call: Call, output: Output, seen: Seen) -> bytes:
         outputs = named(output)
         arm = self.arm
-        call.answer = Answer(
-            arm.model, arm.version, output.prediction, outputs, seen or Seen(self.names, matrix, absent)
-        )
-        return codec.encode_plain(call.asked, self.version, call.id, outputs, absent)
+        call.answer = Answer(arm.model, arm.version, output.prediction, outputs, seen)
+        return codec.encode_plain(call.asked, self.version, call.id, outputs, seen.missing)
 
 
 class Lane:
@@ -138,7 +163,6 @@ class Lane:
             or not 0 < rows <= INLINE_ROWS
         ):
             return None
-        matrix = way.matrix_of_row(data) if rows == 1 else way.matrix_from(data, rows)
         call.id = request.id or call.id or new_id()
         call.runtime = runtime
         slot = call.slot
@@ -149,7 +173,9 @@ class Lane:
             call.request = Request({tensor.name.lower(): column}, rows, request.id, None, False)
         else:
             call.request = _only_rows(rows)
-        return way.answer(call, matrix, [])  # JSON has no NaN, and null is no float: nothing is missing
+        if rows == 1:  # JSON has no NaN, and null is no float: nothing is missing
+            return way.answer_row(call, data)
+        return way.answer(call, way.matrix_from(data, rows), [])
 
     def _stored(self, runtime: Runtime, call: Call, body: bytes) -> bytes | None:
         """A key is sent, and all features are stored."""
@@ -172,12 +198,17 @@ class Lane:
         if not len(columns) == len(wire.inputs) == len(self._entities):
             return None
         way = self._way
-        try:
-            matrix = way.matrix_of_row(self._row(keys))
-        except (TypeError, ValueError, OverflowError, KeyError):  # what is no number is told by the general way
-            return None
         call.id = wire.id or call.id or new_id()
         call.runtime = runtime
         call.request = Request(columns, 1, wire.id, None, False)
+        try:
+            values = self._row(keys)
+            with suppress(TypeError):  # a gap, or a text
+                total = sum(values)
+                if total == total:  # and no NaN among them
+                    return way.answer_row(call, values)
+            matrix = way.matrix_of_row(values)
+        except (TypeError, ValueError, OverflowError, KeyError):  # what is no number is told by the general way
+            return None
         seen = impute_matrix(way.arm, matrix)
         return way.answer(call, matrix, seen.missing, seen)

@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -122,6 +122,7 @@ class Recorder:
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
+        self._shapes: set[str] = set()
         self.statistics = Statistics()
         self.deliver: Deliver | None = None
         """Where rows and counts go instead of the catalog; raises when it cannot take them."""
@@ -278,17 +279,28 @@ class Recorder:
     def _write(self, taken: _Taken) -> None:
         rows = list(batches(taken.entries))
         counts = [_traffic(key, count) for key, count in taken.counts.items()]
-
-        def write(cursor: DuckDBPyConnection) -> None:
-            for batch in rows:
-                predictions.append(cursor, batch)
-            predictions.count(cursor, counts)
-
         if self.deliver is not None:
             self.deliver(rows, counts)
         elif self._catalog is not None:
-            self._catalog.write_data(write)
+            self._store(self._catalog, rows, counts)
         self.statistics.written += taken.rows
+
+    def _store(self, catalog: Catalog, rows: list[predictions.Batch], counts: list[predictions.TrafficRow]) -> None:
+        """In one transaction. A shape that has been written stays, and is not written again."""
+        known = self._shapes
+        new = [
+            replace(batch, shapes={key: names for key, names in batch.shapes.items() if key not in known})
+            for batch in rows
+        ]
+
+        def write(cursor: DuckDBPyConnection) -> None:
+            for batch in new:
+                predictions.append(cursor, batch)
+            predictions.count(cursor, counts)
+
+        catalog.write_data(write)
+        for batch in new:
+            known.update(batch.shapes)
 
 
 def _traffic(key: tuple[str, str, int], count: _Count) -> predictions.TrafficRow:

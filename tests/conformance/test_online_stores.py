@@ -190,6 +190,32 @@ def test_a_batch_is_read_as_a_whole(store: OnlineStore) -> None:
     assert torn == []
 
 
+def test_what_is_written_is_read_at_once_by_everybody(store: OnlineStore) -> None:
+    of = schema()
+    put_many(store, of, [row(1, time=0, value=0.0)])
+    acknowledged = [0.0]
+    stop, wrong = threading.Event(), []
+
+    def read() -> None:
+        while not stop.is_set():
+            known = acknowledged[-1]
+            (found,) = values(store, of, 1)
+            if found < known:
+                wrong.append((known, found))
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for thread in readers:
+        thread.start()
+    for number in range(1, 200):
+        put_many(store, of, [row(1, time=number, value=float(number))])
+        acknowledged.append(float(number))
+    stop.set()
+    for thread in readers:
+        thread.join()
+    assert not wrong
+    assert values(store, of, 1) == [199.0]
+
+
 def test_what_was_written_is_there_for_who_comes_next(place: Place) -> None:
     of = schema()
     first = open_store(place)

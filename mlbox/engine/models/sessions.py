@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from mlbox.base.errors import Invalid, NotFound
 from mlbox.base.suggest import did_you_mean
+from mlbox.engine.models.bound_row import BoundRow, bound_row
 from mlbox.engine.models.signature import Choice, Signature, Tensor, choose
 
 if TYPE_CHECKING:
@@ -70,6 +71,17 @@ class OnnxSession:
         except Exception as error:
             raise Invalid(f"the model failed: {_reason(error)}") from None
         return result
+
+    def binding(self) -> Any:
+        """A binding of its inputs and outputs to memory of the caller's own, for :meth:`run_bound`."""
+        return self._session.io_binding()
+
+    def run_bound(self, binding: Any) -> None:
+        """Compute what is bound; raises ``Invalid`` when the model refuses it."""
+        try:
+            self._session.run_with_iobinding(binding)
+        except Exception as error:
+            raise Invalid(f"the model failed: {_reason(error)}") from None
 
 
 def options_of() -> Any:
@@ -234,6 +246,14 @@ class Predictor:
     def run_matrix(self, matrix: Any) -> Output:
         """Predictions for a matrix ``[n, k]`` of the model's own type; the shortest way."""
         return self._output(self._session.run({self._first.name: matrix}), len(matrix))
+
+    def bound_row(self) -> BoundRow | None:
+        """For who asks it row after row from one thread; None for a model that cannot be asked so."""
+        return bound_row(self._session, len(self.features)) if self.matrix else None
+
+    def output_of(self, raw: list[Any], rows: int) -> Output:
+        """Predictions from raw outputs."""
+        return self._output(raw, rows)
 
     def _single(self, columns: Sequence[Any]) -> Any:
         """One row at once: a column at a time costs a microsecond each."""

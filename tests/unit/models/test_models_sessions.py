@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import onnx_models
 import pyarrow as pa
 import pytest
+from onnx import TensorProto
 
 from mlbox.base.errors import Invalid
 from mlbox.engine.models.predict import predict_struct, predict_table
@@ -25,6 +28,43 @@ def test_probability_of_class_one_equals_scikit_learn_with_gaps(zipmap: bool) ->
     assert one.prediction == pytest.approx([expected[5]], abs=1e-5)
     both = one.outputs[predictor.output_names[1]]
     assert both.shape == (1, 2) and both.sum() == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        lambda: onnx_models.gradient_boosting(False).onnx,
+        lambda: onnx_models.regression([1.0, -2.0, 3.0, 0.5], 0.25),
+        lambda: onnx_models.gemm(np.eye(4).tolist(), [0.0] * 4, "Softmax", TensorProto.DOUBLE),
+        lambda: onnx_models.scaled(2.0, None),
+    ],
+)
+def test_a_bound_row_is_a_call(content: Callable[[], bytes]) -> None:
+    predictor = Predictor(OnnxSession(content()), NAMES)
+    bound = predictor.bound_row()
+    assert bound is not None
+    kept = []
+    for values in np.random.default_rng(0).normal(size=(20, 4)).tolist():
+        assert bound.fill(values)
+        matrix = predictor.matrix_of_row(values)
+        assert np.array_equal(bound.seen(), matrix)
+        ours, plain = predictor.output_of(bound.run(), 1), predictor.run_matrix(matrix)
+        kept.append((ours, plain))
+    for ours, plain in kept:  # what came before is not written over
+        assert ours.prediction.tolist() == plain.prediction.tolist()
+        assert {name: array.tolist() for name, array in ours.outputs.items()} == {
+            name: array.tolist() for name, array in plain.outputs.items()
+        }
+
+
+def test_a_row_that_cannot_be_bound() -> None:
+    assert Predictor(OnnxSession(onnx_models.gradient_boosting(True).onnx), NAMES).bound_row() is None  # maps
+    assert Predictor(OnnxSession(onnx_models.by_column())).bound_row() is None
+    bound = Predictor(OnnxSession(onnx_models.regression([1.0, 1.0], 0.0)), ("a", "b")).bound_row()
+    assert bound is not None
+    assert not bound.fill([1.0]) and not bound.fill([5.0, 10**400])
+    assert bound.fill([1.0, 2.0])
+    assert bound.run()[0].tolist() == [[3.0]]
 
 
 def test_columns_are_matched_by_name_in_any_order_and_case() -> None:

@@ -32,7 +32,8 @@ ROWS = """
 SELECT * FROM (VALUES
     ('JFK', 1, TIMESTAMPTZ '2013-07-01 05:00:00+00', 10.0, 3.0),
     ('JFK', 1, TIMESTAMPTZ '2013-07-01 06:00:00+00', 12.0, NULL),
-    ('LGA', 2, TIMESTAMPTZ '2013-07-01 06:00:00+00', 20.0, 5.0)
+    ('LGA', 2, TIMESTAMPTZ '2013-07-01 06:00:00+00', 20.0, 5.0),
+    ('EWR', 3, TIMESTAMPTZ '2013-07-01 06:00:00+00', 2.0, 'nan'::DOUBLE)
 ) AS t(origin, runway, seen_at, wind, rain)
 """
 
@@ -103,7 +104,16 @@ def test_a_key_alone_is_answered_the_same_by_the_short_way(
     live.house.model("m", scaled(1.0), "wind", "wet")
     live.house.endpoint("e", "m", enrich=Ref("default", "v"), impute={"wet": 100})
     taken = []
-    for origin, runway in [("LGA", 2), ("JFK", 1), ("LGA", 1), ("LGA", 2**31), ("LGA", 2**40), ("", 0), ("LGA", None)]:
+    for origin, runway in [
+        ("LGA", 2),
+        ("JFK", 1),
+        ("EWR", 3),
+        ("LGA", 1),
+        ("LGA", 2**31),
+        ("LGA", 2**40),
+        ("", 0),
+        ("LGA", None),
+    ]:
         inputs = [
             {"name": "Origin", "shape": [1], "datatype": "BYTES", "data": [origin]},
             {"name": "runway", "shape": [1, 1], "datatype": "INT64", "data": [runway]},

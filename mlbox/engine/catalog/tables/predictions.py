@@ -55,10 +55,12 @@ def append(cursor: DuckDBPyConnection, batch: Batch) -> None:
 def count(cursor: DuckDBPyConnection, rows: Iterable[TrafficRow]) -> None:
     """Add to the counts of each minute."""
     for row in rows:
-        cursor.execute(
-            "INSERT INTO data._mlbox.traffic VALUES (?, ?, ?, ?, ?, ?, ?) "
-            "ON CONFLICT (project, endpoint, minute) DO UPDATE SET requests = traffic.requests + excluded.requests, "
-            "errors = traffic.errors + excluded.errors, unrecorded = traffic.unrecorded + excluded.unrecorded, "
-            "last_request = greatest(traffic.last_request, excluded.last_request)",
-            [row.project, row.endpoint, row.minute, row.requests, row.errors, row.unrecorded, row.last_request],
-        )
+        added = [row.requests, row.errors, row.unrecorded, row.last_request]
+        place = [row.project, row.endpoint, row.minute]
+        changed = cursor.execute(  # most often there is the minute already, and an upsert costs twice as much
+            "UPDATE data._mlbox.traffic SET requests = requests + ?, errors = errors + ?, unrecorded = unrecorded + ?, "
+            "last_request = greatest(last_request, ?) WHERE project = ? AND endpoint = ? AND minute = ?",
+            [*added, *place],
+        ).fetchone()
+        if not changed or not changed[0]:
+            cursor.execute("INSERT INTO data._mlbox.traffic VALUES (?, ?, ?, ?, ?, ?, ?)", [*place, *added])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,12 @@ class LmdbStore:
     def __init__(self, folder: Path, *, read_only: bool = False) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._environment = _open(folder, read_only)
+        self._state = object()
+        """Another one after each write."""
+        self._spare: list[tuple[object, Any]] = []
+        """A read transaction that the next fetch may go on with, and the state that it has begun in."""
+        self._alone = not read_only
+        """Whether what is written is written here."""
         if not read_only:
             self._environment.reader_check()  # slots of readers that died
 
@@ -49,24 +56,49 @@ class LmdbStore:
                     transaction.put(prefix, mark)
         except (lmdb.MapFullError, lmdb.DiskError, OSError) as error:
             raise Unavailable(f"the online store is full: {error}", hint="free space on the disk of the home") from None
+        finally:
+            self._written()
         return written
 
     def fetch(self, keys: Sequence[bytes | None]) -> list[bytes | None]:
-        """One read transaction; to abort it costs less than to leave it as a context."""
-        transaction = self._environment.begin()
+        """One read transaction: the last one while nothing is written, since to begin one costs more than to read.
+
+        Whoever takes it has it alone. Where others write, nothing tells of it, and each fetch begins one.
+        """
         try:
-            if len(keys) == 1:
-                (key,) = keys
-                return [None if key is None else transaction.get(key)]
-            get = transaction.get
-            return [None if key is None else get(key) for key in keys]
-        finally:
+            state, transaction = self._spare.pop()
+        except IndexError:
+            state = transaction = None
+        if transaction is None or state is not self._state:
+            if transaction is not None:
+                transaction.abort()
+            state = self._state  # before it begins: a write in between makes it old too early, never too late
+            transaction = self._environment.begin()
+        get = transaction.get
+        try:
+            found = [None if key is None else get(key) for key in keys]
+        except BaseException:
             transaction.abort()
+            raise
+        if self._alone and not self._spare and state is self._state:
+            self._spare.append((state, transaction))
+        else:
+            transaction.abort()
+        return found
+
+    def _written(self) -> None:
+        """What was begun before is old, and would keep its pages from being used again."""
+        self._state = object()
+        with suppress(IndexError):
+            while True:
+                self._spare.pop()[1].abort()
 
     def delete(self, keys: Sequence[bytes]) -> int:
         """One transaction."""
         with self._environment.begin(write=True) as transaction:
-            return sum(map(transaction.delete, keys))
+            count: int = sum(map(transaction.delete, keys))
+        self._written()
+        return count
 
     def mark(self, set_id: str) -> bytes | None:
         """The value of the key that is the set's id and no more."""
@@ -76,9 +108,11 @@ class LmdbStore:
         """Delete all keys of the set."""
         with self._environment.begin(write=True) as transaction:
             _delete(transaction, bytes.fromhex(set_id))
+        self._written()
 
     def close(self) -> None:
         """Close the environment."""
+        self._written()
         self._environment.close()
 
 
