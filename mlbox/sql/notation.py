@@ -156,9 +156,13 @@ def _dots(items: list[Node]) -> None:
 
 
 def _repeat(items: list[Node], by: Node) -> None:
-    """``[, ..]`` repeats the last piece, ``[THEN ..]`` all from the last THEN on."""
+    """``[, ..]`` repeats the last piece, ``[THEN ..]`` all from the last THEN on, or a last ``[THEN x]``."""
+    last = items[-1]
     if by == Sign(","):
-        items[-1] = Repeat(items[-1], ",")
+        items[-1] = Repeat(last, ",")
+        return
+    if isinstance(last, Maybe) and isinstance(last.item, Row) and last.item.items[0] == by:
+        items[-1] = Maybe(Row((Repeat(last.item),)))
         return
     begins = max(index for index, item in enumerate(items) if item == by)
     items[begins:] = [Repeat(Row(tuple(items[begins:])))]

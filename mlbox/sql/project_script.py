@@ -36,7 +36,9 @@ from mlbox.engine.features.commands import (
     FeatureRef,
     Refresh,
     Relation,
+    Severity,
     Tolerance,
+    Watch,
 )
 from mlbox.engine.features.definition import Feature, FeatureSet, FeatureVector, VectorFeature, WindowColumn
 from mlbox.engine.features.sources.base import options_of
@@ -236,7 +238,12 @@ def _column(feature: Feature) -> Column:
         default=default,
         has_default=feature.default is not None,
         comment=feature.description,
+        watches=tuple(Watch(Query(condition), _severity(severity)) for severity, condition in feature.watches),
     )
+
+
+def _severity(kept: str) -> Severity:
+    return "info" if kept == "info" else "warn"
 
 
 def _models(cursor: DuckDBPyConnection, project: str, paths: Paths) -> Iterator[Command]:

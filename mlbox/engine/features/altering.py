@@ -78,8 +78,9 @@ class Alterations:
         if command.action == "add":
             produced = self._catalog.describe(found.project, Query(found.body)) if found.body else []
             change = replace(change, definition=with_added(change.definition, [name for name, _ in produced]))
-            check = command.column.check if command.column else None
-            if check is not None:
+            added = command.column
+            checks = [added.check] if added and added.check else []
+            for check in (*checks, *(watch.condition for watch in (added.watches if added else ()))):
                 columns = [*found.entities, *((f.name, f.type) for f in change.definition.features)]
                 nulls = ", ".join(f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in columns)
                 self._catalog.describe(found.project, check.within("SELECT ((", f"\n)::BOOLEAN) FROM (SELECT {nulls})"))

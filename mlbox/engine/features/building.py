@@ -236,12 +236,18 @@ def _features(command: CreateFeatureSet, draft: FeatureSet, produced: Mapping[st
                 default_text(column),
                 None,
                 column.comment,
+                watches_of(column),
             )
             for column in explicit
         ]
     taken = {name.lower() for name in (*draft.entity_names, draft.timestamp, draft.known_at or "")}
     taken |= {window.column.lower() for window in draft.windows}
     return [Feature(name, kind) for name, kind in produced.items() if name.lower() not in taken]
+
+
+def watches_of(column: Column) -> tuple[tuple[str, str], ...]:
+    """Checks of a column that refuse no row."""
+    return tuple((watch.severity, watch.condition.text) for watch in column.watches)
 
 
 def default_text(column: Column) -> str | None:
@@ -288,5 +294,5 @@ def _bind(command: CreateFeatureSet, built: FeatureSet, describe: Describe) -> N
         if built.body is not None:
             describe(built.project, Query(rows_sql(built, "TRUE", "TRUE")))
     for column in command.columns:
-        if column.check is not None:
-            describe(built.project, column.check.within("SELECT ((", f"\n)::BOOLEAN) FROM ({nulls})"))
+        for condition in (*([column.check] if column.check else []), *(watch.condition for watch in column.watches)):
+            describe(built.project, condition.within("SELECT ((", f"\n)::BOOLEAN) FROM ({nulls})"))

@@ -11,7 +11,16 @@ from mlbox.base.command import Command, Query, Role
 from mlbox.base.names import Ref
 
 Store = Literal["offline", "online", "both"]
+Severity = Literal["info", "warn"]
 ColumnRole = Literal["entity", "timestamp", "known_at", "feature"]
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A check whose breach refuses no row: it is counted, and told as an event."""
+
+    condition: Query
+    severity: Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +35,7 @@ class Column:
     default: Any = None
     has_default: bool = False
     comment: str | None = None
+    watches: tuple[Watch, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ class Feature:
     default: str | None = None
     aggregate: str | None = None
     description: str | None = None
+    watches: tuple[tuple[str, str], ...] = ()
+    """Checks that refuse no row: (severity, condition)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +200,7 @@ class FeatureSet:
         """Back from JSON."""
         body = json.loads(text)
         body["entities"] = tuple((name, kind) for name, kind in body["entities"])
-        body["features"] = tuple(Feature(**feature) for feature in body["features"])
+        body["features"] = tuple(_feature(feature) for feature in body["features"])
         body["windows"] = tuple(WindowColumn(**window) for window in body["windows"])
         body["adapted"] = tuple((old, new) for old, new in body.get("adapted", ()))
         body["tags"] = tuple(body.get("tags", ()))
@@ -293,6 +295,11 @@ class FeatureVector:
 
 def _fields(value: Any) -> dict[str, Any]:
     return {name: getattr(value, name) for name in value.__dataclass_fields__}
+
+
+def _feature(fields: dict[str, Any]) -> Feature:
+    watches = tuple((severity, condition) for severity, condition in fields.get("watches", ()))
+    return Feature(**{**fields, "watches": watches})
 
 
 def table_of(project: str, name: str, version: int) -> str:

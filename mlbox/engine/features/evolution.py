@@ -13,7 +13,7 @@ from mlbox.base.errors import AlreadyExists, Conflict, Invalid, NotFound
 from mlbox.base.ids import new_id
 from mlbox.base.names import check_name, quote
 from mlbox.base.suggest import did_you_mean
-from mlbox.engine.features.building import default_text
+from mlbox.engine.features.building import default_text, watches_of
 from mlbox.engine.features.commands import AlterFeatureSet
 from mlbox.engine.features.definition import Feature, FeatureSet
 
@@ -91,7 +91,7 @@ def _added(following: FeatureSet, command: AlterFeatureSet, kind: str, values: d
             hint=f"ADD COLUMN {name} {kind} DEFAULT .. NOT NULL",
         )
     check = column.check.text if column.check else None
-    feature = Feature(name, kind, column.not_null, check, default, None, column.comment)
+    feature = Feature(name, kind, column.not_null, check, default, None, column.comment, watches_of(column))
     values[name] = f"CAST({default or 'NULL'} AS {kind})"
     grown = replace(following, features=(*following.features, feature))
     if following.source is not None and not following.fed:
@@ -163,8 +163,9 @@ def _refuse_used(found: FeatureSet, feature: Feature) -> None:
         if window.column.lower() == feature.name.lower():
             raise Conflict(f"window {window.name} aggregates {feature.name}", hint="CREATE OR REPLACE FEATURE SET …")
     for one in found.features:
-        if one.check and word.search(one.check):
-            raise Conflict(f"CHECK ({one.check}) names {feature.name}", hint="CREATE OR REPLACE FEATURE SET …")
+        for check in (*([one.check] if one.check else []), *(condition for _, condition in one.watches)):
+            if word.search(check):
+                raise Conflict(f"CHECK ({check}) names {feature.name}", hint="CREATE OR REPLACE FEATURE SET …")
 
 
 def _with(following: FeatureSet, old: Feature, new: Feature) -> FeatureSet:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -15,8 +15,10 @@ from mlbox.base.ids import new_id
 from mlbox.base.names import literal, quote
 from mlbox.base.suggest import did_you_mean
 from mlbox.engine.catalog.duckdb_errors import translate
+from mlbox.engine.catalog.tables import feature_checks
 from mlbox.engine.catalog.tables import feature_sets as table
 from mlbox.engine.catalog.tables import sources as source_table
+from mlbox.engine.catalog.tables.feature_checks import CheckRow
 from mlbox.engine.catalog.tables.feature_sets import Reached
 from mlbox.engine.features import statistics
 from mlbox.engine.features.bundling import OneByOne
@@ -25,7 +27,7 @@ from mlbox.engine.features.inserting import WrongRow, insert_pieces
 from mlbox.engine.features.loading import Changed, Load, Range, Wish, load_of_source, queried
 from mlbox.engine.features.offline import table_sql, view_sql
 from mlbox.engine.features.reading import SourceReader
-from mlbox.engine.features.rules import enforce
+from mlbox.engine.features.rules import count_checks, enforce
 from mlbox.engine.features.sources.base import Rows
 from mlbox.engine.features.transformed import Way
 from mlbox.engine.features.transforming import NoTransforms, Transforms
@@ -46,6 +48,12 @@ class Ingested:
     skipped: int
     reached: Reached
     late: int = 0
+    checks: tuple[CheckRow, ...] = ()
+
+    @property
+    def watched(self) -> int:
+        """Breaches of checks that refuse no row."""
+        return sum(check.broken for check in self.checks if check.severity != "error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +73,8 @@ class Ingest:
         self._catalog = catalog
         self._reader = reader
         self._reached: dict[str, Reached] = {}
+        self.tell: Callable[[Sequence[CheckRow]], None] = lambda checks: None
+        """Who hears of the checks of an ingest when it is durable."""
 
     def reached(self, feature_set: FeatureSet) -> Reached:
         """How far a set is; remembered, since nobody else writes the ledger."""
@@ -211,6 +221,7 @@ class Ingest:
 
     def _remember(self, feature_set: FeatureSet, done: Ingested) -> Ingested:
         self._reached[feature_set.id] = done.reached
+        self.tell(done.checks)
         return done
 
     def _add(self, cursor: DuckDBPyConnection, feature_set: FeatureSet, load: Load) -> Ingested:
@@ -261,7 +272,10 @@ class Ingest:
         if added or removed:
             found = statistics.of_rows(cursor, feature_set, before.sequence)
             table.insert_statistics(cursor, row.id, feature_set.id, found, now())
-        return Ingested(added, removed, skipped, Reached(known, sequence, sequence if removed else before.removal), old)
+        checks = count_checks(cursor, feature_set, row.id, new, started)
+        feature_checks.insert(cursor, checks)
+        reached = Reached(known, sequence, sequence if removed else before.removal)
+        return Ingested(added, removed, skipped, reached, old, tuple(checks))
 
     @contextmanager
     def _transaction(self, project: str, feature_set: FeatureSet) -> Iterator[DuckDBPyConnection]:

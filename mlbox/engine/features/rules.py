@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+from mlbox.base.clock import now
 from mlbox.base.errors import Invalid
 from mlbox.base.names import literal, quote
-from mlbox.engine.catalog.tables import refused_rows
+from mlbox.engine.catalog.tables import feature_checks, refused_rows
+from mlbox.engine.catalog.tables.feature_checks import CheckRow
 from mlbox.engine.features.definition import SEQUENCE, FeatureSet
 
 if TYPE_CHECKING:
@@ -79,6 +82,36 @@ def enforce(cursor: DuckDBPyConnection, feature_set: FeatureSet, new: str, place
         hint="mend the rows, or put such ones aside: ON ERROR QUARANTINE",
         details={"count": count, "example": row, "place": where},
     )
+
+
+def count_checks(
+    cursor: DuckDBPyConnection, feature_set: FeatureSet, ingest: str, new: str, since: datetime
+) -> list[CheckRow]:
+    """How many of the rows for which ``new`` is true break each check; of an error, how many were put aside."""
+    checked = [("error", one, one.check) for one in feature_set.features if one.check]
+    checked += [(severity, one, text) for one in feature_set.features for severity, text in one.watches]
+    if not checked:
+        return []
+    aside = feature_checks.put_aside(cursor, feature_set.id, since) if feature_set.quarantine else {}
+    counts = "".join(f", count(*) FILTER (NOT TRY((\n{text}\n)::BOOLEAN))" for _, _, text in checked)
+    rows, *broken = cursor.execute(f"SELECT count(*){counts} FROM {feature_set.table} WHERE {new}").fetchall()[0]
+    at = now()
+    return [
+        CheckRow(
+            ingest_id=ingest,
+            set_id=feature_set.id,
+            project=feature_set.project,
+            feature_set=feature_set.name,
+            version=feature_set.version,
+            column_name=one.name,
+            condition=text,
+            severity=severity,
+            broken=count + (aside.get(f"CHECK ({text}) is false", 0) if severity == "error" else 0),
+            rows=rows,
+            checked_at=at,
+        )
+        for (severity, one, text), count in zip(checked, broken, strict=True)
+    ]
 
 
 def told(place: Place, sequence: int) -> str:

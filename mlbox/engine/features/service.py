@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.command import Dispatcher, Handler, Parser, Query
-from mlbox.base.events import Bus
+from mlbox.base.events import Bus, Event
 from mlbox.base.home import Home
 from mlbox.base.names import Ref
 from mlbox.base.settings import Settings
 from mlbox.engine.catalog.tables import feature_sets as table
+from mlbox.engine.catalog.tables.feature_checks import CheckRow
 from mlbox.engine.features.altering import Alterations
 from mlbox.engine.features.clock import RefreshClock
 from mlbox.engine.features.datasets import Datasets
@@ -76,6 +78,7 @@ class Features:
         store = artifacts or ArtifactStore(home.artifacts)
         self._datasets = Datasets(catalog, bus, self._directory, store, self._spark)
         self._ingest = ingest
+        ingest.tell = partial(_tell, bus)
         self._directory.load()
         self.erasure.catch_up()
         self._sets.catch_up(self._directory.sets())
@@ -174,3 +177,12 @@ class Features:
             for vector in self._directory.readers(found):
                 if vector.project.lower() != project.lower():
                     yield f"feature vector {vector.project}.{vector.name}"
+
+
+def _tell(bus: Bus, checks: Sequence[CheckRow]) -> None:
+    """An event for each check that rows of an ingest break."""
+    for check in checks:
+        if check.broken:
+            told = {"column": check.column_name, "check": check.condition, "severity": check.severity}
+            counts = {"broken": check.broken, "rows": check.rows, "ingest": check.ingest_id}
+            bus.publish(Event("feature_set.check_broken", check.project, check.feature_set, {**told, **counts}))

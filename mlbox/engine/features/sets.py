@@ -381,6 +381,8 @@ def _count(done: Ingested, found: FeatureSet) -> str:
         told += f" in place of {done.removed:,}"
     if done.late:
         told += f", {done.late:,} late"
+    if done.watched:
+        told += f", {counted(done.watched, 'breach', 'breaches')} of checks"
     if done.skipped:
         told += f", {counted(done.skipped, 'wrong one')} {'put aside' if found.quarantine else 'left out'}"
     return told

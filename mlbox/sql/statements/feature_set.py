@@ -17,6 +17,7 @@ from mlbox.engine.features.commands import (
     Refresh,
     RefreshFeatureSet,
     Store,
+    Watch,
 )
 from mlbox.engine.features.frames import CALENDAR
 from mlbox.sql import writing
@@ -130,7 +131,11 @@ def column_of(cursor: Cursor) -> Column:
         if cursor.accept("NOT", "NULL"):
             setting: tuple[str, Any] = ("not_null", True)
         elif cursor.accept("CHECK"):
-            setting = ("check", condition(cursor, "CHECK"))
+            check, severity = condition(cursor, "CHECK"), _severity(cursor)
+            if severity != "error":
+                given["watches"] = (*given.get("watches", ()), Watch(check, severity))
+                continue
+            setting = ("check", check)
         elif cursor.accept("DEFAULT"):
             setting = ("default", value(cursor, "DEFAULT"))
         elif cursor.accept("COMMENT"):
@@ -141,6 +146,13 @@ def column_of(cursor: Cursor) -> Column:
             cursor.fail(f"column {name}: {token.key} is given twice", "each once", token)
         given[setting[0]] = setting[1]
     return Column(name=name, role=role, type=kind, has_default="default" in given, **given)
+
+
+def _severity(cursor: Cursor) -> Any:
+    """Of a check; without a word its breach is an error."""
+    if not cursor.accept("SEVERITY"):
+        return "error"
+    return one_of(cursor, "SEVERITY", ("INFO", "WARN", "ERROR")).lower()
 
 
 def _column_hint(found: Token) -> str:
@@ -271,6 +283,7 @@ def print_column(column: Column) -> str:
         column.type or "",
         "NOT NULL" if column.not_null else "",
         writing.clause("CHECK", writing.query(column.check)),
+        *(f"CHECK {writing.query(watch.condition)} SEVERITY {watch.severity.upper()}" for watch in column.watches),
         f"DEFAULT {writing.value(column.default)}" if column.has_default else "",
         writing.comment(column),
     )
@@ -304,7 +317,8 @@ statement(
         name="CREATE FEATURE SET",
         summary="Define features by entity and time; with a query their rows are computed at once.",
         syntax="""CREATE [OR REPLACE] FEATURE SET [IF NOT EXISTS] name
-    ([ENTITY | TIMESTAMP | KNOWN AT] column [type] [NOT NULL] [CHECK (..)] [DEFAULT value] [COMMENT 'text'], ..)
+    ([ENTITY | TIMESTAMP | KNOWN AT] column [type] [NOT NULL] [CHECK (..) [SEVERITY {INFO | WARN | ERROR}]]
+        [CHECK ..] [DEFAULT value] [COMMENT 'text'], ..)
     [TTL interval] [STORE {OFFLINE | ONLINE} [AND {OFFLINE | ONLINE}]]
     [REFRESH {EVERY interval | CRON '..' | CONTINUOUS | MANUAL}]
     [AGGREGATE (function({column | *} [, number]) OVER ({interval | CALENDAR unit [TIMEZONE 'zone']}, ..)
@@ -323,6 +337,9 @@ statement(
             "count(*) OVER (CALENDAR DAY TIMEZONE 'Europe/Berlin')) AS SELECT client, ts, amount FROM tx",
             "CREATE FEATURE SET payments (ENTITY client BIGINT, TIMESTAMP paid_at, amount DOUBLE) REFRESH EVERY 1 HOUR "
             "ON ERROR QUARANTINE WITH (timezone = 'Europe/Berlin') FROM payment_files",
+            "CREATE FEATURE SET paid (ENTITY client BIGINT, TIMESTAMP ts, amount DOUBLE CHECK (amount >= 0) "
+            "CHECK (amount < 10000) SEVERITY WARN, currency VARCHAR CHECK (len(currency) = 3) SEVERITY INFO) "
+            "AS SELECT client, ts, amount, currency FROM tx",
             "CREATE FEATURE SET landed (ENTITY carrier, TIMESTAMP departed, KNOWN AT landed_at, delay DOUBLE) "
             "AS SELECT carrier, departed, landed_at, delay FROM flights",
         ),

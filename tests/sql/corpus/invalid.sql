@@ -199,6 +199,12 @@ CREATE FEATURE SET f (ENTITY id, amount DOUBLE NOTNULL)
 CREATE FEATURE SET f (ENTITY id, amount DOUBLE CHECK amount > 0)
 -- error 1:54 CHECK needs parentheses, found amount | write CHECK (..)
 
+CREATE FEATURE SET f (ENTITY id, amount DOUBLE CHECK (amount > 0) SEVERITY fatal)
+-- error 1:76 SEVERITY: expected INFO, WARN or ERROR, found fatal | for example SEVERITY INFO
+
+CREATE FEATURE SET f (ENTITY id, amount DOUBLE CHECK (amount > 0) CHECK (amount < 9))
+-- error 1:67 column amount: CHECK is given twice | each once
+
 CREATE FEATURE SET f (ENTITY id, amount DOUBLE CHECK ())
 -- error 1:55 the parentheses of CHECK are empty | write CHECK (..) with something in it
 

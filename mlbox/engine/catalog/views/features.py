@@ -145,6 +145,26 @@ VIEWS = (
         ),
     ),
     View(
+        "feature_checks",
+        "One row a check of a feature set in each ingest: how many rows break it.",
+        """
+        SELECT project, feature_set, version, ingest_id, column_name, condition, severity, broken, rows, checked_at
+        FROM data._mlbox.feature_checks
+        """,
+        (
+            ViewColumn("project", "VARCHAR", "Project"),
+            ViewColumn("feature_set", "VARCHAR", "Feature set"),
+            ViewColumn("version", "INTEGER", "Version of the set"),
+            ViewColumn("ingest_id", "VARCHAR", "Ingest (ml.ingests)"),
+            ViewColumn("column_name", "VARCHAR", "Column that declares it"),
+            ViewColumn("condition", "VARCHAR", "The check"),
+            ViewColumn("severity", "VARCHAR", "info or warn: rows are taken; error: they were put aside"),
+            ViewColumn("broken", "BIGINT", "Rows for which it is false", "rows"),
+            ViewColumn("rows", "BIGINT", "Rows that the ingest has taken", "rows"),
+            ViewColumn("checked_at", TIME, "When they were counted"),
+        ),
+    ),
+    View(
         "erasures",
         "One row an entity that was deleted (DELETE ENTITY); its values are not kept.",
         """

@@ -13,12 +13,14 @@ from mlbox.base.clock import now
 from mlbox.base.errors import Conflict, Invalid, Unavailable
 from mlbox.base.ids import new_id
 from mlbox.base.names import quote
+from mlbox.engine.catalog.tables import feature_checks
 from mlbox.engine.catalog.tables import feature_sets as ledger_table
 from mlbox.engine.catalog.tables import streams as table
 from mlbox.engine.catalog.tables.feature_sets import Reached
 from mlbox.engine.features import statistics
 from mlbox.engine.features.definition import SEQUENCE, FeatureSet
 from mlbox.engine.features.frames import EPOCH
+from mlbox.engine.features.rules import count_checks
 from mlbox.engine.features.streaming.batch import Computed, Prepared, Refused, compute, load_cache, prepare
 from mlbox.engine.features.streaming.cache import WindowCache
 from mlbox.engine.features.streaming.online import OnlineWindows
@@ -272,6 +274,10 @@ class StreamWriter:
         with self.catalog.transaction_data() as cursor:
             found = statistics.of_rows(cursor, self.feature_set, ledger.first_sequence)
             ledger_table.insert_statistics(cursor, ledger.row.id, set_id, found, now())
+            new = f"{SEQUENCE} > {ledger.first_sequence}"
+            checks = count_checks(cursor, self.feature_set, ledger.row.id, new, ledger.row.started_at)
+            feature_checks.insert(cursor, checks)
+        self.ingest.tell(checks)
 
 
 def replace_row(ledger: _Ledger, row: ledger_table.IngestRow) -> _Ledger:

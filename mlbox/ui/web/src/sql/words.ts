@@ -7,17 +7,17 @@ cooldown copy cosine create cron cross current dataset default deferrable delete
 dot drift drop dropped each else embed end endpoint endpoints engine enrich ensemble entity env error every except
 exclude exists explain export fail false feature features feed feeds fetch filter finally first following for foreign
 freeze from full function functions garbage generated glob grant graph group halving handler having hub if ilike image
-impute in initially inner input inputs insert install intersect into is isnull join key known kubernetes l2 label labels
-lambda last lateral leading left like limit lineage log macro manual map max maximize mean median merge metric minimize
-model models monitor monitors natural new none not notify notnull null nulls of offline offset on online only options or
-order outer output over overlaps parallel param partition pivot pivot_longer pivot_wider placing positional postprocess
-preceding predictions preprocess primary project projects prune publish qualify quarantine recursive references refresh
-relations rename replace requirements rerun resources restore resume retry returning returns revoke right rollback row
-rows run runs runtime sample schedule schedules schema secret secrets segment select semi set sets severity shadow show
-similar skip some source split stack stop store struct summarize suspend sweep symmetric table tablesample temp
-temporary text then timeout timestamp timezone to token tokenizer tolerance traffic trailing transform true try_cast ttl
-tuple unbounded undeploy union unique unpack unpivot update use using values variadic vector vectors verbose verify view
-vote weight weighted when where window with without workflow workflows`);
+impute in info initially inner input inputs insert install intersect into is isnull join key known kubernetes l2 label
+labels lambda last lateral leading left like limit lineage log macro manual map max maximize mean median merge metric
+minimize model models monitor monitors natural new none not notify notnull null nulls of offline offset on online only
+options or order outer output over overlaps parallel param partition pivot pivot_longer pivot_wider placing positional
+postprocess preceding predictions preprocess primary project projects prune publish qualify quarantine recursive
+references refresh relations rename replace requirements rerun resources restore resume retry returning returns revoke
+right rollback row rows run runs runtime sample schedule schedules schema secret secrets segment select semi set sets
+severity shadow show similar skip some source split stack stop store struct summarize suspend sweep symmetric table
+tablesample temp temporary text then timeout timestamp timezone to token tokenizer tolerance traffic trailing transform
+true try_cast ttl tuple unbounded undeploy union unique unpack unpivot update use using values variadic vector vectors
+verbose verify view vote warn weight weighted when where window with without workflow workflows`);
 
 export const TYPES = spaced(`
 bigint bit blob bool boolean bytea char date datetime decimal double enum float hugeint int int1 int2 int4 int8 integer
