@@ -186,6 +186,10 @@ def _feature_set(found: FeatureSet) -> CreateFeatureSet:
         options["allowed_lateness"] = timedelta(seconds=found.lateness)
     if found.time_unit is not None:
         options["time_unit"] = found.time_unit
+    if found.tags:
+        options["tags"] = list(found.tags)
+    if found.location is not None:
+        options["location"] = found.location
     options.update(found.engine_options)
     errors: Any = "quarantine" if found.quarantine else "skip" if found.skip_errors else "fail"
     store: Any = found.store
@@ -202,6 +206,7 @@ def _feature_set(found: FeatureSet) -> CreateFeatureSet:
         on_error=errors,
         aggregates=tuple(map(_aggregate, found.windows)),
         options=options,
+        partition_by=found.partition_by,
         query=Query(found.body) if found.body else None,
         engine=found.engine,
         transform=found.transform_ref.at(None) if found.transform_ref else None,

@@ -20,8 +20,10 @@ EXAMPLES = {
     "CREATE FEATURE SET": {
         "TRANSFORM of pushed rows": f"{TYPED} FROM pushed TRANSFORM f",
         "ENGINE spark with FROM": f"{SET} ENGINE spark FROM s",
-        "PARTITION BY": f"{SET} PARTITION BY (k) {ROWS}",
-        "WITH (location)": f"{SET} WITH (location = '/x') {ROWS}",
+        "WITH (location) of a stream": (
+            "CREATE FEATURE SET f (ENTITY k INT, TIMESTAMP ts, x INT) AGGREGATE (sum(x) OVER (1 HOUR)) "
+            "WITH (location = '/x')"
+        ),
     },
     "CREATE FUNCTION": {
         "FROM 'hub://name'": "CREATE FUNCTION g FROM 'hub://x'",

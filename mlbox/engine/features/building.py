@@ -16,6 +16,7 @@ from mlbox.engine.features.commands import Column, CreateFeatureSet
 from mlbox.engine.features.definition import SEQUENCE, Feature, FeatureSet
 from mlbox.engine.features.frames import AXIS
 from mlbox.engine.features.offline import TIME, rows_sql
+from mlbox.engine.features.placing import check_location, placed
 from mlbox.engine.features.spark.options import check_engine, options_of_engine
 from mlbox.engine.features.stream_options import LATENESS, with_stream
 
@@ -28,9 +29,6 @@ OPTIONS = {
     "time_unit": ("s", "ms", "us"),
 }
 """Options of the WITH clause that mean something here; others are kept as notes of the owner."""
-LATER = {
-    "location": "leave it away: rows are kept in the home",
-}
 
 
 def zone_of(value: object) -> str:
@@ -114,7 +112,8 @@ def build(command: CreateFeatureSet, version: int, describe: Describe, source: F
     if command.query is None:
         transform = source.transform if source else None
         built = replace(built, body=None, source=source.id if source else None, transform=transform)
-    return with_stream(built, command, from_stream=source is not None and source.stream)
+    from_stream = source is not None and source.stream
+    return with_stream(placed(built, command, from_stream=from_stream), command, from_stream=from_stream)
 
 
 def _refuse_through(command: CreateFeatureSet, source: FromSource) -> None:
@@ -152,7 +151,6 @@ def _nulls(columns: Iterable[tuple[str, str]]) -> str:
 
 def _refuse_later(command: CreateFeatureSet) -> None:
     later = {
-        "PARTITION BY": bool(command.partition_by),
         f"ENGINE {command.engine} with FROM": command.engine != "duckdb" and command.source is not None,
     }
     for clause, given in later.items():
@@ -180,14 +178,15 @@ def _check_options(options: Mapping[str, object]) -> None:
         if name == "timezone":
             zone_of(value)
             continue
-        if name in LATER:
-            raise NotExecuted(f"option {name} is not executed by this version", hint=LATER[name])
+        if name == "location":
+            check_location(value)
+            continue
         if name in OPTIONS and value not in OPTIONS[name]:
             raise Invalid(
                 f"option {name} = {value!r} is not known",
                 hint="allowed: " + ", ".join(str(choice).lower() for choice in OPTIONS[name]),
             )
-        known = [*OPTIONS, LATENESS, "timezone"]
+        known = [*OPTIONS, LATENESS, "timezone", "location", "owner", "tags"]
         if name not in known and nearest(name, known):
             raise Invalid(f"there is no option {name}", hint=did_you_mean(name, known))
 

@@ -98,6 +98,9 @@ class FeatureSet:
     """Seconds by which a row may come after a later one; None: any row is taken."""
     time_unit: str | None = None
     """The unit of times that come as numbers: s, ms or us since 1970."""
+    location: str | None = None
+    """A folder or URL where its rows also lie as Parquet files, in folders by ``partition_by``."""
+    partition_by: tuple[str, ...] = ()
     transform: tuple[str, str, int] | None = None
     """The function that rows of the source go through: project, name, version."""
     engine: str = "duckdb"
@@ -189,6 +192,8 @@ class FeatureSet:
                 "continuous": self.continuous,
                 "lateness": self.lateness,
                 "time_unit": self.time_unit,
+                "location": self.location,
+                "partition_by": list(self.partition_by),
                 "transform": self.transform,
                 "engine": self.engine,
                 "engine_options": self.engine_options,
@@ -203,6 +208,7 @@ class FeatureSet:
         body["features"] = tuple(_feature(feature) for feature in body["features"])
         body["windows"] = tuple(WindowColumn(**window) for window in body["windows"])
         body["adapted"] = tuple((old, new) for old, new in body.get("adapted", ()))
+        body["partition_by"] = tuple(body.get("partition_by", ()))
         body["tags"] = tuple(body.get("tags", ()))
         body["transform"] = tuple(body["transform"]) if body.get("transform") else None
         body["created_at"] = datetime.fromisoformat(body["created_at"]) if body["created_at"] else None

@@ -20,11 +20,12 @@ from mlbox.base.events import Bus, Event
 from mlbox.base.ids import new_id
 from mlbox.base.names import quote
 from mlbox.base.suggest import did_you_mean
-from mlbox.engine.catalog.tables import erasures, projects
+from mlbox.engine.catalog.tables import erasures, projects, published
 from mlbox.engine.catalog.tables import feature_sets as table
 from mlbox.engine.features.commands import DeleteEntity
 from mlbox.engine.features.definition import FeatureSet, table_of
 from mlbox.engine.features.directory import Directory
+from mlbox.engine.features.publishing import Publisher
 from mlbox.engine.features.stores.online.base import OnlineStore, Schema
 from mlbox.engine.features.stores.online.keys import KeyPacker
 from mlbox.engine.features.streaming.service import Streams
@@ -62,6 +63,7 @@ class Erasure:
         self._secrets = Secrets(catalog)
         self.before: list[Callable[[], None]] = []
         self.collections: Elsewhere | None = None
+        self.publisher: Publisher | None = None
 
     def handlers(self) -> Iterable[Handler]:
         """The command it answers."""
@@ -117,6 +119,7 @@ class Erasure:
             for found in sorted(sets, key=lambda one: (one.project, one.name)):
                 held.enter_context(self._streams.locks.of(found.ref))
             row = self._erase(command, sets, documents, caller)
+            self._rewrite_files(sets)
             for found in sets:
                 self._streams.forget(found.id)  # its window in memory, which is read again from what is left
             online = self._follow(row.id, row.pending)
@@ -151,6 +154,7 @@ class Erasure:
                     offline += rows
                     pending += keys
             erasures.forget_statistics(cursor, ids, entity)
+            published.mark(cursor, ids)
             row = erasures.ErasureRow(
                 id=new_id(),
                 project=project,
@@ -167,6 +171,14 @@ class Erasure:
             )
             erasures.insert(cursor, row)
         return row
+
+    def _rewrite_files(self, sets: Sequence[FeatureSet]) -> None:
+        """Files of sets at locations of their own, in all versions; those that cannot be reached follow at open."""
+        with self._catalog.read() as cursor:
+            ids = [one for found in sets for _, one in table.versions(cursor, found.project, found.name)]
+            versions = [FeatureSet.from_text(table.definition_of(cursor, one)) for one in ids]
+        if self.publisher is not None:
+            self.publisher.catch_up(versions)
 
     def _follow(self, erasure_id: str, keys: Sequence[bytes]) -> int | None:
         try:

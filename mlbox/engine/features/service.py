@@ -76,6 +76,7 @@ class Features:
         self.erasure = Erasure(catalog, bus, self._directory, self.streams, self._store)
         self._spark = ingest.spark = SparkQueries(catalog, self._retrieval, home, settings)
         store = artifacts or ArtifactStore(home.artifacts)
+        self.erasure.publisher = self._sets.publisher
         self._datasets = Datasets(catalog, bus, self._directory, store, self._spark)
         self._ingest = ingest
         ingest.tell = partial(_tell, bus)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mlbox.base.command import Caller, Handler, Plan, Query, Result, Step
 from mlbox.base.counted import counted
-from mlbox.base.errors import AlreadyExists, Conflict, NotFound, Unavailable
+from mlbox.base.errors import AlreadyExists, Conflict, MlboxError, NotFound, Unavailable
 from mlbox.base.events import Bus, Event
 from mlbox.base.names import Ref
 from mlbox.engine.catalog.tables import feature_sets as table
@@ -25,11 +25,13 @@ from mlbox.engine.features.commands import (
 )
 from mlbox.engine.features.definition import FeatureSet, table_of, view_of
 from mlbox.engine.features.directory import Directory, users_of
-from mlbox.engine.features.ingest import Ingest, Ingested
+from mlbox.engine.features.ingest import Ingest
 from mlbox.engine.features.loading import Range
 from mlbox.engine.features.online import Materializer
+from mlbox.engine.features.publishing import Publisher
 from mlbox.engine.features.streaming.service import Streams
 from mlbox.engine.features.transforming import Foreseen
+from mlbox.engine.features.wording import count_of, steps_of_create
 
 if TYPE_CHECKING:
     from mlbox.engine.catalog.database import Catalog
@@ -67,6 +69,7 @@ class FeatureSets:
         self._online = online
         self._streams = streams
         self._reader = streams.reader
+        self.publisher = Publisher(catalog, streams.reader, ingest.reached)
         self._locked = streams.locks.of
         self.settle = streams.locks.settle
         """Wait for those who write into sets of a project now."""
@@ -111,7 +114,8 @@ class FeatureSets:
         built = replace(built, owner=command.options.get("owner") or (present.owner if present else caller.user))
         if present is not None:
             self.refuse_loss(present, built)
-        steps = _steps_of_create(command, built, present)
+        self.publisher.check(built)
+        steps = steps_of_create(command, built, present)
         steps = (*self._steps_of_engine(built, command.query), *steps)
         if through is not None:
             steps = (Step("use", f"function {built.transform_ref}", through.told), *steps)
@@ -156,7 +160,7 @@ class FeatureSets:
         self._bus.publish(Event("feature_set.created", built.project, built.name, {"rows": done.added}))
         features = counted(len(built.features), "feature")
         return Result(
-            f"created feature set {built.project}.{built.name}: {_count(done, built)}, {features}{told}",
+            f"created feature set {built.project}.{built.name}: {count_of(done, built)}, {features}{told}",
             facts={"rows": done.added, "version": built.version},
         )
 
@@ -180,18 +184,28 @@ class FeatureSets:
             self._directory.put_set(changed, self._online.known_state(changed.id))
 
     def _follow(self, found: FeatureSet) -> str:
-        """Bring the online store after the offline one, where the set wants it; what to say about it.
+        """Bring files and online store after the offline one, where the set wants it; what to say about it.
 
         What is offline is committed already: a store that is away is told of, and made up for later.
         """
+        try:
+            self.publisher.follow(found)
+        except MlboxError as error:
+            return f"; not written to its location yet: {self._behind(found, error)}" + self._move(found)
+        return self._move(found)
+
+    def _behind(self, found: FeatureSet, error: MlboxError) -> str:
+        _log.warning("%s is behind: %s", found.ref, error.message)
+        self._bus.publish(Event("feature_set.behind", found.project, found.name, {"error": error.message}))
+        return error.message
+
+    def _move(self, found: FeatureSet) -> str:
         if found.store == "offline" or found.online_by_hand:
             return ""
         try:
             return f", {counted(self._materialize(found, None), 'entity', 'entities')} online"
         except Unavailable as error:
-            _log.warning("%s is not moved online: %s", found.ref, error.message)
-            self._bus.publish(Event("feature_set.behind", found.project, found.name, {"error": error.message}))
-            return f"; not online yet: {error.message}"
+            return f"; not online yet: {self._behind(found, error)}"
 
     def _materialize(self, found: FeatureSet, end: datetime | None) -> int:
         return self._streams.rebuild(found) if found.fed and found.windows else self._online.run(found, end)
@@ -208,6 +222,8 @@ class FeatureSets:
 
     def catch_up(self, sets: Iterable[FeatureSet]) -> None:
         """At open: what was committed offline, and is not in the online store: after a crash, or in another store."""
+        sets = list(sets)
+        self.publisher.catch_up(sets)
         for found in sets:
             if found.store == "offline":
                 continue
@@ -295,7 +311,7 @@ class FeatureSets:
                 told = self._follow(found)
         if done.added or done.removed:
             self._bus.publish(Event("feature_set.refreshed", found.project, found.name, {"rows": done.added}))
-        return f"refreshed feature set {found.project}.{found.name}: {_count(done, found)}{told}", done.added
+        return f"refreshed feature set {found.project}.{found.name}: {count_of(done, found)}{told}", done.added
 
     def plan_insert(self, command: InsertFeatures, caller: Caller) -> Plan:
         """The rows must bind."""
@@ -318,7 +334,7 @@ class FeatureSets:
                 done = self._ingest.insert(found, command.query, command.columns, caller.project)
                 told = self._follow(found)
         return Result(
-            f"inserted into {found.project}.{found.name}: {_count(done, found)}{told}", facts={"rows": done.added}
+            f"inserted into {found.project}.{found.name}: {count_of(done, found)}{told}", facts={"rows": done.added}
         )
 
     def plan_drop(self, command: DropFeatureSet, caller: Caller) -> Plan:
@@ -362,27 +378,3 @@ class FeatureSets:
                 self._online.forget(set_id)
         self._bus.publish(Event("feature_set.dropped", found.project, found.name))
         return Result(f"dropped feature set {found.project}.{found.name}{users}")
-
-
-def _steps_of_create(command: CreateFeatureSet, built: FeatureSet, present: FeatureSet | None) -> tuple[Step, ...]:
-    rows = "rows of the query" if built.body else f"rows of source {command.source}" if built.source else "empty"
-    steps = [
-        Step("replace" if present else "create", f"feature set {built.ref}", counted(len(built.features), "feature")),
-        Step("write", f"{built.project}.{built.name}", f"offline: {rows}"),
-    ]
-    if built.store != "offline":
-        steps.append(Step("write", "online store", "by REFRESH … ONLINE" if built.online_by_hand else "newest rows"))
-    return tuple(steps)
-
-
-def _count(done: Ingested, found: FeatureSet) -> str:
-    told = counted(done.added, "row")
-    if done.removed:
-        told += f" in place of {done.removed:,}"
-    if done.late:
-        told += f", {done.late:,} late"
-    if done.watched:
-        told += f", {counted(done.watched, 'breach', 'breaches')} of checks"
-    if done.skipped:
-        told += f", {counted(done.skipped, 'wrong one')} {'put aside' if found.quarantine else 'left out'}"
-    return told

@@ -98,6 +98,8 @@ class Permission:
                 f"the option {beyond[0]} reaches beyond the run and is for the owner of the server",
                 hint="leave it out, or ask the owner to make the function",
             )
+        if command.statement == "CREATE FEATURE SET":
+            self._location(getattr(command, "options", {}).get("location"))
         uri = getattr(command, "uri", None)
         if isinstance(uri, str) and "://" in uri and not uri.startswith("file://"):
             source = command.statement == "CREATE SOURCE"
@@ -118,6 +120,15 @@ class Permission:
                 continue  # a function that is written in its statement
             elif part.field in PATHS and isinstance(part.value, str):
                 self._path(part.value, getattr(command, "base_folder", None))
+
+    def _location(self, location: object) -> None:
+        """Where a set's files go; what is no text is refused when the set is planned."""
+        if isinstance(location, str):
+            if "://" in location and not location.startswith("file://"):
+                raise Forbidden(
+                    f"members may not make the server write to {location}", hint="ask the owner to make the set"
+                )
+            self._path(location, None)
 
     def _piece(self, query: Query, command: Command, project: str, access: Access) -> None:
         scope = project if access.sees(project) else min(access.roles, default=project)

@@ -349,8 +349,7 @@ statement(
         later=(
             "TRANSFORM of pushed rows",
             "ENGINE spark with FROM",
-            "PARTITION BY",
-            "WITH (location)",
+            "WITH (location) of a stream",
         ),
     )
 )

@@ -10,7 +10,7 @@ import pytest
 from feature_house import FeatureHouse, entity, known_at, minute, timestamp
 
 from mlbox.base.command import Query
-from mlbox.base.errors import AlreadyExists, Conflict, Invalid, MlboxError, NotExecuted, NotFound
+from mlbox.base.errors import AlreadyExists, Conflict, Invalid, MlboxError, NotFound
 from mlbox.base.names import Ref
 from mlbox.engine.catalog.commands import CreateProject, DropProject
 from mlbox.engine.features.commands import (
@@ -109,12 +109,6 @@ def test_a_check_that_does_not_bind_points_into_the_statement(sets: FeatureHouse
         sets.create("f", "SELECT 1 AS k, now() AS ts, 2 AS x", entity("k"), timestamp("ts"), Column("x", check=check))
     assert caught.value.where is not None
     assert caught.value.where.offset == text.index("zz")
-
-
-@pytest.mark.parametrize("option", ["location"])
-def test_options_of_later_are_not_silently_ignored(sets: FeatureHouse, option: str) -> None:
-    with pytest.raises(NotExecuted):
-        simple(sets, options={option: "x"})
 
 
 def test_names_are_taken_once(sets: FeatureHouse) -> None:

@@ -145,7 +145,7 @@ def delete_definitions(cursor: DuckDBPyConnection, project: str, name: str | Non
     ids = f"SELECT id FROM data._mlbox.feature_definitions WHERE {condition}"
     cursor.execute(f"DELETE FROM data._mlbox.feature_stats WHERE set_id IN ({ids})", values)
     cursor.execute(f"DELETE FROM data._mlbox.ingests WHERE set_id IN ({ids})", values)
-    for other in ("source_positions", "dead_letters", "push_keys", "stream_progress", "feature_checks"):
+    for other in ("source_positions", "dead_letters", "push_keys", "stream_progress", "feature_checks", "published"):
         cursor.execute(f"DELETE FROM data._mlbox.{other} WHERE set_id IN ({ids})", values)
     cursor.execute(f"DELETE FROM data._mlbox.feature_definitions WHERE {condition}", values)
 

@@ -25,7 +25,9 @@ VIEWS = (
                     WHEN (s.definition::JSON->>'skip_errors')::BOOLEAN THEN 'skip' ELSE 'fail' END AS on_error,
                (s.definition::JSON->'transform'->>0) || '.' || (s.definition::JSON->'transform'->>1) || '@'
                    || (s.definition::JSON->'transform'->>2) AS transform,
-               coalesce(s.definition::JSON->>'engine', 'duckdb') AS engine
+               coalesce(s.definition::JSON->>'engine', 'duckdb') AS engine,
+               s.definition::JSON->>'location' AS location,
+               coalesce(from_json(s.definition::JSON->'partition_by', '["VARCHAR"]'), []) AS partition_by
         FROM catalog.main.feature_sets s LEFT JOIN (
             SELECT set_id, (sum(added) - sum(removed))::BIGINT AS rows, min(first_event) AS first_event,
                    max(last_event) AS last_event, max(started_at) AS last_refresh
@@ -56,6 +58,8 @@ VIEWS = (
             ViewColumn("on_error", "VARCHAR", "What a wrong row does: fail, skip, or quarantine (ml.dead_letters)"),
             ViewColumn("transform", "VARCHAR", "The function that its rows go through, as project.name@version"),
             ViewColumn("engine", "VARCHAR", "Who computes its query: duckdb or spark"),
+            ViewColumn("location", "VARCHAR", "Folder or URL where its rows also lie as Parquet files"),
+            ViewColumn("partition_by", "VARCHAR[]", "Columns by which these are laid apart"),
         ),
     ),
     View(
