@@ -76,6 +76,8 @@ def build(command: CreateFeatureSet, version: int, describe: Describe, source: F
     if timestamp is None:
         raise Invalid(f"feature set {command.ref.name} has no event time", hint="add to its columns: TIMESTAMP column")
     produced = _produced(command, describe, source)
+    absent = _absent(command, produced) if source is None or source.transform is None else []
+    produced |= {column.name: column.type or "" for column in absent}
     for column in (timestamp, *([known_at] if known_at else [])):
         _check_time(column, _type(column, produced, command))
     windows = declared(command.aggregates)
@@ -98,7 +100,8 @@ def build(command: CreateFeatureSet, version: int, describe: Describe, source: F
         quarantine=_on_error(command) == "quarantine",
         timezone=command.options.get("timezone"),
         refresh=_refresh(command),
-        body=command.query.text if command.query else _nulls(produced.items()) if produced else None,
+        body=_completed(command.query, absent) if command.query else _nulls(produced.items()) if produced else None,
+        adapted=tuple(("", column.name) for column in absent) if command.query is None else (),
         comment=command.comment,
         tags=tuple(command.options.get("tags") or ()),
         created_at=now(),
@@ -142,6 +145,20 @@ def _produced(command: CreateFeatureSet, describe: Describe, source: FromSource 
             hint=f"declare all columns with their types{': ' + ', '.join(untyped) if untyped else ''}",
         )
     return {column.name: column.type or TIME for column in command.columns}
+
+
+def _absent(command: CreateFeatureSet, produced: Mapping[str, str]) -> list[Column]:
+    """Columns with a DEFAULT that the query or the source does not give (yet): they have it in every row."""
+    if command.engine != "duckdb" or (command.query is None and command.source is None):
+        return []
+    given = {name.lower() for name in produced}
+    features = [column for column in command.columns if column.role == "feature" and column.type is not None]
+    return [column for column in features if column.has_default and column.name.lower() not in given]
+
+
+def _completed(query: Query, absent: Sequence[Column]) -> str:
+    nulls = ", ".join(f"NULL AS {quote(column.name)}" for column in absent)
+    return f"SELECT *, {nulls} FROM (\n{query.text}\n)" if absent else query.text
 
 
 def _nulls(columns: Iterable[tuple[str, str]]) -> str:

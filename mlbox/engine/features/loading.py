@@ -261,7 +261,7 @@ def _windowed(cursor: DuckDBPyConnection, feature_set: FeatureSet, given: _Windo
             texts[n], failed = through.kept(cursor, given.source, part, given.wish.staging / f"through-{n}")
             refused += failed
         elif part.rows is not None:
-            texts[n] = _kept(cursor, part.rows, n)
+            texts[n] = _kept(cursor, feature_set, part, n)
     if feature_set.skip_errors:
         for n, text in texts.items():
             part = given.parts[n]
@@ -288,11 +288,14 @@ def _positions(cursor: DuckDBPyConnection, feature_set: FeatureSet) -> dict[str,
     return {row.part: json.loads(row.position) for row in source_table.positions(cursor, feature_set.id)}
 
 
-def _kept(cursor: DuckDBPyConnection, rows: Rows, number: int) -> str:
-    """A SELECT that can be read several times."""
-    if rows.arrow is None:
-        return rows.sql
-    name = f"temp._part_{number}"
-    with opened(cursor, rows):
-        cursor.execute(f"CREATE OR REPLACE TEMP TABLE {name.partition('.')[2]} AS {rows.sql}")
-    return f"SELECT * FROM {name}"
+def _kept(cursor: DuckDBPyConnection, feature_set: FeatureSet, part: Part, number: int) -> str:
+    """A SELECT of a part's rows that can be read several times."""
+    text = _as_declared(cursor, feature_set, part)
+    if part.rows is not None and part.rows.arrow is not None:
+        name = f"_part_{number}"
+        with opened(cursor, part.rows):
+            cursor.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {text}")
+        text = f"SELECT * FROM temp.{name}"
+    if not feature_set.adapted:
+        return text
+    return adapted_sql(feature_set, text, [row[0] for row in cursor.execute(f"DESCRIBE {text}").fetchall()])

@@ -114,6 +114,27 @@ def test_windows_do_not_see_what_was_put_aside(shop: Shop) -> None:
     assert shop.rows(told) == sorted([*first, *later])
 
 
+def test_a_default_stands_for_a_column_that_nobody_gives(shop: Shop) -> None:
+    """Yet: when a file has it, it counts. Windows make no difference."""
+    (shop.folder / "a.csv").write_text("id,ts,amount\n1,2026-01-01,1\n")
+    columns = "(ENTITY id BIGINT, TIMESTAMP ts, amount DOUBLE, note VARCHAR DEFAULT 'none')"
+    shop.do("CREATE SOURCE s FROM '*.csv'")
+    shop.do(f"CREATE FEATURE SET q {columns} AS SELECT 1 AS id, now() AS ts, 2 AS amount")
+    shop.do(f"CREATE FEATURE SET f {columns} FROM s")
+    shop.do(f"CREATE FEATURE SET w {columns} AGGREGATE (sum(amount) OVER (9 DAYS) AS n) FROM s")
+    assert shop.rows("SELECT note FROM q") == [("none",)]
+    (shop.folder / "b.csv").write_text("id,ts,amount,note\n1,2026-01-02,2,said\n1,2026-01-03,3,\n")
+    shop.do("REFRESH FEATURE SET f; REFRESH FEATURE SET w; REFRESH FEATURE SET q")
+    for name in ("f", "w"):
+        assert shop.rows(f"SELECT note FROM {name} ORDER BY ts") == [("none",), ("said",), ("none",)]
+    assert shop.rows("SELECT n FROM w ORDER BY ts") == [(1,), (3,), (6,)]
+
+
+def test_owner_and_tags_are_declared_too(shop: Shop) -> None:
+    shop.do(f"CREATE FEATURE SET f {COLUMNS} WITH (owner = 'ana', tags = ['risk']) AS SELECT * FROM raw")
+    assert shop.rows("SELECT owner, tags FROM ml.feature_sets") == [("ana", ["risk"])]
+
+
 def test_a_query_tells_of_a_wrong_row_once(shop: Shop) -> None:
     shop.add("2", "2026-01-02", "many", None)
     shop.add("3", "never", "3", None)
