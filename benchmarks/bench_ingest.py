@@ -52,10 +52,10 @@ def many_files(place: Path, kind: str) -> tuple[list[float], list[float]]:
     files = place / f"many_{kind}"
     files.mkdir()
     with open_house(place / f"many{kind}") as (_, sql):
-        sql(f"CREATE TABLE some AS {SELECT} LIMIT {SMALL}")
+        sql(f"CREATE TABLE few AS {SELECT} LIMIT {SMALL}")
         for number in range(FILES):
             path = files / f"{number:04}.{kind}"
-            sql(f"COPY (SELECT * REPLACE (client + {number} AS client) FROM some) TO '{path}'")
+            sql(f"COPY (SELECT * REPLACE (client + {number} AS client) FROM few) TO '{path}'")
         sql(f"CREATE SOURCE s FROM '{files}/*.{kind}'")
         ours, theirs = [], []
         for number in range(ROUNDS):

@@ -80,7 +80,7 @@ class Alterations:
             change = replace(change, definition=with_added(change.definition, [name for name, _ in produced]))
             added = command.column
             checks = [added.check] if added and added.check else []
-            for check in (*checks, *(watch.condition for watch in (added.watches if added else ()))):
+            for check in (*checks, *(watch.check for watch in (added.watches if added else ()))):
                 columns = [*found.entities, *((f.name, f.type) for f in change.definition.features)]
                 nulls = ", ".join(f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in columns)
                 self._catalog.describe(found.project, check.within("SELECT ((", f"\n)::BOOLEAN) FROM (SELECT {nulls})"))

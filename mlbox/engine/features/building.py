@@ -263,7 +263,7 @@ def _features(command: CreateFeatureSet, draft: FeatureSet, produced: Mapping[st
 
 def watches_of(column: Column) -> tuple[tuple[str, str], ...]:
     """Checks of a column that refuse no row."""
-    return tuple((watch.severity, watch.condition.text) for watch in column.watches)
+    return tuple((watch.severity, watch.check.text) for watch in column.watches)
 
 
 def default_text(column: Column) -> str | None:
@@ -310,5 +310,5 @@ def _bind(command: CreateFeatureSet, built: FeatureSet, describe: Describe) -> N
         if built.body is not None:
             describe(built.project, Query(rows_sql(built, "TRUE", "TRUE")))
     for column in command.columns:
-        for condition in (*([column.check] if column.check else []), *(watch.condition for watch in column.watches)):
+        for condition in (*([column.check] if column.check else []), *(watch.check for watch in column.watches)):
             describe(built.project, condition.within("SELECT ((", f"\n)::BOOLEAN) FROM ({nulls})"))

@@ -7,10 +7,11 @@ by one, so that errors say which file and which row it was.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlbox.base.names import literal
 from mlbox.engine.features.definition import FeatureSet
@@ -79,12 +80,8 @@ def together(cursor: DuckDBPyConnection, feature_set: FeatureSet, run: Sequence[
 
 def _read(cursor: DuckDBPyConnection, feature_set: FeatureSet, parts: Sequence[Part], number: int) -> Together:
     bundles = [part.rows.bundle for part in parts if part.rows is not None and part.rows.bundle is not None]
-    first, types = bundles[0], {}
-    if not first.typed:
-        declared = {name.lower(): kind for name, kind in typed_columns(feature_set)}
-        names = [row[0] for row in cursor.execute(f"DESCRIBE {first.select([first.path], FILE, {})}").fetchall()]
-        types = {name: declared.get(name.lower(), "VARCHAR") for name in names if name != FILE}
-    text = first.select([bundle.path for bundle in bundles], FILE, types)
+    options = {} if bundles[0].typed else _form(cursor, feature_set, [bundle.path for bundle in bundles])
+    text = bundles[0].select([bundle.path for bundle in bundles], FILE, options)
     table = f"_together_{number}"
     cursor.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT *, row_number() OVER () AS {ROW} FROM (\n{text}\n)")
     found = {
@@ -103,6 +100,25 @@ def _read(cursor: DuckDBPyConnection, feature_set: FeatureSet, parts: Sequence[P
     if found:
         raise OneByOne
     return Together(tuple(parts), tuple(counts), f"temp.{table}")
+
+
+def _form(cursor: DuckDBPyConnection, feature_set: FeatureSet, paths: list[str]) -> dict[str, Any]:
+    """What DuckDB finds out of the largest CSV file, for all of them, and the types of the set: it guesses no more."""
+    ((delim, quote, escape, skip, header, comment, columns),) = cursor.execute(
+        "SELECT Delimiter, Quote, Escape, SkipRows, HasHeader, Comment, Columns FROM sniff_csv(?)",
+        [max(paths, key=os.path.getsize)],
+    ).fetchall()
+    if skip or not header or _sign(comment):
+        raise OneByOne
+    declared = {name.lower(): kind for name, kind in typed_columns(feature_set)}
+    types = {column["name"]: declared.get(column["name"].lower(), "VARCHAR") for column in columns}
+    signs = {"delim": delim, "quote": _sign(quote), "escape": _sign(escape) or _sign(quote)}
+    return {"auto_detect": False, "header": True, "columns": types, **{key: sign or '"' for key, sign in signs.items()}}
+
+
+def _sign(found: str | None) -> str:
+    """One character, or none."""
+    return found if found is not None and len(found) == 1 and found != "\0" else ""
 
 
 def _of_one_schema(cursor: DuckDBPyConnection, run: Sequence[Part]) -> Iterator[list[Part]]:

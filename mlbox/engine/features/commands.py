@@ -19,7 +19,7 @@ ColumnRole = Literal["entity", "timestamp", "known_at", "feature"]
 class Watch:
     """A check whose breach refuses no row: it is counted, and told as an event."""
 
-    condition: Query
+    check: Query
     severity: Severity
 
 

@@ -283,7 +283,7 @@ def print_column(column: Column) -> str:
         column.type or "",
         "NOT NULL" if column.not_null else "",
         writing.clause("CHECK", writing.query(column.check)),
-        *(f"CHECK {writing.query(watch.condition)} SEVERITY {watch.severity.upper()}" for watch in column.watches),
+        *(f"CHECK {writing.query(watch.check)} SEVERITY {watch.severity.upper()}" for watch in column.watches),
         f"DEFAULT {writing.value(column.default)}" if column.has_default else "",
         writing.comment(column),
     )

@@ -26,7 +26,7 @@ CREATE FEATURE SET raw_tx (ENTITY tx_id BIGINT, TIMESTAMP ts, amount DOUBLE NOT 
 -- => CreateFeatureSet ref=p.raw_tx, columns=(Column(name='tx_id', role='entity', type='BIGINT'), Column(name='ts', role='timestamp'), Column(name='amount', type='DOUBLE', not_null=True, check=<amount > 0>), Column(name='tags', type='VARCHAR[]')), store='online'
 
 CREATE FEATURE SET paid (ENTITY id BIGINT, TIMESTAMP ts, amount DOUBLE CHECK (amount >= 0) CHECK (amount < 100) SEVERITY WARN CHECK (amount <> 7) SEVERITY INFO, code VARCHAR CHECK (code <> '') SEVERITY ERROR)
--- => CreateFeatureSet ref=p.paid, columns=(Column(name='id', role='entity', type='BIGINT'), Column(name='ts', role='timestamp'), Column(name='amount', type='DOUBLE', check=<amount >= 0>, watches=(Watch(condition=<amount < 100>, severity='warn'), Watch(condition=<amount <> 7>, severity='info'))), Column(name='code', type='VARCHAR', check=<code <> ''>))
+-- => CreateFeatureSet ref=p.paid, columns=(Column(name='id', role='entity', type='BIGINT'), Column(name='ts', role='timestamp'), Column(name='amount', type='DOUBLE', check=<amount >= 0>, watches=(Watch(check=<amount < 100>, severity='warn'), Watch(check=<amount <> 7>, severity='info'))), Column(name='code', type='VARCHAR', check=<code <> ''>))
 
 CREATE FEATURE SET filed (ENTITY id BIGINT, TIMESTAMP ts, kind VARCHAR) PARTITION BY (kind, ts) WITH (location = 's3://lake/filed')
 -- => CreateFeatureSet ref=p.filed, columns=(Column(name='id', role='entity', type='BIGINT'), Column(name='ts', role='timestamp'), Column(name='kind', type='VARCHAR')), partition_by=('kind', 'ts'), options={location: 's3://lake/filed'}

@@ -78,12 +78,12 @@ class Source:
 @dataclass(frozen=True, slots=True)
 class Bundle:
     """A small file that may be read together with others of the same ``key``. ``select`` makes the SELECT of several
-    paths, with a column of that name for the path, and types by column; ``typed``: files tell their own types."""
+    paths, with a column of that name for the path, and further options; ``typed``: files tell their own types."""
 
     path: str
     key: str
     typed: bool
-    select: Callable[[list[str], str, Mapping[str, str]], str]
+    select: Callable[[list[str], str, Mapping[str, Any]], str]
 
 
 @dataclass(frozen=True, slots=True)

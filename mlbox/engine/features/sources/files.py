@@ -34,7 +34,7 @@ PACKED = (".gz", ".zst", ".zstd")
 GUESSING = {"types", "columns", "all_varchar", "auto_detect", "names"}
 """Options that say themselves what types there are."""
 BUNDLED: Mapping[str, tuple[str, ...]] = {
-    "read_csv": ("delim", "sep", "quote", "escape", "nullstr", "decimal_separator"),
+    "read_csv": ("nullstr",),
     "read_parquet": ("binary_as_string",),
 }
 """Readers of files that may be read together, and the options with which they may."""
@@ -104,8 +104,8 @@ class FileSource:
             if known is not None and unchanged:
                 yield Part(file.path, known, rows, again=True)
                 continue
-            found, line = digest(path)
-            rows = replace(rows, bundle=self._bundle(source, file, path, line) if copy is None else None)
+            found, line, simple = digest(path)
+            rows = replace(rows, bundle=self._bundle(source, file, path, line) if copy is None and simple else None)
             position: dict[str, Any] = {"size": file.size, "modified": file.modified, "hash": found}
             if file.etag is not None:
                 position["etag"] = file.etag
@@ -140,12 +140,9 @@ class FileSource:
         typed = self._reader == "read_parquet"
         folders = sorted(part.partition("=")[0] for part in Path(path).parts[:-1] if "=" in part)
 
-        def select(paths: list[str], name: str, types: Mapping[str, str]) -> str:
-            text = self._select(source, paths)
-            more = f", filename = {literal(name)}"
-            if not typed:
-                more += f", header = TRUE, types = {sql_value(types)}"
-            return text.removesuffix(")") + more + ")"
+        def select(paths: list[str], name: str, options: Mapping[str, Any]) -> str:
+            given = "".join(f", {key} = {sql_value(value)}" for key, value in options.items())
+            return f"{self._select(source, paths).removesuffix(')')}, filename = {literal(name)}{given})"
 
         return Bundle(path, f"{folders} {b'' if typed else line!r}", typed, select)
 
@@ -190,14 +187,15 @@ def local_path(uri: str) -> str:
     return uri.removeprefix("file://")
 
 
-def digest(path: str) -> tuple[str, bytes]:
-    """SHA-256 of a file, and its first line."""
-    found, line = hashlib.sha256(), None
+def digest(path: str) -> tuple[str, bytes, bool]:
+    """SHA-256 of a file, its first line, and whether its lines end in one way (or it has none)."""
+    found, line, simple = hashlib.sha256(), None, True
     with open(path, "rb") as file:
         while chunk := file.read(CHUNK):
             line = chunk.partition(b"\n")[0] if line is None else line
+            simple = simple and (path.endswith(".parquet") or b"\r" not in chunk)
             found.update(chunk)
-    return found.hexdigest(), line or b""
+    return found.hexdigest(), line or b"", simple
 
 
 def sql_value(value: Any) -> str:
