@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import median
 
 from bench_serving import NAMES, inputs, matrix, models
-from load import apart, memory_mb
+from load import apart, descendants, memory_mb
 from report import folder, from_tests
 from serving_target import Target, bare_server, check, take_turns
 
@@ -107,8 +107,9 @@ def peer(name: str, model: Path, body: bytes) -> Iterator[Found]:
         first_answer(url, body, process)
         yield Found(Target(name, url, body, process.pid, CONNECTIONS), time.perf_counter() - began, version)
     finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, 9)
+        for member in (*descendants(process.pid), process.pid):  # BentoML's worker has a session of its own
+            with suppress(ProcessLookupError):
+                os.kill(member, 9)
         process.wait()
 
 

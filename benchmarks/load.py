@@ -92,7 +92,7 @@ async def _send(url: str, body: bytes, connections: int, seconds: float) -> Load
 def cpu_seconds(process: int) -> float:
     """What a process and its children that are alive have used so far."""
     used = 0.0
-    for member in (process, *_descendants(process)):
+    for member in (process, *descendants(process)):
         fields = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
         used += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     return used
@@ -101,7 +101,7 @@ def cpu_seconds(process: int) -> float:
 def memory_mb(process: int) -> float:
     """Memory of a process and its children, what they share counted once (proportional set size)."""
     found = 0.0
-    for member in (process, *_descendants(process)):
+    for member in (process, *descendants(process)):
         try:
             text = Path(f"/proc/{member}/smaps_rollup").read_text()
         except OSError:  # it has just ended
@@ -110,9 +110,10 @@ def memory_mb(process: int) -> float:
     return found
 
 
-def _descendants(process: int) -> list[int]:
+def descendants(process: int) -> list[int]:
+    """Processes that it has started, and those that these have."""
     children = _children(process)
-    return children + [each for child in children for each in _descendants(child)]
+    return children + [each for child in children for each in descendants(child)]
 
 
 def _children(process: int) -> list[int]:
