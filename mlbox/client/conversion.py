@@ -95,13 +95,41 @@ def names_in(value: Any) -> Sequence[str]:
 
 
 def _pickled(name: str, value: Any) -> bytes:
+    """With the code of the user's own modules in it, where cloudpickle is installed: nobody else has these."""
     import pickle
 
-    library = importable("cloudpickle") or pickle
+    library = importable("cloudpickle")
+    told = library.list_registry_pickle_by_value() if library is not None else ()
+    own = [] if library is None else [module for module in _own_modules() if module.__name__ not in told]
+    for module in own:
+        library.register_pickle_by_value(module)
     try:
-        return bytes(library.dumps(value))
+        return bytes((library or pickle).dumps(value))
     except Exception as error:
         raise MlboxClientError(f"model {name!r} cannot be pickled: {error}") from None
+    finally:
+        for module in own:
+            library.unregister_pickle_by_value(module)
+
+
+def _own_modules() -> List[Any]:
+    """Modules out of files that no distribution and not Python itself has brought."""
+    import os
+    import sys
+    import sysconfig
+
+    names = ("stdlib", "platstdlib", "purelib", "platlib")
+    brought = tuple({os.path.join(os.path.realpath(sysconfig.get_path(name)), "") for name in names})
+    packages = {"mlbox", "__main__", *_distributions()}
+    found = []
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if not file or name.partition(".")[0] in packages or getattr(module, "__name__", None) != name:
+            continue
+        path = os.path.realpath(file)
+        if path.endswith(".py") and not path.startswith(brought) and "-packages" + os.sep not in path:
+            found.append(module)
+    return found
 
 
 def _is_torch(value: Any) -> bool:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -228,6 +231,48 @@ def test_alias_moves_switch_without_a_failed_request(live: Live, case: tuple[str
     assert {code for code, _ in seen} == {200}
     after = live.rows(name, {n: [0.5] for n in NAMES}).json()
     assert after["model_version"] == "2"
+
+
+OWN = {
+    "pickle": """
+class Own:
+    def predict(self, matrix):
+        return add(matrix)
+
+def add(matrix):
+    import numpy
+    return numpy.asarray(matrix).sum(axis=1) + 1
+""",
+    "pytorch": """
+import torch
+
+class Own(torch.nn.Module):
+    def forward(self, matrix):
+        return add(matrix)
+
+def add(matrix):
+    return matrix.sum(dim=1, keepdim=True) + 1
+""",
+}
+"""Classes of a file of the user's own, which nobody installs where the model is served."""
+
+
+@pytest.mark.parametrize("name", ["pickle", pytest.param("pytorch", marks=pytest.mark.nightly)])
+def test_the_users_own_classes_travel_with_the_model(
+    live: Live, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if name == "pytorch" and importlib.util.find_spec("torch") is None:
+        pytest.skip("PyTorch is not installed here")
+    module = f"own_{name}"
+    (tmp_path / f"{module}.py").write_text(OWN[name])
+    monkeypatch.syspath_prepend(tmp_path)
+    payload = logged.model(module, importlib.import_module(module).Own(), feature_names=NAMES)
+    monkeypatch.delitem(sys.modules, module)
+    assert payload.metadata["framework"] == name
+    _register(live.house, module, payload)
+    live.house.endpoint(module, module)
+    reply = live.rows(module, {"a": [1.0, 2.0], "b": [1.0, 2.0], "c": [1.0, 2.0]})
+    assert reply.json()["outputs"][0]["data"] == [4.0, 7.0], reply.text
 
 
 def test_a_member_that_fails_is_left_out_when_the_policy_says_so(live: Live, logs_as_it_is: None) -> None:

@@ -120,7 +120,8 @@ def load_model(spec: Mapping[str, Any]) -> Answering:
     except ModuleNotFoundError as error:
         raise WrongCall(
             f"the model needs the module {error.name!r}, which its environment does not have",
-            "log the model again with requirements, or serve it by a class: USING FUNCTION",
+            "a module of your own is logged with the model where the function has cloudpickle in its REQUIREMENTS; or "
+            "serve it by a class: USING FUNCTION",
         ) from None
     except Exception as error:  # a pickle runs code of any library
         said = (str(error) or repr(error)).splitlines()[0]
