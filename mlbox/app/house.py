@@ -28,6 +28,7 @@ from mlbox.engine.models.service import Models
 from mlbox.engine.monitor.service import Monitors
 from mlbox.engine.runs.mlflow_import.origin import MlflowOrigin
 from mlbox.engine.runs.service import Runs
+from mlbox.engine.search.keeping import KeptCollections
 from mlbox.engine.search.service import Collections
 from mlbox.engine.security import instance
 from mlbox.engine.security.fence import Fence
@@ -114,10 +115,9 @@ class House:
             parser=self.parser,
             flush=self.endpoints.flush,
         )
-        self.monitors.add_to(self.workflows.alterations)
-        self.workflows.alterations.add("endpoint", self.endpoints.renames)
-        self._let_erasure_reach()
+        self._introduce()
         self.scheduler = Scheduler([self.workflows.schedules, self.monitors, self.feeds], self.bus)
+        self.restoring = self._make_restoring()
         self.projects = self._make_projects()
         self.archives = self._make_archives()
         self._register(PlainSql(self.catalog, fence, settings))
@@ -126,11 +126,17 @@ class House:
         self.bus.listen(self._keep_event)
         self.projects.removal.complete()
 
+    def _introduce(self) -> None:
+        """Parts that answer for, or wait for, others."""
+        self.monitors.add_to(self.workflows.alterations)
+        self.workflows.alterations.add("endpoint", self.endpoints.renames)
+        self._let_erasure_reach()
+
     def _register(self, plain: PlainSql) -> None:
         for service in (
             self.projects,
             self.archives,
-            Restoring(self.catalog, self.bus),
+            self.restoring,
             self.features,
             self.collections,
             self.models,
@@ -177,6 +183,7 @@ class House:
             self.features.forget_project,
             self.collections.forget_project,
             self.members.forget_project,
+            self.restoring.forget_project,
         )
         made.origins.append(
             MlflowOrigin(
@@ -186,6 +193,13 @@ class House:
                 experiments=self.runs.tracking.experiments,
             )
         )
+        return made
+
+    def _make_restoring(self) -> Restoring:
+        """With those who keep what is dropped in a way of their own; the collection of garbage ends that."""
+        collections = KeptCollections(self.catalog, self.collections)
+        made = Restoring(self.catalog, self.bus, {**self.features.keepers, "collection": collections})
+        self.runs.garbage.for_good = made.for_good
         return made
 
     def _make_archives(self) -> Archives:

@@ -38,6 +38,11 @@ def seen(shop: Everything, view: str) -> list[dict[str, Any]]:
     return shop.rows(f"SELECT COLUMNS(*)::VARCHAR FROM ml.{view} ORDER BY ALL")
 
 
+def fingerprint(shop: Everything) -> dict[str, Any]:
+    """Of all but what is only added to; the online store is filled anew, and its file has other bytes then."""
+    return {name: digest for name, digest in shop.fingerprint(MOVES).items() if not name.startswith("online/")}
+
+
 THINGS = {
     "DROP RUN alone": ("RUN alone", ("runs", "params", "metrics", "artifacts", "logs")),
     "DROP RUN s": ("RUN s", ("runs", "params", "metrics", "artifacts")),
@@ -52,8 +57,15 @@ THINGS = {
     "DROP WORKFLOW w": ("WORKFLOW w", ("workflows",)),
     "DROP FEED rows": ("FEED rows", ("feeds",)),
     "DROP SCHEDULE hourly": ("SCHEDULE hourly", ("schedules",)),
+    "DROP FEATURE VECTOR v": ("FEATURE VECTOR v", ("feature_vectors",)),
+    "DROP SOURCE raw CASCADE": ("SOURCE raw", ("sources",)),
+    "DROP COLLECTION notes": ("COLLECTION notes", ("collections",)),
+    "DROP FEATURE SET copied": ("FEATURE SET copied", ("feature_sets", "features", "feature_stats", "ingests")),
+    "DROP FEATURE SET pushed": ("FEATURE SET pushed", ("feature_sets", "features", "ingests", "dead_letters")),
+    "DROP FEATURE SET spending CASCADE": ("FEATURE SET spending", ("feature_sets", "ingests", "feature_vectors")),
 }
 ALSO = {
+    "DROP FEATURE SET spending CASCADE": ("FEATURE VECTOR v",),
     "DROP MODEL m CASCADE": ("ENDPOINT e", "FEED rows", "MONITOR watch", "ALERT late"),
     "DROP ENDPOINT e CASCADE": ("FEED rows", "MONITOR watch", "ALERT late"),
     "DROP MONITOR watch CASCADE": ("ALERT late",),
@@ -63,7 +75,7 @@ ALSO = {
 @pytest.mark.parametrize("drop", THINGS)
 def test_it_comes_back_as_it_was(shop: Everything, drop: str) -> None:
     named, views = THINGS[drop]
-    before = shop.fingerprint(MOVES)
+    before = fingerprint(shop)
     shown = {view: seen(shop, view) for view in views}
     shop.run(drop)
     assert any(seen(shop, view) != shown[view] for view in views)
@@ -75,7 +87,7 @@ def test_it_comes_back_as_it_was(shop: Everything, drop: str) -> None:
         assert plan[0]["action"] == "create"
         shop.run(f"RESTORE {each}")
     assert {view: seen(shop, view) for view in views} == shown
-    assert shop.fingerprint(MOVES) == before
+    assert fingerprint(shop) == before
     assert shop.rows("SHOW DROPPED") == []
     with pytest.raises(NotFound, match="was dropped"):
         shop.run(f"RESTORE {named}")
@@ -126,7 +138,7 @@ def test_versions_of_a_model_one_by_one(shop: Everything) -> None:
     assert [row["version"] for row in shop.rows("SELECT version FROM ml.model_versions WHERE name = 'n'")] == [2, 1]
 
 
-@pytest.mark.parametrize("what", ["PROJECT shop", "FEATURE SET spending", "FEATURE VECTOR v", "SECRET s"])
+@pytest.mark.parametrize("what", ["SECRET s", "TOKEN t"])
 def test_what_is_not_kept_says_why(shop: Everything, what: str) -> None:
     with pytest.raises(NotExecuted, match="cannot be restored: ") as told:
         shop.run(f"RESTORE {what}")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Protocol
 
 from mlbox.base.clock import now
 from mlbox.base.command import Caller, Handler, Plan, Result, Step
@@ -25,11 +25,24 @@ if TYPE_CHECKING:
 Revive = Callable[["DuckDBPyConnection", Tombstone, str], None]
 """Put back what a tombstone stands for, on behalf of a user; ``Conflict`` where something is in its place."""
 
+
+class Keeper(Protocol):
+    """Keeps what is dropped of a kind where it lies, outside of the catalog or known in memory as well."""
+
+    def check(self, found: Tombstone) -> None:
+        """Raise ``Conflict`` when it cannot come back now."""
+        ...
+
+    def revive(self, found: Tombstone, caller: Caller) -> None:
+        """Put it back, and let everybody know it again."""
+        ...
+
+    def purge(self, found: Tombstone) -> None:
+        """It is gone for good: delete what was kept. Once more changes nothing."""
+        ...
+
+
 REFUSED = {
-    "project": "its tables are deleted with it; EXPORT PROJECT keeps a copy",
-    "feature set": "its rows are deleted with it; EXPORT PROJECT keeps a copy, and CREATE FEATURE SET makes it again",
-    "feature vector": "it is a definition only: CREATE FEATURE VECTOR makes it again",
-    "source": "it is a definition only: CREATE SOURCE makes it again",
     "secret": "its value is deleted at once: SET SECRET stores it anew",
     "token": "a token that was revoked stays worthless: CREATE TOKEN makes another",
     "member": "GRANT gives the role again",
@@ -40,9 +53,10 @@ REFUSED = {
 class Restoring:
     """Answers RESTORE of every kind. What else must know hears the event ``<kind>.restored``."""
 
-    def __init__(self, catalog: Catalog, bus: Bus) -> None:
+    def __init__(self, catalog: Catalog, bus: Bus, keepers: Mapping[str, Keeper] | None = None) -> None:
         self._catalog = catalog
         self._bus = bus
+        self._keepers = dict(keepers or {})
         self._kinds: dict[str, Revive] = {
             **dict.fromkeys(NAMED, _revive_named),
             "run": _revive_run,
@@ -57,33 +71,60 @@ class Restoring:
 
     def plan(self, command: RestoreObject, caller: Caller) -> Plan:
         """Find the newest drop of it; that its name is free is seen when it is put back, and nothing happens then."""
-        if command.kind not in self._kinds:
+        if command.kind not in self._kinds and command.kind not in self._keepers:
             why = REFUSED.get(command.kind)
             told = f"a dropped {command.kind} cannot be restored{': ' + why if why else ''}"
-            raise NotExecuted(told, hint=f"RESTORE works for: {', '.join(sorted(self._kinds))}")
+            hint = f"RESTORE works for: {', '.join(sorted({*self._kinds, *self._keepers}))}"
+            raise NotExecuted(told, hint=hint)
+        ref = command.ref if command.kind != "project" else Ref(command.ref.name.lower(), command.ref.name.lower())
         with self._catalog.read() as cursor:
-            projects.require(cursor, command.ref.project)
-            found = _find(cursor, command.kind, command.ref)
+            if command.kind != "project":
+                projects.require(cursor, ref.project)
+            found = _find(cursor, command.kind, ref)
             if command.kind in NAMED:
                 _refuse_taken(cursor, found, NAMED[found.kind])
+        if command.kind in self._keepers:
+            self._keepers[command.kind].check(found)
         detail = f"as it was when it was dropped, {found.dropped_at:%Y-%m-%d %H:%M:%S} UTC"
         return Plan((Step("create", f"{found.kind} {_shown(found)}", detail),), {"found": found})
 
     def restore(self, command: RestoreObject, plan: Plan, caller: Caller) -> Result:
         """All of it or nothing."""
         found: Tombstone = plan.resolved["found"]
+        keeper = self._keepers.get(found.kind)
+        if keeper is not None:
+            keeper.revive(found, caller)
 
         def write(cursor: DuckDBPyConnection) -> None:
-            self._kinds[found.kind](cursor, found, caller.user)
+            if keeper is None:
+                self._kinds[found.kind](cursor, found, caller.user)
             dropped.forget(cursor, found)
 
         self._catalog.write(write)
         told = {"version": found.version} if found.version else {}
-        self._bus.publish(Event(f"{found.kind}.restored", found.project, found.name, told))
+        self._bus.publish(Event(f"{found.kind.replace(' ', '_')}.restored", found.project, found.name, told))
         return Result(f"restored {found.kind} {_shown(found)}", facts={"name": found.name, **told})
+
+    def for_good(self, found: Tombstone) -> None:
+        """Nobody can bring it back any more."""
+        keeper = self._keepers.get(found.kind)
+        if keeper is not None:
+            keeper.purge(found)
+        self._catalog.write(lambda cursor: dropped.forget(cursor, found))
+
+    def forget_project(self, project: str) -> None:
+        """A project is dropped: what was dropped in it before goes for good. The rows go otherwise."""
+        for kind, keeper in self._keepers.items():
+            if kind != "project":
+                with self._catalog.read() as cursor:
+                    known = dropped.of_kind(cursor, kind, project)
+                for found in known:
+                    keeper.purge(found)
 
 
 def _shown(found: Tombstone) -> str:
+    if found.kind == "project":
+        return found.name
     if found.kind == "run":
         return found.object[:16] if found.name == found.object else f"{found.name} ({found.object[:16]})"
     return str(Ref(found.project, found.name, found.version))
@@ -94,9 +135,10 @@ def _find(cursor: DuckDBPyConnection, kind: str, ref: Ref) -> Tombstone:
         return _find_run(cursor, ref)
     found = dropped.find(cursor, ref.project, kind, ref.name, ref.version)
     if not found:
-        known = {each.name for each in dropped.find(cursor, ref.project, kind)}
-        hint = did_you_mean(ref.name, known) or "SHOW DROPPED lists what can be restored"
-        raise NotFound(f"no {kind} {ref} was dropped, or it is gone for good", hint=hint)
+        everywhere = dropped.of_kind(cursor, kind, None if kind == "project" else ref.project)
+        hint = did_you_mean(ref.name, {each.name for each in everywhere}) or "SHOW DROPPED lists what can be restored"
+        shown = ref.name if kind == "project" else str(ref)
+        raise NotFound(f"no {kind} {shown} was dropped, or it is gone for good", hint=hint)
     if ref.version is None and found[0].version is not None:
         whole = [each for each in found if each.version is None]
         if not whole and len(found) > 1:

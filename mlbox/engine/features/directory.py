@@ -11,8 +11,8 @@ from mlbox.base.names import Ref
 from mlbox.base.suggest import no_such
 from mlbox.engine.catalog import dependants
 from mlbox.engine.catalog.dependants import Dependants
+from mlbox.engine.catalog.tables import dropped, feature_vectors, projects
 from mlbox.engine.catalog.tables import feature_sets as table
-from mlbox.engine.catalog.tables import feature_vectors, projects
 from mlbox.engine.catalog.tables.lineage import record_all, record_columns
 from mlbox.engine.features import column_lineage, lineage
 from mlbox.engine.features.definition import FeatureSet, FeatureVector, Online
@@ -73,6 +73,7 @@ class Directory:
             for text in feature_vectors.every(cursor):
                 vector = FeatureVector.from_text(text)
                 self._vectors[_key(vector.project, vector.name)] = vector
+        self._generation += 1
 
     def _repair(self) -> None:
         """The catalog follows the definitions that stand beside the rows: those are committed with them."""
@@ -85,7 +86,7 @@ class Directory:
         places = {_key(row.project, row.name) for row in standing}
         for found in listed.values():
             if _key(found.project, found.name) not in places:  # DROP: the data have gone, the catalog's row has not
-                self.remove_set(found)
+                self.remove_set(found, by="")
 
     def find_set(self, ref: Ref) -> FeatureSet | None:
         """The set, or None."""
@@ -168,9 +169,14 @@ class Directory:
             self._vectors[_key(vector.project, vector.name)] = vector
             self._advance()
 
-    def remove_set(self, found: FeatureSet) -> None:
-        """From the catalog, and from here."""
-        self._catalog.write(lambda cursor: table.delete(cursor, found.project, found.name))
+    def remove_set(self, found: FeatureSet, *, by: str) -> None:
+        """From the catalog, and from here; for a while RESTORE brings it back."""
+
+        def write(cursor: DuckDBPyConnection) -> None:
+            dropped.bury_named(cursor, "feature set", found.project, found.name, by, found.id)
+            table.delete(cursor, found.project, found.name)
+
+        self._catalog.write(write)
         with self._lock:
             self._sets.pop(_key(found.project, found.name), None)
             self._advance()
@@ -185,6 +191,7 @@ class Directory:
                 users.refuse(_named(gone))
             users.delete(cursor, by)
             for vector in gone:
+                dropped.bury_named(cursor, "feature vector", vector.project, vector.name, by)
                 feature_vectors.delete(cursor, vector.project, vector.name)
             return users
 

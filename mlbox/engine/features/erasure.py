@@ -20,7 +20,7 @@ from mlbox.base.events import Bus, Event
 from mlbox.base.ids import new_id
 from mlbox.base.names import quote
 from mlbox.base.suggest import did_you_mean
-from mlbox.engine.catalog.tables import erasures, projects, published
+from mlbox.engine.catalog.tables import dropped_sets, erasures, projects, published
 from mlbox.engine.catalog.tables import feature_sets as table
 from mlbox.engine.features.commands import DeleteEntity
 from mlbox.engine.features.definition import FeatureSet, table_of
@@ -153,8 +153,10 @@ class Erasure:
                     rows, keys = _erase_version(cursor, found, version, set_id, entity)
                     offline += rows
                     pending += keys
-            erasures.forget_statistics(cursor, ids, entity)
             published.mark(cursor, ids)
+            if command.ref is None:
+                ids += _erase_dropped(cursor, project, entity)
+            erasures.forget_statistics(cursor, ids, entity)
             row = erasures.ErasureRow(
                 id=new_id(),
                 project=project,
@@ -216,6 +218,17 @@ def _erase_version(
         own = packer.pack([folded[name.lower()] for name in definition.entity_names])
         keys += [own] if own is not None and own not in keys else []
     return erasures.delete_rows(cursor, place, condition), keys
+
+
+def _erase_dropped(cursor: DuckDBPyConnection, project: str, entity: Mapping[str, Any]) -> list[str]:
+    """Rows that RESTORE would bring back; ids of the versions that had any columns for them."""
+    ids = []
+    for kept in dropped_sets.versions(cursor, project):
+        definition = FeatureSet.from_text(kept.definition)
+        if {name.lower() for name in entity} <= {name.lower() for name in definition.entity_names}:
+            erasures.delete_rows(cursor, kept.table(project), erasures.matching(definition.entities, entity))
+            ids.append(kept.id)
+    return ids
 
 
 def _canonical(entity: Mapping[str, Any]) -> str:

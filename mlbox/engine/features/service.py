@@ -11,6 +11,7 @@ from mlbox.base.events import Bus, Event
 from mlbox.base.home import Home
 from mlbox.base.names import Ref
 from mlbox.base.settings import Settings
+from mlbox.engine.catalog.restoring import Keeper
 from mlbox.engine.catalog.tables import feature_sets as table
 from mlbox.engine.catalog.tables.feature_checks import CheckRow
 from mlbox.engine.features.altering import Alterations
@@ -20,6 +21,7 @@ from mlbox.engine.features.directory import Directory
 from mlbox.engine.features.erasure import Erasure
 from mlbox.engine.features.framing import Framing
 from mlbox.engine.features.ingest import Ingest
+from mlbox.engine.features.keeping import KeptSets, KeptSources, KeptVectors
 from mlbox.engine.features.online import Materializer
 from mlbox.engine.features.online_answers import Answer, Keys, OnlineAnswers
 from mlbox.engine.features.online_reader import OnlineReader
@@ -78,6 +80,12 @@ class Features:
         store = artifacts or ArtifactStore(home.artifacts)
         self.erasure.publisher = self._sets.publisher
         self._datasets = Datasets(catalog, bus, self._directory, store, self._spark)
+        self.keepers: Mapping[str, Keeper] = {
+            "feature set": KeptSets(catalog, self._directory, self._sets, self.streams, self._online),
+            "feature vector": KeptVectors(catalog, self._directory),
+            "source": KeptSources(catalog, self.sources),
+        }
+        """How what was dropped comes back, by kind."""
         self._ingest = ingest
         ingest.tell = partial(_tell, bus)
         self._directory.load()

@@ -13,8 +13,8 @@ from mlbox.base.counted import counted
 from mlbox.base.errors import AlreadyExists, Conflict, MlboxError, NotFound, Unavailable
 from mlbox.base.events import Bus, Event
 from mlbox.base.names import Ref
+from mlbox.engine.catalog.tables import dropped_sets, projects
 from mlbox.engine.catalog.tables import feature_sets as table
-from mlbox.engine.catalog.tables import projects
 from mlbox.engine.features.building import FromSource, build, check
 from mlbox.engine.features.clock import NoClock, RefreshClock
 from mlbox.engine.features.commands import (
@@ -23,7 +23,7 @@ from mlbox.engine.features.commands import (
     InsertFeatures,
     RefreshFeatureSet,
 )
-from mlbox.engine.features.definition import FeatureSet, table_of, view_of
+from mlbox.engine.features.definition import FeatureSet, view_of
 from mlbox.engine.features.directory import Directory, users_of
 from mlbox.engine.features.ingest import Ingest
 from mlbox.engine.features.loading import Range
@@ -93,7 +93,7 @@ class FeatureSets:
             projects.require(cursor, command.ref.project)
             numbers = [version for version, _ in table.versions(cursor, command.ref.project, command.ref.name)]
         if present is None:
-            self._refuse_taken(command.ref)
+            refuse_taken(self._catalog, command.ref)
         elif not command.replace:
             raise AlreadyExists(
                 f"feature set {command.ref} exists already",
@@ -123,17 +123,6 @@ class FeatureSets:
         if schedule is not None:
             steps = (*steps, Step("create", f"schedule {schedule}", built.refresh or ""))
         return Plan(steps, {"built": built, "present": present})
-
-    def _refuse_taken(self, ref: Ref) -> None:
-        taken = self._catalog.row(
-            "SELECT table_type FROM information_schema.tables WHERE table_catalog = 'data' AND lower(table_schema) = ? "
-            "AND lower(table_name) = ?",
-            [ref.project.lower(), ref.name.lower()],
-        )
-        if taken:
-            raise AlreadyExists(
-                f"project {ref.project} has a table or view {ref.name} already", hint="choose another name, or drop it"
-            )
 
     def refuse_loss(self, present: FeatureSet, built: FeatureSet) -> None:
         """Raise ``Conflict`` when a vector reads what the new version lacks."""
@@ -354,7 +343,8 @@ class FeatureSets:
         return Plan((*steps, Step("drop", f"feature set {found.ref}")), {"set": found})
 
     def drop(self, command: DropFeatureSet, plan: Plan, caller: Caller) -> Result:
-        """All versions: data with their definition first, as they are made; at open the catalog follows."""
+        """All versions: data with their definition first, as they are made; at open the catalog follows. The rows are
+        kept for RESTORE."""
         if plan.resolved["set"] is None:
             return Result(f"there is no feature set {command.ref}")
         with self._locked(command.ref):
@@ -366,15 +356,27 @@ class FeatureSets:
                 self._bus.publish(event)
             with self._catalog.transaction_data() as cursor:
                 known = table.versions(cursor, found.project, found.name)
-                table.delete_definitions(cursor, found.project, found.name)
                 cursor.execute(f"DROP VIEW IF EXISTS {found.view}")
                 for version, _ in known:
                     cursor.execute(f"DROP VIEW IF EXISTS {view_of(found.project, found.name, version)}")
-                    cursor.execute(f"DROP TABLE IF EXISTS {table_of(found.project, found.name, version)}")
-            self._directory.remove_set(found)
+                dropped_sets.bury(cursor, found.project, found.name, found.id)
+            self._directory.remove_set(found, by=caller.user)
             self.clock.drop(found, caller)
             for _, set_id in known:
                 self._streams.forget(set_id)
                 self._online.forget(set_id)
         self._bus.publish(Event("feature_set.dropped", found.project, found.name))
         return Result(f"dropped feature set {found.project}.{found.name}{users}")
+
+
+def refuse_taken(catalog: Catalog, ref: Ref) -> None:
+    """Raise ``AlreadyExists`` when a table or view has the name."""
+    taken = catalog.row(
+        "SELECT table_type FROM information_schema.tables WHERE table_catalog = 'data' AND lower(table_schema) = ? "
+        "AND lower(table_name) = ?",
+        [ref.project.lower(), ref.name.lower()],
+    )
+    if taken:
+        raise AlreadyExists(
+            f"project {ref.project} has a table or view {ref.name} already", hint="choose another name, or drop it"
+        )

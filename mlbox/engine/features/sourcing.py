@@ -17,7 +17,7 @@ from mlbox.base.events import Bus, Event
 from mlbox.base.ids import new_id
 from mlbox.base.names import Ref, check_name
 from mlbox.base.suggest import did_you_mean, no_such
-from mlbox.engine.catalog.tables import projects
+from mlbox.engine.catalog.tables import dropped, projects
 from mlbox.engine.catalog.tables import sources as table
 from mlbox.engine.catalog.tables.lineage import Edge, record_all
 from mlbox.engine.features import lineage
@@ -221,7 +221,12 @@ class Sources:
         found: Source | None = plan.resolved["source"]
         if found is None:
             return Result(f"there is no source {command.ref}")
-        self._catalog.write(lambda cursor: table.delete(cursor, found.id))
+
+        def write(cursor: DuckDBPyConnection) -> None:
+            dropped.bury_named(cursor, "source", found.project, found.name, caller.user)
+            table.delete(cursor, found.id)
+
+        self._catalog.write(write)
         with self._lock:
             self._known.pop(found.id, None)
         self._bus.publish(Event("source.dropped", found.project, found.name))

@@ -62,6 +62,8 @@ class Garbage:
         self._removal = removal
         self._forget_functions = shop.functions.forget
         self._bytes = GarbageBytes(catalog, shop.artifacts, shop.settings)
+        self.for_good: Callable[[Tombstone], None] = self._forget
+        """Deletes what a tombstone stands for, and it itself; of all kinds when the house is put together."""
 
     def plan(self, command: CollectGarbage, caller: Caller) -> Plan:
         """One step for each thing that would go; nothing is changed."""
@@ -173,10 +175,10 @@ class Garbage:
         for tombstone in old:
             if tombstone.kind != "run":
                 name = str(Ref(tombstone.project, tombstone.name, tombstone.version))
-                yield Waste(f"dropped {tombstone.kind}", name, why, 0, self._for_good(tombstone))
+                yield Waste(f"dropped {tombstone.kind}", name, why, 0, partial(self.for_good, tombstone))
 
-    def _for_good(self, tombstone: Tombstone) -> Callable[[], None]:
-        return lambda: self._catalog.write(lambda cursor: dropped.forget(cursor, tombstone))
+    def _forget(self, tombstone: Tombstone) -> None:
+        self._catalog.write(lambda cursor: dropped.forget(cursor, tombstone))
 
     def _code(self) -> Iterator[Waste]:
         """Of dropped functions that nobody runs again and nobody names: endpoints and others keep theirs."""

@@ -110,7 +110,7 @@ class Runs:
         self._removal = Removal(catalog, self._ledger, self.log_path)
         # another may have its name then, and number its versions anew
         bus.listen(lambda event: self._functions.forget() if event.kind == "function.altered" else None)
-        self._garbage = Garbage(shop, catalog, self._removal)
+        self.garbage = Garbage(shop, catalog, self._removal)
         self._project_end = ProjectEnd(shop, self._watches)
         self._restart = Restart(shop, attempts, self._supervisor, self._watches, self._sweeps)
 
@@ -126,7 +126,7 @@ class Runs:
             *self._removal.handlers(),
             *Remarks(self._catalog, self._ledger, self._bus).handlers(),
             *FunctionAliases(self._catalog, self._functions).handlers(),
-            Handler(CollectGarbage, self._garbage.plan, self._garbage.collect),
+            Handler(CollectGarbage, self.garbage.plan, self.garbage.collect),
             *self.tracking.handlers(),
         )
 

@@ -19,7 +19,7 @@ from mlbox.base.ids import new_id
 from mlbox.base.names import Ref, check_name
 from mlbox.base.suggest import no_such
 from mlbox.engine.catalog.tables import collections as table
-from mlbox.engine.catalog.tables import projects
+from mlbox.engine.catalog.tables import dropped, projects
 from mlbox.engine.catalog.tables.collections import CollectionRow
 from mlbox.engine.catalog.tables.lineage import Edge, record_all
 from mlbox.engine.features.lineage import sources_of
@@ -48,16 +48,22 @@ class Collections:
         self._catalog = catalog
         self._models = models
         self._bus = bus
-        self._store = VectorStore(home.path / "vectors")
+        self.store = VectorStore(home.path / "vectors")
         self._states: dict[Key, State] = {}
         self._embedders: dict[str, Embedder] = {}
         self.functions: EmbeddingFunctions | None = None
         """Who asks user functions for vectors; given when the house is put together."""
         self._locks: dict[Key, threading.RLock] = {}
+        self.load()
+        with self._catalog.read() as cursor:
+            kept = [found.object for found in dropped.of_kind(cursor, "collection")]
+        self.store.drop_others([*(state.row.id for state in self._states.values()), *kept])
+
+    def load(self) -> None:
+        """What the catalog says of all of them."""
         with self._catalog.read() as cursor:
             rows = table.every(cursor)
         self._states = {_key(row.project, row.name): State.of(row) for row in rows}
-        self._store.drop_others(state.row.id for state in self._states.values())
 
     def adopt_project(self, project: str) -> None:
         """A project has come with the definitions of its collections: make their vectors here."""
@@ -72,7 +78,7 @@ class Collections:
             if key[0] == project.lower():
                 with self._locked(key):
                     self._states.pop(key, None)
-                    self._store.drop(state.row.id)
+                    self.store.drop(state.row.id)
 
     def handlers(self) -> Iterable[Handler]:
         """The commands it answers."""
@@ -92,7 +98,7 @@ class Collections:
 
     def reader(self, state: State) -> Any:
         """The table of a collection as of its last refresh."""
-        return self._store.reader(state.row.id, state.row.table_version)
+        return self.store.reader(state.row.id, state.row.table_version)
 
     def embedder(self, collection: Collection) -> Embedder | None:
         """What makes its vectors, in the version that counts now."""
@@ -150,7 +156,7 @@ class Collections:
         with self._locked(_key(made.project, made.name)):
             state, done = self._build(made, present.row if present else None)
             if present is not None:
-                self._store.drop(present.row.id)
+                self.store.drop(present.row.id)
         self._bus.publish(Event("collection.created", made.project, made.name, {"rows": state.row.rows}))
         return Result(
             f"created collection {made.ref}: {_told(done, state)}",
@@ -173,7 +179,7 @@ class Collections:
             if command.full or (embedder.label if embedder else None) != state.row.embedder:
                 old = state.row.id
                 state, done = self._build(state.collection, state.row)
-                self._store.drop(old)
+                self.store.drop(old)
             else:
                 state, done = self._renew(state, embedder)
         self._bus.publish(Event("collection.refreshed", command.ref.project, command.ref.name, {"rows": done.changed}))
@@ -191,15 +197,20 @@ class Collections:
         return Plan((Step("drop", f"collection {command.ref}"),), {"state": found})
 
     def drop(self, command: DropCollection, plan: Plan, caller: Caller) -> Result:
-        """The catalog first; what a crash leaves of the rows goes at the next start."""
+        """From the catalog; its vectors are kept for RESTORE."""
         if plan.resolved["state"] is None:
             return Result(f"there is no collection {command.ref}")
         key = _key(command.ref.project, command.ref.name)
         with self._locked(key):
             state = self.state(command.ref)
-            self._catalog.write(lambda cursor: table.delete(cursor, state.row.project, state.row.name))
+            row = state.row
+
+            def write(cursor: DuckDBPyConnection) -> None:
+                dropped.bury_named(cursor, "collection", row.project, row.name, caller.user, row.id)
+                table.delete(cursor, row.project, row.name)
+
+            self._catalog.write(write)
             self._states.pop(key, None)
-            self._store.drop(state.row.id)
         self._bus.publish(Event("collection.dropped", state.row.project, state.row.name))
         return Result(f"dropped collection {state.collection.ref}")
 
@@ -230,15 +241,15 @@ class Collections:
     def _rewrite(self, state: State, table: Any, keys: set[str]) -> None:
         fresh = new_id()
         try:
-            made = self._store.create(fresh, table.schema)
+            made = self.store.create(fresh, table.schema)
             for rows in without(table, keys):
                 made.add(rows)
             done = Filled(documents=state.row.documents - len(keys))
             self._commit(state.moved(id=fresh), made, done)
         except BaseException:
-            self._store.drop(fresh)
+            self.store.drop(fresh)
             raise
-        self._store.drop(state.row.id)
+        self.store.drop(state.row.id)
 
     def _build(self, collection: Collection, present: CollectionRow | None) -> tuple[State, Filled]:
         """A new table, filled, in place of the one of ``present``."""
@@ -247,7 +258,7 @@ class Collections:
         schema = schema_of(collection, rows.schema, _dimensions(collection, rows, embedder))
         name = new_id()
         try:
-            made = self._store.create(name, schema)
+            made = self.store.create(name, schema)
             done = fill(made, collection, rows, embedder, schema)
             row = CollectionRow(
                 project=collection.project,
@@ -265,13 +276,13 @@ class Collections:
             )
             return self._commit(State(collection, row), made, done), done
         except BaseException:
-            self._store.drop(name)
+            self.store.drop(name)
             raise
 
     def _renew(self, state: State, embedder: Embedder | None) -> tuple[State, Filled]:
         rows = self._rows(state.collection)
         schema = schema_of(state.collection, rows.schema, state.row.dimensions)
-        made = self._store.writer(state.row.id, state.row.table_version)
+        made = self.store.writer(state.row.id, state.row.table_version)
         done = fill(made, state.collection, rows, embedder, schema)
         if not done.changed and not done.removed:
             return self._keep(state.moved(refreshed_at=now())), done

@@ -49,7 +49,8 @@ statement(
         name="RESTORE",
         summary="Bring back what was dropped within the last days (setting gc_dropped_days); SHOW DROPPED lists it.",
         syntax="RESTORE {RUN 'id' | ARTIFACT 'name'[@version] | {FUNCTION | MODEL} name[@version]"
-        " | {FEATURE SET | ENDPOINT | FEED | WORKFLOW | SCHEDULE | MONITOR | ALERT} name}",
+        " | {SOURCE | FEATURE SET | FEATURE VECTOR | COLLECTION} name"
+        " | {ENDPOINT | FEED | WORKFLOW | SCHEDULE | MONITOR | ALERT} name}",
         examples=("RESTORE RUN 'a1b2c3d4'", "RESTORE MODEL m@3", "RESTORE ARTIFACT 'plots/roc.png'"),
         starts=(("RESTORE",),),
         parse=_restore,

@@ -16,6 +16,7 @@ from mlbox.base.command import Caller
 from mlbox.base.errors import Conflict, Invalid, MlboxError, NotFound
 from mlbox.base.names import Ref
 from mlbox.base.settings import Settings
+from mlbox.engine.catalog.tables import dropped
 from mlbox.sql.session import Session
 
 TEXTS = {
@@ -274,6 +275,10 @@ def test_replace_and_drop_leave_no_files(searching: Searching) -> None:
     searching.run("CREATE OR REPLACE COLLECTION Notes KEY (id) TEXT lang AS SELECT id, lang FROM t")
     assert searching.tables() == 1 and ids(searching.rows("FROM ml.search('notes', 'de')")) == [4]
     searching.run("DROP COLLECTION notes")
+    assert searching.tables() == 1  # for RESTORE
+    with searching.house.catalog.read() as cursor:
+        (found,) = dropped.of_kind(cursor, "collection")
+    searching.house.restoring.for_good(found)
     assert searching.tables() == 0
     with pytest.raises(NotFound):
         searching.run("DROP COLLECTION notes")
@@ -283,7 +288,7 @@ def test_replace_and_drop_leave_no_files(searching: Searching) -> None:
 def test_what_an_interrupted_refresh_has_written_is_not_seen(searching: Searching) -> None:
     searching.run("CREATE COLLECTION notes KEY (id) TEXT body AS SELECT id, body FROM t")
     state = searching.house.collections.state(Ref("default", "notes"))
-    half = searching.house.collections._store.writer(state.row.id, state.row.table_version)
+    half = searching.house.collections.store.writer(state.row.id, state.row.table_version)
     half.remove(["1"])
     searching.again()  # as after a kill: the catalog names the version before
     assert sorted(ids(searching.rows("FROM ml.search('notes', 'cat')"))) == [1, 2]

@@ -21,14 +21,18 @@ NAMED = {
     "alert": "alerts",
     "endpoint": "endpoints",
     "feed": "feeds",
+    "feature set": "feature_sets",
+    "feature vector": "feature_vectors",
+    "source": "sources",
+    "collection": "collections",
 }
 """Kinds of which an object is one row of a table, and its name the key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tombstone:
-    """``object`` is the id of a run or model, the time of the drop of a function, else the name; ``version`` None: all
-    of it."""
+    """``object`` is the id of a run, model, collection or feature set, the time of the drop of a function, else the
+    name; ``version`` None: all of it."""
 
     id: str = field(default_factory=new_id)
     project: str
@@ -66,9 +70,11 @@ def bury(cursor: DuckDBPyConnection, tombstone: Tombstone, parts: Iterable[Part]
         )
 
 
-def bury_named(cursor: DuckDBPyConnection, kind: str, project: str, name: str, by: str) -> None:
+def bury_named(
+    cursor: DuckDBPyConnection, kind: str, project: str, name: str, by: str, object: str | None = None
+) -> None:
     """Note the drop of an object of ``NAMED``."""
-    tombstone = Tombstone(project=project, kind=kind, name=name, object=name, dropped_by=by)
+    tombstone = Tombstone(project=project, kind=kind, name=name, object=object or name, dropped_by=by)
     bury(cursor, tombstone, [Part(NAMED[kind], "project = ? AND lower(name) = lower(?)", [project, name])])
 
 
@@ -82,6 +88,11 @@ def find(
         "AND (?::VARCHAR IS NULL OR version = ?)",
         [project, kind, name, name, version, version],
     )
+
+
+def of_kind(cursor: DuckDBPyConnection, kind: str, project: str | None = None) -> list[Tombstone]:
+    """All of a kind, of one project or of all, the newest first."""
+    return _select(cursor, "kind = ? AND (?::VARCHAR IS NULL OR project = ?)", [kind, project, project])
 
 
 def expired(cursor: DuckDBPyConnection, before: datetime) -> list[Tombstone]:

@@ -16,7 +16,7 @@ from mlbox.base.names import literal, quote
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-DROPPED = ("dropped", "dropped_rows")
+DROPPED = ("dropped", "dropped_rows", "dropped_definitions")
 SECRET = frozenset(
     {"audit", "events", "members", "secrets", "run_tokens", "run_batches", "deployments", "replicas", *DROPPED}
 )
@@ -55,7 +55,10 @@ def tables(cursor: DuckDBPyConnection, database: str) -> list[str]:
 
 def write_rows(cursor: DuckDBPyConnection, database: str, table: str, project: str, path: Path) -> int:
     """Rows of a project of one of our tables; how many. Without any, no file."""
-    return write(cursor, f"{_FILL[database]}.{quote(table)}", f"WHERE project = {literal(project)}", path)
+    condition = f"WHERE project = {literal(project)}"
+    if database == "data" and any(name == "set_id" for name, _ in _columns(cursor, f"{_FILL[database]}.{table}")):
+        condition += " AND set_id NOT IN (SELECT id FROM data._mlbox.dropped_definitions)"
+    return write(cursor, f"{_FILL[database]}.{quote(table)}", condition, path)
 
 
 def write_statistics(cursor: DuckDBPyConnection, project: str, path: Path) -> int:
@@ -145,8 +148,8 @@ def hidden_tables(cursor: DuckDBPyConnection, project: str) -> list[Made]:
     """The versioned tables of a project's feature sets, and the views over the newest."""
     rows = cursor.execute(
         "SELECT table_name, sql FROM duckdb_tables() WHERE database_name = 'data' AND schema_name = '_sets' "
-        "AND starts_with(table_name, ?) ORDER BY ALL",
-        [f"{project}."],
+        "AND starts_with(table_name, ?) AND NOT starts_with(table_name, ?) ORDER BY ALL",
+        [f"{project}.", f"{project}.@"],  # the second are those of dropped sets
     ).fetchall()
     return [Made("table", *row) for row in rows]
 

@@ -43,6 +43,12 @@ def insert(cursor: DuckDBPyConnection, row: ErasureRow) -> None:
     )
 
 
+def happened(cursor: DuckDBPyConnection, project: str, since: datetime) -> bool:
+    """Whether somebody was deleted from a project since then."""
+    found = "SELECT 1 FROM data._mlbox.erasures WHERE project = ? AND requested_at >= ? LIMIT 1"
+    return bool(cursor.execute(found, [project, since]).fetchall())
+
+
 def pending(cursor: DuckDBPyConnection) -> list[tuple[str, list[bytes]]]:
     """(id, online keys) of the deletions that are not complete."""
     rows = cursor.execute("SELECT id, pending FROM data._mlbox.erasures WHERE pending IS NOT NULL").fetchall()

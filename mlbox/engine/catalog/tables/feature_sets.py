@@ -138,16 +138,34 @@ def ids_of(cursor: DuckDBPyConnection, project: str) -> list[str]:
     return [row[0] for row in rows]
 
 
-def delete_definitions(cursor: DuckDBPyConnection, project: str, name: str | None = None) -> None:
-    """Of a set, or of all sets of a project, with their ledger and statistics."""
-    condition = "project = ?" + (" AND lower(name) = lower(?)" if name else "")
-    values = [project, name] if name else [project]
-    ids = f"SELECT id FROM data._mlbox.feature_definitions WHERE {condition}"
-    cursor.execute(f"DELETE FROM data._mlbox.feature_stats WHERE set_id IN ({ids})", values)
-    cursor.execute(f"DELETE FROM data._mlbox.ingests WHERE set_id IN ({ids})", values)
-    for other in ("source_positions", "dead_letters", "push_keys", "stream_progress", "feature_checks", "published"):
-        cursor.execute(f"DELETE FROM data._mlbox.{other} WHERE set_id IN ({ids})", values)
-    cursor.execute(f"DELETE FROM data._mlbox.feature_definitions WHERE {condition}", values)
+def delete_definitions(cursor: DuckDBPyConnection, project: str) -> None:
+    """Of all sets of a project, those that were dropped too, with their ledger and statistics."""
+    for table in ("feature_definitions", "dropped_definitions"):
+        found = cursor.execute(f"SELECT id FROM data._mlbox.{table} WHERE project = ?", [project]).fetchall()
+        delete_records(cursor, [row[0] for row in found])
+        cursor.execute(f"DELETE FROM data._mlbox.{table} WHERE project = ?", [project])
+
+
+_BY_SET = (
+    *("feature_stats", "ingests", "source_positions", "dead_letters", "push_keys", "stream_progress"),
+    *("feature_checks", "published"),
+)
+"""Tables that know a version by its id."""
+
+
+def delete_records(cursor: DuckDBPyConnection, set_ids: Sequence[str]) -> None:
+    """Ledger, statistics and positions of versions."""
+    for table in (
+        "feature_stats",
+        "ingests",
+        "source_positions",
+        "dead_letters",
+        "push_keys",
+        "stream_progress",
+        "feature_checks",
+        "published",
+    ):
+        cursor.execute(f"DELETE FROM data._mlbox.{table} WHERE list_contains(?::VARCHAR[], set_id)", [list(set_ids)])
 
 
 def upsert(cursor: DuckDBPyConnection, row: DefinitionRow, online_until: datetime | None, online_sequence: int) -> None:

@@ -36,4 +36,8 @@ def mark(cursor: DuckDBPyConnection, set_ids: Iterable[str]) -> None:
 
 def marked(cursor: DuckDBPyConnection) -> list[str]:
     """Ids of versions whose files are to be written anew."""
-    return [row[0] for row in cursor.execute("SELECT set_id FROM data._mlbox.published WHERE sequence < 0").fetchall()]
+    found = (
+        "SELECT set_id FROM data._mlbox.published WHERE sequence < 0 "
+        "AND set_id IN (SELECT id FROM data._mlbox.feature_definitions)"  # not of dropped sets
+    )
+    return [row[0] for row in cursor.execute(found).fetchall()]

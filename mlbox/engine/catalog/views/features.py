@@ -199,6 +199,7 @@ VIEWS = (
         SELECT project, feature_set, version, id, added AS rows, first_event AS from_time, last_event AS to_time,
                started_at, duration_ms, source, removed, coalesce(late, 0) AS late, coalesce(rejected, 0) AS rejected
         FROM data._mlbox.ingests
+        WHERE set_id NOT IN (SELECT id FROM data._mlbox.dropped_definitions)
         """,
         (
             ViewColumn("project", "VARCHAR", "Project"),

@@ -72,6 +72,7 @@ VIEWS = (
         SELECT d.project, d.feature_set, d.source, d.reason, d."row", d.refused_at, d.part, d.number,
             coalesce(f.name, d.feed) AS feed
         FROM data._mlbox.dead_letters d LEFT JOIN catalog.main.feeds f ON f.id = d.set_id
+        WHERE d.set_id NOT IN (SELECT id FROM data._mlbox.dropped_definitions)
         """,
         (
             ViewColumn("project", "VARCHAR", "Project"),
