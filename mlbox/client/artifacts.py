@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tempfile
 import zipfile
 from contextlib import contextmanager
@@ -75,7 +76,8 @@ def from_value(name: str, value: Any) -> Iterator[Payload]:
 
 
 def plot(name: str, figure: Any) -> Payload:
-    """A matplotlib figure (or what has one: axes, seaborn grids), a Plotly figure, bytes of a picture, or its path."""
+    """A matplotlib figure (or what has one: axes, seaborn grids), a figure of Plotly or Altair, a dictionary that is
+    the specification of one (Plotly, Vega, Vega-Lite), bytes of a picture, or its path."""
     if isinstance(figure, (str, os.PathLike)):
         path = _existing(name, figure)
         return Payload("plot", path, _media_type(path), os.path.basename(path), {})
@@ -94,10 +96,24 @@ def plot(name: str, figure: Any) -> Payload:
     if hasattr(figure, "to_plotly_json") and hasattr(figure, "to_json"):
         data = figure.to_json().encode()
         return Payload("plot", data, "application/vnd.plotly.v1+json", _with_ending(name, ".json"), {})
+    drawn = figure.to_dict() if type(figure).__module__.partition(".")[0] == "altair" else figure
+    kind = _specification(drawn) if isinstance(drawn, dict) else None
+    if kind is not None:
+        return Payload("plot", json.dumps(drawn, default=str).encode(), kind, _with_ending(name, ".json"), {})
     raise MlboxClientError(
         f"plot {name!r}: a {type(figure).__name__} is not a figure",
-        "give a matplotlib or Plotly figure, bytes or a path",
+        "give a figure of matplotlib, Plotly or Altair, a specification of Plotly or Vega, bytes or a path",
     )
+
+
+def _specification(figure: Dict[str, Any]) -> Optional[str]:
+    """The media type of a chart that is written down as a dictionary; None: it is none."""
+    found = re.search(r"/schema/(vega|vega-lite)/v(\d+)", str(figure.get("$schema", "")))
+    if found is not None:
+        return f"application/vnd.{found[1].replace('-', '')}.v{found[2]}+json"
+    if isinstance(figure.get("data"), list) and isinstance(figure.get("layout"), dict):
+        return "application/vnd.plotly.v1+json"
+    return None
 
 
 def table(kind: str, name: str, frame: Any) -> Payload:

@@ -157,6 +157,29 @@ def test_plots(logged: Logged, value: Any) -> None:
     assert data == PNG
 
 
+VEGA = "https://vega.github.io/schema"
+
+
+@pytest.mark.parametrize(
+    ("chart", "media"),
+    [
+        ({"$schema": f"{VEGA}/vega-lite/v5.json", "mark": "bar"}, "application/vnd.vegalite.v5+json"),
+        ({"$schema": f"{VEGA}/vega/v6.json", "marks": []}, "application/vnd.vega.v6+json"),
+        ({"data": [{"type": "bar", "y": [1, 2]}], "layout": {}}, "application/vnd.plotly.v1+json"),
+    ],
+)
+def test_charts_that_are_written_down(logged: Logged, chart: dict[str, Any], media: str) -> None:
+    logged.ctx.log_plot("chart", chart)
+    event, data = logged.artifact()
+    assert (event["artifact_kind"], event["media_type"], event["file_name"]) == ("plot", media, "chart.json")
+    assert json.loads(data) == chart
+
+
+def test_a_dictionary_that_is_no_chart(logged: Logged) -> None:
+    with pytest.raises(MlboxClientError, match="a dict is not a figure"):
+        logged.ctx.log_plot("chart", {"data": 5})
+
+
 def test_something_that_is_no_figure(logged: Logged) -> None:
     with pytest.raises(MlboxClientError, match="a int is not a figure"):
         logged.ctx.log_plot("roc", 5)
