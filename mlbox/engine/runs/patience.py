@@ -77,8 +77,8 @@ class Patience:
             try:
                 return answer.result(_LOOK_SECONDS)
             except TimeoutError:
-                if answer.done():
-                    raise  # it is what the question raised
+                if answer.done():  # with that error, or in this moment
+                    return answer.result()
             stop_by = self._last_moment()
             # a time that was over before the question was asked leaves it some of its own
             is_over = stop_by is not None and time.time() > max(stop_by, began + self._least())

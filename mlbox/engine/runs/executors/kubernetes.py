@@ -191,10 +191,15 @@ class KubernetesExecutor:
         }
         return {"metadata": {"name": name, "labels": self._labels(spec)}, "spec": body}
 
-    def _follow(self, namespace: str, pod: str) -> Iterator[bytes]:
-        answer = self._cluster.core().read_namespaced_pod_log(
-            pod, namespace, follow=True, _preload_content=False, _request_timeout=(SECONDS, 7 * 86_400)
-        )
+    def _follow(self, namespace: str, pod: str) -> Iterator[bytes] | None:
+        try:
+            answer = self._cluster.core().read_namespaced_pod_log(
+                pod, namespace, follow=True, _preload_content=False, _request_timeout=(SECONDS, 7 * 86_400)
+            )
+        except Exception as error:
+            if getattr(error, "status", None) == 400:  # its container is coming or going just now
+                return None
+            raise
         stream: Iterator[bytes] = answer.stream(1 << 16)
         return stream
 
