@@ -129,4 +129,4 @@ def check_requests(server: Server, address: str) -> None:
     assert (status, json.loads(body)) == (400, error)
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     status, _, body = server.request("POST", "/v2/models/churn_score/infer", wrong, form)
-    assert status == 403 and json.loads(body)["error"]["code"] == "forbidden"
+    assert status == 403 and json.loads(body)["code"] == "forbidden"

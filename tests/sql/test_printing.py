@@ -15,7 +15,7 @@ from statement_drawing import statements
 from mlbox.base.command import Command, Query, RunSql
 from mlbox.base.errors import StatementError
 from mlbox.base.names import Ref
-from mlbox.engine.features.commands import InsertFeatures, PushRows
+from mlbox.engine.features.commands import IngestFrame, InsertFeatures, PushRows
 from mlbox.engine.runs.commands import TrackRun
 from mlbox.engine.security.commands import SetSecret
 from mlbox.engine.workflows.commands import CreateWorkflow
@@ -107,7 +107,7 @@ def test_every_command_can_be_printed() -> None:
         ours = kind is not Command and kind.__module__.startswith("mlbox.")
         return ({kind} if ours else set()).union(*(leaves(child) for child in kind.__subclasses__()))
 
-    unspoken = {PushRows, TrackRun}  # no statement says this
+    unspoken = {IngestFrame, PushRows, TrackRun}  # no statement says this
     assert leaves(Command) - unspoken <= set(printers())
 
 
