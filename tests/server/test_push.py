@@ -135,6 +135,6 @@ def test_members_bring_frames_where_they_may_write(tmp_path: Path) -> None:
         with pytest.raises(mlbox.SqlError, match="no column 'y'"):
             connection("eddie").ingest("f", [{"k": 1, "ts": "2026-01-01", "y": 1.0}])
         status, _, said = members["eddie"].request("POST", f"/ingest/open_p.f{taken}", {"k": 1})
-        assert status == 400 and "application/json" in str(said)
+        assert status == 415 and "application/json" in str(said)
         assert owner.rows("SELECT (SELECT count(*) FROM open_p.f), (SELECT count(*) FROM closed.f)") == [[4, 0]]
         assert not any((tmp_path / "home/cache/sources").glob("*"))  # they do not stay

@@ -351,7 +351,10 @@ def test_an_entity_goes_with_its_documents_and_their_files(searching: Searching)
         {"name": "plain", "documents": 30},
     ]
     assert rows("SELECT documents FROM ml.erasures ORDER BY requested_at") == [{"documents": 1}, {"documents": 10}]
-    run("DROP COLLECTION plain")  # which does not name the client
+    run("DROP COLLECTION plain")  # which does not name the client, and is kept for RESTORE a while
+    aged = "UPDATE catalog.main.dropped SET dropped_at = dropped_at - INTERVAL 400 DAY"
+    searching.house.catalog.write(lambda cursor: cursor.execute(aged) and None)
+    assert run("COLLECT GARBAGE").facts["collected"] == 1
     left = b"".join(path.read_bytes() for path in (searching.folder / "home/vectors").rglob("*") if path.is_file())
     assert b"secret2" in left and b"secret1" not in left
     searching.again()

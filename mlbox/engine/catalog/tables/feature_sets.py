@@ -155,16 +155,7 @@ _BY_SET = (
 
 def delete_records(cursor: DuckDBPyConnection, set_ids: Sequence[str]) -> None:
     """Ledger, statistics and positions of versions."""
-    for table in (
-        "feature_stats",
-        "ingests",
-        "source_positions",
-        "dead_letters",
-        "push_keys",
-        "stream_progress",
-        "feature_checks",
-        "published",
-    ):
+    for table in _BY_SET:
         cursor.execute(f"DELETE FROM data._mlbox.{table} WHERE list_contains(?::VARCHAR[], set_id)", [list(set_ids)])
 
 

@@ -154,6 +154,7 @@ VIEWS = (
         """
         SELECT project, feature_set, version, ingest_id, column_name, condition, severity, broken, rows, checked_at
         FROM data._mlbox.feature_checks
+        WHERE set_id NOT IN (SELECT id FROM data._mlbox.dropped_definitions)
         """,
         (
             ViewColumn("project", "VARCHAR", "Project"),
