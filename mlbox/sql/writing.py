@@ -31,7 +31,7 @@ class Writer:
 
     def ref(self, ref: Ref) -> str:
         """``name``, ``project.name``, with ``@version``."""
-        version = f"@{ref.version if ref.version.isdigit() else name(ref.version)}" if ref.version else ""
+        version = f"@{version_or_alias(ref.version)}" if ref.version else ""
         if ref.project == self.project:
             return f"{name(ref.name)}{version}"
         return f"{name(ref.project)}.{name(ref.name)}{version}"
@@ -62,6 +62,11 @@ def name(text: str) -> str:
     """A name, in quotes where it must be."""
     plain = _PLAIN.match(text) and text.upper() not in RESERVED and text.upper() not in _LEADING
     return text if plain else quote(text)
+
+
+def version_or_alias(given: str) -> str:
+    """A version's number, or an alias as a name."""
+    return given if given.isdigit() else name(given)
 
 
 def names(found: Iterable[str]) -> str:

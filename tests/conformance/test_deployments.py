@@ -153,7 +153,7 @@ def test_scenario_of_a_deployment(engine: tuple[str, Server]) -> None:
     server.sql("UNDEPLOY ENDPOINT e")
     assert server.sql("SELECT count(*) FROM ml.deployments")[-1]["rows"] == [[0]]
     assert predictions(server) == asked
-    assert leftovers(name, named) == []
+    assert leftovers(name, named, server.environment) == []
 
 
 def goes_back(engine: tuple[str, Server], replicas: list[str], token: str) -> None:
@@ -199,12 +199,12 @@ def scales(server: Server) -> None:
     assert api.list_namespaced_horizontal_pod_autoscaler("default").items == []
 
 
-def leftovers(name: str, named: str) -> list[str]:
+def leftovers(name: str, named: str, environment: dict[str, str]) -> list[str]:
     """What an engine still has of a deployment."""
     if name == "docker":
         import docker as engine_client
 
-        client = engine_client.DockerClient(base_url=docker.reachable() or os.environ["DOCKER_HOST"])
+        client = engine_client.DockerClient(base_url=environment.get("MLBOX_DOCKER_HOST") or docker.reachable())
         things = [*client.containers.list(all=True), *client.networks.list(), *client.volumes.list()]
         return [str(thing.name) for thing in things if str(thing.name).startswith(named)]
     from kubernetes import client

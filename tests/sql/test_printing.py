@@ -99,7 +99,7 @@ def test_whatever_the_grammar_allows_comes_back_at_length(name: str) -> None:
         made_sense.append(comes_back(data, name))
 
     run()
-    assert sum(made_sense) >= 20
+    assert sum(made_sense) >= min(20, len(made_sense))  # some statements have few forms
 
 
 def test_every_command_can_be_printed() -> None:

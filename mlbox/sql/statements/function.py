@@ -245,8 +245,10 @@ def _alter(cursor: Cursor) -> Command:
 
 def _print_alias(command: SetFunctionAlias, write: Writer) -> str:
     alias = writing.name(command.alias)
-    action = f"DROP ALIAS {alias}" if command.version is None else f"SET ALIAS {alias} = {command.version}"
-    return f"ALTER FUNCTION {write.ref(command.ref)} {action}"
+    shown = f"ALTER FUNCTION {write.ref(command.ref)}"
+    if command.version is None:
+        return f"{shown} DROP ALIAS {alias}"
+    return f"{shown} SET ALIAS {alias} = {writing.version_or_alias(command.version)}"
 
 
 statement(

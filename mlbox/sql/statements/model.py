@@ -114,7 +114,7 @@ def _print_alias(command: SetModelAlias | DropModelAlias, write: Writer) -> str:
     shown = f"ALTER MODEL {write.ref(command.ref)}"
     if isinstance(command, DropModelAlias):
         return f"{shown} DROP ALIAS {writing.name(command.alias)}"
-    version = command.version if command.version.isdigit() else writing.name(command.version)
+    version = writing.version_or_alias(command.version)
     return f"{shown} SET ALIAS {writing.name(command.alias)} = {version}"
 
 
