@@ -173,12 +173,15 @@ def test_one_that_cannot_be_brought_there_stays_alone_behind(unhurried: Any, cap
     assert "stays in the journal" in caplog.text
     tell(unhurried, right, "b1", metrics={"loss": 3}, end=True)  # nobody else is held up
     assert unhurried.catalog.row("SELECT state FROM catalog.ml.runs WHERE id = ?", [right]) == {"state": "completed"}
+    for number in (4, 5):  # what follows goes its way, and what was refused stays
+        tell(unhurried, wrong, f"b{number}", metrics={"loss": number})
+    mine = "SELECT value FROM catalog.main.metrics WHERE run_id = ? ORDER BY value"
+    assert unhurried.catalog.rows(mine, [wrong]) == [{"value": 4.0}, {"value": 5.0}]
+    assert unhurried.catalog.rows("SELECT run_id FROM catalog.main.run_journal") == [{"run_id": wrong}]
     with closing(unhurried.catalog.connection.cursor()) as cursor:
-        cursor.execute("DELETE FROM catalog.main.run_batches WHERE run_id = ?", [wrong])
+        cursor.execute("DELETE FROM catalog.main.run_batches WHERE run_id = ? AND batch = 'b0'", [wrong])
     unhurried.catalog.write(unhurried.catalog.journal.load, journaled=True)  # as the next opening of the home does
-    assert unhurried.catalog.rows("SELECT value FROM catalog.main.metrics WHERE run_id = ?", [wrong]) == [
-        {"value": 1.0}
-    ]
+    assert [row["value"] for row in unhurried.catalog.rows(mine, [wrong])] == [1.0, 4.0, 5.0]
 
 
 def test_what_cannot_be_read_stays_and_says_so(unhurried: Any) -> None:

@@ -77,10 +77,12 @@ def append(cursor: DuckDBPyConnection, run_id: str, encoded: bytes) -> None:
 
 
 def load(cursor: DuckDBPyConnection) -> list[Entry]:
-    """All entries, in their order. What this version cannot read stays where it is, and says so."""
+    """All entries, in their order, those that were refused too. What this version cannot read stays where it is, and
+    says so."""
     import msgspec
 
     found = []
+    cursor.execute("UPDATE catalog.main.run_journal SET refused = NULL WHERE refused IS NOT NULL")
     rows = cursor.execute("SELECT run_id, entry FROM catalog.main.run_journal ORDER BY rowid").fetchall()
     for run_id, entry in rows:
         try:
@@ -97,10 +99,12 @@ def refuse(cursor: DuckDBPyConnection, run_id: str, why: str) -> None:
 
 
 def take_over(cursor: DuckDBPyConnection, entries: Sequence[Entry]) -> None:
-    """Bring ``entries`` into the tables and take them out of the journal."""
+    """Bring ``entries`` into the tables and take them out of the journal; what was refused of their runs stays."""
     apply(cursor, entries)
     ids = list({entry.run_id for entry in entries})
-    cursor.execute("DELETE FROM catalog.main.run_journal WHERE list_contains(?::VARCHAR[], run_id)", [ids])
+    cursor.execute(
+        "DELETE FROM catalog.main.run_journal WHERE list_contains(?::VARCHAR[], run_id) AND refused IS NULL", [ids]
+    )
 
 
 def apply(cursor: DuckDBPyConnection, entries: Sequence[Entry], before: Mapping[str, RunRow] | None = None) -> None:
