@@ -10,6 +10,7 @@ import base64
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -118,12 +119,12 @@ class Smoke:
             return error.code, error.read()
 
     @contextmanager
-    def server(self) -> Iterator[subprocess.Popen[str]]:
+    def server(self, *flags: str) -> Iterator[subprocess.Popen[str]]:
         """``mlbox up`` until /health answers; ended whatever happens."""
         log = self.folder / "up.txt"
         with log.open("w") as output:
             process = subprocess.Popen(
-                [str(self.executable), "--home", str(self.home), "up", "--port", str(self.port)],
+                [str(self.executable), "--home", str(self.home), "up", "--port", str(self.port), *flags],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
@@ -228,6 +229,38 @@ def prediction(smoke: Smoke) -> None:
     wait_for(lambda: smoke.rows(query)[0]["n"] == 2, 20, "the predictions were not logged")
 
 
+def workers(smoke: Smoke) -> None:
+    """They are forked from a process of the executable; both answer, and one that ends is replaced."""
+
+    def processes() -> list[int]:
+        found: list[int] = json.loads((smoke.home / "server.json").read_text())["workers"]
+        return found
+
+    def answers() -> bool:
+        body = {"inputs": [{"name": "x", "shape": [1, 1], "datatype": "FP32", "data": [3]}]}
+        try:
+            status, answer = smoke.request("/v2/models/smoke.tiny/infer", body)
+        except OSError:  # it was under way in the one that was ended
+            return False
+        expect(status, 200, f"status of the inference ({answer[:300]!r})")
+        return bool(json.loads(answer)["outputs"][0]["data"] == [7.0])
+
+    def shares() -> dict[str, float]:
+        lines = smoke.request("/metrics")[1].decode().splitlines()
+        parts = [line.rpartition(" ") for line in lines if line.startswith("mlbox_worker_requests_total{")]
+        return {name: float(value) for name, _, value in parts}
+
+    expect(len(processes()), 2, "number of workers")
+    expect([answers() for _ in range(40)], [True] * 40, "answers")  # each over a connection of its own
+    expect(sorted(value > 0 for value in shares().values()), [True, True], f"requests of each worker ({shares()})")
+    before = processes()
+    os.kill(before[0], signal.SIGKILL)
+    wait_for(lambda: len(set(processes()) - set(before)) == 1, 30, "a worker that had ended was not replaced")
+    wait_for(answers, 30, "no worker answers")
+    query = "SELECT count(*) AS n FROM ml.events WHERE kind = 'worker.ended'"
+    expect(smoke.rows(query), [{"n": 1}], "the event of the worker that ended")
+
+
 def search(smoke: Smoke) -> None:
     """A collection, which brings LanceDB in."""
     texts = "FROM (VALUES (1, 'a red boat'), (2, 'a green tree')) AS x(id, body)"
@@ -290,6 +323,9 @@ def drive(executable: Path, folder: Path) -> None:
         step("dashboard", dashboard, smoke)
         step("down", down, smoke, process)
     step("query with the server stopped", stopped_home, smoke)
+    with smoke.server("--workers", "2") as process:
+        step("workers", workers, smoke)
+        step("down", down, smoke, process)
 
 
 def main() -> int:

@@ -99,5 +99,5 @@ def _sessions(home: Home, settings: Settings) -> Sessions:
     from mlbox.engine.storage.remote import store_at
 
     made = Sessions(store_at(settings.artifact_store, settings.artifact_store_options, home.artifacts))
-    made.mapped = MappedModels(home.cache / "mapped")
+    made.mapped = MappedModels.of(home)
     return made

@@ -80,7 +80,7 @@ class Workers:
         house, self._url = self._house, url
         house.features.changed.append(self.fleet.definitions_changed)
         house.members.changed.append(self.fleet.access_changed)
-        house.models.sessions.mapped = MappedModels(house.home.cache / "mapped")
+        house.models.sessions.mapped = MappedModels.of(house.home)
         house.endpoints.spread.begin(self.fleet, [slot.row for slot in house.endpoints.directory.slots()])
         threads = [threading.Thread(target=self._begin, args=(index,)) for index in range(self.count)]
         for thread in threads:

@@ -13,13 +13,14 @@ import logging
 import os
 import platform
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from mlbox.base.errors import MlboxError
+from mlbox.base.home import Home
 
 _log = logging.getLogger("mlbox.models")
 LARGE = 4 << 20
@@ -37,6 +38,11 @@ class MappedModels:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    @classmethod
+    def of(cls, home: Home) -> MappedModels:
+        """Those of a home."""
+        return cls(home.cache / "mapped")
+
     def find(self, digest: str, read: Callable[[], bytes]) -> Path | None:
         """The file to load a model from, of which ``read`` gives the bytes; ``None`` where it would share nothing, or
         cannot be made."""
@@ -48,10 +54,28 @@ class MappedModels:
                     return None
                 self._folder.mkdir(parents=True, exist_ok=True)
                 self._make(place, content)
+            os.utime(place)  # when it was last of use, for those who collect garbage
         except (OSError, MlboxError) as error:
             _log.warning("the weights of model %s are not shared: %s", digest[:12], error)
             return None
         return place / MODEL if (place / WEIGHTS).is_file() else None
+
+    def unneeded(self, digests: Collection[str], before: float) -> Iterator[tuple[Path, str]]:
+        """What may be deleted, and why: of models that are not among ``digests``, made by or for others than us, what a
+        broken process has left, and what nobody has loaded since ``before`` (seconds since 1970). Who has it mapped
+        keeps it; it is made again when it is needed."""
+        for path in sorted(self._folder.iterdir()) if self._folder.is_dir() else ():
+            digest, _, maker = path.name.partition("-")
+            with suppress(OSError):  # somebody else has just deleted it
+                if path.suffix:
+                    if path.stat().st_mtime < before:
+                        yield path, "the process that made it is not there any more"
+                elif digest not in digests:
+                    yield path, "there is no such model any more"
+                elif maker != _maker():
+                    yield path, "of another version of ONNX Runtime, or another processor"
+                elif path.stat().st_mtime < before:
+                    yield path, "not used for long"
 
     def _make(self, place: Path, content: bytes) -> None:
         with open(place.with_suffix(".lock"), "w") as lock:
@@ -64,8 +88,9 @@ class MappedModels:
             try:
                 _write(content, building)
                 weights = building / WEIGHTS
-                if weights.is_file() and weights.stat().st_size < len(content) // 2:  # trees, which are no weights
-                    weights.unlink()
+                if not weights.is_file() or weights.stat().st_size < len(content) // 2:  # trees, which are no weights
+                    for file in building.iterdir():
+                        file.unlink()
                 building.rename(place)
             finally:
                 shutil.rmtree(building, ignore_errors=True)

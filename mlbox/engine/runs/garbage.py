@@ -22,9 +22,10 @@ from mlbox.base.counted import counted
 from mlbox.base.errors import MlboxError
 from mlbox.base.names import Ref
 from mlbox.engine.catalog.commands import CollectGarbage
-from mlbox.engine.catalog.tables import dropped, functions, renames, runs
+from mlbox.engine.catalog.tables import dropped, functions, references, renames, runs
 from mlbox.engine.catalog.tables.dropped import Tombstone
 from mlbox.engine.catalog.tables.runs import RunRow
+from mlbox.engine.models.mapped import MappedModels
 from mlbox.engine.runs.attempts import Workshop
 from mlbox.engine.runs.client_zip import is_current
 from mlbox.engine.runs.commands import DropRun
@@ -108,6 +109,7 @@ class Garbage:
         used = {str((row.handle or {}).get("environment")) for row in active.values()}
         yield from unused_environments(self._home.environments, used, before.timestamp())
         yield from self._client_copies()
+        yield from self._mapped_models(before.timestamp())
         for name in self._engines.names():
             engine = self._engines.get(name)
             if isinstance(engine, Collecting):
@@ -161,6 +163,12 @@ class Garbage:
         for path in _entries(self._home.cache):
             if path.name.startswith("client-") and not is_current(path):
                 yield Waste("client", path.name, "of another version of mlbox", _size(path), partial(_delete, path))
+
+    def _mapped_models(self, before: float) -> Iterator[Waste]:
+        with self._catalog.read() as cursor:
+            digests = references.digests(cursor)
+        for path, why in MappedModels.of(self._home).unneeded(digests, before):
+            yield Waste("mapped model", path.name[:12], why, _size(path), partial(_delete, path))
 
     def _dropped(self) -> Iterator[Waste]:
         """What can be restored no more. Runs with what is theirs; of other kinds the rows that were kept."""

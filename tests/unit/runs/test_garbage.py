@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
@@ -10,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import onnx_models
 import pytest
 from fresh_home import fresh_home
 from waiting import wait_until
@@ -19,6 +21,7 @@ from mlbox.base.ids import new_id
 from mlbox.cli.main import main
 from mlbox.engine.catalog.commands import CollectGarbage
 from mlbox.engine.catalog.tables import runs
+from mlbox.engine.models.mapped import MappedModels
 from mlbox.engine.runs.commands import CancelRun
 
 CODE = "def work(ctx, seconds=0):\n    import time\n    print('on', flush=True)\n    time.sleep(seconds)\n"
@@ -143,3 +146,33 @@ def test_a_run_that_begins_meanwhile_keeps_its_folder_and_log(bench: Any, monkey
     monkeypatch.setattr(runs, "ends", and_then_one_begins)
     assert steps(bench) == [("reuse", "everything")]
     assert begun and (bench.home.runs / begun[0]).is_dir() and bench.runs.log_path(begun[0]).exists()
+
+
+def test_weights_that_workers_map_go_with_their_model(bench: Any, tmp_path: Path) -> None:
+    content = onnx_models.wide()
+    (tmp_path / "wide.onnx").write_bytes(content)
+    bench.function(
+        "keep", f"def work(ctx):\n    ctx.log_artifact('m', open({str(tmp_path / 'wide.onnx')!r}, 'rb').read())\n"
+    )
+    bench.run("keep")
+    digest = hashlib.sha256(content).hexdigest()
+    mapped = MappedModels.of(bench.home)
+    kept, gone = (mapped.find(each, lambda: content) for each in (digest, "0" * 64))
+    assert kept is not None and gone is not None
+    foreign = kept.parent.with_name(f"{digest}-0123456789ab")
+    foreign.mkdir()
+    left = kept.parent.with_name("1" * 64 + "-x.new")
+    left.mkdir()
+    old_file(left, 31)
+    result = bench.do(CollectGarbage())
+    assert {row["name"]: row["why"] for row in result.table.to_pylist()} == {
+        "0" * 12: "there is no such model any more",
+        digest[:12]: "of another version of ONNX Runtime, or another processor",
+        "1" * 12: "the process that made it is not there any more",
+    }
+    assert sum(result.table["bytes"].to_pylist()) > len(content) // 2
+    assert list(kept.parent.parent.iterdir()) == [kept.parent]
+    old_file(kept.parent, 31)
+    assert steps(bench) == [("drop", f"mapped model {digest[:12]}")]
+    assert mapped.find(digest, lambda: content) == kept  # which a worker has just loaded
+    assert steps(bench) == [("reuse", "everything")]
