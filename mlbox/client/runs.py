@@ -15,6 +15,10 @@ from mlbox.client.failures import MlboxClientError
 from mlbox.client.portable import source_of
 
 _POLL_SECONDS = 0.25
+_NAMED = ("on", "name", "requirements", "wait")
+_CLAUSES = ("source", "inputs", "labels", "returns", "sweep", "handler", "retry", "timeout", "connection")
+"""What :func:`run` takes by name."""
+_FILES = (".parquet", ".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".arrow", ".feather")
 _FINAL = ("completed", "error", "cancelled", "interrupted")
 
 
@@ -161,33 +165,73 @@ def run(
     """Run a Python function, or a function of the project by its name, and wait for its end.
 
     ``on`` is the executor (local, docker, …). Further clauses: ``source`` (what ``RUN .. FROM`` reads: a table, vector
-    or query), ``labels``, ``returns`` (see :func:`mlbox.returns`), ``sweep`` (the words of the clause), ``connection``.
+    or query), ``inputs`` (the same by name; a path is a file), ``handler``,
+    ``labels``, ``returns`` (see :func:`mlbox.returns`), ``sweep`` (the words of the clause), ``retry`` (how often),
+    ``timeout`` (seconds), ``connection``.
     Raises ``MlboxClientError`` with the traceback of the function when it fails."""
-    connection: Connection = clauses.pop("connection", None) or connect()
+    _check_clauses(clauses)
+    if requirements and isinstance(function, str):
+        raise MlboxClientError(f"function {function!r} has its requirements already", "leave requirements out")
+    connection: Connection = clauses.get("connection") or connect()
     called = function if isinstance(function, str) else _create(connection, function, requirements)
     given: Dict[str, Any] = dict(parameters or {})
     parts = [f"RUN {_quoted(called)}"]
+    if clauses.get("handler"):
+        parts.append(f"HANDLER {_quoted(clauses['handler'])}")
     if clauses.get("source"):
-        source = str(clauses.pop("source")).strip()
-        parts.append(f"FROM ({source})" if " " in source else f"FROM {source}")
+        parts.append(f"FROM {_source(clauses['source'])}")
     if given:
         parts.append(f"WITH ({', '.join(f'{_quoted(key)} = $p{index}' for index, key in enumerate(given))})")
-    if clauses.get("sweep"):
-        parts.append(f"SWEEP {clauses.pop('sweep')}")
-    if clauses.get("returns"):
-        parts.append(f"RETURNS ({', '.join(_text(hint) for hint in clauses.pop('returns'))})")
-    if clauses.get("labels"):
-        labels = clauses.pop("labels")
-        parts.append(f"LABELS ({', '.join(f'{_quoted(key)} = {_text(value)}' for key, value in labels.items())})")
-    unknown = [key for key, value in clauses.items() if value]
-    if unknown:
-        raise MlboxClientError(f"a run has no clause {unknown[0]!r}", "source, labels, returns, sweep, connection")
+    parts += _more_clauses(clauses)
     parts += [f"AS {_quoted(name)}"] if name else []
+    if clauses.get("labels"):
+        labels = clauses["labels"].items()
+        parts.append(f"LABELS ({', '.join(f'{_quoted(key)} = {_text(value)}' for key, value in labels)})")
     parts += [f"ON {on}"] if on else []
+    if clauses.get("retry") is not None:
+        parts.append(f"RETRY {int(clauses['retry'])}")
+    if clauses.get("timeout") is not None:
+        parts.append(f"TIMEOUT INTERVAL '{float(clauses['timeout'])} seconds'")
     values = {f"p{index}": value for index, value in enumerate(given.values())}
     result = connection.sql(" ".join([*parts, "ASYNC"]), values or None)
     started = Run(connection, str(result.rows()[0]["id"]))
     return started.wait() if wait else started
+
+
+def _check_clauses(clauses: Mapping[str, Any]) -> None:
+    """Before anything is made at the server."""
+    unknown = sorted(set(clauses) - set(_CLAUSES))
+    if unknown:
+        from difflib import get_close_matches
+
+        close = get_close_matches(unknown[0], [*_NAMED, *_CLAUSES], n=1)
+        hint = (
+            f"did you mean {close[0]}? " if close else "what the function takes is its second argument: {'lr': 0.1}; "
+        )
+        raise MlboxClientError(f"a run has no clause {unknown[0]!r}", f"{hint}known: {', '.join([*_NAMED, *_CLAUSES])}")
+
+
+def _more_clauses(clauses: Mapping[str, Any]) -> List[str]:
+    """Inputs, returns and sweep."""
+    parts = []
+    if clauses.get("inputs"):
+        inputs = clauses["inputs"].items()
+        parts.append(f"INPUTS ({', '.join(f'{_quoted(key)} = {_source(value, files=True)}' for key, value in inputs)})")
+    if clauses.get("returns"):
+        parts.append(f"RETURNS ({', '.join(_text(hint) for hint in clauses['returns'])})")
+    if clauses.get("sweep"):
+        parts.append(f"SWEEP {clauses['sweep']}")
+    return parts
+
+
+def _source(given: Any, files: bool = False) -> str:
+    """A query stands in parentheses, a file in quotes; the rest is a name."""
+    text = str(given).strip()
+    if text.split(None, 1)[0].upper() in ("SELECT", "FROM", "WITH", "VALUES", "(SELECT", "(FROM"):
+        return text if text.startswith("(") else f"({text})"
+    if files and ("/" in text or os.path.splitext(text)[1].lower() in _FILES):
+        return _text(os.path.abspath(text) if "://" not in text else text)
+    return text if " " not in text else f"({text})"
 
 
 def _create(connection: Connection, function: Callable[..., Any], requirements: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 from typing import Any
 
 import pandas
@@ -34,6 +35,14 @@ def broken(ctx: Any) -> None:
     raise ValueError("no rows")
 
 
+def add(ctx: Any, table: pandas.DataFrame, file: pandas.DataFrame) -> None:
+    ctx.log_metric("sum", table["x"].sum() + file["x"].sum())
+
+
+def misspelt(ctx: Any) -> None:
+    raise AssertionError("it is not even made")
+
+
 def main(project: str) -> None:
     seen: dict[str, Any] = {}
     connection = mlbox.connect(project=project)
@@ -58,6 +67,18 @@ def main(project: str) -> None:
     again = mlbox.run("fit", {"depth": 5}, wait=False, labels={"a": "b"}, connection=connection)
     again.wait(show=False)
     seen["again"] = again.metrics["scaled"]
+    with tempfile.NamedTemporaryFile("w", suffix=".csv", delete=False) as file:
+        file.write("x\n1\n2\n")
+    inputs = {"table": "SELECT 5 AS x", "file": file.name}
+    both = mlbox.run(add, inputs=inputs, handler="add", retry=1, timeout=60, labels={}, connection=connection)
+    seen["sum"] = both.metrics["sum"]
+    seen["refused"] = []
+    for function, clauses in ((misspelt, {"lables": None}), (misspelt, {"depth": 4}), ("fit", {"requirements": ["a"]})):
+        try:
+            mlbox.run(function, connection=connection, **clauses)
+        except mlbox.MlboxClientError as error:
+            seen["refused"].append(str(error))
+    seen["made"] = connection.sql("SELECT count(*) FROM ml.functions WHERE name = 'misspelt'").scalar()
     try:
         mlbox.run(broken, connection=connection)
     except mlbox.MlboxClientError as error:

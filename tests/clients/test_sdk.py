@@ -90,6 +90,15 @@ def test_a_callable_runs_at_the_server(seen: dict[str, Any]) -> None:
     assert seen["again"] == 15.0
 
 
+def test_inputs_by_name_and_clauses_that_are_unknown(seen: dict[str, Any]) -> None:
+    assert seen["sum"] == 8.0
+    lables, depth, requirements = seen["refused"]
+    assert "a run has no clause 'lables'" in lables and "did you mean labels?" in lables
+    assert "no clause 'depth'" in depth and "second argument" in depth
+    assert "function 'fit' has its requirements already" in requirements
+    assert seen["made"] == 0  # nothing was registered for them
+
+
 def test_a_failing_callable_shows_its_own_frames(seen: dict[str, Any]) -> None:
     assert "ValueError: no rows" in seen["error"]
     assert "sdk_script.py" in seen["error"] and "mlbox/client" not in seen["error"]

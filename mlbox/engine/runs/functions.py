@@ -27,6 +27,7 @@ from mlbox.engine.runs import code, sql_functions
 from mlbox.engine.runs.commands import CreateFunction, DropFunction, Resources
 from mlbox.engine.runs.engines import executor_name
 from mlbox.engine.runs.executors.base import EXECUTORS, Capabilities
+from mlbox.engine.runs.executors.options import check_options
 from mlbox.engine.runs.requests import load_resources, plain
 from mlbox.engine.runs.source import HandlerInfo, Parameter, Source, fetch_source, read_requirements
 from mlbox.engine.security.secrets import Secrets
@@ -283,6 +284,7 @@ def _refuse_what_is_not_run(command: CreateFunction) -> None:
     if command.retries < 0:
         raise Invalid(f"RETRY {command.retries} is below 0")
     executor = EXECUTORS.get(executor_name(command.runtime.lower()))
+    check_options(executor, command.runtime.lower(), plain(command.options))
     if command.image and not getattr(executor, "capabilities", Capabilities()).images:
         hint = "name a runtime that has images: RUNTIME docker"
         raise Invalid(f"runs on {command.runtime} have no image, as IMAGE '{command.image}' asks for", hint=hint)

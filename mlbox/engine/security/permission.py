@@ -33,7 +33,16 @@ from mlbox.engine.security.members import Members
 STATEMENTS = frozenset({"body", "finally_", "statement"})
 """Fields that hold a whole statement as text; it is judged when it is carried out, for the one who kept it."""
 REACHES = frozenset(
-    {"mounts", "volumes", "network", "namespace", "service_account", "env_secrets", "image_pull_secrets"}
+    {
+        "mounts",
+        "volumes",
+        "network",
+        "namespace",
+        "service_account",
+        "env_secrets",
+        "image_pull_secrets",
+        "security_context",
+    }
 )
 """Options of functions by which an engine gives a run what is not its project's: folders of the host, secrets of the
 cluster."""

@@ -60,6 +60,8 @@ def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch,
         ({"tolerations": 5}, "list of texts"),
         ({"volumes": ["pvc:data"]}, "'pvc:data' is not a volume"),
         ({"volumes": ["nfs:a:/b"]}, "is not a volume"),
+        ({"security_context": {"runAsUsr": 7}}, "no 'runAsUsr'"),
+        ({"affinity": {"nodeAfinity": {}}}, "no 'nodeAfinity'"),
     ],
 )
 def test_options_that_it_does_not_know_are_refused(options: dict[str, Any], message: str, tmp_path: Path) -> None:
@@ -77,6 +79,8 @@ def test_options_become_the_pods() -> None:
             "image_pull_secrets": "registry",
             "env_secrets": ["keys"],
             "priority_class": "high",
+            "security_context": {"runAsUser": 1000, "runAsNonRoot": True, "fsGroup": 7},
+            "affinity": {"podAffinity": {}},
         }
     )
     pod = options.pod({"name": "run", "envFrom": [{"secretRef": {"name": "ours"}}]})
@@ -85,6 +89,8 @@ def test_options_become_the_pods() -> None:
         True,
         "high",
     )
+    assert pod["securityContext"] == {"fsGroup": 7} and pod["affinity"] == {"podAffinity": {}}
+    assert pod["containers"][0]["securityContext"] == {"runAsUser": 1000, "runAsNonRoot": True}
     assert pod["nodeSelector"] == {"disk": "ssd"} and pod["tolerations"] == [{"key": "gpu", "operator": "Exists"}]
     assert pod["imagePullSecrets"] == [{"name": "registry"}]
     (container,) = pod["containers"]

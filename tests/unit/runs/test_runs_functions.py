@@ -77,6 +77,38 @@ def test_a_folder_is_kept_whole_and_the_same_files_are_stored_once(bench: Any) -
             "SET SECRET KEY = $1 IN PROJECT default",
         ),
         ("train.py", {"handler": "train", "retries": -1}, Invalid, "below 0", None),
+        (
+            "train.py",
+            {"options": {"nonsense": 1}},
+            Invalid,
+            "runs on local have no option 'nonsense'",
+            "there are none here: leave WITH out, or name a RUNTIME that has them",
+        ),
+        (
+            "train.py",
+            {"options": {"returns": ["auc:metric"]}},
+            Invalid,
+            "no option 'returns'",
+            "RETURNS is a clause of RUN: RUN f RETURNS ('auc:metric')",
+        ),
+        (
+            "train.py",
+            {"options": {"timeout": 5}, "runtime": "docker"},
+            Invalid,
+            "runs on docker have no option 'timeout'",
+            "TIMEOUT is a clause of its own: TIMEOUT INTERVAL 10 MINUTES",
+        ),
+        (
+            "train.py",
+            {"options": {"mount": "/a:/b"}, "runtime": "docker"},
+            Invalid,
+            "runs on docker have no option 'mount'",
+            "did you mean mounts? known: commands, mounts, network, read_only, shm, user",
+        ),
+        ("train.py", {"options": {"mounts": 5}, "runtime": "docker"}, Invalid, "mounts is a list of texts", None),
+        ("train.py", {"options": {"volume": "x"}, "runtime": "kubernetes"}, Invalid, "no option 'volume'", None),
+        ("train.py", {"options": {"masters": "x"}, "runtime": "spark"}, Invalid, "no option 'masters'", None),
+        ("train.py", {"options": {"worker": "x"}, "runtime": "dask"}, Invalid, "no option 'worker'", None),
     ],
 )
 def test_what_cannot_be_registered_leaves_nothing(

@@ -61,6 +61,7 @@ class DaskExecutor:
 
     name = "dask"
     capabilities = Capabilities(memory_limit=True, cpu_limit=True, gpu=True, remote=True)
+    options = DaskOptions
 
     def __init__(self, *, home: Home, settings: Settings) -> None:
         self._settings = settings

@@ -49,6 +49,7 @@ class DockerExecutor:
 
     name = "docker"
     capabilities = Capabilities(memory_limit=True, cpu_limit=True, gpu=True, images=True, remote=True)
+    options = DockerOptions
 
     def __init__(self, *, home: Home, settings: Settings) -> None:
         self._engine = Engine(settings.docker_host)

@@ -43,6 +43,7 @@ class KubernetesExecutor:
 
     name = "kubernetes"
     capabilities = Capabilities(memory_limit=True, cpu_limit=True, gpu=True, images=True, remote=True)
+    options = KubernetesOptions
 
     def __init__(self, *, home: Home, settings: Settings) -> None:
         self._cluster = Cluster(settings)

@@ -8,9 +8,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlbox.base.errors import Invalid
+from mlbox.base.suggest import did_you_mean
 from mlbox.engine.runs.commands import Resources
 from mlbox.engine.runs.executors.options import read_options
 
+_OF_POD = frozenset({"fsGroup", "fsGroupChangePolicy", "supplementalGroups", "sysctls"})
+"""Of a security context: what only pods have, and what containers have."""
+_OF_CONTAINER = frozenset(
+    "allowPrivilegeEscalation appArmorProfile capabilities privileged procMount readOnlyRootFilesystem runAsGroup "
+    "runAsNonRoot runAsUser seLinuxOptions seccompProfile".split()
+)
+_AFFINITIES = frozenset({"nodeAffinity", "podAffinity", "podAntiAffinity"})
 _VOLUME = re.compile(r"(pvc|secret|configmap|host|empty):([^:]*):(/[^:]*)(:ro)?\Z")
 
 
@@ -32,6 +40,10 @@ class KubernetesOptions:
     """Secrets of the cluster whose entries become environment variables."""
     priority_class: str = ""
     annotations: Mapping[str, Any] = field(default_factory=dict)
+    security_context: Mapping[str, Any] = field(default_factory=dict)
+    """``{'runAsNonRoot': true, 'runAsUser': 1000, 'fsGroup': 1000}``, in Kubernetes' own words."""
+    affinity: Mapping[str, Any] = field(default_factory=dict)
+    """``{'nodeAffinity': {..}}``, in Kubernetes' own words."""
 
     @classmethod
     def read(cls, options: Mapping[str, Any]) -> KubernetesOptions:
@@ -41,6 +53,13 @@ class KubernetesOptions:
             if not _VOLUME.match(volume):
                 hint = "kind:name:/inside[:ro]; kinds: pvc, secret, configmap, host, empty"
                 raise Invalid(f"{volume!r} is not a volume", hint=hint)
+        for kind, names, known in (
+            ("security_context", found.security_context, _OF_POD | _OF_CONTAINER),
+            ("affinity", found.affinity, _AFFINITIES),
+        ):
+            for name in names:
+                if name not in known:  # the cluster would drop it without a word
+                    raise Invalid(f"{kind} has no {name!r}", hint=did_you_mean(name, known) or ", ".join(sorted(known)))
         return found
 
     def pod(self, container: dict[str, Any]) -> dict[str, Any]:
@@ -61,6 +80,13 @@ class KubernetesOptions:
         }
         if self.service_account:
             spec["serviceAccountName"] = self.service_account
+        if self.affinity:
+            spec["affinity"] = dict(self.affinity)
+        context = self.security_context
+        spec["securityContext"] = {name: value for name, value in context.items() if name in _OF_POD}
+        own = {name: value for name, value in context.items() if name in _OF_CONTAINER}
+        if own:
+            spec["containers"][0]["securityContext"] = own
         if self.priority_class:
             spec["priorityClassName"] = self.priority_class
         return spec

@@ -3,13 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, TypeVar
 
 from mlbox.base.errors import Invalid
-from mlbox.base.suggest import did_you_mean
+from mlbox.base.suggest import nearest
 
 T = TypeVar("T")
+
+_ELSEWHERE = {
+    "returns": "RETURNS is a clause of RUN: RUN f RETURNS ('auc:metric')",
+    "labels": "LABELS is a clause of RUN: RUN f LABELS (team = 'risk')",
+    "parameters": "parameters are given to RUN: RUN f WITH (lr = 0.1)",
+    **{
+        name: f"{name.upper()} is a clause of its own: {example}"
+        for name, example in {
+            "handler": "HANDLER train",
+            "runtime": "RUNTIME docker",
+            "image": "IMAGE 'python:3.12'",
+            "requirements": "REQUIREMENTS ('scikit-learn')",
+            "resources": "RESOURCES (cpu = 2, memory = '4GB')",
+            "env": "ENV (MODE = 'fast')",
+            "secrets": "SECRETS (API_KEY)",
+            "retry": "RETRY 3",
+            "backoff": "BACKOFF INTERVAL 5 SECONDS",
+            "timeout": "TIMEOUT INTERVAL 10 MINUTES",
+            "comment": "COMMENT 'text'",
+        }.items()
+    },
+    **{name: f"write RESOURCES ({name} = ..)" for name in ("cpu", "memory", "gpu")},
+}
+"""Where something is said that is no option."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoOptions:
+    """Of an executor that takes none."""
+
+    @classmethod
+    def read(cls, options: Mapping[str, Any]) -> NoOptions:
+        """Raises ``Invalid`` when there are any."""
+        return read_options(cls, "this runtime", options)
+
+
+def check_options(executor: object, name: str, given: Mapping[str, Any]) -> None:
+    """Raise ``Invalid`` for options that the class of an executor does not take; ``name`` is that of the runtime."""
+    reader = getattr(executor, "options", None)
+    if reader is None:
+        read_options(NoOptions, name, given)
+    else:
+        reader.read(given)
 
 
 def read_options(kind: type[T], executor: str, given: Mapping[str, Any]) -> T:
@@ -23,9 +66,20 @@ def read_options(kind: type[T], executor: str, given: Mapping[str, Any]) -> T:
     for name, value in given.items():
         key = name.lower()
         if key not in known:
-            raise Invalid(f"runs on {executor} have no option {name!r}", hint=did_you_mean(key, known))
+            raise Invalid(f"runs on {executor} have no option {name!r}", hint=_hint(key, known))
         values[key] = _typed(key, value, known[key])
     return kind(**values)
+
+
+def _hint(name: str, known: Mapping[str, Any]) -> str:
+    """The nearest, and all of them."""
+    if name in _ELSEWHERE:
+        return _ELSEWHERE[name]
+    if not known:
+        return "there are none here: leave WITH out, or name a RUNTIME that has them"
+    close = nearest(name, known)
+    listed = f"known: {', '.join(sorted(known))}"
+    return f"did you mean {' or '.join(close)}? {listed}" if close else listed
 
 
 def _typed(name: str, value: Any, default: Any) -> Any:

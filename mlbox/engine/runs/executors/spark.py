@@ -37,6 +37,7 @@ class SparkExecutor:
 
     name = "spark"
     capabilities = Capabilities(memory_limit=True, cpu_limit=LocalExecutor.capabilities.cpu_limit, images=True)
+    options = SparkOptions
 
     def __init__(self, *, home: Home, settings: Settings) -> None:
         # a JVM reserves far more than it uses: memory is looked at for all processes together
