@@ -157,6 +157,7 @@ class House:
         """What DELETE ENTITY needs of others."""
         self.features.erasure.before.append(self.endpoints.flush)
         self.features.erasure.collections = self.collections
+        self.features.erasure.feeds = self.feeds
 
     def _make_feeds(self) -> Feeds:
         made = Feeds(

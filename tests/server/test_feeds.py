@@ -290,6 +290,39 @@ def test_predictions_of_a_feed_are_recorded_as_others_are(space: Space) -> None:
     assert space.rows("SELECT requests > 0, errors FROM ml.endpoints WHERE project = current_schema()") == [[True, 0]]
 
 
+def test_deleting_an_entity_reaches_what_waits_was_refused_and_is_answered(space: Space) -> None:
+    space.rows(
+        "CREATE FEATURE SET people (ENTITY person VARCHAR, TIMESTAMP ts, y DOUBLE); CREATE SOURCE app TYPE http; "
+        "CREATE FEED f FROM SOURCE app TO ENDPOINT e INTO TABLE answers; "
+        "CREATE FEED other FROM SOURCE app TO ENDPOINT e INTO TABLE bare WITH (inputs = false)"
+    )
+    rows = [{"person": who, "x": x} for who, x in (("ann", 1), ("bob", 2), ("ann", "one"), ("bob", "two"))]
+
+    def push() -> None:
+        status, _, answer = space.server.request(
+            "POST", f"/push/{space.project}.app", json.dumps(rows).encode(), {"Content-Type": "application/json"}
+        )
+        assert status == 200, answer
+
+    push()
+    wait_until(lambda: space.count("answers") == 2 and len(space.dead()) == 4 and space.count("bare") == 2)
+    space.rows("ALTER FEED f SUSPEND")
+    push()
+    waiting = "SELECT count(*) FROM data._mlbox.inbox WHERE project = current_schema()"
+    wait_until(lambda: len(space.dead()) == 6 and space.rows(waiting) == [[4]])
+    plan = space.rows(f"EXPLAIN DELETE ENTITY (person = 'ann') FROM PROJECT {space.project}")
+    assert "rows of feeds" in str(plan)
+    space.rows(f"DELETE ENTITY (person = 'ann') FROM PROJECT {space.project}")
+    erased = "SELECT refused_rows, predictions, feed_rows FROM ml.erasures WHERE project = current_schema()"
+    assert space.rows(erased) == [[3, 3, 3]]  # one of the table and two that waited
+    assert space.rows("SELECT person FROM answers") == [["bob"]] and space.count("bare") == 4  # names nobody
+    assert space.rows(waiting) == [[2]] and "ann" not in str(space.dead())
+    space.rows("ALTER FEED f RESUME")
+    wait_until(lambda: space.count("answers") == 2 and space.rows(waiting) == [[0]])
+    push()  # the other feed was paused for the moment only
+    wait_until(lambda: space.count("bare") == 6)
+
+
 def test_members_have_feeds_within_their_rights(tmp_path: Path) -> None:
     (tmp_path / "m.onnx").write_bytes(scaled(2.0, width=1))
     with shared_server(tmp_path / "home") as (server, members):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mlbox.base.clock import now
@@ -22,6 +22,7 @@ from mlbox.base.names import quote
 from mlbox.base.suggest import did_you_mean
 from mlbox.engine.catalog.tables import dropped_sets, erasures, projects, published
 from mlbox.engine.catalog.tables import feature_sets as table
+from mlbox.engine.catalog.tables.erasures import Named
 from mlbox.engine.features.commands import DeleteEntity
 from mlbox.engine.features.definition import FeatureSet, table_of
 from mlbox.engine.features.directory import Directory
@@ -51,6 +52,18 @@ class Elsewhere(Protocol):
         ...
 
 
+class Feeding(Protocol):
+    """Feeds, whose rows wait, were refused, or stand in tables with their answers."""
+
+    def paused(self, project: str) -> AbstractContextManager[None]:
+        """What is under way is given up and comes again, without what was deleted meanwhile."""
+        ...
+
+    def places(self, project: str, endpoints: Sequence[str] | None) -> tuple[Sequence[str], Sequence[str]]:
+        """Ids of the feeds of a project, and the tables into which they write; of those that ask ``endpoints``."""
+        ...
+
+
 class Erasure:
     """Answers DELETE ENTITY. ``before`` are called first: what waits in memory is written, so that it is found."""
 
@@ -63,6 +76,7 @@ class Erasure:
         self._secrets = Secrets(catalog)
         self.before: list[Callable[[], None]] = []
         self.collections: Elsewhere | None = None
+        self.feeds: Feeding | None = None
         self.publisher: Publisher | None = None
 
     def handlers(self) -> Iterable[Handler]:
@@ -97,7 +111,15 @@ class Erasure:
         steps += [Step("delete", f"collection {project}.{name}", "documents and vectors") for name in collections]
         scope = "of endpoints that read it" if command.ref else f"of project {project}"
         steps.append(Step("delete", "predictions", f"that name the entity, {scope}"))
-        return Plan(tuple(steps), {"sets": able, "collections": collections})
+        steps.append(Step("delete", "rows of feeds", f"that wait, were refused, or are answered in tables, {scope}"))
+        vectors = self._vectors(able)
+        with self._catalog.read() as cursor:
+            datasets = erasures.datasets_of(cursor, [(found.project, found.name) for found in able], vectors)
+        steps += [Step("keep", f"dataset {name}", "immutable; DROP ARTIFACT deletes it") for name in datasets]
+        return Plan(tuple(steps), {"sets": able, "collections": collections, "datasets": datasets})
+
+    def _vectors(self, sets: Sequence[FeatureSet]) -> list[tuple[str, str]]:
+        return [(reader.project, reader.name) for found in sets for reader in self._directory.readers(found)]
 
     def _check(self, found: FeatureSet, entity: Mapping[str, Any]) -> None:
         types = {name.lower(): kind for name, kind in found.entities}
@@ -116,6 +138,8 @@ class Erasure:
         # First: after a crash the statement was not answered, and is given again.
         documents = self.collections.erase(project, names, command.entity) if self.collections and names else 0
         with ExitStack() as held:
+            if self.feeds is not None:
+                held.enter_context(self.feeds.paused(project))
             for found in sorted(sets, key=lambda one: (one.project, one.name)):
                 held.enter_context(self._streams.locks.of(found.ref))
             row = self._erase(command, sets, documents, caller)
@@ -127,13 +151,22 @@ class Erasure:
         told = (
             f"{online:,} online" if online is not None else "those online follow when the online store can be reached"
         )
-        facts = {"rows": row.offline_rows, "online": online or 0, "predictions": row.predictions}
+        facts: dict[str, Any] = {"rows": row.offline_rows, "online": online or 0, "predictions": row.predictions}
         if names:
             told += f", {counted(documents, 'document')} of {counted(len(names), 'collection')}"
             facts["documents"] = documents
+        if row.refused_rows:
+            told += f", {counted(row.refused_rows, 'refused row')}"
+            facts["refused"] = row.refused_rows
+        if row.feed_rows:
+            told += f", {counted(row.feed_rows, 'row')} of feeds"
+            facts["feeds"] = row.feed_rows
+        kept: list[str] = plan.resolved["datasets"]
+        if kept:
+            facts["datasets"] = kept
         return Result(
             f"deleted {counted(row.offline_rows, 'row')} of {counted(len(sets), 'feature set')}, {told}, and "
-            f"{counted(row.predictions, 'prediction')}; sources and tables of yours are not touched",
+            f"{counted(row.predictions, 'prediction')}; sources and tables of yours are not touched{_told_of(kept)}",
             facts=facts,
         )
 
@@ -142,9 +175,11 @@ class Erasure:
     ) -> erasures.ErasureRow:
         project = command.ref.project if command.ref else command.project
         entity = command.entity
-        vectors = [(reader.project, reader.name) for found in sets for reader in self._directory.readers(found)]
         with self._catalog.read() as cursor:
-            endpoints = erasures.endpoints_reading(cursor, vectors, project) if command.ref else None
+            endpoints = erasures.endpoints_reading(cursor, self._vectors(sets), project) if command.ref else None
+        feeds, answers = self.feeds.places(project, endpoints) if self.feeds else ((), ())
+        types = {name.lower(): kind for found in reversed(sets) for name, kind in found.entities}
+        named = Named(entity, types)
         offline, pending, ids = 0, [], []
         with self._catalog.transaction_data() as cursor:
             for found in sets:
@@ -157,6 +192,8 @@ class Erasure:
             if command.ref is None:
                 ids += _erase_dropped(cursor, project, entity)
             erasures.forget_statistics(cursor, ids, entity)
+            some = command.ref is not None
+            waiting = erasures.delete_waiting(cursor, project, feeds if some else None, named)
             row = erasures.ErasureRow(
                 id=new_id(),
                 project=project,
@@ -166,10 +203,11 @@ class Erasure:
                 requested_by=caller.user,
                 requested_at=now(),
                 offline_rows=offline,
-                refused_rows=erasures.delete_refused(cursor, ids, entity),
-                predictions=erasures.delete_predictions(cursor, project, entity, endpoints),
+                refused_rows=erasures.delete_refused(cursor, project, [*ids, *feeds] if some else None, named),
+                predictions=erasures.delete_predictions(cursor, project, named, endpoints),
                 pending=pending,
                 documents=documents,
+                feed_rows=waiting + erasures.delete_answers(cursor, project, answers, named),
             )
             erasures.insert(cursor, row)
         return row
@@ -200,6 +238,16 @@ class Erasure:
             self._follow(erasure_id, keys)
 
 
+def _told_of(datasets: Sequence[str]) -> str:
+    if not datasets:
+        return ""
+    more = f" and {len(datasets) - 3} more" if len(datasets) > 3 else ""
+    return (
+        f", nor datasets, which are immutable: DROP ARTIFACT deletes {', '.join(datasets[:3])}{more}, if the entity is "
+        "in there"
+    )
+
+
 def _erase_version(
     cursor: DuckDBPyConnection, found: FeatureSet, version: int, set_id: str, entity: Mapping[str, Any]
 ) -> tuple[int, list[bytes]]:
@@ -217,7 +265,10 @@ def _erase_version(
         folded = {name.lower(): value for name, value in entity.items()}
         own = packer.pack([folded[name.lower()] for name in definition.entity_names])
         keys += [own] if own is not None and own not in keys else []
-    return erasures.delete_rows(cursor, place, condition), keys
+    texts = erasures.own_texts(cursor, set_id, place, condition)
+    gone = erasures.delete_rows(cursor, place, condition)
+    erasures.forget_texts(cursor, set_id, place, texts)
+    return gone, keys
 
 
 def _erase_dropped(cursor: DuckDBPyConnection, project: str, entity: Mapping[str, Any]) -> list[str]:
@@ -226,7 +277,10 @@ def _erase_dropped(cursor: DuckDBPyConnection, project: str, entity: Mapping[str
     for kept in dropped_sets.versions(cursor, project):
         definition = FeatureSet.from_text(kept.definition)
         if {name.lower() for name in entity} <= {name.lower() for name in definition.entity_names}:
-            erasures.delete_rows(cursor, kept.table(project), erasures.matching(definition.entities, entity))
+            place, condition = kept.table(project), erasures.matching(definition.entities, entity)
+            texts = erasures.own_texts(cursor, kept.id, place, condition)
+            erasures.delete_rows(cursor, place, condition)
+            erasures.forget_texts(cursor, kept.id, place, texts)
             ids.append(kept.id)
     return ids
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -20,7 +21,7 @@ from mlbox.engine.catalog.tables import dropped, projects, streams
 from mlbox.engine.catalog.tables import feeds as table
 from mlbox.engine.catalog.tables import sources as position_table
 from mlbox.engine.catalog.tables.feeds import FeedRow
-from mlbox.engine.catalog.tables.lineage import Edge, record_all
+from mlbox.engine.catalog.tables.lineage import record_all
 from mlbox.engine.catalog.tables.sources import PositionRow
 from mlbox.engine.features.sources.base import SecretName
 from mlbox.engine.workflows.commands import AlterObject
@@ -30,6 +31,7 @@ from mlbox.serve.feeds.commands import CreateFeed, DropFeed
 from mlbox.serve.feeds.events import WHOLE
 from mlbox.serve.feeds.inlets import CLOCK, end_of
 from mlbox.serve.feeds.ways import Ways
+from mlbox.serve.feeds.wording import edges, noun, told
 from mlbox.serve.feeds.worker import Worker
 
 if TYPE_CHECKING:
@@ -71,6 +73,7 @@ class Feeds:
         self._workers: dict[str, Worker] = {}
         self._not_before: dict[str, datetime] = {}
         self._running = False
+        self._paused: list[str] = []
         self._load()
         features.listeners.append(self)
         bus.listen(self._on_event)
@@ -127,10 +130,32 @@ class Feeds:
         for feed_id in left:
             self._catalog.write_data(partial(table.delete_data, feed_id=feed_id))
 
+    @contextmanager
+    def paused(self, project: str) -> Iterator[None]:
+        """Nothing of a project's feeds is under way; they go on behind what is committed."""
+        with self._lock:
+            self._paused.append(project)
+        try:
+            self._attend()
+            yield
+        finally:
+            with self._lock:
+                self._paused.remove(project)
+            self._attend()
+
+    def places(self, project: str, endpoints: Sequence[str] | None) -> tuple[list[str], list[str]]:
+        """Ids of a project's feeds (of those that ask ``endpoints`` only, if given), and the tables that they write."""
+        with self._lock:
+            own = [row for row in self._known.values() if row.project == project]
+        own = [row for row in own if endpoints is None or row.endpoint in endpoints]
+        targets = {row.target for row in own if row.target is not None and row.target.startswith(definition.TABLE)}
+        return [row.id for row in own], sorted(target.removeprefix(definition.TABLE) for target in targets)
+
     def _attend(self) -> None:
         """A worker for each active feed as it is now, and for no other."""
         with self._lock:
-            wanted = {row.id: row for row in self._known.values() if row.state == "active"} if self._running else {}
+            active = [row for row in self._known.values() if row.state == "active" and row.project not in self._paused]
+            wanted = {row.id: row for row in active} if self._running else {}
             gone = [self._workers.pop(key) for key, worker in list(self._workers.items()) if _other(worker, wanted)]
             for worker in gone:
                 worker.stop()
@@ -260,10 +285,10 @@ class Feeds:
             self._bodies.foresee(command.query, Caller(caller.user, ref.project, "feed"), {"scheduled_at": now()})
             row = replace(row, next_run=definition.first_due(row, None))
         goes_on = existing is not None and existing.id == row.id
-        told = {"stream": "as they come", "push": f"POST /push/{row.source}", "table": "as they are added"}
+        when = {"stream": "as they come", "push": f"POST /push/{row.source}", "table": "as they are added"}
         steps = [
             Step("replace" if existing else "create", f"feed {ref}", "goes on where it is" if goes_on else ""),
-            Step("read", f"{_noun(row)} {row.source}", told[row.kind])
+            Step("read", f"{noun(row)} {row.source}", when[row.kind])
             if row.source
             else Step("read", "query", f"first at {row.next_run:%Y-%m-%d %H:%M:%S} UTC"),
             Step("execute", f"endpoint {ref.project}.{row.endpoint}"),
@@ -293,7 +318,7 @@ class Feeds:
 
         def write(cursor: DuckDBPyConnection) -> None:
             table.put(cursor, row)
-            record_all(cursor, _edges(row))
+            record_all(cursor, edges(row))
 
         self._catalog.write(write)
         gone = self._load()
@@ -301,7 +326,7 @@ class Feeds:
         for old in gone:
             self._catalog.write_data(partial(table.delete_data, feed_id=old.id))
         self._bus.publish(Event("feed.created", row.project, row.name, {"kind": row.kind}))
-        return Result(f"created feed {command.ref}: {_told(row)}", facts={"kind": row.kind, "next_run": row.next_run})
+        return Result(f"created feed {command.ref}: {told(row)}", facts={"kind": row.kind, "next_run": row.next_run})
 
     # DROP and ALTER FEED
 
@@ -373,24 +398,3 @@ def _other(worker: Worker, wanted: dict[str, FeedRow]) -> bool:
     """Whether a worker carries a feed that is not wanted, or not as it is now; when it fires next is nothing to it."""
     row = wanted.get(worker.feed.id)
     return row is None or replace(row, next_run=None, comment=None) != replace(worker.feed, next_run=None, comment=None)
-
-
-def _noun(row: FeedRow) -> str:
-    return "table" if row.kind == "table" else "source"
-
-
-def _told(row: FeedRow) -> str:
-    origin = f"{_noun(row)} {row.source}" if row.source else f"a query, first at {row.next_run:%Y-%m-%d %H:%M:%S} UTC"
-    target = f" → {row.target.removeprefix(definition.TABLE)}" if row.target else ""
-    return f"{origin} → endpoint {row.endpoint}{target}"
-
-
-def _edges(row: FeedRow) -> list[Edge]:
-    project, feed, moment = row.project, f"{row.project}.{row.name}", now()
-    edges = [Edge(project, "endpoint", f"{project}.{row.endpoint}", "feed", feed, moment)]
-    if row.source:
-        edges.append(Edge(project, _noun(row), row.source, "feed", feed, moment))
-    if row.target and row.target.startswith(definition.TABLE):
-        name = row.target.removeprefix(definition.TABLE)
-        edges.append(Edge(project, "feed", feed, "table", f"{project}.{name}", moment))
-    return edges

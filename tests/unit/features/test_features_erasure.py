@@ -115,6 +115,7 @@ def test_all_of_a_project(erasing: Erasing) -> None:
     (plan,) = [erasing.rows("EXPLAIN DELETE ENTITY (customer = 'c1') FROM PROJECT default")]
     assert [row[:2] for row in plan] == [
         ("delete", "feature set default.person"), ("delete", "feature set default.visits"), ("delete", "predictions"),
+        ("delete", "rows of feeds"),
     ]  # fmt: skip
     result = erasing.run("DELETE ENTITY (customer = 'c1') FROM PROJECT default")
     assert dict(result.facts) == {"rows": 12, "online": 4, "predictions": 2}  # two versions of person, two shops
@@ -211,3 +212,44 @@ def test_a_store_that_is_away_is_followed_later(tmp_path: Path) -> None:
         house.reopen()
         assert house.online("v", k=1) == {"x": None}
         house.close()
+
+
+def test_refused_rows_go_with_the_one_they_name(tmp_path: Path, erasing: Erasing) -> None:
+    """Of sets with columns of other names, lines that are no rows, and values as the file has them."""
+    (tmp_path / "a.csv").write_text(
+        "cust,at,total\nc0,2026-01-01,x\nc00,2026-01-01,x\nc2,2026-01-01,c0\nc1,2026-01-01,5\nc0;no row at all,,,,\n"
+    )
+    erasing.run(
+        "CREATE FEATURE SET q (ENTITY customer VARCHAR, TIMESTAMP ts, total DOUBLE) ON ERROR QUARANTINE "
+        f"AS SELECT cust AS customer, \"at\"::TIMESTAMPTZ AS ts, total FROM read_csv('{tmp_path}/a.csv', "
+        "all_varchar = true, ignore_errors = true)"
+    )
+    refused = 'SELECT "row" FROM ml.dead_letters ORDER BY ALL'
+    before = [row[0] for row in erasing.rows(refused)]
+    assert len(before) == 4, before
+    done = erasing.run("DELETE ENTITY (customer = 'c0') FROM PROJECT default")
+    assert done.facts["refused"] == 2
+    assert [row[0] for row in erasing.rows(refused)] == [row for row in before if '"c00"' in row or '"c2"' in row]
+
+
+def test_nothing_of_one_person_alone_is_left_in_statistics_or_told_of_datasets(erasing: Erasing) -> None:
+    erasing.run(
+        "CREATE TABLE people AS SELECT range AS id, now() AS ts, 'mail' || range || '@x.org' AS mail, "
+        "CASE WHEN range < 2 THEN 'both' ELSE 'rest' END AS shared FROM range(5);"
+        "CREATE FEATURE SET mails (ENTITY id, TIMESTAMP ts) AS SELECT * FROM people;"
+        "CREATE TABLE spine AS SELECT id, ts FROM people; CREATE FEATURE VECTOR w AS FEATURES (mails.mail);"
+        "CREATE DATASET d AS SELECT * FROM ml.features('w', 'spine'); CREATE DATASET n AS SELECT 1 AS one"
+    )
+    tops = "SELECT column_name, top, max FROM ml.feature_stats WHERE feature_set = 'mails' AND column_name != 'ts'"
+    assert "mail4@x.org" in str(erasing.rows(tops)) and ("id", None, 4.0) in erasing.rows(tops)
+    assert ("keep", "dataset default.d@1") in [
+        row[:2] for row in erasing.rows("EXPLAIN DELETE ENTITY (id = 4) FROM PROJECT default")
+    ]
+    done = erasing.run("DELETE ENTITY (id = 4) FROM FEATURE SET mails")
+    assert done.facts["datasets"] == ["default.d@1"] and "DROP ARTIFACT deletes default.d@1" in done.message
+    told = erasing.rows(tops)
+    assert "mail4@x.org" not in str(told) and "mail3@x.org" in str(told) and ("id", None, None) in told
+    erasing.run("DELETE ENTITY (id = 0) FROM FEATURE SET mails")
+    assert "both" in str(erasing.rows(tops))  # another has it too
+    erasing.run("DELETE ENTITY (id = 1) FROM FEATURE SET mails")
+    assert "both" not in str(erasing.rows(tops))

@@ -174,7 +174,7 @@ VIEWS = (
         "One row an entity that was deleted (DELETE ENTITY); its values are not kept.",
         """
         SELECT id, project, feature_set, entities, digest, requested_by, requested_at, offline_rows, refused_rows,
-               predictions, online_rows, completed_at, documents
+               predictions, online_rows, completed_at, documents, coalesce(feed_rows, 0) AS feed_rows
         FROM data._mlbox.erasures
         """,
         (
@@ -186,11 +186,14 @@ VIEWS = (
             ViewColumn("requested_by", "VARCHAR", "User"),
             ViewColumn("requested_at", TIME, "When it was asked for"),
             ViewColumn("offline_rows", "BIGINT", "Rows deleted offline, in all versions", "rows"),
-            ViewColumn("refused_rows", "BIGINT", "Rows of streams that had been refused", "rows"),
+            ViewColumn("refused_rows", "BIGINT", "Rows that sets and feeds had refused (ml.dead_letters)", "rows"),
             ViewColumn("predictions", "BIGINT", "Predictions deleted", "rows"),
             ViewColumn("online_rows", "BIGINT", "Rows deleted online; NULL until then", "rows"),
             ViewColumn("completed_at", TIME, "When the online store had followed; NULL until then"),
             ViewColumn("documents", "BIGINT", "Documents of collections deleted", "documents"),
+            ViewColumn(
+                "feed_rows", "BIGINT", "Rows of feeds: that waited, and of the tables with their answers", "rows"
+            ),
         ),
     ),
     View(
