@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         progress,
     )
     from mlbox.client.failures import MlboxClientError, SqlError
+    from mlbox.client.packagers import Packager, packager
     from mlbox.client.result import Result
     from mlbox.client.returned import returns
     from mlbox.client.runs import Run, run
@@ -36,6 +37,7 @@ _MODULES = {
     "context": ("Context",),
     "failures": ("MlboxClientError", "SqlError"),
     "result": ("Result",),
+    "packagers": ("Packager", "packager"),
     "returned": ("returns",),
     "runs": ("Run", "run"),
     "serving.asked": ("request_headers",),
@@ -61,6 +63,7 @@ __all__ = [  # noqa: PLE0604 - the names of _MODULES, written out for tools that
     "Connection",
     "Context",
     "MlboxClientError",
+    "Packager",
     "Result",
     "Run",
     "SqlError",
@@ -76,6 +79,7 @@ __all__ = [  # noqa: PLE0604 - the names of _MODULES, written out for tools that
     "log_plot",
     "log_table",
     "log_tag",
+    "packager",
     "progress",
     "request_headers",
     "returns",

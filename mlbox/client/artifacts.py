@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import re
@@ -60,50 +61,70 @@ def from_value(name: str, value: Any) -> Iterator[Payload]:
         yield Payload("file", bytes(value), _sniffed(bytes(value[:8])) if kind == _BINARY else kind, _base(name), {})
     elif isinstance(value, (dict, list)):
         data = json.dumps(value, default=str, indent=1).encode()
-        yield Payload("document", data, "application/json", _with_ending(name, ".json"), {})
+        yield Payload("document", data, "application/json", with_ending(name, ".json"), {})
     elif isinstance(value, (str, os.PathLike)):
         path = _existing(name, value)
         if os.path.isdir(path):
             with _zipped(path) as (archive, files):
-                yield Payload("folder", archive, "application/zip", _with_ending(_base(name), ".zip"), {"files": files})
+                yield Payload("folder", archive, "application/zip", with_ending(_base(name), ".zip"), {"files": files})
         else:
             yield Payload("file", path, _media_type(path), os.path.basename(path), {})
     else:
         raise MlboxClientError(
             f"artifact {name!r}: a {type(value).__name__} cannot be stored",
-            "give a path, bytes, a dictionary or a list; log_table, log_plot and log_model know more",
+            "give a path, bytes, a dictionary or a list, a packager for it (mlbox.packager), or format='pickle'",
         )
 
 
-def plot(name: str, figure: Any) -> Payload:
+def plot(name: str, figure: Any, form: Optional[str] = None) -> Payload:
     """A matplotlib figure (or what has one: axes, seaborn grids), a figure of Plotly or Altair, a dictionary that is
-    the specification of one (Plotly, Vega, Vega-Lite), bytes of a picture, or its path."""
+    the specification of one (Plotly, Vega, Vega-Lite), bytes of a picture, or its path. ``form``: ``png``, ``svg`` or
+    ``pdf`` of matplotlib, ``json`` or ``html`` of Plotly and Altair."""
     if isinstance(figure, (str, os.PathLike)):
         path = _existing(name, figure)
         return Payload("plot", path, _media_type(path), os.path.basename(path), {})
     if isinstance(figure, (bytes, bytearray)):
         media = _sniffed(bytes(figure[:256]))
         ending = next((end for end, kind in _MEDIA_TYPES.items() if kind == media), ".bin")
-        return Payload("plot", bytes(figure), media, _with_ending(name, ending), {})
+        return Payload("plot", bytes(figure), media, with_ending(name, ending), {})
     parts = (figure, getattr(figure, "figure", None), getattr(figure, "fig", None))
     drawable: Any = next((part for part in parts if hasattr(part, "savefig")), None)
     if drawable is not None:
-        import io
-
+        form = _one_of(name, form, ("png", "svg", "pdf"))
         out = io.BytesIO()
-        drawable.savefig(out, format="png", bbox_inches="tight")
-        return Payload("plot", out.getvalue(), "image/png", _with_ending(name, ".png"), {})
+        drawable.savefig(out, format=form, bbox_inches="tight")
+        return Payload("plot", out.getvalue(), _MEDIA_TYPES[f".{form}"], with_ending(name, f".{form}"), {})
+    written = hasattr(figure, "to_html") and (hasattr(figure, "to_plotly_json") or _is_altair(figure))
+    if _one_of(name, form, ("json", "html") if written else ("json",)) == "html":
+        return Payload("plot", figure.to_html().encode(), "text/html", with_ending(name, ".html"), {})
     if hasattr(figure, "to_plotly_json") and hasattr(figure, "to_json"):
         data = figure.to_json().encode()
-        return Payload("plot", data, "application/vnd.plotly.v1+json", _with_ending(name, ".json"), {})
-    drawn = figure.to_dict() if type(figure).__module__.partition(".")[0] == "altair" else figure
+        return Payload("plot", data, "application/vnd.plotly.v1+json", with_ending(name, ".json"), {})
+    drawn = figure.to_dict() if _is_altair(figure) else figure
     kind = _specification(drawn) if isinstance(drawn, dict) else None
     if kind is not None:
-        return Payload("plot", json.dumps(drawn, default=str).encode(), kind, _with_ending(name, ".json"), {})
+        return Payload("plot", json.dumps(drawn, default=str).encode(), kind, with_ending(name, ".json"), {})
     raise MlboxClientError(
         f"plot {name!r}: a {type(figure).__name__} is not a figure",
         "give a figure of matplotlib, Plotly or Altair, a specification of Plotly or Vega, bytes or a path",
     )
+
+
+def _is_altair(figure: Any) -> bool:
+    return type(figure).__module__.partition(".")[0] == "altair"
+
+
+def is_figure(value: Any) -> bool:
+    """Whether it is a figure of matplotlib, or has one, or is one of Plotly or Altair."""
+    parts = (value, getattr(value, "figure", None), getattr(value, "fig", None))
+    return any(hasattr(part, "savefig") for part in parts) or hasattr(value, "to_plotly_json") or _is_altair(value)
+
+
+def _one_of(name: str, form: Optional[str], known: Sequence[str]) -> str:
+    """The format that was asked for, else the first."""
+    if form is not None and form not in known:
+        raise MlboxClientError(f"plot {name!r}: this figure has no format {form!r}", f"it has {', '.join(known)}")
+    return form or known[0]
 
 
 def _specification(figure: Dict[str, Any]) -> Optional[str]:
@@ -116,17 +137,20 @@ def _specification(figure: Dict[str, Any]) -> Optional[str]:
     return None
 
 
-def table(kind: str, name: str, frame: Any) -> Payload:
-    """A frame as Parquet or CSV with schema, number of rows, five rows to look at; a dataset also with statistics."""
+def table(kind: str, name: str, frame: Any, form: Optional[str] = None) -> Payload:
+    """A frame as Parquet (without pyarrow CSV), or as ``form`` says, with schema, number of rows, five rows to look at;
+    a dataset also with statistics. A column alone (a Series) is a frame of one."""
     if isinstance(frame, (str, os.PathLike)):
         path = _existing(name, frame)
         return Payload(kind, path, _media_type(path), os.path.basename(path), {})
     frame = collected(frame)
+    if not hasattr(frame, "columns") and not hasattr(frame, "column_names") and hasattr(frame, "to_frame"):
+        frame = frame.to_frame() if getattr(frame, "name", None) else frame.to_frame("value")
     metadata = frames.describe_table(frame)
     if kind == "dataset":
         metadata["stats"] = feature_stats(frame)
-    data, media, ending = frames.write_table(frame)
-    return Payload(kind, data, media, _with_ending(name, f".{ending}"), metadata)
+    data, media, ending = frames.write_table(frame, form)
+    return Payload(kind, data, media, with_ending(name, f".{ending}"), metadata)
 
 
 def model(
@@ -162,7 +186,7 @@ def model(
         "outputs": signature.outputs,
         **_known(names, training_set, metrics),
     }
-    return Payload("model", data, "application/onnx", _with_ending(name, ".onnx"), metadata)
+    return Payload("model", data, "application/onnx", with_ending(name, ".onnx"), metadata)
 
 
 class _Known(NamedTuple):
@@ -176,7 +200,7 @@ def _unconverted(name: str, kept: conversion.Kept, about: Dict[str, Any], told: 
     names = list(told.feature_names or ([] if frame is None else frames.columns_of(frame)))
     inputs = [{"name": entry, "type": "DOUBLE"} for entry in names]
     metadata = {**about, "inputs": inputs, "outputs": [], **_known(names, frame, told.metrics)}
-    return Payload("model", kept.data, "application/octet-stream", _with_ending(name, ".pickle"), metadata)
+    return Payload("model", kept.data, "application/octet-stream", with_ending(name, ".pickle"), metadata)
 
 
 def _known(names: List[str], training_set: Any, metrics: Optional[Dict[str, float]]) -> Dict[str, Any]:
@@ -253,6 +277,7 @@ def _base(name: str) -> str:
     return os.path.basename(name.rstrip("/")) or "artifact"
 
 
-def _with_ending(name: str, ending: str) -> str:
+def with_ending(name: str, ending: str) -> str:
+    """The last part of a name as that of a file."""
     base = _base(name)
     return base if base.lower().endswith(ending) else base + ending

@@ -123,7 +123,7 @@ def bind(
     handler: Callable[..., Any], context: Any, inputs: Mapping[str, Any], parameters: Mapping[str, Any]
 ) -> Tuple[List[Any], Dict[str, Any]]:
     """Arguments of the call: the context, inputs and parameters by name. ``inputs`` maps names to functions that load
-    them. Raises ``WrongCall`` that shows the signature."""
+    them as what an annotation says (None: there is none). Raises ``WrongCall`` that shows the signature."""
     name = getattr(handler, "__name__", "handler")
     taken = parameters_of(handler)
     if taken is None:
@@ -140,9 +140,7 @@ def bind(
         elif key in parameters:
             value = _converted(handler, key, entry.annotation, parameters[key])
         elif key in inputs:
-            from mlbox.client.frames import as_declared
-
-            value = as_declared(inputs[key](), entry.annotation)
+            value = inputs[key](_resolved(handler, entry.annotation))
         elif _session(entry) is not None:
             value = session(_session(entry))
         elif entry.default is _Missing:
@@ -175,7 +173,7 @@ def _shown(handler: Callable[..., Any]) -> str:
 
 def call_imported(handler: Callable[..., Any], context: Any, parameters: Mapping[str, Any]) -> Any:
     """Call a handler of a package with what it takes: inputs and parameters by name, the context where it wants it."""
-    inputs = {name: (lambda name=name: context.input(name)) for name in context.inputs}
+    inputs = {name: (lambda kind, name=name: context.input(name, kind)) for name in context.inputs}
     positional, named = bind(handler, context, inputs, parameters)
     return handler(*positional, **named)
 
@@ -189,6 +187,19 @@ def _session(entry: Parameter) -> Any:
 def _is_context(annotation: Any) -> bool:
     text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
     return text.split(".")[-1] == "Context"
+
+
+def _resolved(handler: Callable[..., Any], annotation: Any) -> Any:
+    """What an annotation names: a text (``pd.DataFrame``, ``Board``) by the names of the handler's module, where it is
+    one of those; None for none."""
+    if annotation is _Missing or not isinstance(annotation, str):
+        return None if annotation is _Missing else annotation
+    known = getattr(handler, "__globals__", {})
+    first, *rest = annotation.split(".")
+    value = known.get(first)
+    for part in rest:
+        value = getattr(value, part, None)
+    return value if isinstance(value, type) else annotation
 
 
 def _converted(handler: Callable[..., Any], key: str, annotation: Any, value: Any) -> Any:

@@ -184,7 +184,12 @@ def call(context: Context, code_folder: str, spec: Mapping[str, Any]) -> None:
     name = os.path.splitext(os.path.basename(file))[0]
     module = load_module(path, f"mlbox_user_{name}" if name in sys.modules else name)
     handler = find_handler(module, spec.get("handler"), file)
-    inputs = {entry: (lambda entry=entry: context.input(entry)) for entry in context.inputs}
+    hints = spec.get("returns") or getattr(handler, "__mlbox_returns__", None) or ()
+    if hints:
+        from mlbox.client.returned import check
+
+        check(hints)
+    inputs = {entry: (lambda kind, entry=entry: context.input(entry, kind)) for entry in context.inputs}
     positional, named = bind(handler, context, inputs, context.parameters)
     _log_defaults(context, named)
     result = handler(*positional, **named)
@@ -192,7 +197,6 @@ def call(context: Context, code_folder: str, spec: Mapping[str, Any]) -> None:
         import asyncio
 
         result = asyncio.run(_awaited(result))
-    hints = spec.get("returns") or getattr(handler, "__mlbox_returns__", None) or ()
     if result is not None or hints:
         from mlbox.client.returned import keep
 

@@ -88,30 +88,35 @@ class Context(Remarks):
         """Something that the run was made with and that was not passed as a parameter."""
         self._outbox.add({"kind": "param", "name": _name(name), "value": _jsonable(value)})
 
-    def log_artifact(self, name: str, value: Any) -> str:
-        """A file or folder (path), bytes, or a dictionary or list (kept as JSON). Returns its SHA-256."""
-        from mlbox.client.artifacts import from_value
+    def log_artifact(
+        self,
+        name: str,
+        value: Any,
+        kind: Optional[str] = None,
+        format: Optional[str] = None,
+        metadata: Optional[Mapping[str, Any]] = None,
+    ) -> str:
+        """A file or folder (path), bytes, a dictionary, list, tuple or set (JSON), arrays, a frame, or what a packager
+        of yours takes. ``kind`` and ``format`` as in a hint (``kind="document"`` keeps a text, ``format="pickle"`` any
+        object); ``metadata`` is what there is to say of it. Returns its SHA-256."""
+        from mlbox.client.packing import Wanted, check_kind, packed
 
-        with from_value(_name(name), value) as payload:
+        check_kind(name, kind)
+        with packed(_name(name), value, Wanted(kind, format, metadata)) as payload:
             return self._store(name, payload)
 
-    def log_plot(self, name: str, figure: Any) -> str:
-        """A matplotlib or Plotly figure, bytes of a picture, or its path."""
-        from mlbox.client.artifacts import plot
+    def log_plot(self, name: str, figure: Any, format: Optional[str] = None) -> str:
+        """A figure of matplotlib (``format``: png, svg, pdf), Plotly or Altair (json, html), a specification of Plotly
+        or Vega, bytes of a picture, or its path."""
+        return self.log_artifact(name, figure, "plot", format)
 
-        return self._store(name, plot(_name(name), figure))
-
-    def log_table(self, name: str, frame: Any) -> str:
+    def log_table(self, name: str, frame: Any, format: Optional[str] = None) -> str:
         """Rows to look at: a frame, a dictionary of lists or a list of dictionaries."""
-        from mlbox.client.artifacts import table
+        return self.log_artifact(name, frame, "table", format)
 
-        return self._store(name, table("table", _name(name), frame))
-
-    def log_dataset(self, name: str, frame: Any) -> str:
-        """A data set with its schema and the statistics of its columns."""
-        from mlbox.client.artifacts import table
-
-        return self._store(name, table("dataset", _name(name), frame))
+    def log_dataset(self, name: str, frame: Any, format: Optional[str] = None) -> str:
+        """A data set with its schema and the statistics of its columns; ``format``: parquet, csv, json, feather."""
+        return self.log_artifact(name, frame, "dataset", format)
 
     def log_model(
         self,
@@ -130,14 +135,26 @@ class Context(Remarks):
         payload = model_payload(_name(name), model, feature_names, training_set, dict(metrics or {}))
         return self._store(name, payload)
 
-    def input(self, name: str) -> Any:
+    def input(self, name: str, type: Any = None) -> Any:
         """An input by name (``frame`` is what ``RUN ... FROM`` reads): a pandas DataFrame where pandas is installed,
-        else a pyarrow Table, else a list of dictionaries."""
+        else a pyarrow Table, else a list of dictionaries; of an artifact what was logged. ``type`` asks for another:
+        ``pandas.DataFrame``, ``pyarrow.Table``, ``list``, the type of a packager; ``pathlib.Path`` of an artifact."""
+        if name not in self._inputs:
+            raise MlboxClientError(f"this run has no input {name!r}", nearest(name, self._inputs))
+        artifact = self._inputs[name].get("artifact")
+        if artifact is not None:
+            from mlbox.client.unpacking import file_of, unpack
+
+            if name not in self._loaded:
+                self._loaded[name] = file_of(artifact, self._fetched(name, {}))
+            return unpack(name, artifact, self._loaded[name], type)
         if name not in self._loaded:
-            if name not in self._inputs:
-                raise MlboxClientError(f"this run has no input {name!r}", nearest(name, self._inputs))
             self._loaded[name] = self._load(name, self._inputs[name])
-        return self._loaded[name]
+        if type is None:
+            return self._loaded[name]
+        from mlbox.client.frames import as_declared
+
+        return as_declared(self._loaded[name], type)
 
     def secret(self, name: str) -> str:
         """The value of one of the function's ``SECRETS``; it is also an environment variable of that name."""
@@ -196,15 +213,20 @@ class Context(Remarks):
 
     def _load(self, name: str, known: Mapping[str, Any]) -> Any:
         from mlbox.client.frames import CSV, PARQUET, importable, read_frame
-        from mlbox.client.uploading import fetch
 
         path = known.get("path")
         if not path:
             wanted = f"{PARQUET}, {CSV};q=0.5" if importable("pyarrow") else CSV
-            path = os.path.join(self.folder, f"input-{name}")
-            asked = f"/run-api/{self.run_id}/inputs/{name}"
-            fetch(self._transport, asked, path, {"Accept": wanted}, _INPUT_PATIENCE_SECONDS)
+            path = self._fetched(name, {"Accept": wanted})
         return read_frame(path, known.get("types"))
+
+    def _fetched(self, name: str, headers: Dict[str, str]) -> str:
+        """The file that an input was brought into."""
+        from mlbox.client.uploading import fetch
+
+        path = os.path.join(self.folder, f"input-{name}")
+        fetch(self._transport, f"/run-api/{self.run_id}/inputs/{name}", path, headers, _INPUT_PATIENCE_SECONDS)
+        return path
 
 
 def _name(name: str) -> str:

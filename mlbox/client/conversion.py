@@ -53,7 +53,7 @@ def keep(name: str, value: Any, training_set: Any, feature_names: Optional[Seque
         except Exception as error:  # a converter does not know every model: the model itself is still worth keeping
             said = (str(error) or repr(error)).splitlines()[0]
             note = f"{_CONVERTERS[family]} could not convert it: {said}"
-    return Kept(family or "pickle", _pickled(name, value), note)
+    return Kept(family or "pickle", pickled(f"model {name!r}", value), note)
 
 
 def _convert(family: str, value: Any, width: int) -> bytes:
@@ -94,7 +94,7 @@ def names_in(value: Any) -> Sequence[str]:
     return [str(name) for name in known] if known is not None and not callable(known) else []
 
 
-def _pickled(name: str, value: Any) -> bytes:
+def pickled(what: str, value: Any) -> bytes:
     """With the code of the user's own modules in it, where cloudpickle is installed: nobody else has these."""
     import pickle
 
@@ -106,7 +106,7 @@ def _pickled(name: str, value: Any) -> bytes:
     try:
         return bytes((library or pickle).dumps(value))
     except Exception as error:
-        raise MlboxClientError(f"model {name!r} cannot be pickled: {error}") from None
+        raise MlboxClientError(f"{what} cannot be pickled: {error}") from None
     finally:
         for module in own:
             library.unregister_pickle_by_value(module)

@@ -108,24 +108,30 @@ def log_tag(name: str, value: Any) -> None:
     current().log_tag(name, value)
 
 
-def log_artifact(name: str, value: Any) -> str:
+def log_artifact(
+    name: str,
+    value: Any,
+    kind: Optional[str] = None,
+    format: Optional[str] = None,
+    metadata: Optional[Mapping[str, Any]] = None,
+) -> str:
     """See :meth:`Context.log_artifact`."""
-    return current().log_artifact(name, value)
+    return current().log_artifact(name, value, kind, format, metadata)
 
 
-def log_plot(name: str, figure: Any) -> str:
+def log_plot(name: str, figure: Any, format: Optional[str] = None) -> str:
     """See :meth:`Context.log_plot`."""
-    return current().log_plot(name, figure)
+    return current().log_plot(name, figure, format)
 
 
-def log_table(name: str, frame: Any) -> str:
+def log_table(name: str, frame: Any, format: Optional[str] = None) -> str:
     """See :meth:`Context.log_table`."""
-    return current().log_table(name, frame)
+    return current().log_table(name, frame, format)
 
 
-def log_dataset(name: str, frame: Any) -> str:
+def log_dataset(name: str, frame: Any, format: Optional[str] = None) -> str:
     """See :meth:`Context.log_dataset`."""
-    return current().log_dataset(name, frame)
+    return current().log_dataset(name, frame, format)
 
 
 def log_model(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime
 import io
+import json
 import re
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
@@ -12,6 +13,9 @@ from mlbox.client.failures import MlboxClientError
 
 PARQUET = "application/vnd.apache.parquet"
 CSV = "text/csv"
+FEATHER = "application/vnd.apache.arrow.file"
+FORMATS = ("parquet", "csv", "json", "feather")
+"""As what a table can be written."""
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:?\d\d)?")
 
@@ -33,15 +37,21 @@ def read_frame(path: str, types: Optional[Dict[str, str]] = None) -> Any:
     dictionaries. ``types`` (column → Arrow type name) keeps text that looks like a number text. In CSV an empty
     field is null."""
     with open(path, "rb") as file:
-        parquet = file.read(4) == b"PAR1"
+        head = file.read(6)
     pandas, arrow = importable("pandas"), importable("pyarrow")
-    if parquet:
+    if head[:4] == b"PAR1" or head == b"ARROW1":
         if arrow is None:
             raise MlboxClientError("the input is Parquet and pyarrow is missing", "add 'pyarrow' to REQUIREMENTS")
+        import pyarrow.feather
         import pyarrow.parquet
 
-        table = pyarrow.parquet.read_table(path)
+        read = pyarrow.parquet.read_table if head[:4] == b"PAR1" else pyarrow.feather.read_table
+        table = read(path)
         return table if pandas is None else table.to_pandas()
+    if head[:1] == b"[":
+        with open(path, encoding="utf-8") as file:
+            rows = json.load(file)
+        return rows if pandas is None else pandas.DataFrame(rows)
     if pandas is not None:
         texts = [name for name, kind in (types or {}).items() if _is_text(kind)]
         times = [name for name, kind in (types or {}).items() if kind.startswith(("timestamp", "date"))]
@@ -223,10 +233,23 @@ def plain(values: Any) -> List[Any]:
     return list(values)
 
 
-def write_table(frame: Any) -> Tuple[bytes, str, str]:
-    """The frame as bytes, media type and file ending: Parquet where pyarrow is installed, else CSV."""
+def write_table(frame: Any, form: Optional[str] = None) -> Tuple[bytes, str, str]:
+    """The frame as bytes, media type and file ending: as ``parquet``, ``feather``, ``csv`` or ``json`` (a list of
+    objects); without ``form`` Parquet where pyarrow is installed, else CSV."""
     arrow = importable("pyarrow")
-    if arrow is not None:
+    if form not in FORMATS and form is not None:
+        raise MlboxClientError(f"a table has no format {form!r}", f"it has {', '.join(FORMATS)}")
+    if form in ("parquet", "feather") and arrow is None:
+        raise MlboxClientError(f"{form} needs pyarrow, which is missing", "add 'pyarrow' to REQUIREMENTS")
+    if form == "feather":
+        import pyarrow.feather
+
+        sink = io.BytesIO()
+        pyarrow.feather.write_feather(_to_arrow(frame, arrow), sink)
+        return sink.getvalue(), FEATHER, form
+    if form == "json":
+        return json.dumps(_as_rows(frame), default=str).encode(), "application/json", form
+    if arrow is not None and form != "csv":
         import pyarrow.parquet
 
         sink = io.BytesIO()

@@ -47,7 +47,23 @@ def _is_script(path: str) -> bool:
 def _text(function: types.FunctionType) -> str:
     found = _Collected()
     found.take(function.__name__, function)
+    _take_packagers(found, function.__module__)
     return "\n".join([*sorted(found.imports), "", *found.values, "", *found.parts, ""])
+
+
+def _take_packagers(found: _Collected, module: str) -> None:
+    """Packagers that were typed in too, of classes that go along: nothing names them."""
+    import sys
+
+    if "mlbox.client.packagers" not in sys.modules:
+        return
+    from mlbox.client.packagers import registered
+
+    for entry in registered():
+        owner = type(entry.packager)
+        names = [name[len(module) + 1 :] for name in entry.types if name.startswith(module + ".")]
+        if owner.__module__ == module and any(name in found.done for name in names):
+            found.take(owner.__name__, owner)
 
 
 class _Collected:
@@ -57,13 +73,14 @@ class _Collected:
         self.imports: Set[str] = set()
         self.values: List[str] = []
         self.parts: List[str] = []
-        self._done: Set[str] = set()
+        self.done: Set[str] = set()
+        """Names that were taken."""
 
     def take(self, name: str, value: Any) -> None:
         """``value`` is used under ``name``."""
-        if name in self._done:
+        if name in self.done:
             return
-        self._done.add(name)
+        self.done.add(name)
         module = getattr(value, "__module__", None)
         if isinstance(value, types.ModuleType):
             real = value.__name__
@@ -118,6 +135,10 @@ def _globals_of(value: Any) -> Dict[str, Any]:
         entry for entry in vars(value).values() if isinstance(entry, types.FunctionType)
     ]  # fmt: skip
     found: Dict[str, Any] = {}
+    if isinstance(value, type) and functions:
+        outside = _outside(value)
+        known = functions[0].__globals__
+        found.update((name, known[name]) for name in outside if name in known and name != value.__name__)
     for function in functions:
         names = _names(function.__code__) | set(_annotations(function))
         for name in sorted(names):
@@ -132,6 +153,17 @@ def _names(code: types.CodeType) -> Set[str]:
         if isinstance(constant, types.CodeType):
             names |= _names(constant)
     return names
+
+
+def _outside(value: type) -> List[str]:
+    """Names of the decorators and bases of a class."""
+    import ast
+
+    node = ast.parse(textwrap.dedent(_source(value))).body[0]
+    if not isinstance(node, ast.ClassDef):
+        return []
+    parts = [*node.decorator_list, *node.bases, *(entry.value for entry in node.keywords)]
+    return [inner.id for part in parts for inner in ast.walk(part) if isinstance(inner, ast.Name)]
 
 
 def _annotations(function: types.FunctionType) -> List[str]:

@@ -12,7 +12,7 @@ from mlbox.base.command import Plan, Query, Step
 from mlbox.base.errors import Invalid, NotFound
 from mlbox.base.ids import new_id
 from mlbox.base.names import Ref, check_name, literal, quote
-from mlbox.base.suggest import did_you_mean
+from mlbox.base.suggest import did_you_mean, nearest
 from mlbox.engine.catalog.tables.functions import FunctionRow
 from mlbox.engine.catalog.tables.runs import RunRow
 from mlbox.engine.runs.commands import RunSource, StartRun
@@ -26,11 +26,6 @@ from mlbox.engine.runs.search import check_stop
 from mlbox.engine.runs.source import HandlerInfo
 from mlbox.engine.runs.tuning.base import is_range, make_strategy
 from mlbox.engine.runs.tuning.pruning import Pruning
-
-RETURNED_KINDS = (
-    *("metric", "metrics", "param", "tag", "model", "dataset", "table", "plot", "artifact", "file", "document"),
-)
-"""As what a returned value can be kept; the client's ``returned`` does it."""
 
 SQL = "sql"
 """Runtime of functions that are one query."""
@@ -152,12 +147,19 @@ class Planner:
 
 
 def _check_returns(hints: Iterable[str]) -> None:
+    """A kind that is not ours may be a word of a packager in the user's code: only what is nearly ours is refused
+    here, and the rest by the client, before the handler is called."""
+    from mlbox.client.failures import WrongCall
+    from mlbox.client.hints import FORMATS, check_format, split
+
     for hint in hints:
-        name, _, kind = hint.partition(":")
-        if not name:
-            raise Invalid(f"RETURNS {hint!r} has no name", hint="RETURNS ('model:model', 'auc:metric')")
-        if kind and kind not in RETURNED_KINDS:
-            raise Invalid(f"there is no kind {kind!r} to keep {name!r} as", hint=did_you_mean(kind, RETURNED_KINDS))
+        try:
+            found = check_format(split(hint))
+        except WrongCall as error:
+            raise Invalid(f"RETURNS: {error.message}", hint=error.hint) from None
+        if found.kind and found.kind not in FORMATS and nearest(found.kind, FORMATS):
+            what = f"there is no kind {found.kind!r} to keep {found.name!r} as"
+            raise Invalid(what, hint=did_you_mean(found.kind, FORMATS))
 
 
 def _run_row(command: StartRun, function: FunctionRow, handler: HandlerInfo | None, runtime: str) -> RunRow:
