@@ -16,7 +16,7 @@ from mlbox.api.context import ApiContext
 from mlbox.api.edge import Edge, Receive, Scope, Send
 from mlbox.api.features import FEATURES, FeaturesApp
 from mlbox.api.files import artifact_content, run_log
-from mlbox.api.guard import App, Guard, send_error
+from mlbox.api.guard import App, Guard, send_error, told_to
 from mlbox.api.incoming import StrictRequest
 from mlbox.api.ingest import ingest
 from mlbox.api.kept import Statements
@@ -60,7 +60,7 @@ async def health(request: Request[Any, Any, State]) -> dict[str, Any]:
 
 
 def _known(request: Request[Any, Any, State], error: MlboxError) -> Response[Any]:
-    return Response({"error": error.to_dict()}, status_code=error.http_status)
+    return Response({"error": told_to(request.scope, error).to_dict()}, status_code=error.http_status)
 
 
 def _http(request: Request[Any, Any, State], error: HTTPException) -> Response[Any]:

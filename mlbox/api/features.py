@@ -16,7 +16,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from mlbox.api.edge import Receive, Scope, Send
-from mlbox.api.guard import send_error
+from mlbox.api.guard import send_error, told_to
 from mlbox.base.errors import Internal, Invalid, MlboxError, NotFound
 from mlbox.base.names import DEFAULT_PROJECT, Ref
 from mlbox.engine.features.stores.online.codec import kind_of
@@ -70,7 +70,7 @@ class FeaturesApp:
         try:
             body, kind = await self._answer(scope, receive)
         except MlboxError as error:
-            await send_error(send, error, scope["path"])
+            await send_error(send, told_to(scope, error), scope["path"])
             return
         except Exception as error:
             await send_error(send, _defect(error))

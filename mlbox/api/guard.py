@@ -11,8 +11,10 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import lru_cache
+from typing import Any
 
 from mlbox.api.edge import Edge, Receive, Scope, Send
+from mlbox.base.command import OWNER
 from mlbox.base.errors import Forbidden, MlboxError, Unauthorized
 from mlbox.serve.http import failure
 
@@ -32,6 +34,11 @@ USER = "mlbox.user"
 """Where the scope says who is asking."""
 HEADERS = "mlbox.headers"
 """Where the scope has the headers by name."""
+
+
+def told_to(scope: Mapping[str, Any], error: MlboxError) -> MlboxError:
+    """The error as whoever sent the request is told of it."""
+    return error if scope.get(USER, OWNER) == OWNER else error.public
 
 
 async def send_error(send: Send, error: MlboxError, path: str = "") -> None:

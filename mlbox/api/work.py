@@ -16,6 +16,7 @@ import msgspec
 from mlbox.api import render
 from mlbox.api.forms import Form, cut
 from mlbox.base.clock import now
+from mlbox.base.command import OWNER
 from mlbox.base.errors import Cancelled, Internal, MlboxError
 from mlbox.base.events import Event
 from mlbox.base.ids import new_id
@@ -248,7 +249,7 @@ class Work:
         try:
             self._run()
         except MlboxError as error:
-            self.error = error
+            self.error = error if self.script.caller.user == OWNER else error.public
         except Exception as error:
             log.exception("defect while answering a statement")
             self.error = Internal(

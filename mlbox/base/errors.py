@@ -23,7 +23,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,21 @@ class MlboxError(Exception):
         self.hint = hint
         self.where = where
         self.details = details or {}
+        self._public: tuple[str, str | None] | None = None
+
+    def kept_from_others(self, public: str, hint: str | None = None) -> Self:
+        """The same, of which all but the owner of the server are told ``public`` instead: the message or its hint has
+        an address or a path of the server."""
+        self._public = (public, hint)
+        return self
+
+    @property
+    def public(self) -> MlboxError:
+        """As it is told to others than the owner of the server."""
+        if self._public is None:
+            return self
+        message, hint = self._public
+        return type(self)(message, hint=hint, where=self.where)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON envelope's ``error`` value; the same for every door."""

@@ -135,7 +135,8 @@ async def reply(send: Send, response: Response) -> None:
 
 
 def failure(error: MlboxError, request_id: str = "") -> Response:
-    """The protocol wants ``error`` to be a text; code and hint stand beside it."""
+    """The protocol wants ``error`` to be a text; code and hint stand beside it. Who asks an endpoint may be anybody."""
+    error = error.public
     body: dict[str, Any] = {"error": error.message, "code": error.code}
     if error.hint:
         body["hint"] = error.hint

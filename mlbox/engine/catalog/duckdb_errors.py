@@ -81,7 +81,9 @@ def translate(error: Exception, query: Query | None = None) -> MlboxError:
     ours = _OURS.search(message)
     if ours:  # raised by one of our functions inside the query
         try:
-            return from_dict(json.loads(ours.group(1)))
+            body = json.loads(ours.group(1))
+            found = from_dict(body)
+            return found.kept_from_others(*body["public"]) if "public" in body else found
         except ValueError:
             pass
     about = file_error(message)
@@ -146,4 +148,7 @@ def located(cursor: DuckDBPyConnection, error: Exception, query: Query, paramete
 
 def wrap(error: MlboxError) -> str:
     """The text that carries one of our errors through DuckDB out of a function; ``translate`` unwraps it."""
-    return "mlbox-error:" + json.dumps(error.to_dict())
+    body = error.to_dict()
+    if error.public is not error:
+        body["public"] = [error.public.message, error.public.hint]
+    return "mlbox-error:" + json.dumps(body)

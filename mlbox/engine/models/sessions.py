@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mlbox.base.errors import Invalid, NotFound
+from mlbox.base.errors import Invalid, NotFound, SystemError
 from mlbox.base.suggest import did_you_mean
 from mlbox.engine.models.bound_row import BoundRow, bound_row
 from mlbox.engine.models.signature import Choice, Signature, Tensor, choose
@@ -150,7 +150,7 @@ class Sessions:
         try:
             return self._artifacts.read(digest)
         except NotFound:
-            raise NotFound(
+            raise SystemError(
                 f"the model's bytes {digest[:12]}… are not in the artifact store",
                 hint="restore the artifacts folder of the home from a backup, or register the model again",
             ) from None

@@ -147,7 +147,7 @@ class ArtifactStore:
                 if hashlib.file_digest(stream, "sha256").hexdigest() != digest:
                     raise SystemError(
                         f"artifact {digest[:12]}… was changed on disk: its bytes do not match its hash",
-                        hint=f"restore {path} from a backup, or log the artifact again",
+                        hint=f"restore {digest[:2]}/{digest} in the folder artifacts, or log it again",
                         details={"digest": digest},
                     )
                 stream.seek(0)

@@ -58,7 +58,7 @@ class RemoteStore(ArtifactStore):
         if found is None:
             raise NotFound(
                 f"there are no bytes with the SHA-256 {digest[:12]}… in {self._address}", details={"digest": digest}
-            )
+            ).kept_from_others(f"there are no bytes with the SHA-256 {digest[:12]}…")
         return found
 
     def path(self, digest: str) -> Path:
@@ -154,6 +154,8 @@ class RemoteStore(ArtifactStore):
                     f"artifact {digest[:12]}… was changed in {self._address}: its bytes do not match its hash",
                     hint=f"restore {self._place(digest)} from a backup, or log the artifact again",
                     details={"digest": digest},
+                ).kept_from_others(
+                    f"artifact {digest[:12]}… was changed: its bytes do not match its hash", "log the artifact again"
                 ) from None
 
     def _chunks(self, place: str) -> Iterator[bytes]:
@@ -187,7 +189,7 @@ class RemoteStore(ArtifactStore):
             raise Unavailable(
                 f"the artifact store {self._address} cannot be used: {type(error).__name__}: {error}",
                 hint="look at its address, its credentials and the network, then try again",
-            ) from None
+            ).kept_from_others("the artifact store cannot be used", "the owner of the server is told why") from None
 
 
 def moment_of(told: dict[str, Any]) -> float | None:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from mlbox.base.telemetry import outgoing
@@ -63,6 +64,12 @@ class Client:
         if len(reply.content) > LARGEST:
             raise Refused(f"its answer is larger than {LARGEST:,} bytes")
         return Reply(reply.status_code, reply.text, reply.headers.get("content-type", ""))
+
+
+def shown(url: str) -> str:
+    """An address without user, password and query, in which there may be what callers are not to know."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 class Room:

@@ -19,7 +19,7 @@ from mlbox.engine.features.sinks.base import Target, open_sink, sink_kind
 from mlbox.engine.search.searching import find
 from mlbox.serve.expressions.compile import Expression, compile_all
 from mlbox.serve.graph.base import Code, Event, Model, Search
-from mlbox.serve.graph.outgoing import Refused, client
+from mlbox.serve.graph.outgoing import Refused, client, shown
 from mlbox.serve.graph.plan import Plan, compile_graph
 from mlbox.serve.remote import RemotePredictor
 from mlbox.serve.runtimes.base import runtime_of, seconds_of
@@ -258,9 +258,9 @@ def post_to(url: str) -> Write:
         try:
             reply = await client().send("POST", url, event, {}, 10.0)
         except (Refused, TimeoutError) as error:
-            raise Unavailable(f"{url} cannot be reached: {error or 'no answer within 10 s'}") from None
+            raise Unavailable(f"{shown(url)} cannot be reached: {error or 'no answer within 10 s'}") from None
         if reply.status >= 400:
-            raise Unavailable(f"{url} answers {reply.status}: {reply.text[:200]}")
+            raise Unavailable(f"{shown(url)} answers {reply.status}: {reply.text[:200]}")
 
     return write
 

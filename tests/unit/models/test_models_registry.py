@@ -13,7 +13,7 @@ from fresh_home import fresh_home
 
 from mlbox.base.clock import now
 from mlbox.base.command import Caller, Command, Query, Result
-from mlbox.base.errors import Conflict, Invalid, MlboxError, NotExecuted, NotFound
+from mlbox.base.errors import Conflict, Invalid, MlboxError, NotExecuted, NotFound, SystemError
 from mlbox.base.events import Bus, Event
 from mlbox.base.ids import new_id
 from mlbox.base.names import Ref
@@ -267,5 +267,5 @@ def test_the_registry_survives_a_restart(registry: Registry) -> None:
 def test_bytes_that_are_gone_are_an_error_with_a_hint(registry: Registry) -> None:
     registry.add(4.0)
     registry.store.delete(registry.models.resolve(M).digest)
-    with pytest.raises(NotFound, match="artifact store"):
+    with pytest.raises(SystemError, match="artifact store"):
         registry.models.predictor(M)

@@ -10,7 +10,7 @@ from typing import Any
 from mlbox.base.errors import MlboxError, Unavailable
 from mlbox.serve.graph.base import GRAPH_STEPS, Built, Event, Kind, Scope, stored
 from mlbox.serve.graph.definition import StepSpec, positive
-from mlbox.serve.graph.outgoing import Refused, Room, client
+from mlbox.serve.graph.outgoing import Refused, Room, client, shown
 from mlbox.serve.http import DeadlineExceeded
 from mlbox.serve.python.errors import CodeFailed
 
@@ -67,7 +67,7 @@ class _Call:
         self._seconds = seconds
 
     async def __call__(self, event: Event) -> Any:
-        where = f"step {self._spec.name!r}: {self._url}"
+        where = f"step {self._spec.name!r}: {shown(self._url)}"
         try:
             reply = await client().send(self._method, self._url, event, self._headers, self._seconds)
         except TimeoutError:

@@ -125,8 +125,10 @@ def _open(folder: Path, read_only: bool) -> Any:
         except lmdb.MemoryError:
             continue
         except lmdb.Error as error:
-            raise Unavailable(f"the online store {folder} cannot be opened: {error}") from None
-    raise Unavailable(f"the online store {folder} cannot be opened: the system grants no address space")
+            refused = Unavailable(f"the online store {folder} cannot be opened: {error}")
+            raise refused.kept_from_others("the online store cannot be opened") from None
+    refused = Unavailable(f"the online store {folder} cannot be opened: the system grants no address space")
+    raise refused.kept_from_others("the online store cannot be opened")
 
 
 def _holds(cursor: Any, prefix: bytes) -> bool:

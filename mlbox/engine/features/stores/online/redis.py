@@ -23,6 +23,7 @@ SECONDS = 5.0
 """Longest wait for a connection, and for an answer to a read; writes of whole sets may take longer."""
 WRITE_SECONDS = 300.0
 STAGED_SECONDS = 86_400
+AWAY = "the online store does not answer"
 
 # Lua has doubles only, so a 64-bit number of the order is compared as high and low half.
 _ORDER = """
@@ -221,16 +222,18 @@ def _told(place: str) -> Iterator[None]:
         raise Unavailable(
             f"the online store {place} refuses the password: {error}",
             hint="set MLBOX_ONLINE_STORE_PASSWORD, or the user and password of the address",
-        ) from None
+        ).kept_from_others(AWAY) from None
     except (redis.ConnectionError, redis.TimeoutError) as error:
         raise Unavailable(
             f"the online store {place} cannot be reached: {error}",
             hint="start it, or see the setting online_store; what was written offline follows by itself",
-        ) from None
+        ).kept_from_others(AWAY) from None
     except redis.RedisError as error:
         if "maxmemory" in str(error):
-            raise Unavailable(f"the online store {place} is full", hint="raise its maxmemory, or drop sets") from None
-        raise Unavailable(f"the online store {place} refuses: {error}", hint="its own log has the details") from None
+            full = Unavailable(f"the online store {place} is full", hint="raise its maxmemory, or drop sets")
+            raise full.kept_from_others("the online store is full") from None
+        refused = Unavailable(f"the online store {place} refuses: {error}", hint="its own log has the details")
+        raise refused.kept_from_others(AWAY) from None
 
 
 @STORES.register("redis")
