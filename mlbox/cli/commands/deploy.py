@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from mlbox.base.errors import Invalid
 from mlbox.base.names import literal, quote
 
 HELP = "put replicas of an endpoint on Docker or Kubernetes, or bring them up to what it is now"
@@ -24,6 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--features", choices=("store", "home"), help="where replicas read feature vectors")
     parser.add_argument("--dry-run", action="store_true", help="print the manifests and do nothing")
     parser.add_argument("--remove", action="store_true", help="take the replicas away")
+    parser.add_argument("--force", action="store_true", help="with --remove: also where the engine is gone")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -33,7 +35,9 @@ def run(arguments: argparse.Namespace) -> int:
     name = ".".join(quote(part) for part in arguments.endpoint.split("."))
     text = f"DEPLOY ENDPOINT {name} ON {arguments.on.upper()}"
     if arguments.remove:
-        text = f"UN{text}"
+        text = f"UN{text}{' FORCE' if arguments.force else ''}"
+    elif arguments.force:
+        raise Invalid("--force goes with --remove", hint=f"mlbox deploy {arguments.endpoint} --on .. --remove --force")
     names = ("replicas", "max_replicas", "cpu", "memory", "image", "namespace", "port", "wait", "features")
     given = {key: getattr(arguments, key) for key in names if getattr(arguments, key) is not None}
     written = [f"{key} = {literal(value) if isinstance(value, str) else value}" for key, value in given.items()]

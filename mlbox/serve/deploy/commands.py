@@ -29,3 +29,5 @@ class UndeployEndpoint(Command):
     role: ClassVar[Role] = "admin"
     ref: Ref
     engine: str | None = None
+    force: bool = False
+    """Forget it also where the engine cannot be reached."""

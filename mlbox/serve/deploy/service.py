@@ -221,14 +221,30 @@ class Deployments:
         if not rows:
             where = f" on {command.engine}" if command.engine else ""
             raise NotFound(f"endpoint {command.ref} is not deployed{where}", hint="SELECT * FROM ml.deployments")
-        steps = [Step("drop", f"{command.ref} on {row.engine}", f"{row.name} in {row.place}") for row in rows]
+        sure = "; forgotten if that does not answer" if command.force else ""
+        steps = [Step("drop", f"{command.ref} on {row.engine}", f"{row.name} in {row.place}{sure}") for row in rows]
         return Plan(tuple(steps), {"rows": rows})
 
     def undeploy(self, command: UndeployEndpoint, plan: Plan, caller: Caller) -> Result:
         """Replicas hand in what they have recorded before their deployment is forgotten."""
         rows: list[DeploymentRow] = plan.resolved["rows"]
-        gone = [thing for row in rows for thing in self._remove(row)]
-        return Result(f"undeployed {command.ref}: {', '.join(gone) or 'nothing was there any more'}")
+        gone: list[str] = []
+        left: list[str] = []
+        for row in rows:
+            try:
+                gone += self._remove(row)
+            except Conflict:
+                raise  # another statement is at it
+            except MlboxError as error:
+                if not command.force:
+                    hint = (
+                        f"UNDEPLOY ENDPOINT {command.ref} ON {row.engine.upper()} FORCE forgets it without the engine"
+                    )
+                    raise type(error)(error.message, hint=f"{error.hint}; {hint}" if error.hint else hint) from None
+                self._forget(row)
+                left.append(f"{row.name} in {row.place} is forgotten and may still run there ({error.message})")
+        said = ", ".join(gone) or ("" if left else "nothing was there any more")
+        return Result(f"undeployed {command.ref}: {'; '.join(each for each in (said, *left) if each)}")
 
     def forget_project(self, project: str) -> None:
         """The project goes: so do its replicas; an engine that does not answer is told in the log."""
@@ -243,9 +259,13 @@ class Deployments:
     def _remove(self, row: DeploymentRow) -> list[str]:
         with self._alone(row):
             gone = self._target(row.engine).remove(row)
-            self._catalog.write(lambda cursor: deployments.delete(cursor, row.id))
-        self._bus.publish(Event("endpoint.undeployed", row.project, row.endpoint, {"engine": row.engine}))
+        self._forget(row)
         return gone
+
+    def _forget(self, row: DeploymentRow) -> None:
+        """Its tokens open nothing any more."""
+        self._catalog.write(lambda cursor: deployments.delete(cursor, row.id))
+        self._bus.publish(Event("endpoint.undeployed", row.project, row.endpoint, {"engine": row.engine}))
 
     def _target(self, name: str) -> Target:
         target = self._targets.get(name.lower())

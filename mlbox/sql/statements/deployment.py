@@ -32,12 +32,14 @@ def _undeploy(cursor: Cursor) -> UndeployEndpoint:
     cursor.expect("UNDEPLOY", "ENDPOINT")
     ref = reference(cursor, "endpoint")
     engine = one_of(cursor, "ON", _ENGINES).lower() if cursor.accept("ON") else None
+    force = bool(cursor.accept("FORCE"))
     finish(cursor, "UNDEPLOY ENDPOINT")
-    return UndeployEndpoint(ref=ref, engine=engine)
+    return UndeployEndpoint(ref=ref, engine=engine, force=force)
 
 
 def _print_undeploy(command: UndeployEndpoint, write: Writer) -> str:
-    return line("UNDEPLOY ENDPOINT", write.ref(command.ref), f"ON {command.engine.upper()}" if command.engine else "")
+    where = f"ON {command.engine.upper()}" if command.engine else ""
+    return line("UNDEPLOY ENDPOINT", write.ref(command.ref), where, "FORCE" if command.force else "")
 
 
 statement(
@@ -59,9 +61,10 @@ statement(
 statement(
     StatementSyntax(
         name="UNDEPLOY ENDPOINT",
-        summary="Take the replicas of an endpoint away; their predictions stay, and it goes on answering here.",
-        syntax="UNDEPLOY ENDPOINT name [ON {DOCKER | KUBERNETES}]",
-        examples=("UNDEPLOY ENDPOINT score", "UNDEPLOY ENDPOINT score ON KUBERNETES"),
+        summary="Take the replicas of an endpoint away; their predictions stay, and it goes on answering here. "
+        "FORCE forgets the deployment where the engine cannot be reached any more.",
+        syntax="UNDEPLOY ENDPOINT name [ON {DOCKER | KUBERNETES}] [FORCE]",
+        examples=("UNDEPLOY ENDPOINT score", "UNDEPLOY ENDPOINT score ON KUBERNETES FORCE"),
         starts=(("UNDEPLOY", "ENDPOINT"),),
         parse=_undeploy,
         prints={UndeployEndpoint: _print_undeploy},

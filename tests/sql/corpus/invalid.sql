@@ -1013,6 +1013,9 @@ DEPLOY ENDPOINT e ON MARS
 UNDEPLOY ENDPOINT e ON
 -- error 1:23 ON: expected DOCKER or KUBERNETES, found the end | for example ON DOCKER
 
+UNDEPLOY ENDPOINT e FORCE ON DOCKER
+-- error 1:27 ON is not expected here | nothing more may follow
+
 CREATE FEED f TO ENDPOINT e
 -- error 1:28 CREATE FEED does not say where rows come from | FROM SOURCE s, FROM TABLE t, FROM (SELECT ..)
 

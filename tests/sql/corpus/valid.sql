@@ -749,6 +749,12 @@ deploy endpoint shop.e on docker
 UNDEPLOY ENDPOINT e
 -- => UndeployEndpoint ref=p.e
 
+UNDEPLOY ENDPOINT e FORCE
+-- => UndeployEndpoint ref=p.e, force=True
+
+UNDEPLOY ENDPOINT shop.e ON DOCKER FORCE
+-- => UndeployEndpoint ref=shop.e, engine='docker', force=True
+
 UNDEPLOY ENDPOINT e ON KUBERNETES
 -- => UndeployEndpoint ref=p.e, engine='kubernetes'
 

@@ -9,10 +9,14 @@ import onnx_models
 import pytest
 import yaml
 
+from mlbox.base.clock import now
 from mlbox.base.command import Caller
-from mlbox.base.errors import Invalid, MlboxError, NotFound
+from mlbox.base.errors import Invalid, MlboxError, NotFound, Unavailable
 from mlbox.base.home import Home
+from mlbox.base.ids import new_id
 from mlbox.base.settings import Settings
+from mlbox.engine.catalog.tables import deployments
+from mlbox.engine.catalog.tables.deployments import DeploymentRow
 from mlbox.serve.deploy.manifests import Described, as_yaml, manifests
 from mlbox.serve.deploy.options import DeployOptions
 
@@ -110,5 +114,46 @@ def test_deploy_refuses_what_replicas_cannot_reach(tmp_path: Path) -> None:
         kinds = [entry["kind"] for entry in yaml.safe_load_all(result.facts["manifests"])]
         assert kinds == ["Secret", "Deployment", "Service"]
         assert house.catalog.row("SELECT count(*) AS n FROM catalog.ml.deployments") == {"n": 0}
+    finally:
+        house.close()
+
+
+def deployed_on(engine: str, place: str) -> DeploymentRow:
+    return DeploymentRow(
+        project="default", endpoint="e", engine=engine, id=new_id(), name="mlbox-default-e-1a2b3c4d", place=place,
+        image="x", replicas=1, max_replicas=1, address="", state="ready", deployed_at=now(), deployed_by="local",
+        bundle="{}",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("engine", ["docker", "kubernetes"])
+def test_a_deployment_whose_engine_is_gone_is_forgotten_by_force(tmp_path: Path, engine: str) -> None:
+    from mlbox.app.house import House
+
+    (tmp_path / "m.onnx").write_bytes(onnx_models.scaled(2.0))
+    gone = "tcp://127.0.0.1:9"
+    config = tmp_path / "kubeconfig"
+    config.write_text(
+        "{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: c, user: u}}],"
+        " clusters: [{name: c, cluster: {server: 'http://127.0.0.1:9'}}], users: [{name: u, user: {}}]}"
+    )
+    house = House.open(Home(tmp_path / "home"), Settings(docker_host=gone, kubernetes_config=str(config)))
+    try:
+
+        def run(text: str) -> Any:
+            return house.dispatcher.dispatch(house.parser.parse_one(text, "default", {}), Caller())
+
+        run(f"CREATE MODEL m FROM '{tmp_path / 'm.onnx'}'")
+        run("CREATE ENDPOINT e USING MODEL m@1")
+        row = deployed_on(engine, gone)
+        house.catalog.write(lambda cursor: deployments.put(cursor, row))
+        with pytest.raises(Unavailable) as caught:
+            run("UNDEPLOY ENDPOINT e")
+        assert f"UNDEPLOY ENDPOINT default.e ON {engine.upper()} FORCE" in str(caught.value.hint)
+        assert house.catalog.row("SELECT count(*) AS n FROM catalog.ml.deployments") == {"n": 1}
+        told = run("UNDEPLOY ENDPOINT e FORCE").message
+        assert f"{row.name} in {gone} is forgotten and may still run there" in told
+        assert house.catalog.row("SELECT count(*) AS n FROM catalog.ml.deployments") == {"n": 0}
+        assert run("DROP ENDPOINT e").message == "dropped endpoint default.e"
     finally:
         house.close()

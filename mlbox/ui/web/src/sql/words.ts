@@ -5,7 +5,7 @@ asymmetric async at authorization backoff baseline begin between binary both by 
 collate collation collect collection collections column columns comment commit concurrently constraint continuous
 cooldown copy cosine create cron cross current dataset default deferrable delete deploy desc describe distinct do docker
 dot drift drop dropped each else embed end endpoint endpoints engine enrich ensemble entity env error every except
-exclude exists explain export fail false feature features feed feeds fetch filter finally first following for foreign
+exclude exists explain export fail false feature features feed feeds fetch filter finally first following for force foreign
 freeze from full function functions garbage generated glob grant graph group halving handler having hub if ilike image
 impute in info initially inner input inputs insert install intersect into is isnull join key known kubernetes l2 label
 labels lambda last lateral leading left like limit lineage log macro manual map max maximize mean median merge metric
