@@ -20,7 +20,7 @@ from mlbox.engine.catalog.tables import feature_sets as table
 from mlbox.engine.catalog.tables import sources as source_table
 from mlbox.engine.catalog.tables.feature_checks import CheckRow
 from mlbox.engine.catalog.tables.feature_sets import Reached
-from mlbox.engine.features import statistics
+from mlbox.engine.features import row_statistics
 from mlbox.engine.features.bundling import OneByOne
 from mlbox.engine.features.definition import SEQUENCE, FeatureSet, moment, table_of, view_of
 from mlbox.engine.features.inserting import WrongRow, insert_pieces
@@ -155,7 +155,7 @@ class Ingest:
             )
             table.insert_ingest(cursor, ledger)
             if added:
-                counted = statistics.of_rows(cursor, following, 0)
+                counted = row_statistics.of_rows(cursor, following, 0)
                 table.insert_statistics(cursor, ledger.id, following.id, counted, now())
         self._reached[following.id] = Reached(before.known, before.sequence, 0)
         return int(added)
@@ -270,7 +270,7 @@ class Ingest:
         )
         table.insert_ingest(cursor, row)
         if added or removed:
-            found = statistics.of_rows(cursor, feature_set, before.sequence)
+            found = row_statistics.of_rows(cursor, feature_set, before.sequence)
             table.insert_statistics(cursor, row.id, feature_set.id, found, now())
         checks = count_checks(cursor, feature_set, row.id, new, started)
         feature_checks.insert(cursor, checks)

@@ -17,7 +17,7 @@ from mlbox.engine.catalog.tables import feature_checks
 from mlbox.engine.catalog.tables import feature_sets as ledger_table
 from mlbox.engine.catalog.tables import streams as table
 from mlbox.engine.catalog.tables.feature_sets import Reached
-from mlbox.engine.features import statistics
+from mlbox.engine.features import row_statistics
 from mlbox.engine.features.definition import SEQUENCE, FeatureSet
 from mlbox.engine.features.frames import EPOCH
 from mlbox.engine.features.rules import count_checks
@@ -272,7 +272,7 @@ class StreamWriter:
         if not ledger.row.added:
             return
         with self.catalog.transaction_data() as cursor:
-            found = statistics.of_rows(cursor, self.feature_set, ledger.first_sequence)
+            found = row_statistics.of_rows(cursor, self.feature_set, ledger.first_sequence)
             ledger_table.insert_statistics(cursor, ledger.row.id, set_id, found, now())
             new = f"{SEQUENCE} > {ledger.first_sequence}"
             checks = count_checks(cursor, self.feature_set, ledger.row.id, new, ledger.row.started_at)
