@@ -52,6 +52,8 @@ class Noun:
     view: str | None = None
     """The public view that SHOW reads."""
     named_by: Callable[[Cursor, str], Ref] = field(default=lambda cursor, kind: reference(cursor, kind, version=True))
+    prints: Callable[[Ref, Writer], str] = field(default=lambda ref, write: write.ref(ref))
+    """How a reference is printed, so that ``named_by`` reads it."""
 
     @property
     def words(self) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ KINDS = {
     "token": Kind("tokens", "id"),
     "function": Kind("functions", version="version"),
     "run": Kind("runs", "id"),
-    "artifact": Kind("artifacts"),
+    "artifact": Kind("artifacts", version="version"),
     "model": Kind("model_versions", version="version"),
     "source": Kind("sources"),
     "feature set": Kind("feature_sets"),

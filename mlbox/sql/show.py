@@ -122,7 +122,10 @@ class Reading:
         if command.kind == "run":
             ref = Ref(ref.project, str(row["id"]))
         elif command.kind == "artifact":
-            ref = Ref(ref.project, f"{row['run_id']}/{row['name']}")
+            made = (
+                f"{row['run_id']}/{row['name']}" if row["run_id"] else f"{ref.project}.{row['name']}@{row['version']}"
+            )
+            ref = Ref(ref.project, made)
         return Plan((Step("read", "ml.lineage", f"{command.kind} {ref}"),), {"ref": ref})
 
     def show_lineage(self, command: ShowLineage, plan: Plan, caller: Caller) -> Result:
@@ -176,7 +179,7 @@ class Reading:
                 values.append(int(ref.version))
             else:
                 conditions.append("list_contains(aliases, ?)")
-                values.append(ref.version)
+                values.append(ref.version.lower())
         columns = ", ".join(
             f'"{c.name}"::JSON AS "{c.name}"' if c.type == "VARIANT" else f'"{c.name}"' for c in view.columns
         )

@@ -33,6 +33,8 @@ CREATE OR REPLACE FEATURE SET labels (ENTITY client, TIMESTAMP ts) AS SELECT cli
 FROM tx;
 SET SECRET key = 'hidden';
 LOG PARAM note = 'kept' RUN fit;
+ALTER ARTIFACT model SET ALIAS stable = 1;
+ALTER ARTIFACT model@stable SET LABELS (stage = 'review');
 """
 ANSWERS = (
     "FROM odd ORDER BY id",
@@ -45,7 +47,7 @@ ANSWERS = (
     "SELECT * FROM ml.runs ORDER BY id",
     "SELECT * FROM ml.metrics ORDER BY ALL",
     "SELECT * FROM ml.params ORDER BY ALL",
-    "SELECT id, run_id, name, digest, size FROM ml.artifacts ORDER BY id",
+    "SELECT id, run_id, name, digest, size, version, aliases, labels FROM ml.artifacts ORDER BY id",
     "SELECT * FROM ml.model_versions ORDER BY ALL",
     "SELECT * FROM ml.models ORDER BY ALL",
     "SELECT * FROM ml.functions ORDER BY ALL",

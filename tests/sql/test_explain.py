@@ -52,6 +52,7 @@ PLANS = {
     "LOG METRIC auc = 1 RUN fit": (None, "fit"),
     "ALTER RUN fit SET (note = 'n')": ("replace", "run fit"),
     "ALTER FUNCTION train SET ALIAS stable = 1": ("move", "shop.train@stable"),
+    "ALTER ARTIFACT model SET ALIAS stable = 1": ("move", "artifact shop.model@stable"),
     "DROP RUN fit": None,  # a model is made from it
     "DROP ARTIFACT model": None,  # as well
     "RESTORE MODEL m": None,  # it is there

@@ -27,6 +27,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Everything]:
     made = Everything(house, folder / "files")
     made.run("CREATE FUNCTION plain FROM 'train.py'; RUN plain AS alone")
     made.run("RUN plain SWEEP (lr IN (1, 2)) MAXIMIZE auc AS s")
+    for text in ("one", "two"):
+        (made.folder / "note.txt").write_text(text)
+        made.run("LOG ARTIFACT note FROM $1 RUN alone", [str(made.folder / "note.txt")])
+    made.run("ALTER ARTIFACT note SET ALIAS stable = 1; ALTER ARTIFACT note@2 SET LABELS (stage = 'review')")
     try:
         yield made
     finally:
@@ -51,6 +55,8 @@ THINGS = {
     "DROP MODEL m CASCADE": ("MODEL m", ("models", "model_versions")),
     "DROP MODEL m@2": ("MODEL m@2", ("models", "model_versions")),
     "DROP ARTIFACT model OF alone": ("ARTIFACT model", ("artifacts",)),
+    "DROP ARTIFACT note": ("ARTIFACT note", ("artifacts",)),
+    "DROP ARTIFACT note@1": ("ARTIFACT note@stable", ("artifacts",)),
     "DROP ENDPOINT e CASCADE": ("ENDPOINT e", ("endpoints",)),
     "DROP MONITOR watch CASCADE": ("MONITOR watch", ("monitors",)),
     "DROP ALERT late": ("ALERT late", ("alerts",)),

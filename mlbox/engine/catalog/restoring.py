@@ -13,7 +13,7 @@ from mlbox.base.ids import is_id
 from mlbox.base.names import Ref
 from mlbox.base.suggest import did_you_mean
 from mlbox.engine.catalog.commands import RestoreObject
-from mlbox.engine.catalog.tables import dropped, functions, models, projects, runs
+from mlbox.engine.catalog.tables import artifact_marks, dropped, functions, models, projects, runs
 from mlbox.engine.catalog.tables.dropped import NAMED, Tombstone
 from mlbox.engine.catalog.tables.models import AliasMove
 
@@ -133,6 +133,8 @@ def _shown(found: Tombstone) -> str:
 def _find(cursor: DuckDBPyConnection, kind: str, ref: Ref) -> Tombstone:
     if kind == "run":
         return _find_run(cursor, ref)
+    if kind == "artifact" and ref.version is not None and not ref.version.isdigit():
+        ref = ref.at(_aliased(cursor, ref))
     found = dropped.find(cursor, ref.project, kind, ref.name, ref.version)
     if not found:
         everywhere = dropped.of_kind(cursor, kind, None if kind == "project" else ref.project)
@@ -149,6 +151,15 @@ def _find(cursor: DuckDBPyConnection, kind: str, ref: Ref) -> Tombstone:
             )
         return (whole or found)[0]
     return found[0]
+
+
+def _aliased(cursor: DuckDBPyConnection, ref: Ref) -> str:
+    """The version that an alias pointed at when that was dropped; the alias itself where it pointed at none."""
+    for each in dropped.find(cursor, ref.project, "artifact", ref.name):
+        for alias, _ in dropped.kept(cursor, each, "artifact_aliases", "alias", "version"):
+            if alias == str(ref.version).lower() and each.version is not None:
+                return each.version
+    return str(ref.version)
 
 
 def _find_run(cursor: DuckDBPyConnection, ref: Ref) -> Tombstone:
@@ -221,4 +232,8 @@ def _revive_model(cursor: DuckDBPyConnection, found: Tombstone, user: str) -> No
 
 
 def _revive_artifact(cursor: DuckDBPyConnection, found: Tombstone, user: str) -> None:
-    dropped.put_back(cursor, found, ["artifacts"])
+    known = artifact_marks.aliases(cursor, found.project, found.name)
+    dropped.put_back(cursor, found, ["artifacts", "artifact_labels"])
+    for alias, version in dropped.kept(cursor, found, "artifact_aliases", "alias", "version"):
+        if alias not in known:
+            artifact_marks.set_alias(cursor, found.project, found.name, alias, int(version))

@@ -184,6 +184,26 @@ class ChangeRun(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SetArtifactAlias(Command):
+    """Point an alias at a version (a number or another alias), or take it away (None)."""
+
+    statement: ClassVar[str] = "ALTER ARTIFACT"
+    ref: Ref
+    alias: str
+    version: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelArtifact(Command):
+    """Labels of a version, of the latest without one. What is not named stays; ``without`` go."""
+
+    statement: ClassVar[str] = "ALTER ARTIFACT"
+    ref: Ref
+    labels: Mapping[str, Any] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class DropArtifact(Command):
     """Of all runs that logged it, or of ``run`` alone; refused while a version of a model is made from it."""
 

@@ -22,7 +22,7 @@ from mlbox.base.counted import counted
 from mlbox.base.errors import MlboxError
 from mlbox.base.names import Ref
 from mlbox.engine.catalog.commands import CollectGarbage
-from mlbox.engine.catalog.tables import dropped, functions, references, renames, runs
+from mlbox.engine.catalog.tables import artifact_marks, dropped, functions, references, renames, runs
 from mlbox.engine.catalog.tables.dropped import Tombstone
 from mlbox.engine.catalog.tables.runs import RunRow
 from mlbox.engine.models.mapped import MappedModels
@@ -131,6 +131,9 @@ class Garbage:
                 plan = self._removal.plan(command, Caller())
             except MlboxError:
                 continue  # a model is made from it, or a trial of it goes on
+            with self._catalog.read() as cursor:
+                if artifact_marks.marked(cursor, [row.id for row in plan.resolved["rows"]]):
+                    continue  # somebody has given a version of an artifact of it a name
             size = sum(
                 _size(self._home.runs / row.id) + _size(self._home.logs / f"{row.id}.log")
                 for row in plan.resolved["rows"]

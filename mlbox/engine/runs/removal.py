@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from mlbox.base.command import Caller, Handler, Plan, Result, Step
 from mlbox.base.counted import counted
 from mlbox.base.errors import Conflict, NotFound
-from mlbox.base.suggest import did_you_mean
-from mlbox.engine.catalog.tables import artifacts, dropped, models, projects, runs
+from mlbox.engine.catalog.tables import artifact_marks, artifacts, dropped, models, projects, runs
 from mlbox.engine.catalog.tables.artifacts import ArtifactRow
 from mlbox.engine.catalog.tables.dropped import Part, Tombstone
 from mlbox.engine.catalog.tables.runs import RunRow
 from mlbox.engine.runs import lifecycle
+from mlbox.engine.runs.artifacts import resolve
 from mlbox.engine.runs.commands import DropArtifact, DropRun
 from mlbox.engine.runs.ledger import Ledger
 
@@ -121,14 +121,15 @@ class Removal:
             project=ref.project,
             kind="artifact",
             name=rows[0].name,
-            version=ref.version,
+            version=str(rows[0].version) if ref.version else None,
             object=rows[0].name,
             dropped_by=caller.user,
         )
 
         def delete(cursor: DuckDBPyConnection) -> None:
             _refuse_registered(cursor, rows)
-            dropped.bury(cursor, tombstone, [Part("artifacts", "list_contains(?::VARCHAR[], row.id)", [ids])])
+            marks = artifact_marks.going(ref.project, ref.name, ids)
+            dropped.bury(cursor, tombstone, [Part("artifacts", "list_contains(?::VARCHAR[], row.id)", [ids]), *marks])
             artifacts.delete(cursor, ids)
 
         self._catalog.write(delete)
@@ -136,15 +137,9 @@ class Removal:
 
     def _artifacts(self, cursor: DuckDBPyConnection, command: DropArtifact) -> list[ArtifactRow]:
         ref = command.ref
-        version = int(ref.version) if ref.version else None
         run = self._ledger.find(ref.project, command.run).id if command.run else None
-        rows = artifacts.named(cursor, ref.project, ref.name, version, run)
-        if not rows:
-            known = artifacts.names(cursor, ref.project, run)
-            where = f"run {command.run}" if command.run else f"project {ref.project}"
-            told = f"{ref.name!r}" + (f" of version {version}" if version else "")
-            raise NotFound(f"{where} has no artifact {told}", hint=did_you_mean(ref.name, known) or "SHOW ARTIFACTS")
-        return rows
+        found = resolve(cursor, ref, run)
+        return found if ref.version else artifacts.named(cursor, ref.project, ref.name, None, run)
 
 
 def _refuse_registered(cursor: DuckDBPyConnection, rows: Sequence[ArtifactRow]) -> None:

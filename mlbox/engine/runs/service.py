@@ -19,6 +19,7 @@ from mlbox.engine.catalog.tables import projects
 from mlbox.engine.catalog.tables.runs import EXTERNAL, RunRow
 from mlbox.engine.runs import lifecycle, results
 from mlbox.engine.runs.admission import Capacity, Slots
+from mlbox.engine.runs.artifacts import Artifacts
 from mlbox.engine.runs.attempts import Attempts, Doors, Workshop
 from mlbox.engine.runs.calls_home import CallsHome
 from mlbox.engine.runs.commands import (
@@ -125,6 +126,7 @@ class Runs:
             Handler(LogToRun, self.plan_log, self.log),
             *self._removal.handlers(),
             *Remarks(self._catalog, self._ledger, self._bus).handlers(),
+            *Artifacts(self._catalog, self._bus).handlers(),
             *FunctionAliases(self._catalog, self._functions).handlers(),
             Handler(CollectGarbage, self.garbage.plan, self.garbage.collect),
             *self.tracking.handlers(),

@@ -6,7 +6,7 @@ from mlbox.base.names import Ref
 from mlbox.base.suggest import nearest
 from mlbox.engine.catalog.commands import Describe, ShowLineage
 from mlbox.sql import writing
-from mlbox.sql.grammar import NOUNS, StatementSyntax, run_ref, statement
+from mlbox.sql.grammar import NOUNS, StatementSyntax, statement
 from mlbox.sql.parser import Cursor, finish
 from mlbox.sql.references import is_name
 from mlbox.sql.writing import Writer
@@ -38,8 +38,7 @@ def _claims(cursor: Cursor) -> bool:
 
 def print_described(command: Describe | ShowLineage, write: Writer) -> str:
     """``MODEL m@3``."""
-    named_by_id = NOUNS[command.kind].named_by is run_ref
-    shown = write.run(command.ref) if named_by_id else write.ref(command.ref)
+    shown = NOUNS[command.kind].prints(command.ref, write)
     if command.kind == "project":
         shown = writing.name(command.ref.name)
     return f"{command.kind.upper()} {shown}"

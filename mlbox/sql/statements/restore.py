@@ -7,7 +7,7 @@ from mlbox.engine.catalog.commands import RestoreObject
 from mlbox.sql.grammar import NOUNS, StatementSyntax, run_ref, statement
 from mlbox.sql.parser import Cursor, finish
 from mlbox.sql.references import project_name, reference
-from mlbox.sql.statements.run import artifact_reference, print_artifact
+from mlbox.sql.statements.artifact import artifact_reference, print_artifact
 from mlbox.sql.writing import Writer, text
 
 VERSIONED = ("function", "model")
@@ -38,7 +38,7 @@ def _print(command: RestoreObject, write: Writer) -> str:
     if command.kind == "run":
         shown = str(text(command.ref.name))
     elif command.kind == "artifact":
-        shown = print_artifact(command.ref)
+        shown = print_artifact(command.ref, write)
     else:
         shown = write.ref(command.ref)
     return f"RESTORE {command.kind.upper()} {shown}"

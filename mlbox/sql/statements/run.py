@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlbox.base.names import Ref
-from mlbox.engine.runs.commands import CancelRun, ChangeRun, DropArtifact, DropRun, LogToRun, Rerun, RunSource, StartRun
+from mlbox.engine.runs.commands import CancelRun, ChangeRun, DropRun, LogToRun, Rerun, RunSource, StartRun
 from mlbox.sql import writing
 from mlbox.sql.bodies import condition, parenthesized, refuse_bare_query
 from mlbox.sql.grammar import Noun, StatementSyntax, noun, run_ref, statement
 from mlbox.sql.heads import drop_if_exists, flag
 from mlbox.sql.parser import Clauses, Cursor, Reader, clauses, finish, one_of
-from mlbox.sql.references import identifier, reference, run_id, version_text
+from mlbox.sql.references import identifier, reference, run_id
+from mlbox.sql.statements.artifact import words_in
 from mlbox.sql.sweeps import SWEEP_CLAUSES, print_sweep, sweep, sweep_of
 from mlbox.sql.times import interval
 from mlbox.sql.values import count, number, options, pairs, positive, strings, text, value, word
 from mlbox.sql.writing import Writer
 
-noun(Noun("run", "runs", run_ref))
-noun(Noun("artifact", "artifacts", run_ref))
+noun(Noun("run", "runs", run_ref, lambda ref, write: write.run(ref)))
 
 
 def _source(cursor: Cursor, clause: str) -> RunSource:
@@ -270,7 +269,7 @@ def _alter(cursor: Cursor) -> ChangeRun:
         cursor.advance()
         command = ChangeRun(project=project, run=run, options=options(cursor, "SET"))
     elif cursor.accept("DROP", "LABELS"):
-        command = ChangeRun(project=project, run=run, without=_labels(cursor))
+        command = ChangeRun(project=project, run=run, without=words_in(cursor, "DROP LABELS"))
     else:
         cursor.fail(
             f"ALTER RUN does not know {cursor.found()} here",
@@ -278,16 +277,6 @@ def _alter(cursor: Cursor) -> ChangeRun:
         )
     finish(cursor, "ALTER RUN")
     return command
-
-
-def _labels(cursor: Cursor) -> tuple[str, ...]:
-    inner = cursor.enter("DROP LABELS", "write DROP LABELS (key, ..)")
-    found: list[str] = []
-    while not inner.at_end():
-        if found:
-            inner.expect(",")
-        found.append(word(inner, "DROP LABELS"))
-    return tuple(found)
 
 
 def _print_alter(command: ChangeRun, write: Writer) -> str:
@@ -314,56 +303,6 @@ statement(
         starts=(("ALTER", "RUN"),),
         parse=_alter,
         prints={ChangeRun: _print_alter},
-    )
-)
-
-
-def artifact_reference(cursor: Cursor) -> Ref:
-    """``'name'``, whatever is in it, or a bare name; with ``@version``, a number."""
-    token = cursor.token
-    name = word(cursor, "the artifact") if token.kind in ("string", "parameter") else identifier(cursor, "artifact")
-    if not cursor.accept("@"):
-        return Ref(cursor.scope.project, name)
-    place = cursor.token
-    version = version_text(cursor)
-    if not version.isdigit():
-        cursor.fail(f"{version} is not a version of an artifact", "versions of artifacts are numbers", place)
-    return Ref(cursor.scope.project, name, version)
-
-
-def print_artifact(ref: Ref) -> str:
-    """As :func:`artifact_reference` reads it."""
-    return f"{writing.text(ref.name)}{'@' + ref.version if ref.version else ''}"
-
-
-def _drop_artifact(cursor: Cursor) -> DropArtifact:
-    cursor.expect("DROP", "ARTIFACT")
-    if_exists = drop_if_exists(cursor, "DROP ARTIFACT")
-    ref = artifact_reference(cursor)
-    run = None
-    if cursor.accept("OF"):
-        cursor.accept("RUN")
-        run = run_id(cursor, "OF")
-    finish(cursor, "DROP ARTIFACT")
-    return DropArtifact(ref=ref, run=run, if_exists=if_exists)
-
-
-statement(
-    StatementSyntax(
-        name="DROP ARTIFACT",
-        summary="Forget an artifact or one version of it, as all runs logged it or one of them.",
-        syntax="DROP ARTIFACT [IF EXISTS] 'name'[@version] [OF [RUN] 'run']",
-        examples=("DROP ARTIFACT 'confusion'@2", "DROP ARTIFACT IF EXISTS 'plots/roc.png' OF 'a1b2c3d4'"),
-        starts=(("DROP", "ARTIFACT"),),
-        parse=_drop_artifact,
-        prints={
-            DropArtifact: lambda command, write: writing.line(
-                "DROP ARTIFACT",
-                "IF EXISTS" if command.if_exists else "",
-                print_artifact(command.ref),
-                writing.clause("OF", writing.text(command.run) if command.run else None),
-            )
-        },
     )
 )
 

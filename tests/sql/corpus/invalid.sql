@@ -914,8 +914,20 @@ USE PROJEKT shop
 EXPORT PROJECT shop 'shop.zip'
 -- error 1:21 expected TO, found 'shop.zip' | write TO here
 
-DROP ARTIFACT a@champion
--- error 1:17 champion is not a version of an artifact | versions of artifacts are numbers
+DROP ARTIFACT 'a'@'2'
+-- error 1:19 a version has no quotes | write 2
+
+ALTER ARTIFACT 'report'@2 SET ALIAS stable = 2
+-- error 1:16 an alias is of the artifact and not of a version of it | write ALTER ARTIFACT 'report' SET ALIAS name = 2
+
+ALTER ARTIFACT report SET stable = 2
+-- error 1:23 ALTER ARTIFACT does not know SET here | SET ALIAS name = 3, DROP ALIAS name, SET LABELS (key = value, ..) or DROP LABELS (key, ..)
+
+ALTER ARTIFACT report SET ALIAS stable 2
+-- error 1:40 expected =, found 2 | write SET ALIAS stable = 3 or SET ALIAS stable TO VERSION 3
+
+ALTER ARTIFACT report DROP LABELS stage
+-- error 1:35 DROP LABELS needs parentheses, found stage | write DROP LABELS (key, ..)
 
 RESTORE TABLE t
 -- error 1:9 RESTORE does not know TABLE here | RESTORE RUN 'id', RESTORE MODEL m, RESTORE FUNCTION f ..

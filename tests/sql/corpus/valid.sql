@@ -655,6 +655,33 @@ DROP ARTIFACT 'plots/roc.png'
 DROP ARTIFACT IF EXISTS confusion@2 OF RUN 'a1b2c3d4'
 -- => DropArtifact ref=p.confusion@2, run='a1b2c3d4', if_exists=True
 
+DROP ARTIFACT a@champion
+-- => DropArtifact ref=p.a@champion
+
+DROP ARTIFACT fraud.report@stable
+-- => DropArtifact ref=fraud.report@stable
+
+ALTER ARTIFACT 'plots/roc.png' SET ALIAS stable = 2
+-- => SetArtifactAlias ref=p.plots/roc.png, alias='stable', version='2'
+
+ALTER ARTIFACT report SET ALIAS live TO VERSION stable
+-- => SetArtifactAlias ref=p.report, alias='live', version='stable'
+
+ALTER ARTIFACT fraud.report DROP ALIAS stable
+-- => SetArtifactAlias ref=fraud.report, alias='stable', version=None
+
+ALTER ARTIFACT 'report'@stable SET LABELS (stage = 'review', "reviewed by" = 'ana')
+-- => LabelArtifact ref=p.report@stable, labels={stage: 'review', reviewed by: 'ana'}
+
+ALTER ARTIFACT report DROP LABELS (stage, 'reviewed by')
+-- => LabelArtifact ref=p.report, without=('stage', 'reviewed by')
+
+DESCRIBE ARTIFACT 'plots/roc.png'@stable
+-- => Describe kind='artifact', ref=p.plots/roc.png@stable
+
+SHOW LINEAGE OF ARTIFACT report@2
+-- => ShowLineage kind='artifact', ref=p.report@2
+
 RESTORE RUN 'a1b2c3d4'
 -- => RestoreObject kind='run', ref=p.a1b2c3d4
 

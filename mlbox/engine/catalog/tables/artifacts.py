@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from mlbox.engine.catalog.tables import artifact_marks
+
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
@@ -43,8 +45,12 @@ def _row(values: tuple[Any, ...]) -> ArtifactRow:
 def insert(cursor: DuckDBPyConnection, row: ArtifactRow) -> ArtifactRow:
     """Add an artifact; its version is given here: the latest one's when the bytes are the same, else the next."""
     latest = cursor.execute(
-        "SELECT version, digest FROM catalog.main.artifacts WHERE project = ? AND lower(name) = lower(?) "
-        "ORDER BY version DESC LIMIT 1",
+        "SELECT version, digest FROM (SELECT version, digest FROM catalog.main.artifacts "
+        "WHERE project = $1 AND lower(name) = lower($2) UNION ALL "
+        # those that RESTORE may bring back keep their numbers
+        "SELECT variant_extract(body, 'version')::INTEGER, variant_extract(body, 'digest')::VARCHAR "
+        "FROM catalog.main.dropped_rows WHERE project = $1 AND of_table = 'artifacts' "
+        "AND lower(variant_extract(body, 'name')::VARCHAR) = lower($2)) ORDER BY version DESC LIMIT 1",
         [row.project, row.name],
     ).fetchall()
     version = 1 if not latest else latest[0][0] + (latest[0][1] != row.digest)
@@ -95,8 +101,11 @@ def tree(cursor: DuckDBPyConnection, project: str, run_id: str | None, path: str
 
 
 def delete(cursor: DuckDBPyConnection, ids: Sequence[str]) -> None:
-    """Forget artifacts; their bytes stay."""
-    cursor.execute("DELETE FROM catalog.main.artifacts WHERE list_contains(?::VARCHAR[], id)", [list(ids)])
+    """Forget artifacts, and what marks versions of which nothing is left; their bytes stay."""
+    gone = cursor.execute(
+        "DELETE FROM catalog.main.artifacts WHERE list_contains(?::VARCHAR[], id) RETURNING project", [list(ids)]
+    ).fetchall()
+    artifact_marks.forget(cursor, [row[0] for row in gone])
 
 
 def named(

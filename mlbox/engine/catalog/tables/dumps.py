@@ -22,7 +22,8 @@ SECRET = frozenset(
 )
 """Tables of which nothing leaves the home: what was done or dropped here, who may do what, what must not be read."""
 OF_RUNS = frozenset(
-    "runs run_attempts params metrics artifacts run_inputs experiments logged_models workflow_runs steps".split()
+    "runs run_attempts params metrics artifacts artifact_aliases artifact_labels run_inputs experiments logged_models "
+    "workflow_runs steps".split()
 )
 _EXACT = re.compile(
     r"(BOOLEAN|U?TINYINT|U?SMALLINT|U?INTEGER|U?BIGINT|FLOAT|DOUBLE|VARCHAR|BLOB|DATE|TIME|TIMESTAMP"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mlbox.base.errors import Invalid, NotFound
 from mlbox.base.ids import is_id
 from mlbox.base.suggest import did_you_mean
-from mlbox.engine.catalog.tables import params, run_memory
+from mlbox.engine.catalog.tables import artifact_marks, params, run_memory
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -380,6 +380,11 @@ def delete_token(cursor: DuckDBPyConnection, run_id: str) -> None:
 def delete(cursor: DuckDBPyConnection, run_ids: Sequence[str]) -> None:
     """Delete runs with their parameters, metrics, artifacts (not the bytes), attempts, batches and tokens."""
     run_memory.changed(run_ids)
+    of = cursor.execute(
+        "SELECT DISTINCT project FROM catalog.main.artifacts WHERE list_contains(?::VARCHAR[], run_id)", [list(run_ids)]
+    ).fetchall()
     for table in ("params", "metrics", "artifacts", "run_attempts", "run_batches", "run_tokens", "run_inputs"):
         cursor.execute(f"DELETE FROM catalog.main.{table} WHERE list_contains(?::VARCHAR[], run_id)", [list(run_ids)])
     cursor.execute("DELETE FROM catalog.main.runs WHERE list_contains(?::VARCHAR[], id)", [list(run_ids)])
+    if of:
+        artifact_marks.forget(cursor, [row[0] for row in of])

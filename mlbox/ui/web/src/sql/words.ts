@@ -26,7 +26,7 @@ uhugeint uinteger union usmallint utinyint uuid varchar variant`);
 
 /** The first words of mlbox's own statements that hold brackets, OR REPLACE left out. */
 export const STARTS = spaced(`
-alter_alert alter_endpoint alter_feature alter_feed alter_function alter_model alter_monitor alter_project alter_run
+alter_alert alter_artifact alter_endpoint alter_feature alter_feed alter_function alter_model alter_monitor alter_project alter_run
 alter_schedule alter_source alter_workflow cancel collect_garbage create_alert create_collection create_dataset
 create_endpoint create_feature create_feed create_function create_model create_monitor create_project create_schedule
 create_source create_token create_workflow delete_entity deploy_endpoint drop_alert drop_artifact drop_collection
