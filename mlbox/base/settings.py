@@ -122,7 +122,7 @@ class Settings:
     upload_days: int = _setting(7, "Time for which uploaded files are kept", "days")
     result_rows: int = _setting(100_000, "Rows of a JSON result before it is cut", "rows")
     memory_limit: str = _setting("", "Memory that DuckDB may use (8GB); empty leaves DuckDB's default of 80 %")
-    threads: int = _setting(0, "Threads of DuckDB; 0 is one a core")
+    threads: int = _setting(0, "Threads of DuckDB; 0 is one for each core that the server may use")
     commit_batch: int = _setting(512, "Writes that are committed together at most", "writes")
 
 

@@ -11,7 +11,7 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -32,6 +32,12 @@ if TYPE_CHECKING:
 
 CHUNK = 20_000
 """Rows that are written at once."""
+
+SHARE = 0.2
+"""Of the interpreter's time, for making rows while requests are answered and nobody waits for the rows."""
+
+_PAUSE_SECONDS = 0.01
+"""Longest of the pauses in between."""
 
 ATTEMPTS = 3
 """Times that a batch is tried before it is given up and counted."""
@@ -89,7 +95,7 @@ class Statistics:
 
 @dataclass(slots=True)
 class _Taken:
-    entries: list[Entry] = field(default_factory=list)
+    entries: Sequence[Entry] = ()
     counts: dict[tuple[str, str, int], _Count] = field(default_factory=dict)
     rows: int = 0
 
@@ -119,6 +125,8 @@ class Recorder:
         self._dropped_before: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
         self._flushing = threading.Lock()
+        self._awaited = 0
+        self._since = 0.0
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
@@ -194,16 +202,23 @@ class Recorder:
 
     def flush(self) -> None:
         """Write what was added before the call; returns when it is durable, or given up and counted."""
+        with self._lock:
+            self._awaited += 1
+        try:
+            self._flush()
+        finally:
+            with self._lock:
+                self._awaited -= 1
+
+    def _flush(self) -> None:
         with self._flushing:
-            left = len(self._entries)
-            while True:
-                taken = self._take(left)
-                if not taken.entries and not taken.counts:
-                    return
+            with self._lock:
+                entries, self._entries = self._entries, deque()
+                counts, self._counts = self._counts, {}
+            while entries or counts:
+                taken = _chunk(entries)
+                taken.counts, counts = counts, {}
                 self._write_or_drop(taken)
-                left -= len(taken.entries)
-                if left <= 0:
-                    return
 
     def _count(self, project: str, endpoint: str, at_us: int) -> _Count:
         key = (project, endpoint, at_us // 60_000_000)
@@ -237,19 +252,18 @@ class Recorder:
                 due = time.monotonic() + self._interval
                 with self._lock:
                     self._dropped_before, self._dropping = self._dropping, set()
-            self.flush()
+            self._flush()
             self.statistics.flushes += 1
 
-    def _take(self, most: int) -> _Taken:
-        """At most so many entries and a chunk of rows, and all counts."""
-        taken = _Taken()
-        with self._lock:
-            while self._entries and len(taken.entries) < most and taken.rows < CHUNK:
-                entry = self._entries.popleft()
-                taken.entries.append(entry)
-                taken.rows += entry.rows
-            taken.counts, self._counts = self._counts, {}
-        return taken
+    def _rest(self) -> None:
+        """Called again and again while rows are made: leave the interpreter to the requests for the most part of the
+        time, unless somebody waits for the rows or the buffer fills."""
+        worked = time.thread_time() - self._since
+        if worked < 0.0002:
+            return
+        if not (self._awaited or self._wake.is_set() or self._stop.is_set() or self._rows * 4 > self._capacity):
+            time.sleep(min(worked / SHARE - worked, _PAUSE_SECONDS))
+        self._since = time.thread_time()
 
     def _write_or_drop(self, taken: _Taken) -> None:
         failed: Exception | None = None
@@ -277,7 +291,8 @@ class Recorder:
             self._tell(entry, f"they cannot be written: {failed}")
 
     def _write(self, taken: _Taken) -> None:
-        rows = list(batches(taken.entries))
+        self._since = time.thread_time()
+        rows = list(batches(taken.entries, self._rest))
         counts = [_traffic(key, count) for key, count in taken.counts.items()]
         if self.deliver is not None:
             self.deliver(rows, counts)
@@ -298,9 +313,20 @@ class Recorder:
                 predictions.append(cursor, batch)
             predictions.count(cursor, counts)
 
-        catalog.write_data(write)
+        catalog.write_data(write, behind=True)
         for batch in new:
             known.update(batch.shapes)
+
+
+def _chunk(entries: deque[Entry]) -> _Taken:
+    """Entries from the front, taken away there."""
+    taken: list[Entry] = []
+    rows = 0
+    while entries and rows < CHUNK:
+        entry = entries.popleft()
+        taken.append(entry)
+        rows += entry.rows
+    return _Taken(taken, rows=rows)
 
 
 def _traffic(key: tuple[str, str, int], count: _Count) -> predictions.TrafficRow:

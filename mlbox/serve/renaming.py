@@ -92,7 +92,8 @@ class EndpointRenames:
         with self._catalog.read() as cursor:
             waiting = renames.unfinished(cursor)
         for project, old, new in waiting:
-            self._catalog.write_data(partial(renames.move_predictions, project=project, old=old, new=new))
+            move = partial(renames.move_predictions, project=project, old=old, new=new)
+            self._catalog.write_data(move, behind=True)
             self._catalog.write(partial(renames.finish, project=project, old=old))
 
     def _check(self, cursor: DuckDBPyConnection, command: AlterObject) -> EndpointRow:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import chain
@@ -22,22 +22,28 @@ if TYPE_CHECKING:
 MANY = 64
 """Rows from which on alike requests are a batch of their own: a statement costs more than JSON of fewer."""
 
+PIECE = 256
+"""Entries that are looked at without a rest."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _encoder = msgspec.json.Encoder()
 
 
-def batches(entries: Iterable[Entry]) -> Iterator[Batch]:
-    """All entries: those that are many of a kind as structs, the others together as JSON text."""
+def batches(entries: Iterable[Entry], rest: Callable[[], None] = lambda: None) -> Iterator[Batch]:
+    """All entries: those that are many of a kind as structs, the others together as JSON text. ``rest`` is called
+    after every little piece of work, in which nobody else has the interpreter."""
     import pyarrow as pa
 
     alike: dict[Any, list[Entry]] = {}
     last: Entry | None = None
-    for entry in entries:
+    for number, entry in enumerate(entries):
         if last is None or not _follows(entry, last):
             group = alike.setdefault(_kind(entry), [])
         group.append(entry)
         last = entry
+        if not number % PIECE:
+            rest()
     few: list[pyarrow.Table] = []
     shapes: dict[str, Sequence[str]] = {}
     for kind, group in alike.items():
@@ -45,10 +51,10 @@ def batches(entries: Iterable[Entry]) -> Iterator[Batch]:
             few.append(_failed(group))
             continue
         names = kind[-1]
-        if len(group) >= MANY and (table := _answered(group, json=False)) is not None:
+        if len(group) >= MANY and (table := _answered(group, False, rest)) is not None:
             yield Batch(table, {shape_of(names): names}, json=False)
             continue
-        table = _answered(group, json=True)
+        table = _answered(group, True, rest)
         assert table is not None
         few.append(table)
         shapes[shape_of(names)] = names
@@ -86,11 +92,11 @@ def _follows(entry: Entry, last: Entry) -> bool:
         and entry.endpoint is last.endpoint
         and entry.project is last.project
         and entry.shadow is last.shadow
-        and answer.outputs.keys() == before.outputs.keys()
+        and list(answer.outputs) == list(before.outputs)
     )
 
 
-def _answered(entries: Sequence[Entry], json: bool) -> pyarrow.Table | None:
+def _answered(entries: Sequence[Entry], json: bool, rest: Callable[[], None]) -> pyarrow.Table | None:
     """Rows of requests to one endpoint that one model has answered, with the same inputs by name.
 
     Without ``json`` inputs and outputs are structs; ``None`` when their values have no common type.
@@ -100,14 +106,16 @@ def _answered(entries: Sequence[Entry], json: bool) -> pyarrow.Table | None:
 
     requests: list[Any] = [entry.request for entry in entries]
     answers: list[Any] = [entry.answer for entry in entries]
-    sizes = [request.rows for request in requests]
-    total = sum(sizes)
     first, answer = entries[0], answers[0]
+    different = {id(request): request for request in requests}.values()
+    sizes = [request.rows for request in requests] if len(different) > 1 else [requests[0].rows] * len(requests)
+    total = sum(sizes)
+    rest()
     outputs = [name for name in answer.outputs if name != "prediction"]
     inputs = _sent(requests[0])
     try:
-        given = {name: _join([each.columns[name.lower()].values for each in requests]) for name in inputs}
-        made = {name: _join([each.outputs[name] for each in answers]) for name in outputs}
+        given = _each_of(inputs, lambda name: [each.columns[name.lower()].values for each in requests], rest)
+        made = _each_of(outputs, lambda name: [each.outputs[name] for each in answers], rest)
         objects = _json if json else _structs
         parts = {"inputs": objects(given, total), "outputs": objects(made, total)}
     except (pa.ArrowException, ValueError, TypeError):
@@ -115,14 +123,19 @@ def _answered(entries: Sequence[Entry], json: bool) -> pyarrow.Table | None:
             raise
         return None
     at = pa.array(_each([entry.at_us for entry in entries], sizes), pa.timestamp("us", tz="UTC"))
-    own_times = any(request.event_times is not None for request in requests)
-    own_ids = total > len(entries) or any(request.row_ids is not None for request in requests)
+    own_times = any(request.event_times is not None for request in different)
+    own_ids = total > len(entries) or any(request.row_ids is not None for request in different)
+    rest()
+    prediction = _join([each.prediction for each in answers])
+    rest()
+    seen = _seen(len(answer.seen.names), [each.seen.values for each in answers], total)
+    rest()
     return _table(
         total,
         project=first.project,
         endpoint=first.endpoint,
         model=answer.model,
-        model_version=pa.array([answer.version] * total, pa.int32()),
+        model_version=pa.repeat(pa.scalar(answer.version, pa.int32()), total),
         request_id=_each([entry.request_id for entry in entries], sizes),
         ordinal=_joined(map(range, sizes)) if total > len(entries) else np.zeros(total, np.int32),
         row_id=_joined(map(_ids, entries)) if own_ids else pa.nulls(total, pa.string()),
@@ -131,10 +144,10 @@ def _answered(entries: Sequence[Entry], json: bool) -> pyarrow.Table | None:
         latency_ms=_each([entry.latency_ms for entry in entries], sizes),
         status="ok",
         error=pa.nulls(total, pa.string()),
-        prediction=_join([each.prediction for each in answers]),
+        prediction=prediction,
         shadow=pa.array(np.full(total, first.shadow)),
         shape=shape_of(answer.seen.names),
-        seen=_seen(len(answer.seen.names), [each.seen.values for each in answers], total),
+        seen=seen,
         **parts,
     )
 
@@ -201,6 +214,15 @@ def _table(total: int, **columns: Any) -> pyarrow.Table:
         return pa.array(values, types.get(name, pa.string()), from_pandas=name == "prediction")
 
     return pa.table({name: column(name, columns[name]) for name in sorted(columns)})
+
+
+def _each_of(names: Sequence[str], values: Callable[[str], list[Any]], rest: Callable[[], None]) -> dict[str, Any]:
+    """The values of all requests by name."""
+    found = {}
+    for name in names:
+        found[name] = _join(values(name))
+        rest()
+    return found
 
 
 def _join(values: Sequence[Any]) -> Any:

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mlbox.base import processors
 from mlbox.base.access import Access, acting, is_said
 from mlbox.base.clock import now
 from mlbox.base.errors import HomeError, StatementError
@@ -54,6 +55,7 @@ class Catalog:
         """For operations that are ``journaled``."""
         self._metadata = Writer(self.cursor(), "catalog", settings.commit_batch, self.journal)
         self._data = Writer(self.cursor(), "data", settings.commit_batch)
+        self._log = Writer(self.cursor(), "log", settings.commit_batch, behind=True)
 
     @classmethod
     def open(cls, home: Home, settings: Settings | None = None) -> Catalog:
@@ -80,6 +82,8 @@ class Catalog:
         connection = duckdb.connect(":memory:", config=config)
         try:
             connection.execute("SET GLOBAL TimeZone = 'UTC'")
+            if not settings.threads:
+                _use_no_more_than(connection, processors.usable())
             _attach(connection, home.data_file, "data")
             _attach(connection, home.catalog_file, "catalog")
             _migrate(connection, home)
@@ -96,6 +100,7 @@ class Catalog:
         """Commit what is queued and close the files."""
         self._metadata.close()
         self._data.close()
+        self._log.close()
         with self._lock:
             for cursor in self._idle:
                 cursor.close()
@@ -121,9 +126,10 @@ class Catalog:
         """As :meth:`write`, without waiting; a ``patient`` operation lets others go first."""
         return self._metadata.submit(operation, patient=patient)
 
-    def write_data(self, operation: Callable[[DuckDBPyConnection], T]) -> T:
-        """Run a short ``operation`` in a transaction on ``features.duckdb``."""
-        return self._data.write(operation)
+    def write_data(self, operation: Callable[[DuckDBPyConnection], T], *, behind: bool = False) -> T:
+        """Run a short ``operation`` in a transaction on ``features.duckdb``; with ``behind``, for predictions and their
+        counts, on a thread that lets those go first that answer."""
+        return (self._log if behind else self._data).write(operation)
 
     def submit_data(self, operation: Callable[[DuckDBPyConnection], T]) -> Future[T]:
         """As :meth:`write_data`, without waiting."""
@@ -232,6 +238,13 @@ class Catalog:
             except duckdb.Error as error:
                 raise translate(error, query.within(prefix)) from None
         return [(row[0], row[1]) for row in rows]
+
+
+def _use_no_more_than(connection: DuckDBPyConnection, threads: int) -> None:
+    """By itself DuckDB counts cores that are not ours too; a thread without one costs more than it brings."""
+    found = connection.execute("SELECT current_setting('threads')").fetchone()
+    if found is not None and threads < found[0]:
+        connection.execute(f"SET GLOBAL threads = {threads}")
 
 
 def _ensure_default_project(catalog: Catalog) -> None:

@@ -12,8 +12,11 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def registered(cursor: DuckDBPyConnection, name: str, rows: pyarrow.Table) -> Iterator[None]:
-    """During the block, statements of ``cursor`` know ``rows`` as the table ``name``."""
+def registered(
+    cursor: DuckDBPyConnection, name: str, rows: pyarrow.Table | pyarrow.RecordBatchReader
+) -> Iterator[None]:
+    """During the block, statements of ``cursor`` know ``rows`` as the table ``name``; a reader is read once, and costs
+    less."""
     cursor.register(name, rows)
     try:
         yield

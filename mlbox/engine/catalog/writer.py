@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mlbox.base import processors
 from mlbox.base.errors import Unavailable
 from mlbox.engine.catalog.journal import Unsettled
 
@@ -43,7 +44,7 @@ class Writer:
     """Executes operations in order of arrival on its own cursor.
 
     With a ``journal``: those that are ``journaled`` put into it what they have to say; it is settled before any other
-    is executed, and a little after the last one.
+    is executed, and a little after the last one. With ``behind`` its thread lets others go first.
     """
 
     def __init__(
@@ -52,10 +53,13 @@ class Writer:
         name: str,
         batch: int = 512,
         journal: Journal | None = None,
+        *,
+        behind: bool = False,
     ) -> None:
         self._cursor = cursor
         self._batch = batch
         self._journal = journal
+        self._behind = behind
         self._queue: queue.SimpleQueue[tuple[_Write, bool] | None] = queue.SimpleQueue()
         self._patient: list[_Write] = []
         self._oldest = 0.0
@@ -98,6 +102,8 @@ class Writer:
         self._thread.join()
 
     def _work(self) -> None:
+        if self._behind:
+            processors.let_others_go_first()
         while True:
             batch, stop = self._gather()
             if stop or time.monotonic() - self._oldest > LONGEST_SECONDS or not batch:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mlbox.base import processors
 from mlbox.base.errors import Cancelled
 from mlbox.engine.runs.commands import Resources
 from mlbox.engine.runs.executors.endings import size_text
@@ -39,7 +40,7 @@ class Capacity:
     def of(cls, settings: Settings) -> Capacity:
         """The settings, else the machine's CPUs (one a slot at least) and four fifths of its memory."""
         runs = max(1, settings.run_slots)
-        cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        cpus = processors.usable()
         memory = settings.run_memory_mb * 10**6 or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 4 // 5
         return cls(runs, settings.run_cpus or float(max(cpus, runs)), memory)
 

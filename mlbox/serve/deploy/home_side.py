@@ -129,7 +129,7 @@ class HomeSide:
             deployments.note(cursor, Taken(row.project, row.id, replica, number, delivery.rows, now()))
             return True
 
-        return bool(self._catalog.write_data(write))
+        return bool(self._catalog.write_data(write, behind=True))
 
     def _private(self, bundle: Bundle) -> Private:
         by_store = any(vector.by == "store" for vector in bundle.vectors)

@@ -152,7 +152,7 @@ class Fleet:
                 predictions.append(cursor, batch)
             predictions.count(cursor, delivery.counts)
 
-        self._catalog.write_data(write)
+        self._catalog.write_data(write, behind=True)
         worker.counted = counted
         with self._written:
             self._past.written += delivery.rows

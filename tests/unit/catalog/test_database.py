@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -148,3 +153,30 @@ def test_what_is_wrong_with_a_batch_is_told_as_it_is(home: Home) -> None:
     add(2)
     assert catalog.rows("SELECT id FROM catalog.main.once") == [{"id": 2}]
     catalog.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no niceness of their own elsewhere")
+def test_the_log_is_written_by_a_thread_that_lets_the_others_go_first(home: Home) -> None:
+    def niceness(_: object) -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    catalog, own = Catalog.open(home), niceness(None)
+    assert catalog.write_data(niceness, behind=True) == min(19, own + 10)
+    assert catalog.write_data(niceness) == catalog.write(niceness) == niceness(None) == own
+    catalog.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="processes cannot be kept on one core")
+def test_duckdb_has_no_more_threads_than_the_server_has_cores(tmp_path: Path) -> None:
+    program = (
+        "import os; from pathlib import Path\n"
+        "from mlbox.base.home import Home; from mlbox.base.settings import Settings\n"
+        "from mlbox.engine.catalog.database import Catalog\n"
+        "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+        f"for threads in (0, 3):\n"
+        f"    catalog = Catalog.open(Home(Path({str(tmp_path)!r})), Settings(threads=threads))\n"
+        "    print(catalog.row(\"SELECT current_setting('threads') AS n\")['n'])\n"
+        "    catalog.close()\n"
+    )
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["1", "3"]

@@ -44,7 +44,7 @@ def append(cursor: DuckDBPyConnection, batch: Batch) -> None:
             "INSERT INTO data._mlbox.prediction_shapes VALUES (?, ?) ON CONFLICT DO NOTHING", [shape, list(names)]
         )
     plain = "::JSON" if batch.json else ""
-    with registered(cursor, "_predictions_batch", batch.rows):
+    with registered(cursor, "_predictions_batch", batch.rows.to_reader()):
         cursor.execute(
             "INSERT INTO data._mlbox.predictions BY NAME "
             f"SELECT * REPLACE (inputs{plain}::VARIANT AS inputs, outputs{plain}::VARIANT AS outputs) "
