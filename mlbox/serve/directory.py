@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from mlbox.base.clock import now
 from mlbox.base.errors import Conflict, NotFound
 from mlbox.base.suggest import did_you_mean
 from mlbox.serve.limits import MAX_QUEUE
@@ -30,6 +31,8 @@ class Slot:
         self.meter = Meter()
         self.recent: deque[Request] = deque(maxlen=RECENT)
         """Requests that were answered lately, for the next version."""
+        self.since = now()
+        """What was answered before is in the prediction log alone."""
         self.batcher: Batcher | None = None
         self.take(row)
 

@@ -32,7 +32,7 @@ from mlbox.serve.python.leases import Pools
 from mlbox.serve.record import Recorder, Statistics
 from mlbox.serve.renaming import EndpointRenames
 from mlbox.serve.shop import FeatureReaders, Shop
-from mlbox.serve.switching import compare, told
+from mlbox.serve.switching import Switching, former, means, told
 from mlbox.serve.workers.spread import Spread
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ class Endpoints:
         )
         self.directory = Directory()
         self.spread = Spread(lambda row, error: self._tell("failed", row, {"error": error}))
+        self._switching = Switching(catalog, lambda row: build(row, self.shop), self.spread)
         self.batch = Batch(self._runtime)
         self.recorder = Recorder(catalog, settings.log_flush_ms / 1000, settings.log_buffer_rows, self._tell_dropped)
         limit = settings.max_request_mb << 20
@@ -234,12 +235,7 @@ class Endpoints:
             runtime = self.ensure(slot)
             self.directory.put(slot)
             return runtime, self.spread.offer(row)
-        with slot.lock:
-            runtime = build(row, self.shop)
-            compared = self.spread.offer(row, compare(slot.runtime, runtime, list(slot.recent)))
-            slot.take(row)
-            slot.runtime = runtime
-            slot.swaps += 1
+        runtime, compared = self._switching.switch(slot, row, slot.row, self._switching.recalled(slot))
         self.directory.put(slot)
         return runtime, compared
 
@@ -336,11 +332,11 @@ class Endpoints:
 
     def _on_event(self, event: Event) -> None:
         if event.kind == "model.alias_moved":
-            self._follow(lambda row: _names_alias(row, event.project, event.object, str(event.data["alias"])))
+            self._follow(event, lambda row: _names_alias(row, event.project, event.object, str(event.data["alias"])))
         elif event.kind == "model.registered":
-            self._follow(lambda row: _names_alias(row, event.project, event.object, "latest"))
+            self._follow(event, lambda row: _names_alias(row, event.project, event.object, "latest"))
         elif event.kind in ("feature_vector.created", "feature_set.created"):
-            self._follow(lambda row: row.vector is not None)
+            self._follow(None, lambda row: row.vector is not None)
         elif event.kind == "endpoint.dropped":
             self.directory.remove(event.project, event.object)
             self.spread.withdraw(event.project, event.object)
@@ -351,17 +347,18 @@ class Endpoints:
                 self.directory.put(Slot(row))
                 self.spread.offer(row)
 
-    def _follow(self, concerned: Callable[[EndpointRow], bool]) -> None:
-        """Rebuild the endpoints that something has changed under; what cannot be rebuilt goes on as it was."""
+    def _follow(self, moved: Event | None, concerned: Callable[[EndpointRow], bool]) -> None:
+        """Rebuild the endpoints that something has changed under; what cannot be rebuilt goes on as it was, and what
+        nobody has asked yet is built when somebody does."""
         for slot in self.directory.slots():
-            if not concerned(slot.row) or (slot.runtime is None and not self.spread.serves(slot.row)):
+            if not concerned(slot.row):
+                continue
+            older = self._switching.recalled(slot)
+            if slot.runtime is None and not older and not self.spread.serves(slot.row):
                 continue
             try:
-                with slot.lock:
-                    runtime = build(slot.row, self.shop)
-                    compared = self.spread.offer(slot.row, compare(slot.runtime, runtime, list(slot.recent)))
-                    slot.runtime = runtime
-                    slot.swaps += 1
+                before = former(slot.row, moved) if moved is not None else None
+                runtime, compared = self._switching.switch(slot, slot.row, before, older)
                 self._catalog.submit(partial(lineage.record, runtime=runtime))
                 self._tell("switched", slot.row, {"version": runtime.version, **compared})
             except MlboxError as error:
@@ -378,10 +375,7 @@ class Endpoints:
 
 
 def _names_alias(row: EndpointRow, project: str, model: str, alias: str) -> bool:
-    return any(
-        share.project == project and share.name.lower() == model.lower() and share.version.lower() == alias.lower()
-        for share in row.models
-    )
+    return any(means(share, project, model, alias) for share in row.models)
 
 
 def _describe(runtime: Runtime) -> str:

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.errors import MlboxError
+from mlbox.serve.recalling import recalled
 
 if TYPE_CHECKING:
+    from mlbox.base.events import Event
+    from mlbox.engine.catalog.database import Catalog
+    from mlbox.engine.catalog.tables.endpoints import EndpointRow, ShareRow
     from mlbox.serve.codec import Request
+    from mlbox.serve.directory import Slot
     from mlbox.serve.endpoint import Answer, Runtime
+    from mlbox.serve.workers.spread import Spread
 
 LONGEST = 5.0
 """Seconds that a switch spends on comparing."""
@@ -51,6 +59,62 @@ def compare(old: Runtime | None, new: Runtime, requests: Sequence[Request]) -> d
             different += 1
             largest = max(largest, float(gap.max()))
     return {"compared": compared, "different": different, "failed": failed, "largest_difference": largest}
+
+
+class Switching:
+    """Puts a generation of an endpoint in the place of the one before it."""
+
+    def __init__(self, catalog: Catalog, build: Callable[[EndpointRow], Runtime], spread: Spread) -> None:
+        self._catalog = catalog
+        self._build = build
+        self._spread = spread
+
+    def recalled(self, slot: Slot) -> list[Request]:
+        """Requests of before the server has started, where it has not had enough since."""
+        return recalled(self._catalog, slot.row, slot.since, RECENT - len(slot.recent))
+
+    def switch(
+        self, slot: Slot, row: EndpointRow, former: EndpointRow | None, older: Sequence[Request]
+    ) -> tuple[Runtime, dict[str, Any]]:
+        """Answer as ``row`` says; requests under way end on what answered before. With it what has become of recent
+        requests. Where nothing has answered since the start, ``former`` says what did when the ``older`` came."""
+        before = slot.runtime
+        if before is None and former is not None and older:
+            with suppress(MlboxError):  # it is not there any more
+                before = self._build(former)
+        with slot.lock:
+            runtime = self._build(row)
+            compared = self._spread.offer(row, compare(before, runtime, [*older, *slot.recent]))
+            if row is not slot.row:
+                slot.take(row)
+            slot.runtime = runtime
+            slot.swaps += 1
+        return runtime, compared
+
+
+def former(row: EndpointRow, event: Event) -> EndpointRow | None:
+    """The row with the version that its alias meant before the event; ``None`` where the alias is new."""
+    data = event.data
+    moved = event.kind == "model.alias_moved"
+    alias = str(data["alias"]) if moved else "latest"
+    version = data.get("from_version") if moved else data["version"] - 1
+    if not version:
+        return None
+
+    def back(share: ShareRow) -> ShareRow:
+        return replace(share, version=str(version)) if means(share, event.project, event.object, alias) else share
+
+    return replace(
+        row,
+        shares=tuple(map(back, row.shares)),
+        shadow=back(row.shadow) if row.shadow else None,
+        meta=back(row.meta) if row.meta else None,
+    )
+
+
+def means(share: ShareRow, project: str, model: str, alias: str) -> bool:
+    """Whether a share is what an alias of a model means."""
+    return share.project == project and share.name.lower() == model.lower() and share.version.lower() == alias.lower()
 
 
 def _answer(runtime: Runtime, request: Request, until: float) -> Answer:

@@ -129,9 +129,9 @@ class Station:
         if _same_answers(known.recipe, recipe):
             known.next = (recipe, known.runtime)
             return {}
-        runtime = self._kitchen.build(recipe) if known.runtime is not None else None
+        runtime = self._kitchen.build(recipe)
         known.next = (recipe, runtime)
-        return compare(known.runtime, runtime, list(known.recent)) if runtime is not None else {}
+        return compare(known.runtime, runtime, list(known.recent))
 
     def _settle(self, name: tuple[str, str]) -> None:
         """Let go of what answered before, also where no request comes."""

@@ -64,3 +64,23 @@ def count(cursor: DuckDBPyConnection, rows: Iterable[TrafficRow]) -> None:
         ).fetchone()
         if not changed or not changed[0]:
             cursor.execute("INSERT INTO data._mlbox.traffic VALUES (?, ?, ?, ?, ?, ?, ?)", [*place, *added])
+
+
+def last(
+    cursor: DuckDBPyConnection, project: str, endpoint: str, before: datetime, most: int
+) -> list[tuple[str | None, Mapping[str, float | None] | None]]:
+    """What was sent (JSON) and what the model saw of the newest rows that were answered and recorded before a moment.
+    The minutes in which there was traffic tell how little of the log is to be read."""
+    since = cursor.execute(
+        "SELECT min(minute) FROM (SELECT minute FROM data._mlbox.traffic WHERE project = ? AND endpoint = ? "
+        "AND requests > errors AND minute < ? ORDER BY minute DESC LIMIT ?)",
+        [project, endpoint, before, most],
+    ).fetchall()[0][0]
+    if since is None:
+        return []
+    found = cursor.execute(
+        "SELECT inputs::JSON::VARCHAR, features FROM catalog.ml.predictions WHERE project = ? AND endpoint = ? "
+        "AND predicted_at BETWEEN ? AND ? AND status = 'ok' AND NOT shadow ORDER BY predicted_at DESC LIMIT ?",
+        [project, endpoint, since, before, most],
+    )
+    return [(inputs, features) for inputs, features in found.fetchall()]
