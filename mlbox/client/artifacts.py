@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import os
 import re
 import tempfile
@@ -103,7 +104,7 @@ def plot(name: str, figure: Any, form: Optional[str] = None) -> Payload:
     drawn = figure.to_dict() if _is_altair(figure) else figure
     kind = _specification(drawn) if isinstance(drawn, dict) else None
     if kind is not None:
-        return Payload("plot", json.dumps(drawn, default=str).encode(), kind, with_ending(name, ".json"), {})
+        return Payload("plot", json.dumps(_jsonable(drawn)).encode(), kind, with_ending(name, ".json"), {})
     raise MlboxClientError(
         f"plot {name!r}: a {type(figure).__name__} is not a figure",
         "give a figure of matplotlib, Plotly or Altair, a specification of Plotly or Vega, bytes or a path",
@@ -125,6 +126,22 @@ def _one_of(name: str, form: Optional[str], known: Sequence[str]) -> str:
     if form is not None and form not in known:
         raise MlboxClientError(f"plot {name!r}: this figure has no format {form!r}", f"it has {', '.join(known)}")
     return form or known[0]
+
+
+def _jsonable(value: Any) -> Any:
+    """Arrays and columns as lists, numbers that JSON does not know as null, times and the like as text."""
+    if isinstance(value, dict):
+        return {str(key): _jsonable(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_jsonable(inner) for inner in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    for name in ("tolist", "to_list", "to_pylist"):
+        if hasattr(value, name):
+            return _jsonable(getattr(value, name)())
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
 def _specification(figure: Dict[str, Any]) -> Optional[str]:

@@ -78,7 +78,11 @@ class Watched:
         self.hosts: set[str] = set()
         page.on("pageerror", lambda error: self.problems.append(str(error)))
         page.on("console", lambda line: self.problems.append(line.text) if line.type == "error" else None)
-        page.on("request", lambda request: self.hosts.add(request.url.split("/")[2]))
+        page.on("request", lambda request: self._note(request.url))
+
+    def _note(self, url: str) -> None:
+        if not url.startswith(("blob:", "data:")):  # nothing that is sent anywhere
+            self.hosts.add(url.split("/")[2])
 
     def own_problems(self) -> list[str]:
         """What went wrong without being expected."""

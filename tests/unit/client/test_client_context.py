@@ -175,6 +175,17 @@ def test_charts_that_are_written_down(logged: Logged, chart: dict[str, Any], med
     assert json.loads(data) == chart
 
 
+def test_a_chart_is_json_whatever_its_values_are(logged: Logged) -> None:
+    import datetime
+
+    import numpy
+
+    trace = {"y": numpy.array([1.0, numpy.nan]), "x": (datetime.date(2013, 7, 1), float("inf")), 3: numpy.int64(4)}
+    logged.ctx.log_plot("chart", {"data": [trace], "layout": {}})
+    _, data = logged.artifact()
+    assert json.loads(data, parse_constant=pytest.fail)["data"] == [{"y": [1, None], "x": ["2013-07-01", None], "3": 4}]
+
+
 def test_a_dictionary_that_is_no_chart(logged: Logged) -> None:
     with pytest.raises(MlboxClientError, match="a dict is not a figure"):
         logged.ctx.log_plot("chart", {"data": 5})

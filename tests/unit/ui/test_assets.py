@@ -101,6 +101,18 @@ def test_no_answer_lets_the_page_reach_another_host(static: Path) -> None:
         assert "unsafe" not in policy and "http" not in policy
 
 
+def test_the_frame_of_plots_has_no_origin_and_no_network(static: Path) -> None:
+    (static / "plot.html").write_text("<!doctype html>frame")
+    status, headers, body = ask("/ui/plot.html")
+    assert (status, body) == (200, b"<!doctype html>frame")
+    rules = dict(rule.split(" ", 1) for rule in headers["content-security-policy"].split("; "))
+    assert rules["sandbox"] == "allow-scripts" and rules["default-src"] == "'none'"
+    assert rules["frame-ancestors"] == "'self'"
+    allowed = " ".join(rules[name] for name in ("script-src", "style-src", "img-src"))
+    assert "connect-src" not in rules and "'self'" not in allowed and "eval" not in allowed and "http" not in allowed
+    assert ask("/ui/plot.html", if_none_match=headers["etag"])[1]["content-security-policy"].startswith("sandbox")
+
+
 def test_without_a_build_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(assets, "find_static", lambda: None)
     status, _, body = ask("/ui/")

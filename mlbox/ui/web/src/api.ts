@@ -176,6 +176,18 @@ export function asObject(value: Cell | undefined): Row {
 
 export const artifactUrl = (id: string): string => `/artifacts/${encodeURIComponent(id)}/content`;
 
+/** The first `most` bytes of an artifact, as text; a character that is cut at the end is left out. */
+export async function artifactText(id: string, most: number, signal: AbortSignal): Promise<string> {
+  let response: Response;
+  try {
+    response = await reach(artifactUrl(id), { headers: { Range: `bytes=0-${most - 1}` }, signal });
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 416) return ""; // it is empty
+    throw error;
+  }
+  return new TextDecoder().decode(await response.arrayBuffer(), { stream: true });
+}
+
 export interface LogChunk {
   /** A piece may end within a character, so it stays bytes. */
   bytes: ArrayBuffer;

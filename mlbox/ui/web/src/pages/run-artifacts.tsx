@@ -1,4 +1,4 @@
-import type { ReactNode } from "react";
+import { type ReactNode, useState } from "react";
 import { artifactUrl } from "../api";
 import { Icon } from "../components/icon";
 import { Link } from "../components/link";
@@ -9,25 +9,34 @@ import { Table } from "../components/table";
 import { bytes, plural } from "../format";
 import type { Answer } from "../live/statement";
 import type { ArtifactRow } from "../rows";
+import { viewerOf } from "../viewers";
 
-const isPicture = (artifact: ArtifactRow): boolean => artifact.media_type?.startsWith("image/") ?? false;
+/** Plots that are drawn without being asked for; each interactive one costs a frame. */
+const AT_ONCE = 12;
 
-/** Pictures that the run has drawn. */
-export function PicturesPanel({ answer }: { answer: Answer<ArtifactRow> }): ReactNode {
-  const pictures = (answer.rows ?? []).filter(isPicture);
-  if (pictures.length === 0) return null;
+/** Pictures and figures that the run has drawn. */
+export function PlotsPanel({ answer }: { answer: Answer<ArtifactRow> }): ReactNode {
+  const [all, setAll] = useState(false);
+  const plots = (answer.rows ?? []).flatMap((artifact) => {
+    const viewer = viewerOf(artifact);
+    return viewer?.atOnce ? [{ artifact, View: viewer.View }] : [];
+  });
+  if (plots.length === 0) return null;
   return (
-    <Panel title="Pictures" answers={[answer]} note={plural(pictures.length, "picture")}>
-      <div className="pictures">
-        {pictures.map((picture) => (
-          <figure key={picture.id}>
-            <a href={artifactUrl(picture.id)} target="_blank" rel="noreferrer">
-              <img src={artifactUrl(picture.id)} alt={`Picture ${picture.name}`} loading="lazy" />
-            </a>
-            <figcaption>{picture.name}</figcaption>
+    <Panel title="Plots" answers={[answer]} note={plural(plots.length, "plot")}>
+      <div className="plots">
+        {(all ? plots : plots.slice(0, AT_ONCE)).map(({ artifact, View }) => (
+          <figure key={artifact.id}>
+            <figcaption>{artifact.name}</figcaption>
+            <View artifact={artifact} />
           </figure>
         ))}
       </div>
+      {!all && plots.length > AT_ONCE && (
+        <button type="button" className="button" onClick={() => setAll(true)}>
+          Draw {plural(plots.length - AT_ONCE, "more plot")}
+        </button>
+      )}
     </Panel>
   );
 }

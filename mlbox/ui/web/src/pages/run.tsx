@@ -11,7 +11,7 @@ import { type Answer, useStatement } from "../live/statement";
 import type { ArtifactRow, LineageRow, MetricPoint, MetricSummary, ParamRow, RunDetailRow, RunRow } from "../rows";
 import { identifier, literal } from "../statements/quote";
 import { getRun, listTrials, metricHistory, metricSummary, runArtifacts, runLineage, runParameters } from "../statements/runs";
-import { ArtifactsPanel, PicturesPanel } from "./run-artifacts";
+import { ArtifactsPanel, PlotsPanel } from "./run-artifacts";
 import { CurvesPanel, type Curve } from "./run-curves";
 import { LineagePanel } from "./run-lineage";
 import { LogPanel } from "./run-log";
@@ -67,7 +67,7 @@ function Body({ run }: { run: RunDetailRow }): ReactNode {
         <MetricsPanel answer={summary} latest={entries(run.metrics)} ofRun={getRun(run.id)} />
       </div>
       {(isSweep || (summary.rows?.length ?? 0) > 0) && <CurvesPanel answer={history} curves={curvesOf(run, trials.rows ?? [])} isSweep={isSweep} />}
-      <PicturesPanel answer={artifacts} />
+      <PlotsPanel answer={artifacts} />
       <ArtifactsPanel answer={artifacts} best={run.best_trial} />
       <LogPanel id={run.id} going={going} isSweep={isSweep} />
       <LineagePanel answer={lineage} />

@@ -1,0 +1,28 @@
+/** The bytes of an artifact as text, from its beginning. */
+
+import { useEffect, useState } from "react";
+import { ApiError, artifactText, type ErrorBody } from "../api";
+
+export interface Content {
+  text: string | null;
+  error: ErrorBody | null;
+}
+
+/** At most `most` bytes; `wanted` false: nothing is asked for. */
+export function useContent(id: string, most: number, wanted = true): Content {
+  const [content, setContent] = useState<Content>({ text: null, error: null });
+  useEffect(() => {
+    if (!wanted) return;
+    const control = new AbortController();
+    artifactText(id, most, control.signal).then(
+      (text) => setContent({ text, error: null }),
+      (error: unknown) => {
+        if (control.signal.aborted) return;
+        const body = error instanceof ApiError ? error.body : { code: "content", message: String(error) };
+        setContent({ text: null, error: body });
+      },
+    );
+    return () => control.abort();
+  }, [id, most, wanted]);
+  return content;
+}
