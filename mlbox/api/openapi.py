@@ -45,6 +45,8 @@ _ANSWERS: dict[tuple[str, str], dict[str, Any]] = {
     ("/run-api/{run_id}/client", "get"): {"*/*": {}},
     ("/replica-api/{deployment}/blobs/{digest}", "get"): _BYTES,
     ("/replica-api/{deployment}/bundle", "get"): _JSON,
+    ("/replica-api/{deployment}/wheels", "get"): {"text/html": {}},
+    ("/replica-api/{deployment}/wheels/{name}", "get"): _BYTES,
 }
 """Media types of answers that are no JSON made here."""
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Iterator
+from html import escape
+from typing import Any, BinaryIO
+from urllib.parse import quote
 
 from litestar import Request, Response, get, post
 from litestar.datastructures import State
@@ -11,8 +14,9 @@ from litestar.params import FromPath
 from litestar.response import Stream
 
 from mlbox.api.context import ApiContext
+from mlbox.api.guard import credentials
 from mlbox.api.receiving import receive
-from mlbox.base.errors import Invalid
+from mlbox.base.errors import Invalid, NotFound
 from mlbox.engine.catalog.tables.deployments import DeploymentRow
 from mlbox.engine.storage.artifacts import CHUNK, check_digest
 from mlbox.serve.deploy.delivery import LARGEST
@@ -25,8 +29,14 @@ AnyRequest = Request[Any, Any, State]
 
 def _deployment(request: AnyRequest, deployment: str) -> tuple[ApiContext, DeploymentRow]:
     context: ApiContext = request.app.state.context
-    token = request.headers.get("authorization", "").removeprefix("Bearer ").strip()
+    _, token = credentials(request.headers.get("authorization", ""))
     return context, context.replicas.require(deployment, token)
+
+
+def _chunks(stream: BinaryIO) -> Iterator[bytes]:
+    with stream:
+        while part := stream.read(CHUNK):
+            yield part
 
 
 @get("/replica-api/{deployment:str}/bundle/{version:str}", sync_to_thread=True)
@@ -60,14 +70,25 @@ async def tables(request: AnyRequest, deployment: FromPath[str], table: FromPath
 def blob(request: AnyRequest, deployment: FromPath[str], digest: FromPath[str]) -> Stream:
     """Bytes that its bundle names."""
     context, row = _deployment(request, deployment)
-    stream = context.replicas.blob(row, check_digest(digest))
+    return Stream(_chunks(context.replicas.blob(row, check_digest(digest))), media_type="application/octet-stream")
 
-    def chunks() -> Any:
-        with stream:
-            while part := stream.read(CHUNK):
-                yield part
 
-    return Stream(chunks(), media_type="application/octet-stream")
+@get("/replica-api/{deployment:str}/wheels", sync_to_thread=True)
+def wheels(request: AnyRequest, deployment: FromPath[str]) -> Response[str]:
+    """A page with links to the wheels of the home, as pip and uv read it."""
+    context, row = _deployment(request, deployment)
+    links = [f'<a href="wheels/{quote(name)}">{escape(name)}</a>' for name in context.replicas.wheels(row)]
+    return Response("<!DOCTYPE html>\n" + "<br>\n".join(links), media_type="text/html")
+
+
+@get("/replica-api/{deployment:str}/wheels/{name:str}", sync_to_thread=True)
+def wheel(request: AnyRequest, deployment: FromPath[str], name: FromPath[str]) -> Stream:
+    """One of them."""
+    context, row = _deployment(request, deployment)
+    found = context.replicas.wheels(row).get(name)
+    if found is None:
+        raise NotFound(f"the home has no wheel {name!r}")
+    return Stream(_chunks(found.open("rb")), media_type="application/octet-stream")
 
 
 @post(
@@ -88,5 +109,5 @@ async def predictions(
     return {"taken": new}
 
 
-REPLICA_API = (bundle, blob, features, tables, predictions)
+REPLICA_API = (bundle, blob, wheels, wheel, features, tables, predictions)
 """All of it."""

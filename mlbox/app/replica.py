@@ -106,6 +106,9 @@ class Replica:
             told.update(SSL_CERT_FILE=str(file), PIP_CERT=str(file))
         for name, value in told.items():
             os.environ.setdefault(name, value)
+        if private.wheels and not self._settings.package_wheelhouse:
+            # no variable of this process: those are seen by the code of functions
+            self._settings = replace(self._settings, package_wheelhouse=self._door.wheels)
 
     def _home(self) -> Home:
         """A new one, with the environments of those before."""

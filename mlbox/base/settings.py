@@ -89,7 +89,9 @@ class Settings:
     package_more_indexes: str = _setting("", "More package indexes, separated by spaces")
     package_proxy: str = _setting("", "HTTP proxy on the way to package indexes")
     package_certificates: str = _setting("", "File with the certificates of those who may sign for package indexes")
-    package_wheelhouse: str = _setting("", "Folder of wheels, searched beside the indexes")
+    package_wheelhouse: str = _setting(
+        "", "Folder of wheels, or the address of a page with links to them, searched beside the indexes"
+    )
     package_offline: bool = _setting(False, "Whether packages come from the wheelhouse only")
     gc_cache_days: int = _setting(30, "Environments and images not used for so long are garbage (mlbox gc)", "days")
     gc_run_folder_days: int = _setting(30, "Folders of runs that ended so long ago are garbage; 0 keeps them", "days")

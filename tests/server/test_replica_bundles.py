@@ -12,6 +12,7 @@ import pytest
 from engines import redis
 from real_server import Server, wait_until
 from replica_rig import Deployed, Replica, prepare, value
+from tiny_wheel import WHEEL, make_wheel
 
 from mlbox.base.clock import now
 from mlbox.base.errors import Invalid
@@ -185,3 +186,46 @@ def test_what_cannot_leave_the_home_is_refused_with_the_reason(tmp_path: Path) -
         with pytest.raises(Invalid, match=told) as caught:
             prepare(tmp_path / name, statements, [name])
         assert caught.value.hint
+
+
+def test_wheels_of_the_home_reach_the_environments_of_replicas(tmp_path: Path) -> None:
+    """No index is asked: the home's folder of wheels is all that there is."""
+    wheels = make_wheel(tmp_path).parent
+    (tmp_path / "f.py").write_text(
+        "import os, tiny_thing\n\n"
+        "def f(x):\n"
+        "    return {'prediction': x + tiny_thing.ANSWER, 'told': ' '.join(os.environ.values())}\n"
+    )
+    (tmp_path / "m.onnx").write_bytes(onnx_models.scaled(2.0))
+    made = [
+        f"CREATE FUNCTION f FROM '{tmp_path / 'f.py'}' REQUIREMENTS ('tiny-thing==1.0')",
+        f"CREATE MODEL m FROM '{tmp_path / 'm.onnx'}'",
+        "CREATE ENDPOINT e USING FUNCTION f",
+        "CREATE ENDPOINT plain USING MODEL m",
+    ]
+    offline = {"MLBOX_PACKAGE_WHEELHOUSE": str(wheels), "MLBOX_PACKAGE_OFFLINE": "true"}
+    settings = Settings(package_wheelhouse=str(wheels), package_offline=True)
+    deployed = prepare(tmp_path, made, ["e", "plain"], settings=settings)
+    server = Server(tmp_path / "home", environment=offline)
+    try:
+        replica = Replica(tmp_path / "replica", server.url, deployed["e"])
+        try:
+            told = replica.outputs(x=1.0)
+        finally:
+            replica.end()
+        assert told["prediction"] == 43.0
+        assert deployed["e"].token not in told["told"]  # what opens the door of the home is not for the code
+
+        def ask(name: str, path: str, token: str) -> tuple[int, bytes]:
+            url = f"/replica-api/{deployed[name].id}/wheels{path}"
+            status, _, body = server.request("GET", url, None, {"Authorization": f"Bearer {token}"})
+            return status, body
+
+        token = deployed["e"].token
+        assert ask("e", f"/{WHEEL}", token) == (200, (wheels / WHEEL).read_bytes())
+        assert ask("e", "/..%2Fm.onnx", token)[0] == 404
+        assert ask("e", "", "wrong")[0] == 401
+        assert ask("plain", "", token)[0] == 401
+        assert ask("plain", "", deployed["plain"].token)[0] == 404  # it builds no environment
+    finally:
+        server.stop()

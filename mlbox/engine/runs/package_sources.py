@@ -28,7 +28,8 @@ class PackageSources:
     more_indexes: tuple[str, ...] = ()
     proxy: str = ""
     certificates: Path | None = None
-    wheelhouse: Path | None = None
+    wheelhouse: Path | str | None = None
+    """A folder, or the address of a page with links to wheels."""
     offline: bool = False
 
     @classmethod
@@ -39,7 +40,7 @@ class PackageSources:
             tuple(settings.package_more_indexes.split()),
             settings.package_proxy,
             _existing(settings.package_certificates, "package_certificates"),
-            _existing(settings.package_wheelhouse, "package_wheelhouse"),
+            _folder_or_address(settings.package_wheelhouse),
             settings.package_offline,
         )
 
@@ -66,7 +67,7 @@ class PackageSources:
         certificates = self.certificates or _host_certificates()
         if certificates is not None:
             found[CERTIFICATES] = certificates
-        if self.wheelhouse is not None:
+        if isinstance(self.wheelhouse, Path):
             files = sorted(path for path in self.wheelhouse.iterdir() if path.is_file())
             found.update({f"wheels/{path.name}": path for path in files})
         return found
@@ -88,7 +89,8 @@ class PackageSources:
             path = f"{folder}/{CERTIFICATES}"
             found.update(SSL_CERT_FILE=path, PIP_CERT=path)
         if self.wheelhouse:
-            found.update(UV_FIND_LINKS=f"{folder}/wheels", PIP_FIND_LINKS=f"{folder}/wheels")
+            links = f"{folder}/wheels" if isinstance(self.wheelhouse, Path) else self.wheelhouse
+            found.update(UV_FIND_LINKS=links, PIP_FIND_LINKS=links)
         if self.offline:
             found.update(UV_NO_INDEX="1", PIP_NO_INDEX="1")
         found.update(self._proxies())
@@ -99,6 +101,10 @@ class PackageSources:
             return {name: self.proxy for spelling in _PROXIES for name in (spelling, spelling.lower())}
         spellings = [name for spelling in (*_PROXIES, "NO_PROXY") for name in (spelling, spelling.lower())]
         return {name: os.environ[name] for name in spellings if os.environ.get(name)}
+
+
+def _folder_or_address(text: str) -> Path | str | None:
+    return text if text.startswith(("http://", "https://")) else _existing(text, "package_wheelhouse")
 
 
 def _existing(text: str, setting: str) -> Path | None:

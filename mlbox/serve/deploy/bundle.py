@@ -66,6 +66,8 @@ class Private(msgspec.Struct, kw_only=True):
     """Variables for the one who builds environments: the index, a proxy."""
     certificates: str = ""
     """PEM of those who may sign for the index."""
+    wheels: bool = False
+    """Whether the home has a folder of wheels, which it hands out."""
 
 
 class Bundle(msgspec.Struct, kw_only=True):

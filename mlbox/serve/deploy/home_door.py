@@ -37,6 +37,12 @@ class HomeDoor:
         with self._open(f"bundle/{version}") as response:
             return decoded(response.read())
 
+    @property
+    def wheels(self) -> str:
+        """The address of the home's wheels, with what opens it."""
+        scheme, _, rest = self._base.partition("://")
+        return f"{scheme}://replica:{quote(self._token, safe='')}@{rest}/wheels"
+
     def features(self, vector: str, question: bytes) -> bytes:
         """Features of keys; ``Unavailable`` without an answer within ``FEATURE_SECONDS``."""
         with self._open(f"features/{vector}", question, FEATURE_SECONDS) as response:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 _KEPT = 256
 _decoded = lru_cache(32)(decoded)
-_FILES = ("SSL_CERT_FILE", "PIP_CERT", "UV_FIND_LINKS", "PIP_FIND_LINKS")
+_FILES = ("SSL_CERT_FILE", "PIP_CERT")
 """Variables that name files, which replicas do not have."""
 
 
@@ -134,9 +135,10 @@ class HomeSide:
     def _private(self, bundle: Bundle) -> Private:
         by_store = any(vector.by == "store" for vector in bundle.vectors)
         sources: Mapping[str, str] = {}
-        certificates = ""
-        if bundle.functions or bundle.facts:
+        certificates, wheels = "", False
+        if _needs_packages(bundle):
             known = PackageSources.of(self._settings)
+            wheels = isinstance(known.wheelhouse, Path)
             sources = known.container_variables("")
             file = known.container_files().get(CERTIFICATES)
             certificates = file.read_text() if file is not None else ""
@@ -148,10 +150,26 @@ class HomeSide:
                 for project, names in bundle.secret_names.items()
             },
             certificates=certificates,
+            wheels=wheels,
             packages={
-                name: value for name, value in sources.items() if name not in _FILES and not name.endswith("_NO_CACHE")
+                name: value
+                for name, value in sources.items()
+                if name not in _FILES and not name.endswith("_NO_CACHE") and not (wheels and "FIND_LINKS" in name)
             },
         )
+
+    def wheels(self, row: DeploymentRow) -> dict[str, Path]:
+        """Files of the folder of wheels by name, for replicas that build environments; ``NotFound`` without one."""
+        folder = PackageSources.of(self._settings).wheelhouse
+        if not isinstance(folder, Path) or not any(map(_needs_packages, _bundles(row))):
+            raise NotFound(
+                "this home has no folder of wheels for these replicas", hint="the setting package_wheelhouse"
+            )
+        return {path.name: path for path in sorted(folder.iterdir()) if path.is_file()}
+
+
+def _needs_packages(bundle: Bundle) -> bool:
+    return bool(bundle.functions or bundle.facts)
 
 
 def _bundles(row: DeploymentRow) -> list[Bundle]:

@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from tiny_wheel import make_wheel
 
 from mlbox.base.errors import Invalid, Unavailable
 from mlbox.base.home import Home
@@ -225,22 +226,6 @@ def test_a_wheelhouse_without_index_is_enough(
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     built = environments.prepare(("tiny-thing",), None, Sink())
     assert answer(built.python, "import tiny_thing; print(tiny_thing.ANSWER)") == "42"
-
-
-def make_wheel(folder: Path) -> Path:
-    import zipfile
-
-    path = folder / "wheels" / "tiny_thing-1.0-py3-none-any.whl"
-    path.parent.mkdir()
-    info = "tiny_thing-1.0.dist-info"
-    with zipfile.ZipFile(path, "w") as wheel:
-        wheel.writestr("tiny_thing.py", "ANSWER = 42\n")
-        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: tiny-thing\nVersion: 1.0\n")
-        wheel.writestr(
-            f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
-        wheel.writestr(f"{info}/RECORD", f"tiny_thing.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
-    return path
 
 
 def test_uv_is_found_where_it_is_bundled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

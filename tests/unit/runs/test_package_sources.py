@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny_wheel import WHEEL, make_wheel
 
 from mlbox.base.errors import Invalid
 from mlbox.base.home import Home
 from mlbox.base.settings import Settings
 from mlbox.engine.runs.environments import Environments
 from mlbox.engine.runs.package_sources import PackageSources
-
-WHEEL = "tiny_thing-1.0-py3-none-any.whl"
 
 
 class Sink:
@@ -27,16 +26,7 @@ class Sink:
 
 @pytest.fixture
 def wheels(tmp_path: Path) -> Path:
-    import zipfile
-
-    folder, info = tmp_path / "wheels", "tiny_thing-1.0.dist-info"
-    folder.mkdir()
-    with zipfile.ZipFile(folder / WHEEL, "w") as wheel:
-        wheel.writestr("tiny_thing.py", "ANSWER = 42\n")
-        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: tiny-thing\nVersion: 1.0\n")
-        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        wheel.writestr(f"{info}/RECORD", f"tiny_thing.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
-    return folder
+    return make_wheel(tmp_path).parent
 
 
 @pytest.fixture
