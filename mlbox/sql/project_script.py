@@ -190,6 +190,8 @@ def _feature_set(found: FeatureSet) -> CreateFeatureSet:
         options["tags"] = list(found.tags)
     if found.location is not None:
         options["location"] = found.location
+        if found.location_format != "parquet":
+            options["format"] = found.location_format
     options.update(found.engine_options)
     errors: Any = "quarantine" if found.quarantine else "skip" if found.skip_errors else "fail"
     store: Any = found.store

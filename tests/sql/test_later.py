@@ -20,7 +20,7 @@ EXAMPLES = {
     "CREATE FEATURE SET": {
         "TRANSFORM of pushed rows": f"{TYPED} FROM pushed TRANSFORM f",
         "ENGINE spark with FROM": f"{SET} ENGINE spark FROM s",
-        "WITH (location) of a stream": (
+        "WITH (location) of windows over a stream": (
             "CREATE FEATURE SET f (ENTITY k INT, TIMESTAMP ts, x INT) AGGREGATE (sum(x) OVER (1 HOUR)) "
             "WITH (location = '/x')"
         ),

@@ -16,7 +16,7 @@ from mlbox.engine.features.commands import Column, CreateFeatureSet
 from mlbox.engine.features.definition import SEQUENCE, Feature, FeatureSet
 from mlbox.engine.features.frames import AXIS
 from mlbox.engine.features.offline import TIME, rows_sql
-from mlbox.engine.features.placing import check_location, placed
+from mlbox.engine.features.placing import FORMAT, check_format, check_location, placed
 from mlbox.engine.features.spark.options import check_engine, options_of_engine
 from mlbox.engine.features.stream_options import LATENESS, with_stream
 
@@ -112,10 +112,12 @@ def build(command: CreateFeatureSet, version: int, describe: Describe, source: F
     built = replace(draft, features=(*draft.features, *_window_features(draft, describe)))
     _check_names(built)
     _bind(command, built, describe)
+    from_stream = source is not None and source.stream
+    if built.windows and (from_stream or (command.query is None and command.source is None)):
+        _refuse_checks_of_windows(command, built, describe)
     if command.query is None:
         transform = source.transform if source else None
         built = replace(built, body=None, source=source.id if source else None, transform=transform)
-    from_stream = source is not None and source.stream
     return with_stream(placed(built, command, from_stream=from_stream), command, from_stream=from_stream)
 
 
@@ -198,12 +200,15 @@ def _check_options(options: Mapping[str, object]) -> None:
         if name == "location":
             check_location(value)
             continue
+        if name == FORMAT:
+            check_format(value, options)
+            continue
         if name in OPTIONS and value not in OPTIONS[name]:
             raise Invalid(
                 f"option {name} = {value!r} is not known",
                 hint="allowed: " + ", ".join(str(choice).lower() for choice in OPTIONS[name]),
             )
-        known = [*OPTIONS, LATENESS, "timezone", "location", "owner", "tags"]
+        known = [*OPTIONS, LATENESS, FORMAT, "timezone", "location", "owner", "tags"]
         if name not in known and nearest(name, known):
             raise Invalid(f"there is no option {name}", hint=did_you_mean(name, known))
 
@@ -312,3 +317,21 @@ def _bind(command: CreateFeatureSet, built: FeatureSet, describe: Describe) -> N
     for column in command.columns:
         for condition in (*([column.check] if column.check else []), *(watch.check for watch in column.watches)):
             describe(built.project, condition.within("SELECT ((", f"\n)::BOOLEAN) FROM ({nulls})"))
+
+
+def _refuse_checks_of_windows(command: CreateFeatureSet, built: FeatureSet, describe: Describe) -> None:
+    """Rows that keep coming are checked before their windows are computed, which later rows change."""
+    windows = {window.name for window in built.windows}
+    kept = [(feature.name, feature.type) for feature in built.features if feature.name not in windows]
+    nulls = _nulls([*built.entities, *((name, TIME) for name in built.times), *kept])
+    for column in command.columns:
+        if column.check is None:
+            continue
+        try:
+            describe(built.project, column.check.within("SELECT ((", f"\n)::BOOLEAN) FROM ({nulls})"))
+        except MlboxError:
+            raise Invalid(
+                f"CHECK ({column.check.text}) reads a window aggregate, which is not there yet when a row is checked",
+                hint=f"CHECK ({column.check.text}) SEVERITY WARN counts such rows and refuses none",
+                where=column.check.where(0),
+            ) from None

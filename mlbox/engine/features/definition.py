@@ -99,7 +99,9 @@ class FeatureSet:
     time_unit: str | None = None
     """The unit of times that come as numbers: s, ms or us since 1970."""
     location: str | None = None
-    """A folder or URL where its rows also lie as Parquet files, in folders by ``partition_by``."""
+    """A folder or URL where its rows also lie, apart by ``partition_by``."""
+    location_format: str = "parquet"
+    """In which form they lie there."""
     partition_by: tuple[str, ...] = ()
     transform: tuple[str, str, int] | None = None
     """The function that rows of the source go through: project, name, version."""
@@ -193,6 +195,7 @@ class FeatureSet:
                 "lateness": self.lateness,
                 "time_unit": self.time_unit,
                 "location": self.location,
+                "location_format": self.location_format,
                 "partition_by": list(self.partition_by),
                 "transform": self.transform,
                 "engine": self.engine,

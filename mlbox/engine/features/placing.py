@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from mlbox.base.errors import Invalid, NotExecuted
 from mlbox.base.suggest import did_you_mean
 from mlbox.engine.features.commands import CreateFeatureSet
 from mlbox.engine.features.definition import FeatureSet
+from mlbox.engine.features.locations.base import FORMS
+
+FORMAT = "format"
 
 
 def check_location(value: object) -> None:
@@ -15,6 +19,17 @@ def check_location(value: object) -> None:
     if not isinstance(value, str) or not ("://" in value or value.startswith("/")):
         raise Invalid(
             f"location {value!r} is no absolute path and no URL", hint="location = '/data/tx' or 's3://bucket/tx'"
+        )
+
+
+def check_format(value: object, options: Mapping[str, object]) -> None:
+    """A form that is known, of a location."""
+    if value not in FORMS.names():
+        raise Invalid(f"option {FORMAT} = {value!r} is not known", hint=f"allowed: {', '.join(FORMS.names())}")
+    if "location" not in options:
+        raise Invalid(
+            f"option {FORMAT} says how the rows lie at a location, and there is none",
+            hint=f"WITH (location = '/data/tx', {FORMAT} = {value})",
         )
 
 
@@ -28,13 +43,18 @@ def placed(built: FeatureSet, command: CreateFeatureSet, *, from_stream: bool) -
                 hint="WITH (location = '/data/tx'); rows in the home are found by entity and time without it",
             )
         return built
-    if from_stream or (built.windows and command.query is None and command.source is None):
+    if built.windows and (from_stream or (command.query is None and command.source is None)):
         raise NotExecuted(
-            "rows of streams, and windows that go on with their rows, are not written to a location by this version",
+            "windows that go on with their rows change what was written before: they have no location in this version",
             hint="leave location away; a second set AS SELECT .. FROM this one may have it",
         )
     known = {name.lower(): name for name in built.columns}
     for name in command.partition_by:
         if name.lower() not in known:
             raise Invalid(f"PARTITION BY: there is no column {name!r}", hint=did_you_mean(name, built.columns))
-    return replace(built, location=location, partition_by=tuple(known[name.lower()] for name in command.partition_by))
+    return replace(
+        built,
+        location=location,
+        location_format=command.options.get(FORMAT, "parquet"),
+        partition_by=tuple(known[name.lower()] for name in command.partition_by),
+    )

@@ -28,7 +28,7 @@ from mlbox.engine.features.directory import Directory, users_of
 from mlbox.engine.features.ingest import Ingest
 from mlbox.engine.features.loading import Range
 from mlbox.engine.features.online import Materializer
-from mlbox.engine.features.publishing import Publisher
+from mlbox.engine.features.publishing import Publisher, StreamPlaces
 from mlbox.engine.features.streaming.service import Streams
 from mlbox.engine.features.transforming import Foreseen
 from mlbox.engine.features.wording import count_of, steps_of_create
@@ -73,7 +73,8 @@ class FeatureSets:
         self._locked = streams.locks.of
         self.settle = streams.locks.settle
         """Wait for those who write into sets of a project now."""
-        streams.after = self._follow
+        streams.after = self._move
+        streams.place = StreamPlaces(self.publisher, directory, self._locked, self._behind)
 
     def handlers(self) -> Iterable[Handler]:
         """The commands it answers."""
@@ -177,11 +178,14 @@ class FeatureSets:
 
         What is offline is committed already: a store that is away is told of, and made up for later.
         """
+        return self._publish(found) + self._move(found)
+
+    def _publish(self, found: FeatureSet) -> str:
         try:
             self.publisher.follow(found)
         except MlboxError as error:
-            return f"; not written to its location yet: {self._behind(found, error)}" + self._move(found)
-        return self._move(found)
+            return f"; not written to its location yet: {self._behind(found, error)}"
+        return ""
 
     def _behind(self, found: FeatureSet, error: MlboxError) -> str:
         _log.warning("%s is behind: %s", found.ref, error.message)
@@ -293,7 +297,7 @@ class FeatureSets:
                 return f"{counted(written, 'entity', 'entities')} of {found.project}.{found.name} online", written
             replacing = span.full or span.start is not None
             if found.fed:
-                done, told = self._streams.drain(found), ""
+                done, told = self._streams.drain(found), self._publish(found)
             else:
                 after = None if replacing else self._ingest.reached(found).known
                 done = self._ingest.refresh(found, Range(after, span.start, span.end), replacing=replacing)

@@ -18,7 +18,7 @@ def steps_of_create(command: CreateFeatureSet, built: FeatureSet, present: Featu
     ]
     if built.location is not None:
         apart = f" by {', '.join(built.partition_by)}" if built.partition_by else ""
-        steps.append(Step("write", built.location, f"Parquet files{apart}"))
+        steps.append(Step("write", built.location, f"{built.location_format}{apart}"))
     if built.store != "offline":
         steps.append(Step("write", "online store", "by REFRESH … ONLINE" if built.online_by_hand else "newest rows"))
     return tuple(steps)

@@ -349,7 +349,7 @@ statement(
         later=(
             "TRANSFORM of pushed rows",
             "ENGINE spark with FROM",
-            "WITH (location) of a stream",
+            "WITH (location) of windows over a stream",
         ),
     )
 )

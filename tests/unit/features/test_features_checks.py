@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from statements import Statements
 
+from mlbox.base.errors import Invalid
+
 SET = (
     "CREATE FEATURE SET paid (ENTITY id BIGINT, TIMESTAMP ts, amount DOUBLE CHECK (amount >= 0) "
     "CHECK (amount < 100) SEVERITY WARN, currency VARCHAR CHECK (len(currency) = 3) SEVERITY INFO)"
@@ -79,3 +81,17 @@ def test_what_is_no_check_is_refused(shop: Statements) -> None:
     assert "y" in error.message
     error = shop.refused("CREATE FEATURE SET f (ENTITY id INT, TIMESTAMP ts, x DOUBLE CHECK (x > 0) SEVERITY FATAL)")
     assert "INFO, WARN or ERROR" in error.message
+
+
+def test_a_check_of_rows_that_keep_coming_may_not_refuse_by_a_window(shop: Statements) -> None:
+    """It would see no window: such rows are counted only."""
+    told = (
+        "CREATE FEATURE SET w (ENTITY k INT, TIMESTAMP ts, x INT CHECK ({}) {}) AGGREGATE (count(x) OVER (1 HOUR) AS n)"
+    )
+    with pytest.raises(Invalid, match="reads a window aggregate") as refused:
+        shop.do(told.format("n < 2", ""))
+    assert "SEVERITY WARN" in str(refused.value.hint)
+    shop.do(told.format("n < 2", "SEVERITY WARN"))
+    shop.do("INSERT INTO w VALUES (1, '2026-01-01', 1), (1, '2026-01-01 00:01:00', 2)")
+    assert counted(shop) == [("x", "warn", "n < 2", 1, 2)]
+    shop.do(f"CREATE OR REPLACE {told.format('x < 2', '')[7:]}")

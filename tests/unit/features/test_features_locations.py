@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import delta_log
+import deltalake
+import duckdb
+import pyarrow
 import pytest
 from fresh_home import fresh_home
+from waiting import wait_until
 
 from mlbox.app.house import House
 from mlbox.base.command import Caller
-from mlbox.base.errors import Invalid, MlboxError
+from mlbox.base.errors import Conflict, Invalid, Unavailable
 from mlbox.base.settings import Settings
 from mlbox.engine.features import publishing
+from mlbox.engine.features.locations import delta
+from mlbox.engine.features.locations.base import FORMS
+from mlbox.engine.features.streaming.pushes import Push
 from mlbox.sql.session import Session
 
 
 class Placed:
     """A house whose set ``f`` lies at a location too."""
 
-    def __init__(self, folder: Path, location: str | None = None) -> None:
+    def __init__(self, folder: Path, location: str | None = None, form: str = "parquet") -> None:
         self.folder = folder
+        self.form = form
         self.location = location or str(folder / "out" / "f")
         self.open()
         self.do("CREATE TABLE t (id INTEGER, ts TIMESTAMPTZ, kind VARCHAR, x DOUBLE)")
@@ -43,21 +54,33 @@ class Placed:
     def create(self, clause: str = "PARTITION BY (kind, ts)") -> Any:
         return self.do(
             f"CREATE OR REPLACE FEATURE SET f (ENTITY id, TIMESTAMP ts) {clause} "
-            f"WITH (location = '{self.location}') AS SELECT * FROM t"
+            f"WITH (location = '{self.location}', format = '{self.form}') AS SELECT * FROM t"
         )
 
     def differs(self, version: int = 1, name: str = "f") -> list[tuple[Any, ...]]:
         """Rows that only one of both has."""
-        files = f"read_parquet('{self.location}/v{version}/**/*.parquet', hive_partitioning = true)"
-        columns = "id, ts, nullif(kind::VARCHAR, '') AS kind, x"
-        try:
-            there = self.rows(f"SELECT count(*) FROM {files}")[0][0]
-        except MlboxError:
-            there = 0
-        if not there:
-            return self.rows(f'SELECT {columns} FROM "{name}"')
-        one, other = f"SELECT {columns} FROM {files}", f'SELECT {columns} FROM "{name}"'
-        return self.rows(f"({one} EXCEPT ALL {other}) UNION ALL ({other} EXCEPT ALL {one})")
+        own = Counter(self.rows(f'SELECT id, ts, kind, x FROM "{name}"'))
+        there = Counter(READERS[self.form](Path(self.location) / f"v{version}"))
+        return [*(own - there).elements(), *(there - own).elements()]
+
+
+def of_parquet(folder: Path) -> list[tuple[Any, ...]]:
+    if not list(folder.rglob("*.parquet")):
+        return []
+    files = f"read_parquet('{folder}/**/*.parquet', hive_partitioning = true)"
+    return duckdb.execute(f"SELECT id, ts, nullif(kind::VARCHAR, ''), x FROM {files}").fetchall()
+
+
+def of_delta(folder: Path) -> list[tuple[Any, ...]]:
+    """By the package, which must find what the protocol says."""
+    table = deltalake.DeltaTable(folder).to_pyarrow_table()
+    assert Counter(delta_log.rows(folder, ["id", "kind", "x"])) == Counter(
+        (row["id"], row["kind"], row["x"]) for row in table.select(["id", "kind", "x"]).to_pylist()
+    )
+    return [(row["id"], row["ts"], row["kind"], row["x"]) for row in table.to_pylist()]
+
+
+READERS = {"parquet": of_parquet, "delta": of_delta}
 
 
 @pytest.fixture
@@ -67,8 +90,16 @@ def placed(tmp_path: Path) -> Any:
     made.house.close()
 
 
+@pytest.fixture(params=FORMS.names())
+def any_form(tmp_path: Path, request: pytest.FixtureRequest) -> Any:
+    made = Placed(tmp_path, form=request.param)
+    yield made
+    made.house.close()
+
+
 @pytest.mark.parametrize("seed", range(3))
-def test_files_say_what_the_table_says(placed: Placed, seed: int) -> None:
+def test_files_say_what_the_table_says(any_form: Placed, seed: int) -> None:
+    placed = any_form
     rng = random.Random(seed)
 
     def grow() -> None:
@@ -106,7 +137,8 @@ def test_folders_are_columns_and_days(placed: Placed) -> None:
     assert "PARTITION BY (kind, ts)" in (placed.folder / "p.sql").read_text()
 
 
-def test_a_new_version_has_files_of_its_own(placed: Placed) -> None:
+def test_a_new_version_has_files_of_its_own(any_form: Placed) -> None:
+    placed = any_form
     placed.do("INSERT INTO t VALUES (1, '2026-01-01', 'a', 1)")
     placed.create()
     placed.create()
@@ -117,7 +149,8 @@ def test_a_new_version_has_files_of_its_own(placed: Placed) -> None:
     assert placed.rows('SELECT count(*) FROM "f@1"') == [(0,)]
 
 
-def test_what_a_crash_has_left_is_not_read_twice(placed: Placed, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_crash_has_left_is_not_read_twice(any_form: Placed, monkeypatch: pytest.MonkeyPatch) -> None:
+    placed = any_form
     placed.do("INSERT INTO t VALUES (1, '2026-01-01', 'a', 1)")
     placed.create()
     placed.do("INSERT INTO t VALUES (2, '2026-01-02', 'a', 2)")
@@ -180,6 +213,8 @@ def test_an_object_store_takes_them_too(tmp_path: Path) -> None:
         ("PARTITION BY (knd) WITH (location = '/tmp/x') AS SELECT * FROM t", "there is no column 'knd'"),
         ("WITH (location = 'somewhere') AS SELECT * FROM t", "no absolute path and no URL"),
         ("WITH (location = 'nope9://x/y') AS SELECT * FROM t", "nope9"),
+        ("WITH (location = '/tmp/x', format = 'orc') AS SELECT * FROM t", "'orc' is not known"),
+        ("WITH (format = 'delta') AS SELECT * FROM t", "there is none"),
         ("WITH (location = '/proc/version') AS SELECT * FROM t", "is a file"),
     ],
 )
@@ -187,3 +222,137 @@ def test_what_cannot_be_is_refused(placed: Placed, clause: str, told: str) -> No
     with pytest.raises(Invalid, match=told):
         placed.do(f"CREATE FEATURE SET f (ENTITY id, TIMESTAMP ts) {clause}")
     assert placed.rows("FROM ml.feature_sets") == []
+
+
+def test_a_delta_table_has_a_commit_an_ingest_and_no_other_writes_there(tmp_path: Path) -> None:
+    placed = Placed(tmp_path, form="delta")
+    try:
+        placed.do("INSERT INTO t VALUES (1, '2026-01-01 23:00:00+00', 'a', 1), (2, '2026-01-02', 'b', 2)")
+        plan = placed.rows(
+            "EXPLAIN CREATE FEATURE SET f (ENTITY id, TIMESTAMP ts) PARTITION BY (kind) "
+            f"WITH (location = '{placed.location}', format = delta) AS SELECT * FROM t"
+        )
+        assert ("write", placed.location, "delta by kind") in plan
+        placed.create()
+        folder = Path(placed.location) / "v1"
+        parts = [tuple(sorted(found.items())) for found in delta_log.live_files(folder).values()]
+        assert sorted(parts) == [
+            (("kind", "a"), ("ts_day", "2026-01-01")), (("kind", "b"), ("ts_day", "2026-01-02")),
+        ]  # fmt: skip
+        placed.do("REFRESH FEATURE SET f")  # nothing is new
+        placed.do("INSERT INTO t VALUES (3, '2026-01-03', 'a', 1); REFRESH FEATURE SET f")
+        assert deltalake.DeltaTable(folder).version() == 1
+        found = "SELECT location_format FROM ml.feature_sets"
+        assert placed.rows(found) == [("delta",)]
+        placed.do("EXPORT PROJECT default TO 'p.sql'")
+        assert "format = 'delta'" in (placed.folder / "p.sql").read_text()
+        placed.do("ALTER FEATURE SET f ADD COLUMN more VARCHAR DEFAULT 'new'")
+        later = deltalake.DeltaTable(Path(placed.location) / "v2").to_pyarrow_table()
+        assert later["more"].to_pylist() == ["new"] * 3 and placed.differs(2) == placed.differs(1, "f@1") == []
+        with pytest.raises(Conflict, match="is a Delta table already, and not of feature set default.g"):
+            placed.do(
+                "CREATE FEATURE SET g (ENTITY id, TIMESTAMP ts) "
+                f"WITH (location = '{placed.location}', format = 'delta') AS SELECT * FROM t"
+            )
+        with pytest.raises(Conflict, match="cannot be written as Delta"):
+            placed.do(
+                f"CREATE FEATURE SET g (ENTITY id, TIMESTAMP ts) WITH (location = '{tmp_path}/g', format = 'delta') "
+                "AS SELECT *, INTERVAL 1 DAY AS i FROM t"
+            )
+        placed.do("DROP FEATURE SET f")
+        placed.create("")  # one of that name, and all its columns, may have the place again
+        assert placed.differs() == []
+    finally:
+        placed.house.close()
+
+
+def test_nobody_who_was_deleted_is_left_in_a_delta_table(tmp_path: Path) -> None:
+    placed = Placed(tmp_path, form="delta")
+    try:
+        placed.do("INSERT INTO t SELECT i, '2026-01-01', CASE i WHEN 3 THEN 'zoe' ELSE 'k' END, i FROM range(4) r(i)")
+        placed.create("PARTITION BY (kind)")
+        placed.do("INSERT INTO t VALUES (1, '2026-01-05', 'k', 5); REFRESH FEATURE SET f")
+        folder = Path(placed.location) / "v1"
+        assert any("zoe" in str(path) for path in folder.rglob("*"))
+        placed.do("DELETE ENTITY (id = 3) FROM FEATURE SET f")
+        assert placed.differs() == [] and len(of_delta(folder)) == 4
+        left = [path for path in folder.rglob("*") if path.is_file()]
+        assert not any(b"zoe" in path.read_bytes() or "zoe" in str(path) for path in left)
+        assert not any(b'"id":3' in path.read_bytes() for path in left)  # a greatest value
+        placed.do("INSERT INTO t VALUES (7, '2026-01-06', 'k', 5); REFRESH FEATURE SET f")
+        assert placed.differs() == []
+    finally:
+        placed.house.close()
+
+
+def test_many_commits_are_put_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delta, "COMPACTED_EVERY", 3)
+    placed = Placed(tmp_path, form="delta")
+    try:
+        placed.do("INSERT INTO t VALUES (0, '2026-01-01', 'k', 1)")
+        placed.create("")
+        for number in range(1, 6):
+            placed.do(f"INSERT INTO t VALUES ({number}, '2026-01-0{number}', 'k', 5); REFRESH FEATURE SET f")
+        assert placed.differs() == [] and len(delta_log.live_files(Path(placed.location) / "v1")) < 4
+    finally:
+        placed.house.close()
+
+
+def test_a_delta_table_in_an_object_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import s3fs
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    endpoint = "http://{}:{}".format(*server.get_host_and_port())
+    for name, value in {
+        "ACCESS_KEY_ID": "k",
+        "SECRET_ACCESS_KEY": "s",
+        "REGION": "eu",
+        "ENDPOINT_URL": endpoint,
+    }.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    s3fs.S3FileSystem(key="k", secret="s", client_kwargs={"endpoint_url": endpoint}).makedir("lake")
+    placed = Placed(tmp_path, "s3://lake/f", form="delta")
+    try:
+        placed.do("INSERT INTO t SELECT i, '2026-01-01', 'k', i FROM range(4) r(i)")
+        placed.create()
+        placed.do("INSERT INTO t VALUES (9, '2026-02-01', 'k', 9); REFRESH FEATURE SET f")
+        placed.do("DELETE ENTITY (id = 3) FROM FEATURE SET f")
+        table = deltalake.DeltaTable("s3://lake/f/v1", storage_options={"AWS_ALLOW_HTTP": "true"})
+        assert sorted(table.to_pyarrow_table()["id"].to_pylist()) == [0, 1, 2, 9]
+        with pytest.raises(Unavailable, match="NoSuchBucket"):
+            placed.do(
+                "CREATE FEATURE SET g (ENTITY id, TIMESTAMP ts) WITH (location = 's3://nolake/g', format = 'delta') "
+                "AS SELECT * FROM t"
+            )
+    finally:
+        placed.house.close()
+        server.stop()
+
+
+@pytest.mark.parametrize("form", FORMS.names())
+def test_pushed_rows_and_those_of_streams_follow(tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publishing, "DELAY", 0.5)
+    placed = Placed(tmp_path, form=form)
+    try:
+        told = f"WITH (location = '{placed.location}', format = '{form}')"
+        placed.do(
+            f"CREATE FEATURE SET f (ENTITY id INT, TIMESTAMP ts, kind VARCHAR, x DOUBLE) PARTITION BY (kind) {told}"
+        )
+        placed.do("INSERT INTO f VALUES (1, '2026-01-01', 'a', 1), (2, '2026-01-02', 'b', 2)")
+        assert placed.differs() == []  # at once
+        placed.house.features.start()
+        (one,) = placed.house.features._directory.sets()
+        for number in range(20):
+            rows = pyarrow.table({"id": [number], "ts": [datetime(2026, 2, 1, tzinfo=UTC)], "kind": ["c"], "x": [1.0]})
+            placed.house.features.streams.pushes.push(one, Push(rows, None))
+        files = len(list((Path(placed.location) / "v1").rglob("*.parquet")))
+        assert files < 12  # not one a push
+        wait_until(lambda: placed.differs() == [])
+        placed.do("DELETE ENTITY (id = 7) FROM FEATURE SET f")
+        assert placed.differs() == [] and (7,) not in placed.rows("SELECT id FROM f")
+        placed.again()
+        placed.do(f"CREATE FEATURE SET g (ENTITY id INT, TIMESTAMP ts, x DOUBLE) {told.replace('/f', '/g')}")
+    finally:
+        placed.house.close()

@@ -27,6 +27,8 @@ VIEWS = (
                    || (s.definition::JSON->'transform'->>2) AS transform,
                coalesce(s.definition::JSON->>'engine', 'duckdb') AS engine,
                s.definition::JSON->>'location' AS location,
+               CASE WHEN s.definition::JSON->>'location' IS NOT NULL
+                    THEN coalesce(s.definition::JSON->>'location_format', 'parquet') END AS location_format,
                coalesce(from_json(s.definition::JSON->'partition_by', '["VARCHAR"]'), []) AS partition_by
         FROM catalog.main.feature_sets s LEFT JOIN (
             SELECT set_id, (sum(added) - sum(removed))::BIGINT AS rows, min(first_event) AS first_event,
@@ -58,7 +60,8 @@ VIEWS = (
             ViewColumn("on_error", "VARCHAR", "What a wrong row does: fail, skip, or quarantine (ml.dead_letters)"),
             ViewColumn("transform", "VARCHAR", "The function that its rows go through, as project.name@version"),
             ViewColumn("engine", "VARCHAR", "Who computes its query: duckdb or spark"),
-            ViewColumn("location", "VARCHAR", "Folder or URL where its rows also lie as Parquet files"),
+            ViewColumn("location", "VARCHAR", "Folder or URL where its rows also lie"),
+            ViewColumn("location_format", "VARCHAR", "In which form: parquet or delta"),
             ViewColumn("partition_by", "VARCHAR[]", "Columns by which these are laid apart"),
         ),
     ),

@@ -20,7 +20,7 @@ from mlbox.engine.features.stores.online.base import OnlineStore
 from mlbox.engine.features.streaming.consumer import Consumer
 from mlbox.engine.features.streaming.online import OnlineWindows
 from mlbox.engine.features.streaming.pushes import Pushes
-from mlbox.engine.features.streaming.sweeper import Sweeper
+from mlbox.engine.features.streaming.sweeper import Attention, Sweeper
 from mlbox.engine.features.streaming.writer import Given, StreamWriter
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ class Streams:
         self.pushes = Pushes(catalog, self.locks, self.writer)
         self.after: Callable[[FeatureSet], object] | None = None
         """Brings the online store after the rows of a set without windows."""
+        self.place: Callable[[FeatureSet], None] = lambda feature_set: None
+        """Writes the rows of a set to its location, when it is time."""
         self._writers: dict[str, StreamWriter] = {}
         self._consumers: dict[str, Consumer] = {}
         self._guard = threading.Lock()
@@ -111,7 +113,8 @@ class Streams:
 
     def start(self) -> None:
         """What only a server does: read streams, and keep windows online up with time."""
-        self._sweeper = Sweeper(self._directory.sets, self.locks, self.writer, self._attend)
+        attention = Attention(self._attend, lambda found: self.place(found))
+        self._sweeper = Sweeper(self._directory.sets, self.locks, self.writer, attention)
         self._sweeper.start()
 
     def _attend(self, sets: Sequence[FeatureSet]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from mlbox.base.errors import Unavailable
@@ -18,6 +19,14 @@ PERIOD = 1.0
 """Seconds between two looks."""
 
 
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """What else is done at each look: for all sets whose rows keep coming, and for each that has a location."""
+
+    attend: Callable[[Sequence[FeatureSet]], None]
+    place: Callable[[FeatureSet], None]
+
+
 class Sweeper:
     """A thread of its own."""
 
@@ -26,12 +35,12 @@ class Sweeper:
         sets: Callable[[], Sequence[FeatureSet]],
         locks: Locks,
         writer: Callable[[FeatureSet], StreamWriter],
-        attend: Callable[[Sequence[FeatureSet]], None],
+        attention: Attention,
     ) -> None:
         self._sets = sets
         self._locks = locks
         self._writer = writer
-        self._attend = attend
+        self._attention = attention
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="streams", daemon=True)
 
@@ -47,8 +56,10 @@ class Sweeper:
     def _work(self) -> None:
         while not self._stopping.wait(PERIOD):  # first of all the server is to answer
             sets = [found for found in self._sets() if found.fed]
-            self._guarded("streams", partial(self._attend, sets))
+            self._guarded("streams", partial(self._attention.attend, sets))
             for found in sets:
+                if found.location is not None:
+                    self._guarded(found.name, partial(self._attention.place, found))
                 if found.windows and found.store != "offline" and not found.online_by_hand:
                     self._guarded(found.name, partial(self._sweep, found))
 
