@@ -9,9 +9,10 @@ import msgspec
 from litestar import Request, Response, get, post, put, route
 from litestar.datastructures import State
 from litestar.params import Body, FromPath, JSONBody
-from litestar.response import File
+from litestar.response import File, Stream
 
 from mlbox.api.context import ApiContext
+from mlbox.api.ranges import answer
 from mlbox.api.receiving import COMPLETE, OFFSET, drain, offset_of, receive
 from mlbox.api.sight import user_of
 from mlbox.base.command import Caller
@@ -65,13 +66,18 @@ def specification(request: AnyRequest, run_id: FromPath[str]) -> dict[str, Any]:
 
 
 @get("/run-api/{run_id:str}/inputs/{name:str}", sync_to_thread=True)
-def input_content(request: AnyRequest, run_id: FromPath[str], name: FromPath[str]) -> File:
-    """An input as Parquet; as CSV to whom does not accept that."""
+def input_content(request: AnyRequest, run_id: FromPath[str], name: FromPath[str]) -> File | Stream:
+    """An input as Parquet; as CSV to whom does not accept that. An artifact as it is, or a range of it."""
     calls = _context(request, run_id).calls_home
+    artifact = calls.inputs.artifact(run_id, name)
+    if artifact is not None:
+        stream, known = artifact
+        media_type = str(known.get("media_type") or "application/octet-stream")
+        return answer(stream, int(known["size"]), str(known["digest"]), request.headers, media_type, {})
     accepted = request.headers.get("accept", "*/*")
     if "parquet" in accepted or "*/*" in accepted:
-        return File(calls.input_path(run_id, name))
-    return File(calls.input_csv_path(run_id, name))
+        return File(calls.inputs.path(run_id, name))
+    return File(calls.inputs.csv_path(run_id, name))
 
 
 @get("/run-api/{run_id:str}/code", sync_to_thread=True)

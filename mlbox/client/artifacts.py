@@ -160,6 +160,7 @@ def table(kind: str, name: str, frame: Any, form: Optional[str] = None) -> Paylo
     if isinstance(frame, (str, os.PathLike)):
         path = _existing(name, frame)
         return Payload(kind, path, _media_type(path), os.path.basename(path), {})
+    made = frames.full_name(type(frame))
     frame = collected(frame)
     if not hasattr(frame, "columns") and not hasattr(frame, "column_names") and hasattr(frame, "to_frame"):
         frame = frame.to_frame() if getattr(frame, "name", None) else frame.to_frame("value")
@@ -167,6 +168,7 @@ def table(kind: str, name: str, frame: Any, form: Optional[str] = None) -> Paylo
     if kind == "dataset":
         metadata["stats"] = feature_stats(frame)
     data, media, ending = frames.write_table(frame, form)
+    metadata["packaged"] = {"packager": "frame", "type": made, "format": ending}
     return Payload(kind, data, media, with_ending(name, f".{ending}"), metadata)
 
 

@@ -144,16 +144,20 @@ class Connection:
         return str(answer.json()["path"])
 
     def download(self, artifact: str, target: Union["os.PathLike[str]", str]) -> str:
-        """The bytes of an artifact (an id of ``ml.artifacts``) as a file, compared with their hash; the file's path.
-        After an interruption, also of this process, the same call goes on where it was."""
-        from mlbox.client.uploading import fetch
+        """The bytes of an artifact as a file, compared with their hash; the file's path. The artifact is an id of
+        ``ml.artifacts``, eight digits of it or more, or a name of the project with a version or alias,
+        ``report@stable``. After an interruption, also of this process, the same call goes on where it was."""
+        from mlbox.client.named import fetched, find
 
         path = os.path.abspath(os.path.expanduser(os.fspath(target)))
-        try:
-            fetch(self._transport, f"/artifacts/{artifact}/content", path)
-        except Refused as refused:
-            raise _refused(refused)[0] from None
-        return path
+        return fetched(self, str(find(self, artifact)["id"]), path)
+
+    def artifact(self, artifact: str, type: Any = None) -> Any:
+        """The value of an artifact, named as in :meth:`download`: what was logged, made again by its packager; as
+        ``type``, where that is given. A path of it is a file that stays for as long as the process."""
+        from mlbox.client.named import value
+
+        return value(self, artifact, type)
 
     def get(self, path: str) -> Response:
         """What stands at a path of the server."""

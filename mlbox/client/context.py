@@ -42,7 +42,64 @@ class Remarks:
         self._outbox.add({"kind": "note", "text": str(text)})
 
 
-class Context(Remarks):
+class Keeping(Remarks):
+    """What a run leaves behind besides numbers: files, documents, tables, figures."""
+
+    def log_artifact(
+        self,
+        name: str,
+        value: Any,
+        kind: Optional[str] = None,
+        format: Optional[str] = None,
+        metadata: Optional[Mapping[str, Any]] = None,
+    ) -> str:
+        """A file or folder (path), bytes, a dictionary, list, tuple or set (JSON), arrays, a frame, or what a packager
+        of yours takes. ``kind`` and ``format`` as in a hint (``kind="document"`` keeps a text, ``format="pickle"`` any
+        object); ``metadata`` is what there is to say of it. Returns its SHA-256."""
+        from mlbox.client.packing import Wanted, check_kind, packed
+
+        check_kind(name, kind)
+        with packed(_name(name), value, Wanted(kind, format, metadata)) as payload:
+            return self._store(name, payload)
+
+    def log_document(
+        self, name: str, value: Any, format: Optional[str] = None, metadata: Optional[Mapping[str, Any]] = None
+    ) -> str:
+        """A text (``format``: txt, md) or what JSON can say, to be read by people and programs: a report, a prompt with
+        its parameters as ``metadata``. Given a path, the file."""
+        return self.log_artifact(name, value, "document", format, metadata)
+
+    def log_plot(self, name: str, figure: Any, format: Optional[str] = None) -> str:
+        """A figure of matplotlib (``format``: png, svg, pdf), Plotly or Altair (json, html), a specification of Plotly
+        or Vega, bytes of a picture, or its path."""
+        return self.log_artifact(name, figure, "plot", format)
+
+    def log_table(self, name: str, frame: Any, format: Optional[str] = None) -> str:
+        """Rows to look at: a frame, a dictionary of lists or a list of dictionaries."""
+        return self.log_artifact(name, frame, "table", format)
+
+    def log_dataset(self, name: str, frame: Any, format: Optional[str] = None) -> str:
+        """A data set with its schema and the statistics of its columns; ``format``: parquet, csv, json, feather."""
+        return self.log_artifact(name, frame, "dataset", format)
+
+    def _store(self, name: str, payload: Payload) -> str:
+        digest = payload.digest()
+        event = {
+            "kind": "artifact",
+            "name": name,
+            "artifact_kind": payload.kind,
+            "digest": digest,
+            "size": payload.size(),
+            "media_type": payload.media_type,
+            "file_name": payload.file_name,
+            "metadata": _jsonable(payload.metadata),
+        }
+        self._outbox.put_blob(digest, payload.content)
+        self._outbox.add(event)
+        return digest
+
+
+class Context(Keeping):
     """What a handler gets as ``ctx``. Logging never waits for the server and may be done from any thread."""
 
     spark = Session("spark")
@@ -87,36 +144,6 @@ class Context(Remarks):
     def log_param(self, name: str, value: Any) -> None:
         """Something that the run was made with and that was not passed as a parameter."""
         self._outbox.add({"kind": "param", "name": _name(name), "value": _jsonable(value)})
-
-    def log_artifact(
-        self,
-        name: str,
-        value: Any,
-        kind: Optional[str] = None,
-        format: Optional[str] = None,
-        metadata: Optional[Mapping[str, Any]] = None,
-    ) -> str:
-        """A file or folder (path), bytes, a dictionary, list, tuple or set (JSON), arrays, a frame, or what a packager
-        of yours takes. ``kind`` and ``format`` as in a hint (``kind="document"`` keeps a text, ``format="pickle"`` any
-        object); ``metadata`` is what there is to say of it. Returns its SHA-256."""
-        from mlbox.client.packing import Wanted, check_kind, packed
-
-        check_kind(name, kind)
-        with packed(_name(name), value, Wanted(kind, format, metadata)) as payload:
-            return self._store(name, payload)
-
-    def log_plot(self, name: str, figure: Any, format: Optional[str] = None) -> str:
-        """A figure of matplotlib (``format``: png, svg, pdf), Plotly or Altair (json, html), a specification of Plotly
-        or Vega, bytes of a picture, or its path."""
-        return self.log_artifact(name, figure, "plot", format)
-
-    def log_table(self, name: str, frame: Any, format: Optional[str] = None) -> str:
-        """Rows to look at: a frame, a dictionary of lists or a list of dictionaries."""
-        return self.log_artifact(name, frame, "table", format)
-
-    def log_dataset(self, name: str, frame: Any, format: Optional[str] = None) -> str:
-        """A data set with its schema and the statistics of its columns; ``format``: parquet, csv, json, feather."""
-        return self.log_artifact(name, frame, "dataset", format)
 
     def log_model(
         self,
@@ -194,22 +221,6 @@ class Context(Remarks):
             self._logger.setLevel(logging.INFO)
             self._logger.propagate = False
         return self._logger
-
-    def _store(self, name: str, payload: Payload) -> str:
-        digest = payload.digest()
-        event = {
-            "kind": "artifact",
-            "name": name,
-            "artifact_kind": payload.kind,
-            "digest": digest,
-            "size": payload.size(),
-            "media_type": payload.media_type,
-            "file_name": payload.file_name,
-            "metadata": _jsonable(payload.metadata),
-        }
-        self._outbox.put_blob(digest, payload.content)
-        self._outbox.add(event)
-        return digest
 
     def _load(self, name: str, known: Mapping[str, Any]) -> Any:
         from mlbox.client.frames import CSV, PARQUET, importable, read_frame

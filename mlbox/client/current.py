@@ -119,6 +119,13 @@ def log_artifact(
     return current().log_artifact(name, value, kind, format, metadata)
 
 
+def log_document(
+    name: str, value: Any, format: Optional[str] = None, metadata: Optional[Mapping[str, Any]] = None
+) -> str:
+    """See :meth:`Context.log_document`."""
+    return current().log_document(name, value, format, metadata)
+
+
 def log_plot(name: str, figure: Any, format: Optional[str] = None) -> str:
     """See :meth:`Context.log_plot`."""
     return current().log_plot(name, figure, format)

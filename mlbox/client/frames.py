@@ -127,7 +127,7 @@ def _time(text: str) -> Any:
 def as_declared(frame: Any, annotation: Any) -> Any:
     """An input as the frame type that a handler declares (``pandas.DataFrame``, ``polars.DataFrame``,
     ``pyarrow.Table``, ``numpy.ndarray``, ``list``); as it is where the annotation names none of them."""
-    declared = annotation if isinstance(annotation, str) else _full_name(annotation)
+    declared = annotation if isinstance(annotation, str) else full_name(annotation)
     for ending, convert in _DECLARED.items():
         package, _, kind = ending.rpartition(".")
         if declared == ending or (package and declared.startswith(package + ".") and declared.endswith("." + kind)):
@@ -135,7 +135,8 @@ def as_declared(frame: Any, annotation: Any) -> Any:
     return frame
 
 
-def _full_name(annotation: Any) -> str:
+def full_name(annotation: Any) -> str:
+    """``module.Class``; of what is built in the name alone."""
     return f"{getattr(annotation, '__module__', '')}.{getattr(annotation, '__qualname__', '')}".replace("builtins.", "")
 
 

@@ -56,7 +56,8 @@ class Run:
     @property
     def artifacts(self) -> List[Dict[str, Any]]:
         """Rows of ``ml.artifacts``."""
-        text = "SELECT id, name, kind, size, media_type FROM catalog.ml.artifacts WHERE run_id = ? ORDER BY id"
+        columns = "id, name, version, aliases, kind, size, media_type, file_name"
+        text = f"SELECT {columns} FROM catalog.ml.artifacts WHERE run_id = ? ORDER BY id"
         return self._connection.sql(text, [self.id]).rows()
 
     @property
@@ -71,6 +72,13 @@ class Run:
             known = ", ".join(str(row["name"]) for row in self.artifacts) or "none"
             raise MlboxClientError(f"run {self.id} has no artifact {name!r}", f"it has: {known}")
         return self._connection.get(f"/artifacts/{found[-1]['id']}/content").body
+
+    def value(self, name: str, type: Any = None) -> Any:
+        """What an artifact was made from, by its packager; see :meth:`Connection.artifact`."""
+        found = [row for row in self.artifacts if row["name"] == name]
+        if not found:
+            self.artifact(name)
+        return self._connection.artifact(str(found[-1]["id"]), type)
 
     def log(self) -> str:
         """The output so far."""
@@ -165,9 +173,9 @@ def run(
     """Run a Python function, or a function of the project by its name, and wait for its end.
 
     ``on`` is the executor (local, docker, …). Further clauses: ``source`` (what ``RUN .. FROM`` reads: a table, vector
-    or query), ``inputs`` (the same by name; a path is a file), ``handler``,
-    ``labels``, ``returns`` (see :func:`mlbox.returns`), ``sweep`` (the words of the clause), ``retry`` (how often),
-    ``timeout`` (seconds), ``connection``.
+    or query), ``inputs`` (the same by name; a path is a file, ``"ARTIFACT 'name'@version"`` what a run has logged),
+    ``handler``, ``labels``, ``returns`` (see :func:`mlbox.returns`), ``sweep`` (the words of the clause), ``retry``
+    (how often), ``timeout`` (seconds), ``connection``.
     Raises ``MlboxClientError`` with the traceback of the function when it fails."""
     _check_clauses(clauses)
     if requirements and isinstance(function, str):
@@ -227,6 +235,8 @@ def _more_clauses(clauses: Mapping[str, Any]) -> List[str]:
 def _source(given: Any, files: bool = False) -> str:
     """A query stands in parentheses, a file in quotes; the rest is a name."""
     text = str(given).strip()
+    if files and text.split(None, 1)[0].upper() == "ARTIFACT":
+        return text
     if text.split(None, 1)[0].upper() in ("SELECT", "FROM", "WITH", "VALUES", "(SELECT", "(FROM"):
         return text if text.startswith("(") else f"({text})"
     if files and ("/" in text or os.path.splitext(text)[1].lower() in _FILES):

@@ -15,6 +15,8 @@ from mlbox.client.failures import MlboxClientError
 
 _JSON_TYPES = {"set": set, "frozenset": frozenset, "tuple": tuple}
 _CHECKED = {"dict": dict, "list": list, "tuple": tuple, "set": set, "bytes": bytes, "str": str}
+_SAME = ("numpy.", "polars.dataframe", "pyarrow.lib.Table")
+"""Frames that come back as what they were, where nothing else is asked for: the others as pandas, where it is there."""
 _PATHS = ("pathlib.Path", "Path", "os.PathLike", "PathLike")
 
 
@@ -68,11 +70,14 @@ def _built_in(name: str, known: Mapping[str, Any], packed: Mapping[str, Any], fi
         return file.read_text(encoding="utf-8")
     if by == "pickle":
         return _unpickled(name, packed, file)
-    if by is not None:
+    if by not in (None, "frame"):
         told = f"input {name!r} was packed by {by}, which this function does not know"
         raise MlboxClientError(told, "import the module that registers it, or annotate the parameter with pathlib.Path")
     if known.get("kind") in ("dataset", "table") or media in (frames.PARQUET, frames.FEATHER):
-        return frames.read_frame(str(file), {e["name"]: str(e["type"]) for e in metadata.get("schema") or ()})
+        rows = frames.read_frame(str(file), {e["name"]: str(e["type"]) for e in metadata.get("schema") or ()})
+        made = str(packed.get("type"))
+        same = wanted is None and made.startswith(_SAME) and frames.importable(made.partition(".")[0]) is not None
+        return frames.as_declared(rows, made.replace(".dataframe.frame", "").replace(".lib", "")) if same else rows
     if known.get("kind") == "model" and media != "application/onnx":
         return _unpickled(name, metadata, file)
     asked = _text_of(wanted)

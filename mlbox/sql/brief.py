@@ -8,7 +8,7 @@ from functools import cache
 from mlbox.engine.catalog.views.base import all_views
 
 BRIEF: dict[str, tuple[str, ...]] = {
-    "artifacts": ("name", "id", "kind", "version", "run_id", "size", "created_at"),
+    "artifacts": ("name", "id", "kind", "version", "aliases", "run_id", "size", "created_at"),
     "collections": ("name", "documents", "rows", "embedder", "refreshed_at", "comment"),
     "deployments": ("endpoint", "engine", "state", "replicas", "models", "address", "predictions", "problem"),
     "drift": ("monitor", "metric", "feature", "value", "n", "window_end", "segment"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 
 import pytest
 from real_server import Server
+
+import mlbox
 
 BOARDS = """
 import mlbox
@@ -32,7 +35,29 @@ class Boards:
         return Board(path.read_text().split("/"))
 """
 PLAY = """
+import pathlib
+
 from boards import Board
+
+
+def make(ctx, cells: str = "ab"):
+    ctx.log_artifact("words", {"b", "a"})
+    ctx.log_document("prompt", "Dear {name}", metadata={"model": "m@champion"})
+    ctx.log_dataset("rows", [{"x": 1, "w": "007"}, {"x": 2, "w": "b"}], format="csv")
+    ctx.log_artifact("folder", pathlib.Path(__file__).parent)
+    return Board(list(cells))
+
+
+def look(ctx, board: Board, words: set = None, prompt=None, rows: list = None, folder=None, raw: pathlib.Path = None):
+    said = {"board": board.cells, "words": sorted(words or ()), "prompt": prompt, "rows": rows}
+    said["folder"] = folder and sorted(entry.name for entry in folder.iterdir() if entry.suffix)
+    said["raw"] = raw and [raw.name, raw.read_text()]
+    said["again"] = ctx.input("board", pathlib.Path).read_text()
+    ctx.log_artifact("said", said)
+
+
+def unfit(ctx, board: dict):
+    pass
 
 
 def play(ctx, n: int = 2):
@@ -53,8 +78,8 @@ cells = [
     "@mlbox.packager(Board)\\nclass Boards:\\n    def pack(self, value, folder):\\n"
     "        (folder / 'b.txt').write_text(str(value.size()))\\n        return 'b.txt'\\n"
     "    def unpack(self, path):\\n        return Board(list(path.read_text()))",
-    "def play(ctx):\\n    return Board(['a', 'b'])",
-    "run = mlbox.run(play, connection=mlbox.connect(project='packed'))",
+    "def typed(ctx):\\n    return Board(['a', 'b'])",
+    "run = mlbox.run(typed, connection=mlbox.connect(project='packed'))",
     "said = [run.artifact('result').decode(), run.artifacts[0]['media_type']]",
 ]
 for cell in cells:
@@ -70,6 +95,9 @@ def code(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "play.py").write_text(PLAY)
     server.sql("CREATE PROJECT packed")
     server.sql(f"CREATE FUNCTION play FROM '{folder}#play.py' HANDLER play", "packed")
+    server.sql("RUN play HANDLER make RETURNS ('board') AS first", "packed")
+    server.sql("RUN play HANDLER make WITH (cells = 'xyz') RETURNS ('board') AS second", "packed")
+    server.sql("ALTER ARTIFACT board SET ALIAS stable = 1", "packed")
     return folder
 
 
@@ -84,7 +112,8 @@ def test_a_returned_value_is_packed_by_hint_and_by_type(server: Server, code: Pa
     kept = rows(
         server,
         "SELECT r.name, a.name, a.kind, a.file_name, a.metadata.rows, a.metadata.packaged.packager "
-        "FROM ml.artifacts a JOIN ml.runs r ON r.id = a.run_id WHERE a.project = 'packed' ORDER BY a.id",
+        "FROM ml.artifacts a JOIN ml.runs r ON r.id = a.run_id "
+        "WHERE a.project = 'packed' AND r.name LIKE 'by_%' ORDER BY a.id",
     )
     assert kept == [
         ["by_hint", "b", "file", "board.txt", 2, "boards.Boards"],
@@ -114,3 +143,76 @@ def test_a_packager_that_was_typed_into_a_notebook_goes_along(server: Server, co
     )
     assert done.returncode == 0, done.stderr + done.stdout
     assert json.loads(done.stdout.splitlines()[-1]) == ["2", "text/plain"]
+
+
+def said(server: Server, run: str) -> Any:
+    return mlbox.connect(server.url, project="packed").artifact(rows(server, f"SHOW ARTIFACTS OF {run}")[0][1])
+
+
+def test_inputs_are_what_another_run_has_logged(server: Server, code: Path) -> None:
+    server.sql(
+        "RUN play HANDLER look INPUTS (board = ARTIFACT board@stable, words = ARTIFACT 'words', "
+        "prompt = ARTIFACT 'prompt'@1, rows = ARTIFACT 'rows', folder = ARTIFACT 'folder', "
+        "raw = ARTIFACT 'board' OF RUN second) AS looked",
+        "packed",
+    )
+    found = said(server, "looked")
+    assert found == {
+        "board": ["a", "b"],
+        "words": ["a", "b"],
+        "prompt": "Dear {name}",
+        "rows": [{"x": 1, "w": "007"}, {"x": 2, "w": "b"}],
+        "folder": ["boards.py", "play.py"],
+        "raw": ["board.cells", "x/y/z"],
+        "again": "a/b",
+    }
+    first = rows(server, "SELECT id FROM ml.runs WHERE name = 'first' AND project = 'packed'")[0][0]
+    above = rows(server, "SELECT from_kind, from_ref FROM ml.lineage WHERE detail = 'board' AND to_kind = 'run'")
+    assert ["artifact", f"{first}/board"] in above
+
+
+def test_a_repetition_reads_the_same_version_whatever_the_alias_means_since(server: Server, code: Path) -> None:
+    server.sql("ALTER ARTIFACT board SET ALIAS moving = 1", "packed")
+    server.sql("RUN play HANDLER look INPUTS (board = ARTIFACT board@moving) AS pinned", "packed")
+    server.sql("ALTER ARTIFACT board SET ALIAS moving = 2", "packed")
+    server.sql("RERUN pinned", "packed")
+    assert said(server, "pinned")["board"] == ["a", "b"]
+    server.sql("RUN play HANDLER look INPUTS (board = ARTIFACT board@moving) AS moved", "packed")
+    assert said(server, "moved")["board"] == ["x", "y", "z"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told", "hint"),
+    [
+        ("RUN play HANDLER look INPUTS (board = ARTIFACT bord)", "no artifact 'bord'", "did you mean board"),
+        ("RUN play HANDLER look INPUTS (board = ARTIFACT board@stabel)", "alias 'stabel'", "did you mean stable?"),
+        ("RUN play HANDLER look INPUTS (board = ARTIFACT default.board)", "is of another project", ""),
+        ("RUN play HANDLER unfit INPUTS (board = ARTIFACT words)", "is a set, and the handler wants a dict", ""),
+        ("RUN play HANDLER look", "look needs 'board'", "the signature is"),
+    ],
+)
+def test_inputs_that_do_not_fit(server: Server, code: Path, text: str, told: str, hint: str) -> None:
+    refused = server.error(text, "packed")
+    assert re.search(told, refused["message"]), refused
+    assert hint in (refused["hint"] or "")
+
+
+def test_artifacts_by_name_from_outside(server: Server, code: Path, tmp_path: Path) -> None:
+    connection = mlbox.connect(server.url, project="packed")
+    path = Path(connection.download("board@stable", tmp_path / "got.txt"))
+    assert path.read_text() == "a/b"
+    id = rows(server, "SELECT id FROM ml.artifacts WHERE name = 'board' AND version = 2 AND project = 'packed'")[0][0]
+    assert Path(connection.download(id, tmp_path / "two.txt")).read_text() == "x/y/z"
+    assert Path(connection.download(id[:20], tmp_path / "two.txt")).read_text() == "x/y/z"
+    assert connection.artifact("words") == {"a", "b"}
+    assert connection.artifact("board@1", Path).read_text() == "a/b"
+    with pytest.raises(
+        mlbox.MlboxClientError, match=r"was packed by boards\.Boards, which this function does not know"
+    ):
+        connection.artifact("board")
+    with pytest.raises(mlbox.MlboxClientError, match=r"no artifact 'bord' \(did you mean board or words\?\)"):
+        connection.download("bord", tmp_path / "none")
+    with pytest.raises(mlbox.MlboxClientError, match=r"no version or alias 'stabel' \(did you mean stable\?\)"):
+        connection.download("board@stabel", tmp_path / "none")
+    run = mlbox.run("play", handler="look", inputs={"board": "ARTIFACT 'board'@stable"}, connection=connection)
+    assert run.value("said")["board"] == ["a", "b"]

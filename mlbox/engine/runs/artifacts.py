@@ -10,9 +10,10 @@ from mlbox.base.errors import Invalid, NotFound
 from mlbox.base.events import Bus, Event
 from mlbox.base.names import Ref, check_name
 from mlbox.base.suggest import did_you_mean
-from mlbox.engine.catalog.tables import artifact_marks, artifacts, projects
+from mlbox.engine.catalog.tables import artifact_marks, artifacts, lineage, projects
 from mlbox.engine.catalog.tables.artifacts import ArtifactRow
 from mlbox.engine.runs.commands import LabelArtifact, SetArtifactAlias
+from mlbox.engine.runs.ledger import Ledger
 from mlbox.engine.runs.requests import plain
 
 if TYPE_CHECKING:
@@ -57,12 +58,40 @@ def resolve(cursor: DuckDBPyConnection, ref: Ref, run_id: str | None = None) -> 
     raise NotFound(f"{where} has no artifact {ref.name!r}", hint=did_you_mean(ref.name, known) or "SHOW ARTIFACTS")
 
 
+_TOLD = ("packaged", "files", "schema", "framework", "requirements", "python")
+"""Of the metadata, what a run needs to make the value of it again."""
+
+
+def pinned(row: ArtifactRow) -> dict[str, Any]:
+    """An input of a run as it is kept with it: these bytes, whatever the name means later."""
+    made = lineage.artifact_ref(row.run_id, row.name) if row.run_id else f"{row.project}.{row.name}@{row.version}"
+    return {
+        "id": row.id,
+        "name": row.name,
+        "version": row.version,
+        "kind": row.kind,
+        "digest": row.digest,
+        "size": row.size,
+        "media_type": row.media_type,
+        "file_name": row.file_name,
+        "metadata": {key: value for key, value in row.metadata.items() if key in _TOLD},
+        "ref": made,
+    }
+
+
 class Artifacts:
     """Answers ALTER ARTIFACT."""
 
-    def __init__(self, catalog: Catalog, bus: Bus) -> None:
+    def __init__(self, catalog: Catalog, bus: Bus, ledger: Ledger) -> None:
         self._catalog = catalog
         self._bus = bus
+        self._ledger = ledger
+
+    def find(self, ref: Ref, run: str | None = None) -> ArtifactRow:
+        """The artifact that a reference means, the one that was logged last; of a run when it is named."""
+        run_id = self._ledger.find(ref.project, run).id if run else None
+        with self._catalog.read() as cursor:
+            return resolve(cursor, ref, run_id)[0]
 
     def handlers(self) -> Iterable[Handler]:
         """Two."""

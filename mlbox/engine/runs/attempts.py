@@ -10,9 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from mlbox.base.clock import now
 from mlbox.base.errors import Cancelled, Internal, Invalid, MlboxError
 from mlbox.engine.catalog.tables import runs
 from mlbox.engine.catalog.tables.functions import FunctionRow
+from mlbox.engine.catalog.tables.lineage import Edge
 from mlbox.engine.catalog.tables.runs import RunRow
 from mlbox.engine.runs import code, lifecycle
 from mlbox.engine.runs.calls_home import CallsHome
@@ -218,6 +220,8 @@ class Attempts:
                 path = self.folder(row.id) / "inputs" / f"{_file_name(name)}.parquet"
                 frames[name] = shop.frames.write(row.project, source, path).to_dict()
             edges.extend(shop.frames.edges(row.project, source, row.id, name))
+        for name, known in row.request.get("artifacts", {}).items():
+            edges.append(Edge(row.project, "artifact", known["ref"], "run", row.id, now(), name))
         shop.ledger.link(edges)
         if not missing:
             return row
@@ -240,6 +244,7 @@ class Attempts:
             parameters=row.request.get("parameters", {}),
             returns=tuple(row.request.get("returns", ())),
             inputs={name: shop.home.path / frame["path"] for name, frame in row.request.get("frames", {}).items()},
+            artifacts=row.request.get("artifacts", {}),
             requirements=function.requirements,
             resources=load_resources(definition),
             environment={**definition.get("environment", {}), **self._secrets(row, function)},

@@ -19,10 +19,10 @@ from mlbox.base.events import Bus, Event
 from mlbox.engine.catalog.tables import functions, runs
 from mlbox.engine.catalog.tables.runs import RunRow, TokenRow
 from mlbox.engine.runs.batches import Batches
-from mlbox.engine.runs.csv_inputs import as_csv, column_types
 from mlbox.engine.runs.incoming import Digested, digest_events
 from mlbox.engine.runs.ledger import Ledger
 from mlbox.engine.runs.output import Output
+from mlbox.engine.runs.run_inputs import RunInputs
 from mlbox.engine.storage.artifacts import ArtifactStore, ArtifactWriter, Blob, check_digest
 from mlbox.engine.storage.parts import Part
 
@@ -60,6 +60,7 @@ class CallsHome:
         """Runs that have told something, as they were then."""
         self._batches = Batches(catalog.run_memory, catalog.journal)
         self._lock = threading.Lock()
+        self.inputs = RunInputs(catalog, artifacts)
 
     def issue_token(self, project: str, run_id: str, beginning: RunRow | None = None) -> tuple[str, TokenRow]:
         """A new token of this run, the only one that is good from now on, and what is to be kept of it: its hash.
@@ -107,33 +108,10 @@ class CallsHome:
             "handler": row.handler,
             "parameters": request.get("parameters", {}),
             "returns": request.get("returns", []),
-            "inputs": {
-                name: {
-                    "format": "parquet",
-                    "rows": frame["rows"],
-                    "types": column_types(self._catalog.home.path / frame["path"]),
-                }
-                for name, frame in request.get("frames", {}).items()
-            },
+            "inputs": self.inputs.told(row),
             "file": function.file,
             "attempt": row.attempt,
         }
-
-    def input_path(self, run_id: str, name: str) -> Path:
-        """The Parquet file of an input."""
-        frames = self._row(run_id).request.get("frames", {})
-        if name not in frames:
-            known = ", ".join(frames) or "none"
-            raise NotFound(f"run {run_id[:16]} has no input {name!r}", hint=f"its inputs: {known}")
-        return self._catalog.home.path / str(frames[name]["path"])
-
-    def input_csv_path(self, run_id: str, name: str) -> Path:
-        """The same as CSV, for environments without pyarrow."""
-        parquet = self.input_path(run_id, name)
-        target = parquet.with_suffix(".csv")
-        if not target.is_file():
-            as_csv(parquet, target)
-        return target
 
     def code_path(self, run_id: str) -> Path:
         """The zip of the function's files."""
@@ -260,11 +238,7 @@ class CallsHome:
         return count
 
     def _row(self, run_id: str) -> RunRow:
-        with self._catalog.read() as cursor:
-            row = runs.get(cursor, run_id)
-        if row is None:
-            raise NotFound(f"there is no run {run_id!r}")
-        return row
+        return self.inputs.run(run_id)
 
     def _function(self, row: RunRow) -> functions.FunctionRow:
         with self._catalog.read() as cursor:

@@ -102,6 +102,14 @@ class RunSource:
     query: Query | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RunArtifact:
+    """An input that is an artifact, of a version or alias, as all runs logged it or ``run``."""
+
+    ref: Ref
+    run: str | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class StartRun(Command):
     """Run a function; waits for its end unless ``asynchronous``."""

@@ -15,7 +15,8 @@ from mlbox.base.names import Ref, check_name, literal, quote
 from mlbox.base.suggest import did_you_mean, nearest
 from mlbox.engine.catalog.tables.functions import FunctionRow
 from mlbox.engine.catalog.tables.runs import RunRow
-from mlbox.engine.runs.commands import RunSource, StartRun
+from mlbox.engine.runs.artifacts import Artifacts, pinned
+from mlbox.engine.runs.commands import RunArtifact, RunSource, StartRun
 from mlbox.engine.runs.engines import Engines
 from mlbox.engine.runs.executors.base import Foreseeing, Wish
 from mlbox.engine.runs.frames import Frames, FrameSource
@@ -55,11 +56,14 @@ class Prepared:
 class Planner:
     """Checks RUN statements."""
 
-    def __init__(self, frames: Frames, functions: Functions, engines: Engines, frame_query: FrameQuery) -> None:
+    def __init__(
+        self, frames: Frames, functions: Functions, engines: Engines, frame_query: FrameQuery, artifacts: Artifacts
+    ) -> None:
         self._frames = frames
         self._functions = functions
         self._engines = engines
         self._frame_query = frame_query
+        self._artifacts = artifacts
 
     def plan(self, command: StartRun) -> Plan:
         """The steps of a RUN; ``resolved["prepared"]`` is what to run."""
@@ -75,7 +79,8 @@ class Planner:
         _check_returns(command.returns)
         sources = self._sources(command)
         swept = [parameter.name for parameter in command.sweep.parameters] if command.sweep else []
-        _check_parameters(handler, command, sources, swept)
+        named = self._pinned(command, function)
+        _check_parameters(handler, command, [*sources, *named], swept)
         integers: frozenset[str] = frozenset()
         if command.sweep is not None:
             integers = _whole_numbers(command, handler)
@@ -87,6 +92,10 @@ class Planner:
             Step("read", f"input {name}", source.ref or " ".join(source.query.text.split())[:120])
             for name, source in sources.items()
         ]
+        steps += [
+            Step("read", f"input {name}", f"artifact {command.function.project}.{known['name']}@{known['version']}")
+            for name, known in named.items()
+        ]
         for source in sources.values():
             self._frames.columns(function.project, source)
         steps.extend(foreseen)
@@ -95,6 +104,7 @@ class Planner:
             **row.request,
             "sources": {name: dump_source(source) for name, source in sources.items()},
             "integers": sorted(integers),
+            **({"artifacts": named} if named else {}),
         }
         steps.append(Step("create", "run", row.label))
         what = f"function {function.project}.{function.name}@{function.version}"
@@ -126,7 +136,24 @@ class Planner:
         for name, value in command.inputs.items():
             if name in found:
                 raise Invalid(f"input {name!r} is given twice", hint="RUN .. FROM gives the input 'frame'")
-            found[name] = self._source(value, name, command.function.project)
+            if not isinstance(value, RunArtifact):
+                found[name] = self._source(value, name, command.function.project)
+        return found
+
+    def _pinned(self, command: StartRun, function: FunctionRow) -> dict[str, dict[str, Any]]:
+        """Inputs that are artifacts: what an alias means is settled now, for repetitions too."""
+        found = {}
+        for name, value in command.inputs.items():
+            if isinstance(value, RunArtifact):
+                if value.ref.project != function.project:
+                    where = f"function {function.name!r} is in {function.project}"
+                    raise Invalid(
+                        f"artifact {value.ref} is of another project; {where}", hint="log it there, or copy it"
+                    )
+                if function.runtime == SQL:
+                    hint = "name a table, a file or a query"
+                    raise Invalid(f"function {function.name!r} is SQL: it reads rows and no artifacts", hint=hint)
+                found[name] = pinned(self._artifacts.find(value.ref, value.run))
         return found
 
     def _source(self, value: Any, name: str, project: str) -> FrameSource:
@@ -142,7 +169,7 @@ class Planner:
             return FrameSource(query, str(value), kind)
         raise Invalid(
             f"input {name!r} is no table or query: {value!r}",
-            hint=f"INPUTS ({name} = table, or 'file.parquet', or (SELECT ..))",
+            hint=f"INPUTS ({name} = table, or 'file.parquet', or (SELECT ..), or ARTIFACT 'name')",
         )
 
 

@@ -83,8 +83,9 @@ class Runs:
         self.function_users = self._functions.users
         frames = Frames(catalog)
         engines = Engines(home, settings)
-        self._planner = Planner(frames, self._functions, engines, frame_query)
         self._ledger = Ledger(catalog, bus)
+        self._named = Artifacts(catalog, bus, self._ledger)
+        self._planner = Planner(frames, self._functions, engines, frame_query, self._named)
         output = Output(home)
         self.log_path = output.path
         self.calls_home = CallsHome(
@@ -126,7 +127,7 @@ class Runs:
             Handler(LogToRun, self.plan_log, self.log),
             *self._removal.handlers(),
             *Remarks(self._catalog, self._ledger, self._bus).handlers(),
-            *Artifacts(self._catalog, self._bus).handlers(),
+            *self._named.handlers(),
             *FunctionAliases(self._catalog, self._functions).handlers(),
             Handler(CollectGarbage, self.garbage.plan, self.garbage.collect),
             *self.tracking.handlers(),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlbox.engine.runs.commands import CancelRun, ChangeRun, DropRun, LogToRun, Rerun, RunSource, StartRun
+from mlbox.engine.runs.commands import CancelRun, ChangeRun, DropRun, LogToRun, Rerun, RunArtifact, RunSource, StartRun
 from mlbox.sql import writing
 from mlbox.sql.bodies import condition, parenthesized, refuse_bare_query
 from mlbox.sql.grammar import Noun, StatementSyntax, noun, run_ref, statement
 from mlbox.sql.heads import drop_if_exists, flag
 from mlbox.sql.parser import Clauses, Cursor, Reader, clauses, finish, one_of
 from mlbox.sql.references import identifier, reference, run_id
-from mlbox.sql.statements.artifact import words_in
+from mlbox.sql.statements.artifact import artifact_reference, of_run, print_artifact, words_in
 from mlbox.sql.sweeps import SWEEP_CLAUSES, print_sweep, sweep, sweep_of
 from mlbox.sql.times import interval
 from mlbox.sql.values import count, number, options, pairs, positive, strings, text, value, word
@@ -34,7 +34,10 @@ def _source(cursor: Cursor, clause: str) -> RunSource:
 
 
 def _inputs(cursor: Cursor, clause: str) -> dict[str, Any]:
-    def read(inner: Cursor, what: str) -> RunSource | str:
+    def read(inner: Cursor, what: str) -> RunSource | RunArtifact | str:
+        if inner.at("ARTIFACT") and inner.peek().kind in ("string", "parameter", "word", "quoted"):
+            inner.advance()
+            return RunArtifact(artifact_reference(inner), of_run(inner))
         if inner.token.kind in ("string", "parameter"):
             return text(inner, what)
         if inner.at("("):
@@ -106,7 +109,7 @@ def _check_sweep(cursor: Cursor, found: Clauses) -> None:
 
 def _print(command: StartRun, write: Writer) -> str:
     inputs = {
-        name: str(writing.text(given)) if isinstance(given, str) else _print_source(given, write)
+        name: str(writing.text(given)) if isinstance(given, str) else _print_input(given, write)
         for name, given in command.inputs.items()
     }
     return writing.line(
@@ -125,6 +128,12 @@ def _print(command: StartRun, write: Writer) -> str:
         writing.clause("TIMEOUT", writing.interval(command.timeout)),
         "ASYNC" if command.asynchronous else "",
     )
+
+
+def _print_input(given: RunSource | RunArtifact, write: Writer) -> str:
+    if isinstance(given, RunSource):
+        return _print_source(given, write)
+    return writing.line("ARTIFACT", print_artifact(given.ref, write), writing.clause("OF", writing.text(given.run)))
 
 
 def _print_source(source: RunSource, write: Writer) -> str:
@@ -146,7 +155,7 @@ statement(
         summary="Run a function, once or as a search over its parameters; what it logs is kept.",
         syntax="""RUN function[@version] [HANDLER handler] [FROM {vector | table | (SELECT ..)}]
     [WITH (parameter = value, ..)]
-    [INPUTS (name = {'uri' | table[@version] | (SELECT ..)}, ..)]
+    [INPUTS (name = {'uri' | table[@version] | (SELECT ..) | ARTIFACT 'name'[@version] [OF [RUN] 'run']}, ..)]
     [RETURNS ('name[:kind]', ..)]
     [SWEEP ({parameter IN {(value, ..) | value} | parameter BETWEEN number AND number [LOG]}, ..)
         [USING grid|random|tpe|list] {MAXIMIZE | MINIMIZE} metric [LIMIT n] [PARALLEL n]
@@ -157,6 +166,7 @@ statement(
             "RUN fraud.train FROM v WITH (lr = 0.1) LABELS (team = 'risk') ASYNC",
             "RUN train FROM (SELECT * FROM ml.features('v', 'spine')) "
             "SWEEP (lr BETWEEN 0.001 AND 0.1 LOG, depth IN (4, 6)) USING tpe MAXIMIZE auc LIMIT 12 PARALLEL 4",
+            "RUN evaluate INPUTS (report = ARTIFACT 'report'@stable, board = ARTIFACT 'board' OF 'a1b2c3d4')",
         ),
         starts=(("RUN",),),
         parse=_run,

@@ -920,6 +920,9 @@ DROP ARTIFACT 'a'@'2'
 ALTER ARTIFACT 'report'@2 SET ALIAS stable = 2
 -- error 1:16 an alias is of the artifact and not of a version of it | write ALTER ARTIFACT 'report' SET ALIAS name = 2
 
+RUN look INPUTS (board = ARTIFACT 'b'@)
+-- error 1:39 expected a version or an alias, found ) | for example @3 or @champion
+
 ALTER ARTIFACT report SET stable = 2
 -- error 1:23 ALTER ARTIFACT does not know SET here | SET ALIAS name = 3, DROP ALIAS name, SET LABELS (key = value, ..) or DROP LABELS (key, ..)
 

@@ -640,6 +640,9 @@ RUN train SWEEP (lr BETWEEN 0.001 AND 0.1 LOG) USING tpe MINIMIZE loss LIMIT 40 
 COLLECT GARBAGE
 -- => CollectGarbage
 
+RUN look INPUTS (board = ARTIFACT 'plots/b'@stable, other = ARTIFACT report OF RUN 'a1b2', t = artifact, u = artifact@2)
+-- => StartRun function=p.look, inputs={board: RunArtifact(ref=p.plots/b@stable), other: RunArtifact(ref=p.report, run='a1b2'), t: RunSource(ref=p.artifact), u: RunSource(ref=p.artifact@2)}
+
 RUN train RETURNS ('model:model', 'auc:metric', 'rest') ASYNC
 -- => StartRun function=p.train, returns=('model:model', 'auc:metric', 'rest'), asynchronous=True
 

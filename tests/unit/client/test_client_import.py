@@ -90,6 +90,40 @@ def test_works_from_the_zip_on_other_interpreters(other_python: Path, tmp_path: 
     assert (version, zipped) == (mlbox.__version__, "True")
 
 
+PACKED = """
+import pathlib, sys, tempfile
+import mlbox
+from mlbox.client.packing import Wanted, packed
+from mlbox.client.unpacking import file_of, unpack
+
+class Board:
+    def __init__(self, cells):
+        self.cells = cells
+
+@mlbox.packager(Board, hint="board")
+class Boards:
+    def pack(self, value, folder):
+        (folder / "b").mkdir()
+        (folder / "b" / "cells.txt").write_text(value.cells)
+        return folder / "b"
+    def unpack(self, path):
+        return Board((path / "cells.txt").read_text())
+
+place = pathlib.Path(tempfile.mkdtemp())
+given = (("board", Board("ab"), "board"), ("set", {2, 1}, None), ("text", "x", "document"), ("any", 1j, "object"))
+for name, value, kind in given:
+    with packed(name, value, Wanted(kind)) as payload:
+        data = payload.content if isinstance(payload.content, bytes) else open(payload.content, "rb").read()
+    (place / name).write_bytes(data)
+    back = unpack(name, payload._asdict(), file_of(payload._asdict(), str(place / name)))
+    print(back.cells if name == "board" else back, end=" ")
+"""
+
+
+def test_packagers_work_on_other_interpreters(other_python: Path, tmp_path: Path) -> None:
+    assert run(other_python, PACKED, client_zip(tmp_path)).split() == ["ab", "{1,", "2}", "x", "1j"]
+
+
 def test_outside_of_a_run_the_logging_calls_say_what_to_do(tmp_path: Path) -> None:
     code = "import mlbox\ntry: mlbox.log_metric('a', 1)\nexcept mlbox.MlboxClientError as error: print(error)"
     said = run(sys.executable, "import os; os.environ.pop('MLBOX_RUN_ID', None)\n" + code, client_folder(tmp_path))

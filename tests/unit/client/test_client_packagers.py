@@ -281,6 +281,11 @@ def test_columns_and_tables_of_each_library(kept: Kept) -> None:
         "four": polars.DataFrame({"x": [1.5, 2.5]}),
     }
     returned.keep(kept, "f", given, list(given))
+    returned.keep(kept, "f", [ARRAY[0], given["three"], given["four"]], ["matrix", "table", "frame"])
+    assert numpy.array_equal(kept.back("matrix"), ARRAY[0])
+    assert [type(kept.back(name)) for name in ("table", "frame", "one")] == [
+        pyarrow.Table, polars.DataFrame, pandas.DataFrame
+    ]  # fmt: skip
     for name in given:
         assert kept.rows[name]["kind"] == "dataset"
         assert kept.back(name, pyarrow.Table).to_pydict() == {"x": [1.5, 2.5]}

@@ -162,7 +162,7 @@ def _serve(runs: Callable[[], Runs]) -> ThreadingHTTPServer:
                 return json.dumps({"accepted": calls.accept(run_id, sent["batch"], sent["events"])}).encode()
             if not rest:
                 return json.dumps(calls.spec(run_id)).encode()
-            path = calls.code_path(run_id) if rest[0] == "code" else calls.input_path(run_id, rest[1])
+            path = calls.code_path(run_id) if rest[0] == "code" else calls.inputs.path(run_id, rest[1])
             return path.read_bytes()
 
         do_GET = do_PUT = do_POST = _carry  # noqa: N815 - as http.server asks for

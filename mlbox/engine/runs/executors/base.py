@@ -49,6 +49,8 @@ class RunSpec:
     returns: tuple[str, ...] = ()
     """How what the handler returns is kept, ``name:kind`` each."""
     inputs: Mapping[str, Path] = field(default_factory=dict)
+    artifacts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Inputs that are artifacts, and what is known of them; everywhere the run API gives their bytes."""
     requirements: tuple[str, ...] = ()
     resources: Resources = field(default_factory=Resources)
     environment: Mapping[str, str] = field(default_factory=dict)

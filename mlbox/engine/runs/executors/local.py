@@ -278,7 +278,7 @@ def _spec_for_client(spec: RunSpec, inputs: dict[str, Any]) -> dict[str, Any]:
         "file": spec.file,
         "parameters": dict(spec.parameters),
         "returns": list(spec.returns),
-        "inputs": inputs,
+        "inputs": {**inputs, **{name: {"artifact": dict(known)} for name, known in spec.artifacts.items()}},
         "attempt": spec.attempt,
     }
 
