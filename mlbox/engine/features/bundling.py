@@ -10,10 +10,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from mlbox.base.names import literal
+from mlbox.engine.features.copying import numbered
 from mlbox.engine.features.definition import FeatureSet
 from mlbox.engine.features.sources.base import ROW, Part
 from mlbox.engine.features.streaming.rows import typed_columns
@@ -37,11 +36,11 @@ class OneByOne(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Together:
-    """Parts whose rows stand in the temporary table ``table``, numbered through; ``counts`` are those of each part."""
+    """Parts whose rows ``select`` gives, numbered through; ``counts`` are those of each part."""
 
     parts: tuple[Part, ...]
     counts: tuple[int, ...]
-    table: str
+    select: str
 
 
 def runs_of(feature_set: FeatureSet, parts: Iterable[Part]) -> Iterator[list[Part]]:
@@ -67,27 +66,26 @@ def _bundle(part: Part) -> str | None:
     return part.rows.bundle.key if part.rows is not None and part.rows.bundle is not None else None
 
 
-def together(cursor: DuckDBPyConnection, feature_set: FeatureSet, run: Sequence[Part]) -> Iterator[Together]:
+def together(cursor: DuckDBPyConnection, feature_set: FeatureSet, run: Sequence[Part]) -> Together:
     """The rows of a run of parts, read once; raises :class:`OneByOne`."""
     import duckdb
 
     try:
-        for number, same in enumerate(_of_one_schema(cursor, run)):
-            yield _read(cursor, feature_set, same, number)
+        return _read(cursor, feature_set, run)
     except duckdb.Error as error:
         raise OneByOne from error
 
 
-def _read(cursor: DuckDBPyConnection, feature_set: FeatureSet, parts: Sequence[Part], number: int) -> Together:
+def _read(cursor: DuckDBPyConnection, feature_set: FeatureSet, parts: Sequence[Part]) -> Together:
     bundles = [part.rows.bundle for part in parts if part.rows is not None and part.rows.bundle is not None]
     options = {} if bundles[0].typed else _form(cursor, feature_set, [bundle.path for bundle in bundles])
     text = bundles[0].select([bundle.path for bundle in bundles], FILE, options)
-    table = f"_together_{number}"
-    cursor.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT *, row_number() OVER () AS {ROW} FROM (\n{text}\n)")
+    cursor.execute(f"CREATE OR REPLACE TEMP TABLE _together AS {text}")
+    select = numbered(cursor, "temp._together")
     found = {
         path: (first, last, count)
         for path, first, last, count in cursor.execute(
-            f"SELECT {FILE}, min({ROW}), max({ROW}), count(*) FROM temp.{table} GROUP BY 1"
+            f"SELECT {FILE}, min({ROW}), max({ROW}), count(*) FROM ({select}) GROUP BY 1"
         ).fetchall()
     }
     counts, before = [], 0
@@ -99,7 +97,7 @@ def _read(cursor: DuckDBPyConnection, feature_set: FeatureSet, parts: Sequence[P
         before = ends
     if found:
         raise OneByOne
-    return Together(tuple(parts), tuple(counts), f"temp.{table}")
+    return Together(tuple(parts), tuple(counts), select)
 
 
 def _form(cursor: DuckDBPyConnection, feature_set: FeatureSet, paths: list[str]) -> dict[str, Any]:
@@ -119,21 +117,3 @@ def _form(cursor: DuckDBPyConnection, feature_set: FeatureSet, paths: list[str])
 def _sign(found: str | None) -> str:
     """One character, or none."""
     return found if found is not None and len(found) == 1 and found != "\0" else ""
-
-
-def _of_one_schema(cursor: DuckDBPyConnection, run: Sequence[Part]) -> Iterator[list[Part]]:
-    """The run cut where the schema of Parquet files changes."""
-    first = run[0].rows.bundle if run[0].rows is not None else None
-    if first is None or not first.typed:
-        yield list(run)
-        return
-    paths = [part.rows.bundle.path for part in run if part.rows is not None and part.rows.bundle is not None]
-    files = ", ".join(literal(path) for path in paths)
-    schemas = dict(
-        cursor.execute(
-            "SELECT file_name, list((name, type, type_length, repetition_type, num_children, converted_type, scale, "
-            f"precision, logical_type)::VARCHAR) FROM parquet_schema([{files}]) GROUP BY 1"
-        ).fetchall()
-    )
-    for _, pairs in groupby(zip(run, paths, strict=True), key=lambda pair: schemas.get(pair[1])):
-        yield [part for part, _ in pairs]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from mlbox.base.names import literal, quote
 from mlbox.engine.catalog.tables import refused_rows
+from mlbox.engine.features.copying import copied
 from mlbox.engine.features.definition import SEQUENCE, FeatureSet
 from mlbox.engine.features.sources.base import ROW
 from mlbox.engine.features.streaming.rows import (
@@ -147,9 +148,8 @@ def _readable_twice(cursor: DuckDBPyConnection, raw: Raw) -> Iterator[tuple[str,
     if raw.again is not None:
         yield raw.body, raw.again
         return
-    cursor.execute(f"CREATE OR REPLACE TEMP TABLE _kept AS\n{raw.body}")
-    yield "FROM temp._kept", "FROM temp._kept"
-    cursor.execute("DROP TABLE temp._kept")
+    with copied(cursor, raw.body) as select:
+        yield select, select
 
 
 def _put_aside(cursor: DuckDBPyConnection, feature_set: FeatureSet, raw: Raw, columns: _Columns, select: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from mlbox.engine.catalog.tables import sources as source_table
 from mlbox.engine.catalog.tables.sources import PositionRow
 from mlbox.engine.features.bundling import OneByOne
 from mlbox.engine.features.checking import first_wrong, take_good
+from mlbox.engine.features.copying import copied
 from mlbox.engine.features.definition import SEQUENCE, FeatureSet
 from mlbox.engine.features.loading import Changed, Load, Piece
 from mlbox.engine.features.reading import named, opened
@@ -119,21 +120,24 @@ def _insert(cursor: DuckDBPyConnection, feature_set: FeatureSet, piece: Piece, s
             lines = "store_rejects" in piece.raw.body
             last, rejected = take_good(cursor, feature_set, piece.raw, sequence, lines=lines)
             return last - sequence, rejected
-        insert = (
-            f"INSERT INTO {feature_set.table} ({names}, {SEQUENCE}) "
-            f"SELECT {names}, {sequence} + {ROW if piece.numbered else 'row_number() OVER ()'} FROM ({piece.sql})"
-        )
-        # DuckDB tells how many rows there were, but not of a PIVOT, which is several statements.
-        rows = (
-            cursor.execute(insert).fetchall()
-            or cursor.execute(f"SELECT count(*) FROM {feature_set.table} WHERE {SEQUENCE} > {sequence}").fetchall()
-        )
+        copy = piece.rows is not None and piece.rows.copied
+        with copied(cursor, piece.sql) if copy else nullcontext(piece.sql) as select:
+            number = ROW if piece.numbered or copy else "row_number() OVER ()"
+            insert = (
+                f"INSERT INTO {feature_set.table} ({names}, {SEQUENCE}) "
+                f"SELECT {names}, {sequence} + {number} FROM ({select})"
+            )
+            # DuckDB tells how many rows there were, but not of a PIVOT, which is several statements.
+            rows = (
+                cursor.execute(insert).fetchall()
+                or cursor.execute(f"SELECT count(*) FROM {feature_set.table} WHERE {SEQUENCE} > {sequence}").fetchall()
+            )
         return int(rows[0][0]), 0
 
 
 def _position(part: Part, known: PositionRow | None, before: int, count: int) -> PositionRow:
     """How far the part was read, and where its rows are: behind those that it had, unless it replaces them."""
-    text = json.dumps(part.position)
+    text = json.dumps({**part.position, **(part.settle() if part.settle is not None else {})})
     first, last = (before + 1, before + count) if count else (None, None)
     if known is not None and known.first_sequence is not None and not part.replaces:
         first, last = known.first_sequence, known.last_sequence if known.last_sequence == MIXED or not count else last

@@ -176,9 +176,9 @@ def _bundled(
             yield from _pieces(cursor, feature_set, source, run, span)
             continue
         check_span(source, run[0], span)
-        for found in together(cursor, feature_set, run):
-            over = replace(feature_set, body=f"SELECT * FROM {found.table}")
-            yield Piece(spanned(over, Range(), ROW), numbered=True, together=found)
+        found = together(cursor, feature_set, run)
+        over = replace(feature_set, body=found.select)
+        yield Piece(spanned(over, Range(), ROW), numbered=True, together=found)
 
 
 def _pieces(
@@ -197,7 +197,8 @@ def _pieces(
         over = replace(feature_set, body=body)
         wanted = span if part.again else Range()
         numbered = part.rows.numbered and wanted == Range()
-        again = body.replace("store_rejects = TRUE", "ignore_errors = TRUE") if part.rows.stable else None
+        twice = part.rows.stable and not part.rows.copied
+        again = body.replace("store_rejects = TRUE", "ignore_errors = TRUE") if twice else None
         raw = raw_of(feature_set, source, part, body)
         raw = replace(raw, keep=wanted.condition(quote(feature_set.axis)), again=again)
         text = spanned(over, wanted, ROW if numbered else None)

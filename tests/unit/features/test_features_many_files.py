@@ -53,9 +53,9 @@ def test_files_read_together_give_what_each_gives_alone(
     many: list[int] = []
 
     def told(cursor: Any, feature_set: Any, run: Any) -> Any:
-        for found in together(cursor, feature_set, run):
-            many.append(len(found.parts))
-            yield found
+        found = together(cursor, feature_set, run)
+        many.append(len(found.parts))
+        return found
 
     monkeypatch.setattr(loading, "together", told)
     rng = random.Random(seed)

@@ -102,6 +102,8 @@ class Rows:
     numbered: bool = False
     """Whether ``sql`` gives the column ``_row_number`` too: where it comes for nothing, rows need not be counted, which
     would keep DuckDB from reading them with all cores."""
+    copied: bool = False
+    """Whether the rows are numbered in a copy: DuckDB reads them with all cores as long as nobody counts them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,8 @@ class Part:
     rows: Rows | None
     again: bool = False
     replaces: bool = False
+    settle: Callable[[], Position] | None = None
+    """What the position says too, known when the rows are read; it may have to be waited for."""
 
 
 @dataclass(frozen=True, slots=True)

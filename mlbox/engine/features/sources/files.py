@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import glob
-import hashlib
+import os
+import stat
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -24,12 +27,16 @@ from mlbox.engine.features.sources.base import (
     Source,
     check_options,
 )
+from mlbox.engine.features.sources.hashing import Hashing, digest
+from mlbox.engine.features.sources.parquet_schema import schema_of
 
-CHUNK = 1 << 20
 LARGE = 8 << 20
-"""Bytes from which on a file is worth a look at its columns."""
+"""Bytes from which on a file is worth a look at its columns, and what it holds worth not being waited for."""
 PACKED = (".gz", ".zst", ".zstd")
-
+LINES = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson")
+"""Texts of a row a line, which several cores can read."""
+COPIED = 1 << 30
+"""Bytes of such files whose rows are copied, at most: DuckDB keeps the copies until the transaction ends."""
 
 GUESSING = {"types", "columns", "all_varchar", "auto_detect", "names"}
 """Options that say themselves what types there are."""
@@ -93,20 +100,31 @@ class FileSource:
     def read(self, source: Source, request: Request) -> Iterator[Part]:
         """Files not seen before; a file with the bytes of one that was read adds nothing."""
         hashes = {position.get("hash") for position in request.positions.values()}
-        for file in find(source, self._suffixes):
+        files = find(source, self._suffixes)
+        sizes = Counter(file.size for file in files) + Counter(p.get("size") for p in request.positions.values())
+        schemas: list[bytes] = []
+        room = COPIED
+        for file in files:
             known = request.positions.get(file.path)
             unchanged = known is not None and file.same(known)
             if known is not None and unchanged and (not request.again or known.get("copy")):
                 continue
             path, copy = place(source, file, request)
             rows = self._rows(source, file, path, request)
-            rows = replace(rows, copy=copy, stable=True)
+            copied = file.size >= LARGE and path.lower().endswith(LINES)
+            room -= file.size if copied else 0
+            rows = replace(rows, copy=copy, stable=True, copied=copied and room >= 0)
             if known is not None and unchanged:
                 yield Part(file.path, known, rows, again=True)
                 continue
+            position: dict[str, Any] = {"size": file.size, "modified": file.modified}
+            if copy is None and file.size >= LARGE and sizes[file.size] == 1:  # no other file can hold the same
+                yield from _hashed_meanwhile(Part(file.path, position, rows, replaces=known is not None), path)
+                continue
             found, line, simple = digest(path)
-            rows = replace(rows, bundle=self._bundle(source, file, path, line) if copy is None and simple else None)
-            position: dict[str, Any] = {"size": file.size, "modified": file.modified, "hash": found}
+            position["hash"] = found
+            if copy is None and simple:
+                rows = replace(rows, bundle=self._bundle(source, file, path, line, schemas))
             if file.etag is not None:
                 position["etag"] = file.etag
             if known is not None and known.get("hash") == position["hash"]:  # touched, not changed
@@ -130,21 +148,29 @@ class FileSource:
             return Rows(text)
         return Rows(text.replace("SELECT *", f"SELECT *, file_row_number + 1 AS {ROW}", 1), numbered=True)
 
-    def _bundle(self, source: Source, file: File, path: str, line: bytes) -> Bundle | None:
-        """A small file without options by which files may differ; CSV with the first line, which is taken for names."""
+    def _bundle(self, source: Source, file: File, path: str, line: bytes, schemas: list[bytes]) -> Bundle | None:
+        """A small file without options by which files may differ: CSV with the first line, which is taken for names,
+        Parquet with its schema; ``schemas`` are those seen so far."""
         options = {name.lower() for name in source.options}
         if file.size >= LARGE or path.lower().endswith(PACKED) or not options <= set(BUNDLED.get(self._reader, ())):
             return None
         if self._reader not in BUNDLED:
             return None
         typed = self._reader == "read_parquet"
-        folders = sorted(part.partition("=")[0] for part in Path(path).parts[:-1] if "=" in part)
+        kind: bytes | None = line
+        if typed:
+            kind = schema_of(path, schemas)
+            if kind is not None and kind not in schemas:
+                schemas.append(kind)
+        if kind is None:
+            return None
+        folders = sorted(part.partition("=")[0] for part in path.split("/")[:-1] if "=" in part)
 
         def select(paths: list[str], name: str, options: Mapping[str, Any]) -> str:
             given = "".join(f", {key} = {sql_value(value)}" for key, value in options.items())
             return f"{self._select(source, paths).removesuffix(')')}, filename = {literal(name)}{given})"
 
-        return Bundle(path, f"{folders} {b'' if typed else line!r}", typed, select)
+        return Bundle(path, f"{folders} {kind!r}", typed, select)
 
     def _select(self, source: Source, paths: list[str], *, lenient: bool = False) -> str:
         options = {name.lower(): value for name, value in source.options.items() if name.lower() in self._options}
@@ -167,10 +193,12 @@ def find(source: Source, suffixes: Iterable[str]) -> list[File]:
         paths = [pattern] if Path(pattern).is_file() else glob.glob(pattern, recursive=True)
     found = []
     for path in sorted(paths):
-        place = Path(path)
-        if place.is_file() and not place.name.startswith((".", "_")):
-            seen = place.stat()
-            found.append(File(path, seen.st_size, str(seen.st_mtime_ns)))
+        if os.path.basename(path).startswith((".", "_")):
+            continue
+        with suppress(OSError):  # it went meanwhile, or points nowhere
+            seen = os.stat(path)
+            if stat.S_ISREG(seen.st_mode):
+                found.append(File(path, seen.st_size, str(seen.st_mtime_ns)))
     return found
 
 
@@ -187,15 +215,13 @@ def local_path(uri: str) -> str:
     return uri.removeprefix("file://")
 
 
-def digest(path: str) -> tuple[str, bytes, bool]:
-    """SHA-256 of a file, its first line, and whether its lines end in one way (or it has none)."""
-    found, line, simple = hashlib.sha256(), None, True
-    with open(path, "rb") as file:
-        while chunk := file.read(CHUNK):
-            line = chunk.partition(b"\n")[0] if line is None else line
-            simple = simple and (path.endswith(".parquet") or b"\r" not in chunk)
-            found.update(chunk)
-    return found.hexdigest(), line or b"", simple
+def _hashed_meanwhile(part: Part, path: str) -> Iterator[Part]:
+    hashing = Hashing(path)
+    try:
+        yield replace(part, settle=hashing.result)
+    except GeneratorExit:
+        hashing.stop()
+        raise
 
 
 def sql_value(value: Any) -> str:

@@ -1,0 +1,178 @@
+"""Large files are copied, numbered and hashed while they are read, and nobody can tell."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from statements import Statements
+
+from mlbox.engine.features import copying
+from mlbox.engine.features.sources import files as file_source
+from mlbox.engine.features.sources.parquet_schema import schema_of
+
+SET = "CREATE FEATURE SET {} (ENTITY id BIGINT, TIMESTAMP ts, amount DOUBLE CHECK (amount < 900), code VARCHAR)"
+ROWS = 5_000
+
+
+@pytest.fixture
+def files(house: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Statements:
+    """Every file counts as a large one."""
+    monkeypatch.setattr(file_source, "LARGE", 16)
+    return Statements(house, tmp_path)
+
+
+def _lines(path: Path, seed: int, wrong: int | None = None) -> None:
+    """A file of rows that come in an order of their own; one of them may break the check."""
+    rng = random.Random(seed)
+    rows = [
+        {
+            "id": rng.randint(1, 9),
+            "ts": f"2026-01-{rng.randint(1, 28):02}T00:00:00Z",
+            "amount": n / 10,
+            "code": f"{n:05}",
+        }
+        for n in range(ROWS)
+    ]
+    if wrong is not None:
+        rows[wrong]["amount"] = 1_000
+    if path.suffix == ".ndjson":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    else:
+        path.write_text("id,ts,amount,code\n" + "".join(",".join(map(str, row.values())) + "\n" for row in rows))
+
+
+@pytest.mark.parametrize("kind", ["csv", "ndjson"])
+@pytest.mark.parametrize(("room", "copied"), [(9.0, 3), (1.5, 1), (0.0, 0)])
+def test_rows_of_copies_have_the_numbers_of_their_lines(
+    files: Statements, kind: str, room: float, copied: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether all are copied, some or none; rows of equal time keep their order."""
+    copies: list[str] = []
+    numbered = copying.numbered
+
+    def told(cursor: duckdb.DuckDBPyConnection, table: str) -> str:
+        copies.append(table)
+        return numbered(cursor, table)
+
+    monkeypatch.setattr(copying, "numbered", told)
+    for number in range(3):
+        _lines(files.folder / f"{number}.{kind}", number)
+    size = (files.folder / f"0.{kind}").stat().st_size
+    monkeypatch.setattr(file_source, "COPIED", round(room * size))
+    files.do(f"CREATE SOURCE s FROM '*.{kind}'; {SET.format('f')} FROM s")
+    assert len(copies) == copied
+    stored = 'SELECT code::INTEGER AS n, _ingested FROM data._sets."default.f@1"'
+    with files.house.catalog.read() as cursor:
+        found = cursor.execute(
+            f"SELECT count(*), count(DISTINCT _ingested), count(*) FILTER ((_ingested - 1) % {ROWS} = n) "
+            f"FROM ({stored})"
+        ).fetchall()
+    assert found == [(3 * ROWS, 3 * ROWS, 3 * ROWS)]
+    assert files.rows("SELECT rows, late FROM ml.ingests") == [(3 * ROWS, 0)]
+
+
+@pytest.mark.parametrize("kind", ["csv", "ndjson"])
+def test_wrong_rows_of_a_copy_are_named_and_put_aside(files: Statements, kind: str) -> None:
+    _lines(files.folder / f"0.{kind}", 0)
+    _lines(files.folder / f"1.{kind}", 1, wrong=4_321)
+    files.do(f"CREATE SOURCE s FROM '*.{kind}'")
+    error = files.refused(f"{SET.format('f')} FROM s")
+    assert "first in row 4,322 of" in error.message and f"1.{kind}" in error.message, error.message
+    files.do(f"{SET.format('g')} ON ERROR QUARANTINE FROM s")
+    assert files.rows("SELECT count(*) FROM g") == [(2 * ROWS - 1,)]
+    ((part, number, reason, text),) = files.rows('SELECT part, number, reason, "row" FROM ml.dead_letters')
+    assert (Path(part).name, number, reason) == (f"1.{kind}", 4_322, "CHECK (amount < 900) is false")
+    assert "04321" in str(text) and "_row_number" not in str(text)
+
+
+def test_a_column_that_is_called_rowid_is_the_users(files: Statements) -> None:
+    (files.folder / "0.csv").write_text(
+        "id,ts,rowid\n" + "".join(f"1,2026-01-01,{3 * n}\n" for n in reversed(range(ROWS)))
+    )
+    files.do(
+        "CREATE SOURCE s FROM '0.csv';"
+        "CREATE FEATURE SET f (ENTITY id BIGINT, TIMESTAMP ts, rowid BIGINT) FROM s;"
+        "CREATE FEATURE SET g (ENTITY id BIGINT, TIMESTAMP ts, rowid BIGINT) ON ERROR QUARANTINE FROM s"
+    )
+    for name in "fg":
+        with files.house.catalog.read() as cursor:
+            right = f'count(*) FILTER ("rowid" = 3 * ({ROWS} - _ingested))'
+            stored = f'SELECT count(*), {right} FROM data._sets."default.{name}@1"'
+            assert cursor.execute(stored).fetchall() == [(ROWS, ROWS)]
+
+
+def test_copies_changes_and_twins_of_size_are_told_apart(files: Statements) -> None:
+    """A hash that is made meanwhile is there when it counts."""
+    first = files.folder / "a.csv"
+    _lines(first, 0)
+    files.do(f"CREATE SOURCE s FROM '*.csv'; {SET.format('f')} FROM s")
+    (files.folder / "b.csv").write_bytes(first.read_bytes())  # a copy
+    twin = first.read_text().replace("00000", "0000x")
+    (files.folder / "c.csv").write_text(twin)  # as long, but another
+    files.do("REFRESH FEATURE SET f")
+    assert files.rows("SELECT count(*), count(*) FILTER (code = '0000x') FROM f") == [(2 * ROWS, 1)]
+    os.utime(first, (1, 1))  # touched
+    files.do("REFRESH FEATURE SET f")
+    assert files.rows("SELECT count(*) FROM f") == [(2 * ROWS,)]
+    first.write_text(first.read_text() + "7,2026-02-01,1,new\n")  # changed, and of a size of its own
+    files.do("REFRESH FEATURE SET f")
+    assert files.rows("SELECT count(*), count(*) FILTER (code = 'new') FROM f") == [(2 * ROWS + 1, 1)]
+    (files.folder / "d.csv").write_bytes(first.read_bytes())
+    files.do("REFRESH FEATURE SET f")
+    assert files.rows("SELECT count(*) FROM f") == [(2 * ROWS + 1,)]
+
+
+TYPES = {
+    "i": "1::INTEGER",
+    "u": "1::UTINYINT",
+    "d": "1.5::DECIMAL(18, 3)",
+    "t": "TIMESTAMPTZ '2026-01-01'",
+    "s": "{'a': 1, 'b': [TRUE, FALSE]}",
+    "m": "MAP {'k': DATE '2026-01-01'}",
+    "l": "[['x']]",
+    "b": "'ab'::BLOB",
+    "q": "uuid()",
+    "name_of_a_column_that_is_long": "1.5::FLOAT",
+}
+
+
+def test_schemas_of_parquet_files_are_the_same_where_duckdb_says_so(tmp_path: Path) -> None:
+    rng = random.Random(7)
+    known: list[bytes] = []
+    told: dict[str, tuple[bytes, str]] = {}
+    for number in range(60):
+        names = rng.sample(sorted(TYPES), rng.randint(1, 3)) if number % 4 else sorted(TYPES)
+        path = str(tmp_path / f"{number}.parquet")
+        columns = ", ".join(f"{TYPES[name]} AS {name}" for name in names)
+        duckdb.sql(f"COPY (SELECT {columns} FROM range({rng.randint(0, 500)})) TO '{path}'")
+        schema = schema_of(path, known)
+        assert schema is not None
+        known.append(schema)
+        described = duckdb.execute(f"SELECT list(COLUMNS(* EXCLUDE file_name)::VARCHAR) FROM parquet_schema('{path}')")
+        told[path] = (schema, str(described.fetchall()))
+    pairs = [(a[0] == b[0], a[1] == b[1]) for a in told.values() for b in told.values()]
+    assert {(True, True), (False, False)} == set(pairs)
+
+
+def test_a_footer_that_is_broken_is_no_schema(tmp_path: Path) -> None:
+    rng = random.Random(3)
+    path = tmp_path / "x.parquet"
+    duckdb.sql(f"COPY (SELECT {', '.join(f'{sql} AS {name}' for name, sql in TYPES.items())}) TO '{path}'")
+    whole = path.read_bytes()
+    for _ in range(500):
+        size = rng.randint(0, 200)
+        path.write_bytes(whole[:50] + rng.randbytes(size) + size.to_bytes(4, "little") + b"PAR1")
+        schema = schema_of(str(path))
+        assert schema is None or len(schema) <= size + 16
+    for text in (b"", b"PAR1", whole[:-4] + b"PARE", (1 << 30).to_bytes(4, "little") + b"PAR1"):
+        path.write_bytes(text)
+        assert schema_of(str(path)) is None
+    nested = b"\x19" * 100_000  # a list in a list in a list
+    path.write_bytes(nested + len(nested).to_bytes(4, "little") + b"PAR1")
+    assert schema_of(str(path)) is None
