@@ -16,6 +16,7 @@ from mlbox.base.telemetry import FOLLOWED, Followed, carried, request_id, span, 
 from mlbox.serve import codec
 from mlbox.serve.batching import Batcher
 from mlbox.serve.call import INLINE_BYTES, INLINE_ROWS, Call
+from mlbox.serve.compact import Kept
 from mlbox.serve.express import Lane
 from mlbox.serve.graph.drawing import drawing_of
 from mlbox.serve.http import (
@@ -304,6 +305,11 @@ class InferenceApp:
             self._recorder.count(row.project, row.name, at_us, failed)
             return None
         call.keep = True
+        if call.kept is not None and error is None:
+            if request is not None and request.columns:
+                slot.recent.append(request)
+            self._recorder.keep(Kept(row.project, row.name, call.id, at_us, seconds * 1000, *call.kept), counts=True)
+            return None
         answer, told = (call.answer, None) if error is None else (None, error.message)
         entry = Entry(row.project, row.name, call.id, at_us, seconds * 1000, request, answer, told)
         if answer is not None and request is not None and request.columns and request.rows <= INLINE_ROWS:

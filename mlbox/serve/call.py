@@ -13,6 +13,7 @@ from mlbox.serve.simple import arrow_body, columns_of_arrow
 
 if TYPE_CHECKING:
     from mlbox.serve.codec import Request
+    from mlbox.serve.compact import Form
     from mlbox.serve.directory import Slot
     from mlbox.serve.endpoint import Answer, Runtime
     from mlbox.serve.http import RequestHeaders, Response
@@ -28,7 +29,7 @@ class Call:
     """A request to an endpoint. ``id`` is the caller's (in the body, else the header), or ours; ``verb`` is predict,
     explain or event."""
 
-    __slots__ = ("answer", "asked", "id", "keep", "request", "runtime", "slot", "started", "verb")
+    __slots__ = ("answer", "asked", "id", "keep", "kept", "request", "runtime", "slot", "started", "verb")
 
     def __init__(self, slot: Slot, asked: str, verb: str, started: float) -> None:
         self.slot = slot
@@ -39,6 +40,8 @@ class Call:
         self.keep = False
         self.request: Request | None = None
         self.answer: Answer | None = None
+        self.kept: tuple[Form, bytes] | None = None
+        """What is recorded instead of the request and the answer, which is not kept then."""
         self.runtime: Runtime | None = None
 
     def decode(self, body: bytes, headers: RequestHeaders, limit: int) -> Request:

@@ -18,6 +18,7 @@ from mlbox.base.ids import new_id
 from mlbox.serve import codec
 from mlbox.serve.call import INLINE_ROWS
 from mlbox.serve.codec import Request
+from mlbox.serve.compact import Form
 from mlbox.serve.endpoint import Answer, Arm, Runtime, named
 from mlbox.serve.imputing import Seen, impute_matrix
 from mlbox.serve.switching import RECENT
@@ -82,6 +83,7 @@ class _Way:
     __slots__ = (
         "arm",
         "bound",
+        "form",
         "matrix_from",
         "matrix_of_row",
         "names",
@@ -105,16 +107,23 @@ class _Way:
         self.output_of = predictor.output_of
         self.bound = predictor.bound_row()
         """Used on the event loop alone."""
+        self.form = Form(arm, self.bound) if self.bound is not None else None
 
     def answer(self, call: Call, matrix: Any, absent: list[str], seen: Seen | None = None) -> bytes:
         """The response's body."""
         return self._told(call, self.run(matrix), seen or Seen(self.names, matrix, absent))
 
-    def answer_row(self, call: Call, values: Sequence[float]) -> bytes:
-        """The response's body for one row of numbers, none of them missing."""
+    def answer_row(self, call: Call, values: Sequence[float], recorded: str) -> bytes:
+        """The response's body for one row of numbers, none of them missing. ``recorded`` is what is recorded of it:
+        no, row (what the model saw and said), or all."""
         bound = self.bound
         if bound is None or not bound.fill(values):
             return self.answer(call, self.matrix_of_row(values), [])
+        if recorded != "all" and self.form is not None:
+            outputs = named(self.output_of(bound.run_in_place(), 1))
+            if recorded == "row":
+                call.kept = self.form, bound.kept()
+            return codec.encode_plain(call.asked, self.version, call.id, outputs, [])
         matrix = bound.seen()
         return self._told(call, self.output_of(bound.run(), 1), Seen(self.names, matrix, []))
 
@@ -166,15 +175,15 @@ class Lane:
         call.id = request.id or call.id or new_id()
         call.runtime = runtime
         slot = call.slot
-        if self._shadow or (
-            slot.row.log_percent and (len(slot.recent) < RECENT or slot.meter.requests % SAMPLE == 0)
-        ):  # the values are needed once more
+        logged = slot.row.log_percent
+        if self._shadow or (logged and (len(slot.recent) < RECENT or slot.meter.requests % SAMPLE == 0)):
+            # the values are needed once more
             column = Column(tensor.name, _FLOATS[tensor.datatype], data, rows, width, True)
             call.request = Request({tensor.name.lower(): column}, rows, request.id, None, False)
         else:
             call.request = _only_rows(rows)
         if rows == 1:  # JSON has no NaN, and null is no float: nothing is missing
-            return way.answer_row(call, data)
+            return way.answer_row(call, data, "no" if not logged else "all" if self._shadow or slot.durable else "row")
         return way.answer(call, way.matrix_from(data, rows), [])
 
     def _stored(self, runtime: Runtime, call: Call, body: bytes) -> bytes | None:
@@ -206,7 +215,7 @@ class Lane:
             with suppress(TypeError):  # a gap, or a text
                 total = sum(values)
                 if total == total:  # and no NaN among them
-                    return way.answer_row(call, values)
+                    return way.answer_row(call, values, "all" if call.slot.row.log_percent else "no")
             matrix = way.matrix_of_row(values)
         except (TypeError, ValueError, OverflowError, KeyError):  # what is no number is told by the general way
             return None

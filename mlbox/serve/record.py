@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mlbox.engine.catalog.database import Catalog
     from mlbox.serve.codec import Request
     from mlbox.serve.endpoint import Answer
+    from mlbox.serve.rows import Recorded
 
 CHUNK = 20_000
 """Rows that are written at once."""
@@ -95,7 +96,7 @@ class Statistics:
 
 @dataclass(slots=True)
 class _Taken:
-    entries: Sequence[Entry] = ()
+    entries: Sequence[Recorded] = ()
     counts: dict[tuple[str, str, int], _Count] = field(default_factory=dict)
     rows: int = 0
 
@@ -118,7 +119,7 @@ class Recorder:
         self._interval = interval
         self._capacity = capacity
         self._on_drop = on_drop
-        self._entries: deque[Entry] = deque()
+        self._entries: deque[Recorded] = deque()
         self._counts: dict[tuple[str, str, int], _Count] = {}
         self._rows = 0
         self._dropping: set[tuple[str, str]] = set()
@@ -159,7 +160,7 @@ class Recorder:
             if at_us > counted.last_us:
                 counted.last_us = at_us
 
-    def keep(self, entry: Entry, *, counts: bool = False) -> None:
+    def keep(self, entry: Recorded, *, counts: bool = False) -> None:
         """Put the rows of an entry into the buffer, or drop and count them when it is full; with ``counts`` the request
         itself too, as :meth:`count`."""
         rows = entry.rows
@@ -227,7 +228,7 @@ class Recorder:
             counted = self._counts[key] = _Count()
         return counted
 
-    def _drop(self, entry: Entry) -> bool:
+    def _drop(self, entry: Recorded) -> bool:
         """Count the rows as lost; whether it is the first time after an interval without a loss."""
         self._count(entry.project, entry.endpoint, entry.at_us).unrecorded += entry.rows
         self.statistics.dropped += entry.rows
@@ -236,7 +237,7 @@ class Recorder:
         self._dropping.add(key)
         return begins
 
-    def _tell(self, entry: Entry, reason: str) -> None:
+    def _tell(self, entry: Recorded, reason: str) -> None:
         if self._on_drop is not None:
             self._on_drop(entry.project, entry.endpoint, reason)
 
@@ -276,7 +277,7 @@ class Recorder:
                 failed = error
                 if attempt < ATTEMPTS:
                     time.sleep(0.05 * attempt)
-        begun: list[Entry] = []
+        begun: list[Recorded] = []
         with self._lock:
             self._rows -= taken.rows
             if failed is not None:
@@ -318,9 +319,9 @@ class Recorder:
             known.update(batch.shapes)
 
 
-def _chunk(entries: deque[Entry]) -> _Taken:
+def _chunk(entries: deque[Recorded]) -> _Taken:
     """Entries from the front, taken away there."""
-    taken: list[Entry] = []
+    taken: list[Recorded] = []
     rows = 0
     while entries and rows < CHUNK:
         entry = entries.popleft()

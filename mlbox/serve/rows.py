@@ -6,18 +6,20 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from itertools import chain
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mlbox.engine.catalog.tables.predictions import Batch
+from mlbox.serve import compact
+from mlbox.serve.compact import Kept
+from mlbox.serve.log_columns import chained, join, json_lines, listed, seen_lists, structs, table
 
 if TYPE_CHECKING:
     import pyarrow
 
     from mlbox.serve.codec import Request
     from mlbox.serve.record import Entry
+
+    Recorded: TypeAlias = Entry | Kept
 
 MANY = 64
 """Rows from which on alike requests are a batch of their own: a statement costs more than JSON of fewer."""
@@ -27,16 +29,15 @@ PIECE = 256
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_encoder = msgspec.json.Encoder()
 
 
-def batches(entries: Iterable[Entry], rest: Callable[[], None] = lambda: None) -> Iterator[Batch]:
+def batches(entries: Iterable[Recorded], rest: Callable[[], None] = lambda: None) -> Iterator[Batch]:
     """All entries: those that are many of a kind as structs, the others together as JSON text. ``rest`` is called
     after every little piece of work, in which nobody else has the interpreter."""
     import pyarrow as pa
 
-    alike: dict[Any, list[Entry]] = {}
-    last: Entry | None = None
+    alike: dict[Any, list[Any]] = {}
+    last: Recorded | None = None
     for number, entry in enumerate(entries):
         if last is None or not _follows(entry, last):
             group = alike.setdefault(_kind(entry), [])
@@ -44,22 +45,20 @@ def batches(entries: Iterable[Entry], rest: Callable[[], None] = lambda: None) -
         last = entry
         if not number % PIECE:
             rest()
-    few: list[pyarrow.Table] = []
-    shapes: dict[str, Sequence[str]] = {}
+    found: dict[Any, tuple[list[pyarrow.Table], dict[str, Sequence[str]]]] = {}
     for kind, group in alike.items():
-        if not kind:
-            few.append(_failed(group))
-            continue
-        names = kind[-1]
-        if len(group) >= MANY and (table := _answered(group, False, rest)) is not None:
-            yield Batch(table, {shape_of(names): names}, json=False)
-            continue
-        table = _answered(group, True, rest)
-        assert table is not None
-        few.append(table)
-        shapes[shape_of(names)] = names
-    if few:
-        yield Batch(pa.concat_tables(few), shapes, json=True)
+        json, rows = True, None
+        if kind and len(group) >= MANY:
+            json, rows = False, _answered(group, False, rest)
+        if rows is None:
+            json, rows = True, _answered(group, True, rest) if kind else _failed(group)
+        assert rows is not None
+        tables, shapes = found.setdefault("" if json else rows.schema, ([], {}))
+        tables.append(rows)
+        if kind:
+            shapes[shape_of(kind[-1])] = kind[-1]
+    for schema, (tables, shapes) in found.items():
+        yield Batch(pa.concat_tables(tables), shapes, json=not schema)
 
 
 @lru_cache(maxsize=1024)
@@ -68,8 +67,10 @@ def shape_of(names: tuple[str, ...]) -> str:
     return hashlib.sha256("\0".join(names).encode()).hexdigest()[:24]
 
 
-def _kind(entry: Entry) -> tuple[Any, ...]:
+def _kind(entry: Recorded) -> tuple[Any, ...]:
     """What entries have in common that are made into rows together; empty: the request failed."""
+    if isinstance(entry, Kept):
+        return entry.kind
     answer, request = entry.answer, entry.request
     if answer is None or request is None:
         return ()
@@ -79,8 +80,12 @@ def _kind(entry: Entry) -> tuple[Any, ...]:
     )
 
 
-def _follows(entry: Entry, last: Entry) -> bool:
+def _follows(entry: Recorded, last: Recorded) -> bool:
     """Whether it is certainly of the kind of another one: found out in a fraction of the time, for most of a batch."""
+    if isinstance(entry, Kept):
+        return entry.follows(last)
+    if isinstance(last, Kept):
+        return False
     answer, before = entry.answer, last.answer
     request, earlier = entry.request, last.request
     if answer is None or before is None or request is None or earlier is None or request.columns or earlier.columns:
@@ -96,14 +101,17 @@ def _follows(entry: Entry, last: Entry) -> bool:
     )
 
 
-def _answered(entries: Sequence[Entry], json: bool, rest: Callable[[], None]) -> pyarrow.Table | None:
-    """Rows of requests to one endpoint that one model has answered, with the same inputs by name.
+def _answered(entries: Sequence[Any], json: bool, rest: Callable[[], None]) -> pyarrow.Table | None:
+    """Rows of requests to one endpoint that one model has answered, with the same inputs by name: all ``Entry`` or all
+    ``Kept``.
 
     Without ``json`` inputs and outputs are structs; ``None`` when their values have no common type.
     """
     import numpy as np
     import pyarrow as pa
 
+    if isinstance(entries[0], Kept):
+        return compact.rows_of(entries, shape_of(entries[0].form.names), json, rest)
     requests: list[Any] = [entry.request for entry in entries]
     answers: list[Any] = [entry.answer for entry in entries]
     first, answer = entries[0], answers[0]
@@ -116,7 +124,7 @@ def _answered(entries: Sequence[Entry], json: bool, rest: Callable[[], None]) ->
     try:
         given = _each_of(inputs, lambda name: [each.columns[name.lower()].values for each in requests], rest)
         made = _each_of(outputs, lambda name: [each.outputs[name] for each in answers], rest)
-        objects = _json if json else _structs
+        objects = json_lines if json else structs
         parts = {"inputs": objects(given, total), "outputs": objects(made, total)}
     except (pa.ArrowException, ValueError, TypeError):
         if json:
@@ -126,21 +134,21 @@ def _answered(entries: Sequence[Entry], json: bool, rest: Callable[[], None]) ->
     own_times = any(request.event_times is not None for request in different)
     own_ids = total > len(entries) or any(request.row_ids is not None for request in different)
     rest()
-    prediction = _join([each.prediction for each in answers])
+    prediction = join([each.prediction for each in answers])
     rest()
-    seen = _seen(len(answer.seen.names), [each.seen.values for each in answers], total)
+    seen = seen_lists(len(answer.seen.names), [each.seen.values for each in answers], total)
     rest()
-    return _table(
+    return table(
         total,
         project=first.project,
         endpoint=first.endpoint,
         model=answer.model,
         model_version=pa.repeat(pa.scalar(answer.version, pa.int32()), total),
         request_id=_each([entry.request_id for entry in entries], sizes),
-        ordinal=_joined(map(range, sizes)) if total > len(entries) else np.zeros(total, np.int32),
-        row_id=_joined(map(_ids, entries)) if own_ids else pa.nulls(total, pa.string()),
+        ordinal=chained(map(range, sizes)) if total > len(entries) else np.zeros(total, np.int32),
+        row_id=chained(map(_ids, entries)) if own_ids else pa.nulls(total, pa.string()),
         predicted_at=at,
-        event_time=_joined(_times(entry) for entry in entries) if own_times else at,
+        event_time=chained(_times(entry) for entry in entries) if own_times else at,
         latency_ms=_each([entry.latency_ms for entry in entries], sizes),
         status="ok",
         error=pa.nulls(total, pa.string()),
@@ -158,7 +166,7 @@ def _failed(entries: Sequence[Entry]) -> pyarrow.Table:
 
     total = len(entries)
     single = [entry.request if entry.request is not None and entry.request.rows == 1 else None for entry in entries]
-    return _table(
+    return table(
         total,
         project=[entry.project for entry in entries],
         endpoint=[entry.endpoint for entry in entries],
@@ -177,7 +185,9 @@ def _failed(entries: Sequence[Entry]) -> pyarrow.Table:
         error=[entry.error for entry in entries],
         inputs=pa.array(
             [
-                _json({name: _list(request.columns[name.lower()].values) for name in _sent(request)}, 1)[0].as_py()
+                json_lines({name: listed(request.columns[name.lower()].values) for name in _sent(request)}, 1)[
+                    0
+                ].as_py()
                 if request is not None
                 else None
                 for request in single
@@ -192,112 +202,20 @@ def _failed(entries: Sequence[Entry]) -> pyarrow.Table:
     )
 
 
-def _table(total: int, **columns: Any) -> pyarrow.Table:
-    """A text stands for all rows, as a dictionary of one entry does."""
-    import pyarrow as pa
-
-    time = pa.timestamp("us", tz="UTC")
-    types = {
-        "ordinal": pa.int32(),
-        "predicted_at": time,
-        "event_time": time,
-        "latency_ms": pa.float64(),
-        "prediction": pa.float64(),
-        "shadow": pa.bool_(),
-    }
-
-    def column(name: str, values: Any) -> pyarrow.Array:
-        if isinstance(values, pa.Array):
-            return values
-        if isinstance(values, str):
-            return pa.repeat(pa.scalar(values, pa.string()), total)
-        return pa.array(values, types.get(name, pa.string()), from_pandas=name == "prediction")
-
-    return pa.table({name: column(name, columns[name]) for name in sorted(columns)})
-
-
 def _each_of(names: Sequence[str], values: Callable[[str], list[Any]], rest: Callable[[], None]) -> dict[str, Any]:
     """The values of all requests by name."""
     found = {}
     for name in names:
-        found[name] = _join(values(name))
+        found[name] = join(values(name))
         rest()
     return found
-
-
-def _join(values: Sequence[Any]) -> Any:
-    """Arrays (or lists) of all requests as one."""
-    import numpy as np
-
-    if isinstance(values[0], list):
-        return _joined(map(_list, values))
-    return np.concatenate(values)
-
-
-def _structs(columns: dict[str, Any], total: int) -> pyarrow.Array:
-    """A struct for each row, in 64 bits, so that a value is shown as JSON would show it."""
-    import numpy as np
-    import pyarrow as pa
-
-    if not columns:
-        return pa.nulls(total, pa.string())
-    fields = []
-    for values in columns.values():
-        if isinstance(values, np.ndarray) and values.ndim > 1:
-            fields.append(_lists(values.reshape(total, -1)))
-            continue
-        if isinstance(values, np.ndarray) and values.dtype.kind == "f":
-            values = values.astype(np.float64)
-        fields.append(pa.array(values.tolist() if _is_text(values) else values, from_pandas=True))
-    return pa.StructArray.from_arrays(fields, list(columns))
-
-
-def _is_text(values: Any) -> bool:
-    return getattr(getattr(values, "dtype", None), "kind", "") == "O"
-
-
-def _lists(matrix: Any) -> pyarrow.Array:
-    import numpy as np
-    import pyarrow as pa
-
-    if matrix.dtype.kind == "f":
-        matrix = matrix.astype(np.float64)
-    flat = matrix.ravel()
-    return pa.FixedSizeListArray.from_arrays(
-        pa.array(flat.tolist() if _is_text(flat) else flat, from_pandas=True), matrix.shape[1]
-    )
-
-
-def _seen(width: int, seen: Sequence[Any], total: int) -> pyarrow.Array:
-    """What the model saw: of each request a matrix ``[n, k]``, or a list of k columns."""
-    import numpy as np
-    import pyarrow as pa
-
-    if isinstance(seen[0], list):
-        matrix = np.empty((total, width))
-        for index in range(width):
-            matrix[:, index] = _joined(columns[index] for columns in seen)  # None becomes NaN
-    else:
-        matrix = np.concatenate(seen)
-    offsets = np.arange(0, total * width + 1, width, dtype=np.int32) if width else np.zeros(total + 1, np.int32)
-    numbers = pa.array(matrix.ravel().astype(np.float64), from_pandas=True)
-    return pa.ListArray.from_arrays(pa.array(offsets), numbers)
-
-
-def _joined(lists: Iterable[Iterable[Any]]) -> list[Any]:
-    return list(chain.from_iterable(lists))
 
 
 def _each(values: list[Any], sizes: Sequence[int]) -> list[Any]:
     """Every request's value, once for each of its rows."""
     if len(values) == sum(sizes):
         return values
-    return _joined([value] * size for value, size in zip(values, sizes, strict=True))
-
-
-def _list(values: Any) -> list[Any]:
-    found: list[Any] = values if values.__class__ is list else values.tolist()
-    return found
+    return chained([value] * size for value, size in zip(values, sizes, strict=True))
 
 
 def _times(entry: Entry) -> list[int]:
@@ -324,14 +242,3 @@ def row_ids(request: Request, request_id: str) -> list[str]:
 def _sent(request: Request) -> list[str]:
     """Names of what was sent; a matrix is left out, its values are the features."""
     return [column.name for column in request.columns.values() if column.width == 1]
-
-
-def _json(columns: dict[str, Any], total: int) -> pyarrow.Array:
-    """A JSON object for each row."""
-    import pyarrow as pa
-
-    if not columns:
-        return pa.nulls(total, pa.string())
-    lists = [_list(values) for values in columns.values()]
-    rows = [dict(zip(columns, values, strict=True)) for values in zip(*lists, strict=True)]
-    return pa.array(_encoder.encode_lines(rows).decode().removesuffix("\n").split("\n"), pa.string())

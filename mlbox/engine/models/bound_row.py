@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.errors import Invalid, MlboxError
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from mlbox.engine.models.sessions import OnnxSession
 
 _NUMBERS = {"float": "f", "double": "d"}
+_ALIGNMENT = 16
+"""Bytes, as of what numpy allocates."""
 
 
 class BoundRow:
@@ -28,20 +31,22 @@ class BoundRow:
         letter = _NUMBERS.get(first.element)
         if letter is None or len(signature.inputs) != 1 or first.width not in (None, width):
             raise Invalid(f"a row of {first.element_type} cannot be bound")
-        self._matrix = np.zeros((1, width), first.numpy)
-        self._put = struct.Struct(f"{width}{letter}").pack_into
-        self._bytes = self._matrix.data.cast("B")
-        self._binding = session.binding()
-        self._run = session.run_bound
-        self._outputs: list[Any] = []
-        _bind(self._binding.bind_input, first.name, self._matrix)
+        shapes: list[tuple[Any, tuple[int, ...]]] = [(first.numpy, (width,))]
         for tensor in signature.outputs:
             sizes = tensor.shape[1:]
             if tensor.key is not None or not tensor.shape or None in sizes or tensor.element in ("string", "bfloat16"):
                 raise Invalid(f"the size of output {tensor.name} is not known")
-            room = np.zeros((1, *(int(size) for size in sizes if size is not None)), tensor.numpy)
+            shapes.append((tensor.numpy, tuple(int(size) for size in sizes if size is not None)))
+        self._layout = _layout(shapes)
+        self._memory = np.zeros(self._layout.itemsize, np.uint8)
+        self._matrix, *self._outputs = (self._memory.view(self._layout)[name] for name in self._layout.names or ())
+        self._put = struct.Struct(f"{width}{letter}").pack_into
+        self._bytes = self._memory.data
+        self._binding = session.binding()
+        self._run = session.run_bound
+        _bind(self._binding.bind_input, first.name, self._matrix)
+        for tensor, room in zip(signature.outputs, self._outputs, strict=True):
             _bind(self._binding.bind_output, tensor.name, room)
-            self._outputs.append(room)
         self._check(session, first.name)
 
     def _check(self, session: OnnxSession, name: str) -> None:
@@ -70,6 +75,34 @@ class BoundRow:
         """The raw outputs in order; raises ``Invalid`` when the model refuses its inputs."""
         self._run(self._binding)
         return [room.copy() for room in self._outputs]
+
+    def run_in_place(self) -> list[Any]:
+        """The same, gone with the next run."""
+        self._run(self._binding)
+        return self._outputs
+
+    def kept(self) -> bytes:
+        """The row and its raw outputs, for :meth:`taken_apart`."""
+        content: bytes = self._memory.tobytes()
+        return content
+
+    def taken_apart(self, kept: Sequence[bytes]) -> tuple[Any, list[Any]]:
+        """Many of them together: the matrix ``[n, k]``, and the raw outputs in order."""
+        import numpy as np
+
+        rows = np.frombuffer(b"".join(kept), self._layout)
+        matrix, *outputs = (rows[name] for name in self._layout.names or ())
+        return matrix, outputs
+
+
+def _layout(shapes: Sequence[tuple[Any, tuple[int, ...]]]) -> Any:
+    """Of the input and the outputs, one after the other in one piece of memory."""
+    import numpy as np
+
+    formats = [np.dtype((kind, sizes)) for kind, sizes in shapes]
+    ends = list(accumulate(-(-each.itemsize // _ALIGNMENT) * _ALIGNMENT for each in formats))
+    names = [str(number) for number in range(len(formats))]
+    return np.dtype({"names": names, "formats": formats, "offsets": [0, *ends[:-1]], "itemsize": ends[-1]})
 
 
 def _bind(bind: Any, name: str, array: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import onnx_models
@@ -43,18 +44,28 @@ def test_a_bound_row_is_a_call(content: Callable[[], bytes]) -> None:
     predictor = Predictor(OnnxSession(content()), NAMES)
     bound = predictor.bound_row()
     assert bound is not None
-    kept = []
+    kept: list[Any] = []
+    packed: list[bytes] = []
     for values in np.random.default_rng(0).normal(size=(20, 4)).tolist():
         assert bound.fill(values)
         matrix = predictor.matrix_of_row(values)
         assert np.array_equal(bound.seen(), matrix)
         ours, plain = predictor.output_of(bound.run(), 1), predictor.run_matrix(matrix)
         kept.append((ours, plain))
+        packed.append(bound.kept())
+        in_place = predictor.output_of(bound.run_in_place(), 1)
+        assert in_place.prediction.tolist() == plain.prediction.tolist()
     for ours, plain in kept:  # what came before is not written over
         assert ours.prediction.tolist() == plain.prediction.tolist()
         assert {name: array.tolist() for name, array in ours.outputs.items()} == {
             name: array.tolist() for name, array in plain.outputs.items()
         }
+    matrix, raw = bound.taken_apart(packed)
+    together = predictor.output_of(raw, len(packed))
+    assert together.prediction.tolist() == [value for ours, _ in kept for value in ours.prediction.tolist()]
+    assert matrix.tolist() == np.random.default_rng(0).normal(size=(20, 4)).astype(matrix.dtype).tolist()
+    for name, array in together.outputs.items():
+        assert array.tolist() == [value for ours, _ in kept for value in ours.outputs[name].tolist()]
 
 
 def test_a_row_that_cannot_be_bound() -> None:

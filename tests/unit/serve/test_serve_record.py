@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import onnx_models
 import pytest
 from serving_house import House, tensors
 from waiting import wait_until
 
 from mlbox.base.settings import Settings
+from mlbox.serve.rows import MANY
 
 ROW = {"x": [1.0], "y": [1.0]}
 HOUR_MS = 3_600_000
@@ -123,3 +125,31 @@ def test_a_kill_takes_only_what_has_not_been_written(own_server: Any, scaled: Ca
     own_server.stop()
     own_server.start()
     assert own_server.sql(counts)[0]["rows"] == [[logged + 5, logged + 5, 0]]  # a normal stop loses nothing
+
+
+@pytest.mark.parametrize("times", [3, MANY], ids=["few, as JSON", "many, as structs"])
+def test_the_short_way_records_what_the_general_way_records(make: Callable[..., House], serve: Any, times: int) -> None:
+    house = make(log_flush_ms=HOUR_MS)
+    house.model("gbm", onnx_models.gradient_boosting(False).onnx, "a", "b", "c", "d")
+    house.endpoint("g", "gbm")
+    url = serve(house).url
+    with httpx.Client(base_url=url) as client:
+        for way, more in (("short", {}), ("general", {"parameters": {}})):
+            for number in range(times):
+                tensor = {"name": "X", "shape": [1, 4], "datatype": "FP32", "data": [number / 8, -1.5, 0.25, number]}
+                body = {"inputs": [tensor], "id": f"{way}-{number:03}", **more}
+                client.post("/v2/models/g/infer", json=body).raise_for_status()
+    recorded = {kept.__class__.__name__ for kept in house.endpoints.recorder._entries}
+    assert recorded == {"Kept", "Entry"}
+    rows = house.predictions("endpoint = 'g'")
+    alike = [
+        [
+            {name: value for name, value in row.items() if name not in ("request_id", "row_id", "predicted_at",
+                                                                        "event_time", "latency_ms")}
+            for row in rows if row["request_id"].startswith(way)
+        ]
+        for way in ("short", "general")
+    ]  # fmt: skip
+    assert alike[0] == alike[1] and len(alike[0]) == times
+    assert alike[0][1]["features"] == {"a": 0.125, "b": -1.5, "c": 0.25, "d": 1.0}
+    assert all(row["row_id"] == row["request_id"] and row["latency_ms"] > 0 for row in rows)
