@@ -149,6 +149,11 @@ def test_branches_choices_errors_and_work_behind_the_answer() -> None:
     root = ElementTree.fromstring(graph.draw())
     texts = {element.text for element in root.iter("{http://www.w3.org/2000/svg}text")}
     assert {"clean", "big", "where", "failed", "filter"} <= texts
+    boxes = root.iter("{http://www.w3.org/2000/svg}g")
+    places = {box[0].text.partition(":")[0]: (int(box[1].get("x")), int(box[1].get("y"))) for box in boxes}
+    assert len(set(places.values())) == len(places)  # no step lies on another
+    assert places["failed"][1] > max(y for name, (_, y) in places.items() if name != "failed")
+    assert places["clean"][0] < places["big"][0] < places["where"][0]
 
 
 def test_an_event_that_is_split_comes_together_again_by_itself() -> None:

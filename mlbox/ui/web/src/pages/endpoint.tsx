@@ -58,7 +58,7 @@ function GraphPanel({ endpoint, answer }: { endpoint: EndpointKey; answer: Answe
   const url = `/v2/models/${encodeURIComponent(`${endpoint.project}.${endpoint.name}`)}/graph`;
   return (
     <Panel title="Graph" answers={[answer]}>
-      <div className="pictures">
+      <div className="drawing" role="region" aria-label="Drawing of the graph" tabIndex={0}>
         <a href={url} target="_blank" rel="noreferrer">
           <img src={url} alt={`Steps of the graph of ${endpoint.project}.${endpoint.name}`} loading="lazy" />
         </a>
@@ -83,7 +83,7 @@ function Facts({ row }: { row: EndpointRow }): ReactNode {
         <Fact name="Last request" value={<Ago time={row.last_request} />} />
       </dl>
       <dl className="facts">
-        <Fact name={row.kind === "function" ? "Function" : "Model"} value={modelOf(row)} />
+        {row.kind !== "graph" && <Fact name={row.kind === "function" ? "Function" : "Model"} value={modelOf(row)} />}
         {row.feature_vector && <Fact name="Enriched with" value={row.feature_vector} />}
         {row.log_percent !== null && <Fact name="Predictions logged" value={`${number(row.log_percent)} %`} />}
         {row.unrecorded > 0 && <Fact name="Lost by the log" value={number(row.unrecorded)} />}

@@ -17,6 +17,7 @@ CREATE ENDPOINT delay USING MODEL delay@champion;`;
 export function modelOf(endpoint: Pick<EndpointRow, "model" | "model_version"> & Partial<Pick<EndpointRow, "kind" | "function">>): string {
   const { model, model_version: version } = endpoint;
   if (endpoint.kind === "function") return endpoint.function ?? "–";
+  if (endpoint.kind === "graph") return "a graph";
   if (model === null) return "–";
   return version === null || model.endsWith(`@${version}`) ? model : `${model} (v${version})`;
 }
