@@ -126,7 +126,13 @@ class Erasure:
         for name, value in entity.items():
             if value is None:
                 raise Invalid(f"entity {name} needs a value", hint=f"DELETE ENTITY ({name} = 7) FROM …")
-            KeyPacker(Schema("00" * 16, (types[name.lower()],), ())).pack((value,))
+            kind = types[name.lower()]
+            KeyPacker(Schema("00" * 16, (kind,), ())).pack((value,))
+            with self._catalog.read() as cursor:
+                if not erasures.is_of_type(cursor, value, kind):
+                    raise Invalid(
+                        f"entity value {value!r} is not of type {kind}", hint=f"entities of {found.name}: {kind}"
+                    )
 
     def execute(self, command: DeleteEntity, plan: Plan, caller: Caller) -> Result:
         """The data file, then the online store; a store that is away is followed when the home is opened."""

@@ -253,3 +253,39 @@ def test_nothing_of_one_person_alone_is_left_in_statistics_or_told_of_datasets(e
     assert "both" in str(erasing.rows(tops))  # another has it too
     erasing.run("DELETE ENTITY (id = 1) FROM FEATURE SET mails")
     assert "both" not in str(erasing.rows(tops))
+
+
+KINDS = {
+    "UUID": "'c80012ff-afad-4784-8bdf-f2709fd43e0f'",
+    "DATE": "'2026-01-03'",
+    "DECIMAL(9,2)": "'3.00'",
+    "BLOB": "'b2'",
+    "BOOLEAN": "'true'",
+    "TIMESTAMP": "'2026-01-01 02:00:00'",
+    "FLOAT": "2.5",
+    "ENUM('A', 'B')": "'A'",
+    "HUGEINT": "'170141183460469231731687303715884105727'",
+    "TIME": "'12:02:00'",
+    "STRUCT(a BIGINT)": "'{''a'': 2}'",
+    "VARCHAR": "'Zoë; \"x\"'",
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_entity_of_any_type_is_joined_read_online_and_deleted(erasing: Erasing, kind: str) -> None:
+    value = KINDS[kind]
+    erasing.run(
+        f"CREATE TABLE spine AS SELECT {value}::{kind} AS k, now() AS event_time;"
+        f"CREATE FEATURE SET of (ENTITY k {kind}, ENTITY shop INT, TIMESTAMP ts, x INT) STORE OFFLINE AND ONLINE;"
+        f"INSERT INTO of VALUES ({value}, 1, '2026-01-01', 7), ({value}, 2, '2026-01-01', 8);"
+        "CREATE FEATURE VECTOR w AS FEATURES (of.x)"
+    )
+    read = f"SELECT x FROM ml.online('w', {{'k': {value}, 'shop': 2}})"
+    assert erasing.rows(read) == erasing.rows(read.replace(value, f"{value}::{kind}")) == [(8,)]
+    joined = "SELECT x FROM ml.features('w', 'rows')"
+    assert erasing.rows(f"WITH rows AS (SELECT *, 1 AS shop FROM spine) {joined}") == [(7,)]
+    if kind not in ("VARCHAR", "BLOB"):
+        with pytest.raises(Invalid, match="is not of type"):
+            erasing.run("DELETE ENTITY (k = 'no such') FROM FEATURE SET of")
+    assert dict(erasing.run(f"DELETE ENTITY (k = {value}) FROM FEATURE SET of").facts)["rows"] == 2
+    assert erasing.rows(read) == [(None,)] and erasing.rows("SELECT count(*) FROM of") == [(0,)]

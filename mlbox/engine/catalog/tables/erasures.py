@@ -256,5 +256,11 @@ def matching(entities: Sequence[tuple[str, str]], entity: Mapping[str, Any]) -> 
     parts = []
     for name, value in entity.items():
         column, kind = types[name.lower()]
-        parts.append(f"{quote(column)} = CAST({literal(str(value))} AS {kind})")
+        parts.append(f"{quote(column)} = TRY_CAST({literal(str(value))} AS {kind})")
     return " AND ".join(parts)
+
+
+def is_of_type(cursor: DuckDBPyConnection, value: Any, kind: str) -> bool:
+    """Whether a value is one of a type (SQL)."""
+    ((found,),) = cursor.execute(f"SELECT TRY_CAST({literal(str(value))} AS {kind}) IS NOT NULL").fetchall()
+    return bool(found)
