@@ -35,6 +35,7 @@ _MISSING = re.compile(r'^([A-Z][A-Za-z ]*?) with name "?(.+?)"? does not exist',
 _NO_COLUMN = re.compile(r'^Referenced (?:update )?column "?(.+?)"? (?:was )?not found')
 _NO_TABLE_HERE = re.compile(r'^Referenced table "(.+?)" not found')
 _NO_COLUMN_OF = re.compile(r'^Table "(.+?)" does not have a column (?:named|with name) "(.+?)"')
+_NO_COLUMN_OF_SPINE = re.compile(r'^[Vv]alues list "_spine" does not have a column (?:named|with name) "(.+?)"')
 _TAKES = re.compile(r"'(.+?)\((.*)\)'\.|function call \"(.+?)\((.*)\)\"\.", re.S)
 _NAMES = re.compile(r'"([^"]+)"')
 _TOKEN = re.compile(r"'(?:[^']|'')*'?|\"(?:[^\"]|\"\")*\"?|[A-Za-z_]\w*|\d[\w.]*|--[^\n]*|\S", re.S)
@@ -85,6 +86,15 @@ def _missing(told: Told) -> tuple[str, str | None] | None:
     if "function" in kind and found[2].lower() in ELSEWHERE:
         hint = f"here it is {ELSEWHERE[found[2].lower()]}"
     return f"there is no {kind} {found[2]}", hint
+
+
+def _spine(told: Told) -> tuple[str, str | None] | None:
+    """Of a CTE the columns are not known when the statement is bound."""
+    found = _NO_COLUMN_OF_SPINE.match(told.message)
+    if found is None:
+        return None
+    wanted = "its time event_time" if found[1] == "event_time" else f"the entity {found[1]}"
+    return f"the spine has no column {found[1]}", f"a CTE as a spine must call {wanted}"
 
 
 def _column(told: Told) -> tuple[str, str | None] | None:
@@ -286,6 +296,7 @@ def _plain_names(hint: str | None) -> str | None:
 _SYNTAX = (_pairs, _commas, _misspelt, _order)
 _RULES: tuple[Callable[[Told], tuple[str, str | None] | None], ...] = (
     _missing,
+    _spine,
     _column,
     _table_here,
     _arguments,

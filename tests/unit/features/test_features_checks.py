@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from statements import Statements
+from waiting import wait_until
 
 from mlbox.base.errors import Invalid
 
@@ -95,3 +96,31 @@ def test_a_check_of_rows_that_keep_coming_may_not_refuse_by_a_window(shop: State
     shop.do("INSERT INTO w VALUES (1, '2026-01-01', 1), (1, '2026-01-01 00:01:00', 2)")
     assert counted(shop) == [("x", "warn", "n < 2", 1, 2)]
     shop.do(f"CREATE OR REPLACE {told.format('x < 2', '')[7:]}")
+
+
+def test_alerts_watch_refreshes_and_checks(shop: Statements) -> None:
+    """As the how-to has them: a set that is stale, and checks that rows of the last hour broke."""
+    shop.do(
+        "CREATE TABLE t AS SELECT 1 AS id, now() AS ts, 1.0 AS amount, 'EUR' AS currency;"
+        f"{SET} ON ERROR QUARANTINE AS SELECT * FROM t;"
+        "CREATE ALERT stale WHEN EXISTS (SELECT 1 FROM ml.feature_sets WHERE name = 'paid' "
+        "AND last_refresh < now() - INTERVAL 3 SECOND) EVERY 5 MINUTES THEN NOTIFY 'log:';"
+        "CREATE ALERT broken WHEN EXISTS (SELECT 1 FROM ml.feature_checks WHERE feature_set = 'paid' AND broken > 0 "
+        "AND checked_at > now() - INTERVAL 1 HOUR) EVERY 5 MINUTES THEN NOTIFY 'log:'"
+    )
+
+    def states() -> dict[str, str]:
+        for job in shop.house.monitors.jobs():
+            job.run()
+        return dict(shop.rows("SELECT name, state FROM ml.alerts"))
+
+    assert states()["broken"] == "ok"
+    wait_until(lambda: states()["stale"] == "raised")
+    shop.do("INSERT INTO t VALUES (2, now(), -1, 'EUR'); REFRESH FEATURE SET paid")
+    assert states()["broken"] == "raised"
+
+    def refreshed() -> bool:
+        shop.do("INSERT INTO t VALUES (3, now(), 1, 'EUR'); REFRESH FEATURE SET paid")
+        return states()["stale"] == "ok"
+
+    wait_until(refreshed)

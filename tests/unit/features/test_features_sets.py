@@ -226,3 +226,22 @@ def test_a_cte_is_a_spine(session: Session) -> None:
     assert rows(session, text) == [{"amount": 4.0}]
     at = rows(session, "SELECT shop, amount FROM ml.features_at('v', TIMESTAMP '2026-01-01 05:00') ORDER BY shop")
     assert at == [{"shop": 0, "amount": 3.0}, {"shop": 1, "amount": 4.0}, {"shop": 2, "amount": 5.0}]
+
+
+@pytest.mark.parametrize(
+    ("columns", "told", "hint"),
+    [
+        ("1 AS k, now() AS at", "the spine has no column event_time", "must call its time event_time"),
+        ("1 AS key, now() AS event_time", "the spine has no column k", "must call the entity k"),
+    ],
+)
+def test_a_cte_that_is_no_spine_is_told(session: Session, columns: str, told: str, hint: str) -> None:
+    list(
+        session.run(
+            "CREATE FEATURE SET told (ENTITY k, TIMESTAMP ts) AS SELECT 1 AS k, now() AS ts, 2 AS x; "
+            "CREATE FEATURE VECTOR told_v AS FEATURES (told.x)"
+        )
+    )
+    with pytest.raises(MlboxError, match=told) as refused:
+        list(session.run(f"WITH s AS (SELECT {columns}) SELECT * FROM ml.features('told_v', 's')"))
+    assert hint in str(refused.value.hint)
