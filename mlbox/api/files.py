@@ -16,14 +16,16 @@ from mlbox.api.sight import sees
 from mlbox.base.errors import MlboxError, NotFound
 from mlbox.engine.storage.disk import named
 
-INLINE = ("image/png", "image/svg+xml", "image/jpeg", "text/plain", "application/json")
+INLINE = ("image/png", "image/svg+xml", "image/jpeg", "text/plain", "text/html", "application/json")
+ALONE = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; frame-ancestors 'self'; sandbox"
+"""What an artifact may do in a browser: be looked at."""
 CHUNK = 1 << 20
 
 
 @route("/artifacts/{artifact_id:str}/content", http_method=["GET", "HEAD"])
 async def artifact_content(request: Request[Any, Any, Any], artifact_id: FromPath[str]) -> Stream:
-    """The bytes of an artifact, or a range of them; pictures and text are shown, all else is downloaded, and nothing
-    may run scripts."""
+    """The bytes of an artifact, or a range of them; pictures, texts and pages are shown, all else is downloaded, and
+    nothing may run scripts."""
     return await asyncio.to_thread(_content, request, artifact_id)
 
 
@@ -50,7 +52,7 @@ def _content(request: Request[Any, Any, Any], artifact_id: str) -> Stream:
         media_type,
         {
             "Content-Disposition": f"{disposition}; filename*=UTF-8''{name}",
-            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+            "Content-Security-Policy": ALONE,
             "X-Content-Type-Options": "nosniff",
             "Cache-Control": "private, max-age=31536000, immutable",
         },

@@ -7,7 +7,6 @@ import os
 import sys
 import tempfile
 import time
-from html import escape
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Union
 
 from mlbox.client.connection import Connection, connect
@@ -141,22 +140,16 @@ class Run:
         self._connection.sql(f"CANCEL RUN '{self.id}'")
 
     def _repr_html_(self) -> str:
+        from mlbox.client.card import html
+
         row = self.row
-        metrics = "".join(
-            f"<tr><td>{escape(name)}</td><td style='text-align:right'>{value:.6g}</td></tr>"
-            for name, value in _parsed(row["metrics"]).items()
-        )
-        title = escape(str(row["name"] or self.id[:16]))
-        reason = f"<div>{escape(str(row['error'] or row['reason']))}</div>" if row["error"] or row["reason"] else ""
-        return (
-            "<div style='border:1px solid #8884;border-radius:6px;padding:8px 12px;display:inline-block'>"
-            f"<div><b><a href='{escape(self.url)}' target='_blank'>{title}</a></b> {escape(str(row['state']))}</div>"
-            f"{reason}<table>{metrics}</table></div>"
-        )
+        return html(row, _parsed(row["params"]), _parsed(row["metrics"]), self.url)
 
     def __repr__(self) -> str:
         row = self.row
-        metrics = ", ".join(f"{name}={value:.6g}" for name, value in _parsed(row["metrics"]).items())
+        from mlbox.client.card import short
+
+        metrics = ", ".join(f"{name}={short(value)}" for name, value in _parsed(row["metrics"]).items())
         return f"<run {row['name'] or self.id[:16]} {row['state']}{': ' + metrics if metrics else ''}>"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 ELSEWHERE = "https://elsewhere.example/"
@@ -36,3 +37,58 @@ def plots(ctx: Any) -> None:
 
     ctx.log_plot("svg", SVG)
     ctx.log_plot("png", PNG)
+
+
+CARD = b"""# Model card
+
+A *small* model of **delays**, see [the paper](https://elsewhere.example/paper) and [this](javascript:alert(1)).
+
+- one
+- two
+
+| column | unit |
+| --- | --- |
+| distance | mile |
+
+<b>markup</b> stays text
+"""
+PAGE = b"""<!doctype html><title>Report</title><h1 style="color: rgb(1, 2, 3)">Report</h1><p id="said">as written</p>
+<script>document.getElementById("said").textContent = "owned"</script><img src="https://elsewhere.example/logo.png">"""
+
+
+def files(ctx: Any, model: str, rows: int = 300) -> None:
+    """Rows, a model, texts, a page, a folder."""
+    long = "a_rather_long_column_name_that_nobody_would_want_to_type_twice"
+    frame = {
+        "distance": [float(row * 37 % 4000) for row in range(rows)],
+        "carrier": [("UA", "AA", "DL", "B6")[row % 7 % 4] for row in range(rows)],
+        long: [None if row % 10 == 0 else row / 7 for row in range(rows)],
+    }
+    ctx.log_dataset("flights", frame)
+    ctx.log_table("by_carrier", [{"carrier": "UA", "late": 0.25}, {"carrier": "AA", "late": 0.5}])
+    inputs = {"temp": frame["distance"], "wind": [row / rows for row in range(rows)]}
+    ctx.log_model("model", model, training_set=inputs, metrics={"auc": 0.75})
+    ctx.log_artifact("report.html", PAGE)
+    ctx.log_artifact("README.md", CARD)
+    ctx.log_artifact("settings", {"depth": 3, "nested": {"list": [1, 2], "text": "\u00e4\u00f6\u00fc"}})
+    ctx.log_artifact("rows.csv", b'name,value\n"a, b",1\nc,2\n')
+    ctx.log_artifact("large.csv", b"name,value\n" + b"abcdefgh,1\n" * 60_000)
+    ctx.log_artifact("empty.txt", b"")
+    ctx.log_artifact("blob", bytes(range(256)))
+    folder = Path("made")
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep" / "leaf.txt").write_text("leaf")
+    ctx.log_artifact("made", folder)
+    Path("given.csv").write_text("a,b\n1,x\n2,y\n")
+    ctx.log_dataset("given", "given.csv")
+
+
+def tuned(ctx: Any, rate: float = 0.1, depth: int = 3, loss: str = "log") -> dict[str, float]:
+    """A trial whose outcome the rate decides nearly alone."""
+    import math
+
+    auc = 0.9 - 0.08 * abs(math.log10(rate) + 1.5) + 0.002 * depth + (0.001 if loss == "exp" else 0)
+    for step in range(5):
+        ctx.log_metric("auc", auc * (1 - 0.5 ** (step + 1)), step=step)
+    ctx.log_metric("auc", auc, step=5)
+    return {"seconds": 3.0 + depth}

@@ -80,6 +80,12 @@ export interface ArtifactRow {
   created_at: string;
 }
 
+/** What is known of an artifact beside its bytes. */
+export interface MetadataRow {
+  project: string;
+  metadata: Cell;
+}
+
 export interface LineageRow {
   direction: "made from" | "became";
   depth: number;

@@ -8,11 +8,11 @@ export interface Content {
   error: ErrorBody | null;
 }
 
-/** At most `most` bytes; `wanted` false: nothing is asked for. */
-export function useContent(id: string, most: number, wanted = true): Content {
-  const [content, setContent] = useState<Content>({ text: null, error: null });
+/** At most `most` bytes; nothing is asked for where there is nothing, or where it is not `wanted`. */
+export function useContent({ id, size }: { id: string; size: number }, most: number, wanted = true): Content {
+  const [content, setContent] = useState<Content>({ text: size === 0 ? "" : null, error: null });
   useEffect(() => {
-    if (!wanted) return;
+    if (!wanted || size === 0) return;
     const control = new AbortController();
     artifactText(id, most, control.signal).then(
       (text) => setContent({ text, error: null }),
@@ -23,6 +23,6 @@ export function useContent(id: string, most: number, wanted = true): Content {
       },
     );
     return () => control.abort();
-  }, [id, most, wanted]);
+  }, [id, size, most, wanted]);
   return content;
 }

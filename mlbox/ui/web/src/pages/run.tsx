@@ -10,9 +10,11 @@ import { shortId } from "../format";
 import { type Answer, useStatement } from "../live/statement";
 import type { ArtifactRow, LineageRow, MetricPoint, MetricSummary, ParamRow, RunDetailRow, RunRow } from "../rows";
 import { identifier, literal } from "../statements/quote";
-import { getRun, listTrials, metricHistory, metricSummary, runArtifacts, runLineage, runParameters } from "../statements/runs";
+import { runArtifacts } from "../statements/artifacts";
+import { getRun, listTrials, metricHistory, metricSummary, runLineage, runParameters } from "../statements/runs";
 import { ArtifactsPanel, PlotsPanel } from "./run-artifacts";
 import { CurvesPanel, type Curve } from "./run-curves";
+import { ImportancePanel } from "./run-importance";
 import { LineagePanel } from "./run-lineage";
 import { LogPanel } from "./run-log";
 import { entries, isLive, RunState } from "./run-table";
@@ -62,6 +64,7 @@ function Body({ run }: { run: RunDetailRow }): ReactNode {
   return (
     <>
       {isSweep && <TrialsPanel trials={trials} best={run.best_trial} />}
+      {isSweep && <ImportancePanel sweep={run.id} going={going} />}
       <div className="columns">
         <ParametersPanel answer={parameters} labels={entries(run.labels)} note={run.note} isSweep={isSweep} />
         <MetricsPanel answer={summary} latest={entries(run.metrics)} ofRun={getRun(run.id)} />

@@ -110,14 +110,6 @@ WHERE (i - 1) % greatest(1, n // ${points}) = 0 OR i = n
 ORDER BY name, run_id, i`;
 }
 
-export const runArtifacts = (id: string): string =>
-  lines(
-    "SELECT id, name, kind, version, digest, size, media_type, file_name, created_at",
-    "FROM ml.artifacts",
-    `WHERE run_id = ${literal(id)}`,
-    "ORDER BY created_at, name",
-  );
-
 /** What a run was made from, and what became of it, two steps on. */
 export function runLineage(id: string): string {
   const run = literal(id);

@@ -26,7 +26,7 @@ export const viewer: ArtifactViewer = {
 
 function Plot({ artifact }: { artifact: ArtifactRow }): ReactNode {
   const fits = artifact.size <= LARGEST;
-  const content = useContent(artifact.id, LARGEST, fits);
+  const content = useContent(artifact, LARGEST, fits);
   if (!fits) return <p className="hint">{bytes(artifact.size)} are too much to draw here. Download the figure to see it.</p>;
   if (content.error) return <ErrorNote error={content.error} />;
   if (content.text === null) return <p className="waiting">Loading …</p>;
