@@ -32,7 +32,7 @@ def html(row: Mapping[str, Any], params: Mapping[str, Any], metrics: Mapping[str
     """The card of a row of ``ml.runs``."""
     sign, colour = _STATES.get(str(row["state"]), _GOING)
     title = escape(str(row["name"] or row["function"] or row["id"][:12]))
-    facts = [f"{row['project']}", _function(row), _lasted(row["duration_ms"]), f"on {row['runtime'] or 'this machine'}"]
+    facts = [f"{row['project']}", _function(row), _lasted(row["duration_ms"]), str(row["runtime"] or "")]
     parts = [
         f"<div style='overflow-wrap:anywhere'><b><a href='{escape(url, quote=True)}' target='_blank' rel='noreferrer'>"
         f"{title}</a></b> <span style='color:{colour};font-weight:600;margin-left:6px'>{sign} "
@@ -59,9 +59,8 @@ def _table(title: str, values: Mapping[str, Any]) -> str:
         )
     more = len(values) - SHOWN
     rest = f"<div style='{_FAINT}'>and {more} more</div>" if more > 0 else ""
-    return (
-        f"<div><div style='{_FAINT}'>{title}</div><table style='margin:0;border:0'>{''.join(rows)}</table>{rest}</div>"
-    )
+    table = f"<table style='margin:0;border:0;font-size:13px'>{''.join(rows)}</table>"
+    return f"<div><div style='{_FAINT}'>{title}</div>{table}{rest}</div>"
 
 
 def short(value: Any) -> str:

@@ -182,7 +182,9 @@ def word(cursor: Cursor, what: str) -> str:
         return _dotted(cursor, what)
     if cursor.token.kind in ("string", "parameter"):
         return text(cursor, what)
-    cursor.fail(f"{what} needs a name, found {cursor.found()}", f"for example {what} name")
+    token = cursor.token
+    quoted = f'; if "{token.text}" is the name, write it in quotes' if token.kind == "word" else ""
+    cursor.fail(f"{what} needs a name, found {cursor.found()}", f"for example {what} name{quoted}")
 
 
 def strings(cursor: Cursor, what: str) -> tuple[str, ...]:

@@ -208,7 +208,7 @@ def test_a_sweep_draws_its_trials_and_what_mattered(
     expect(chart.locator(".axis-name")).to_have_text(["depth", "loss", "rate", "auc", "seconds"])
     chart.focus()
     page.keyboard.press("Home")
-    expect(page.locator(".parallel .readout")).to_contain_text("loss log")
+    expect(page.locator(".parallel-readout")).to_contain_text("loss log")
     shares = page.get_by_role("list", name="Shares of the parameters").get_by_role("listitem")
     expect(shares).to_have_count(3)
     expect(shares.first).to_contain_text("rate")

@@ -987,7 +987,7 @@ CREATE DATASET training COMMENT 'of May'
 -- error 1:41 CREATE DATASET needs its query | end it with AS SELECT ..
 
 CREATE DATASET training ENGINE AS FROM asked
--- error 1:32 ENGINE needs a name, found AS | for example ENGINE name
+-- error 1:32 ENGINE needs a name, found AS | for example ENGINE name; if "AS" is the name, write it in quotes
 
 VERIFY MODEL m
 -- error 1:8 there is no statement VERIFY MODEL | VERIFY is followed by FEATURE

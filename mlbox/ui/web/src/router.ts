@@ -6,7 +6,7 @@ const BASE = "/ui";
 
 export type Route =
   | { page: "runs" }
-  | { page: "run"; id: string }
+  | { page: "run"; id: string; artifact?: string }
   | { page: "endpoints" }
   | { page: "endpoint"; project: string; name: string }
   | { page: "sql"; text?: string }
@@ -40,6 +40,7 @@ export function addressOf(route: Exclude<Route, { page: "missing" }>, project = 
   const values = [
     ["project", project],
     ["q", route.page === "sql" ? (route.text ?? "") : ""],
+    ["artifact", route.page === "run" ? (route.artifact ?? "") : ""],
   ].filter((pair) => pair[1] !== "");
   const query = values.length > 0 ? `?${values.map(([name, value]) => `${name}=${encodeURIComponent(value ?? "")}`).join("&")}` : "";
   switch (route.page) {

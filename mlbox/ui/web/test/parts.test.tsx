@@ -7,7 +7,7 @@ import { State } from "../src/components/state";
 import { Table } from "../src/components/table";
 import { modelOf } from "../src/pages/endpoints";
 import { grouped } from "../src/pages/endpoint-alerts";
-import { varying } from "../src/pages/run-trials";
+import { soughtFirst, varying } from "../src/pages/run-trials";
 import type { WorkflowStepRow } from "../src/rows";
 
 describe("an error", () => {
@@ -88,4 +88,9 @@ test("steps are put under their workflow run; one without steps stays", () => {
     { ...row, workflow_run_id: "2", step: null },
   ]);
   expect(runs.map((run) => run.steps.length)).toEqual([2, 0]);
+});
+
+test("the metric that a sweep seeks is drawn first", () => {
+  expect(soughtFirst(["acc", "auc", "loss"], "best of 3: trial-1, auc = 0.77")).toEqual(["auc", "acc", "loss"]);
+  expect(soughtFirst(["acc", "auc"], null)).toEqual(["acc", "auc"]);
 });

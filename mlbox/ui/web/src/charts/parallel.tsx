@@ -23,6 +23,8 @@ interface ParallelProps {
 const TOP = 30;
 const BOTTOM = 12;
 const SIDE = 44;
+/** Axes nearer than this write their names over each other, pixels; then the chart scrolls in its own box. */
+const NEAREST = 64;
 /** From this ratio of the greatest to the least on, equal steps are equal factors. */
 const LOGARITHMIC = 100;
 
@@ -52,7 +54,8 @@ export function uprightAxis(name: string, values: readonly (number | string | nu
 }
 
 export function ParallelChart({ title, axes, rows, height = 220 }: ParallelProps): ReactNode {
-  const [ref, width] = useWidth<HTMLDivElement>();
+  const [ref, room] = useWidth<HTMLDivElement>();
+  const width = Math.max(room, 2 * SIDE + NEAREST * (axes.length - 1));
   const [chosen, setChosen] = useState<number | null>(null);
   const describedBy = useId();
   const x = linear([0, Math.max(1, axes.length - 1)], [SIDE, width - SIDE]);
@@ -91,52 +94,58 @@ export function ParallelChart({ title, axes, rows, height = 220 }: ParallelProps
 
   return (
     <div className="chart parallel" ref={ref}>
-      <svg
-        width={width}
-        height={height}
-        viewBox={`0 0 ${width} ${height}`}
-        role="img"
-        aria-label={`${title}. ${rows.length} lines over ${axes.join(", ")}.`}
-        aria-describedby={describedBy}
-        tabIndex={0}
-        onPointerMove={follow}
-        onPointerDown={follow}
-        onPointerLeave={() => setChosen(null)}
-        onKeyDown={step}
-        onBlur={() => setChosen(null)}
-      >
-        <g className="grid">
-          {uprights.map((axis, i) => (
-            <g key={axis.name}>
-              <line x1={x(i)} x2={x(i)} y1={TOP} y2={height - BOTTOM - 12} />
-              <text x={x(i)} y={12} textAnchor="middle" className="axis-name">
-                {cut(axis.name, axes.length)}
-              </text>
-              <text x={x(i)} y={TOP - 5} textAnchor="middle">
-                {cut(axis.ends[1], axes.length)}
-              </text>
-              <text x={x(i)} y={height - 6} textAnchor="middle">
-                {cut(axis.ends[0], axes.length)}
-              </text>
+      <div className="parallel-box">
+        <svg
+          width={width}
+          height={height}
+          viewBox={`0 0 ${width} ${height}`}
+          role="img"
+          aria-label={`${title}. ${rows.length} lines over ${axes.join(", ")}.`}
+          aria-describedby={describedBy}
+          tabIndex={0}
+          onPointerMove={follow}
+          onPointerDown={follow}
+          onPointerLeave={() => setChosen(null)}
+          onKeyDown={step}
+          onBlur={() => setChosen(null)}
+        >
+          <g className="grid">
+            {uprights.map((axis, i) => (
+              <g key={axis.name}>
+                <line x1={x(i)} x2={x(i)} y1={TOP} y2={height - BOTTOM - 12} />
+                <text x={x(i)} y={12} textAnchor="middle" className="axis-name">
+                  {cut(axis.name, axes.length)}
+                </text>
+                <text x={x(i)} y={TOP - 5} textAnchor="middle">
+                  {cut(axis.ends[1], axes.length)}
+                </text>
+                <text x={x(i)} y={height - 6} textAnchor="middle">
+                  {cut(axis.ends[0], axes.length)}
+                </text>
+              </g>
+            ))}
+          </g>
+          {rows.map((one, index) => (
+            <g key={one.key} className={lineClass(one, index === chosen)}>
+              <path d={pathOver(lines[index] ?? [])} />
             </g>
           ))}
-        </g>
-        {rows.map((one, index) => (
-          <g key={one.key} className={lineClass(one, index === chosen)}>
-            <path d={pathOver(lines[index] ?? [])} />
-          </g>
-        ))}
-      </svg>
-      {row && (
-        <div className="readout" style={{ right: 8 }}>
-          <strong>{row.label}</strong>
-          {readings.map((reading) => (
-            <span key={reading.name}>
-              {reading.name} <b>{reading.value}</b>
-            </span>
-          ))}
-        </div>
-      )}
+        </svg>
+      </div>
+      <p className="parallel-readout" aria-hidden="true">
+        {row ? (
+          <>
+            <strong>{row.label}</strong>
+            {readings.map((reading) => (
+              <span key={reading.name}>
+                {reading.name} <b>{reading.value}</b>
+              </span>
+            ))}
+          </>
+        ) : (
+          "Point at a line, or move with the arrow keys, to read it."
+        )}
+      </p>
       <span id={describedBy} className="unseen" aria-live="polite">
         {row ? `${row.label}: ${readings.map((r) => `${r.name} ${r.value}`).join(", ")}` : "Arrow keys go from line to line."}
       </span>

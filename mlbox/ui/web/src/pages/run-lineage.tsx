@@ -49,6 +49,8 @@ function Side({ title, rows }: { title: string; rows: readonly LineageRow[] }): 
 
 function Reference({ row }: { row: LineageRow }): ReactNode {
   if (row.kind === "run") return <Link to={{ page: "run", id: row.ref }}>{shortId(row.ref)}</Link>;
+  const [, owner, artifact] = row.kind === "artifact" ? (/^([0-9a-f]{32})\/(.+)$/.exec(row.ref) ?? []) : [];
+  if (owner && artifact) return <Link to={{ page: "run", id: owner, artifact }}>{artifact}</Link>;
   const [project, name] = row.ref.split(".", 2);
   if (row.kind === "endpoint" && project && name) return <Link to={{ page: "endpoint", project, name }}>{row.ref}</Link>;
   return <span className="ref">{row.ref}</span>;

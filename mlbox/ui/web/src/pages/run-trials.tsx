@@ -13,11 +13,19 @@ const METRICS = 6;
 const PARAMETERS = 6;
 const DRAWN_METRICS = 2;
 
+interface TrialsProps {
+  trials: Answer<RunRow>;
+  best: string | null;
+  /** What is said of the sweep's outcome; it names the metric that was searched for. */
+  outcome: string | null;
+}
+
 /** The trials of a sweep side by side; of parameters only those that differ. */
-export function TrialsPanel({ trials, best }: { trials: Answer<RunRow>; best: string | null }): ReactNode {
+export function TrialsPanel({ trials, best, outcome }: TrialsProps): ReactNode {
   const rows = trials.rows ?? [];
   const parameters = varying(rows.map((run) => new Map(entries(run.params)))).slice(0, PARAMETERS);
-  const metrics = [...new Set(rows.flatMap((run) => entries(run.metrics).map(([name]) => name)))].sort().slice(0, METRICS);
+  const measured = [...new Set(rows.flatMap((run) => entries(run.metrics).map(([name]) => name)))].sort();
+  const metrics = soughtFirst(measured, outcome).slice(0, METRICS);
   const value = (of: RunRow["params"], name: string): string => {
     const found = entries(of).find(([key]) => key === name);
     return found ? short(found[1]) : "–";
@@ -61,6 +69,12 @@ export function TrialsPanel({ trials, best }: { trials: Answer<RunRow>; best: st
       <Table label="Trials" columns={columns} rows={rows} rowKey={(run) => run.id} rowClass={(run) => (run.id === best ? "best" : "")} />
     </Panel>
   );
+}
+
+/** `best of 3: trial-1, auc = 0.77` puts auc before the others. */
+export function soughtFirst(metrics: readonly string[], outcome: string | null): string[] {
+  const sought = metrics.find((name) => outcome?.includes(`, ${name} = `));
+  return sought === undefined ? [...metrics] : [sought, ...metrics.filter((name) => name !== sought)];
 }
 
 /** A value that an axis can place: a number, or its words. */

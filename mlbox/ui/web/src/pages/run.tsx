@@ -63,7 +63,7 @@ function Body({ run }: { run: RunDetailRow }): ReactNode {
 
   return (
     <>
-      {isSweep && <TrialsPanel trials={trials} best={run.best_trial} />}
+      {isSweep && <TrialsPanel trials={trials} best={run.best_trial} outcome={run.reason} />}
       {isSweep && <ImportancePanel sweep={run.id} going={going} />}
       <div className="columns">
         <ParametersPanel answer={parameters} labels={entries(run.labels)} note={run.note} isSweep={isSweep} />
