@@ -272,7 +272,7 @@ class Ingest:
         if added or removed:
             found = row_statistics.of_rows(cursor, feature_set, before.sequence)
             table.insert_statistics(cursor, row.id, feature_set.id, found, now())
-        checks = count_checks(cursor, feature_set, row.id, new, started)
+        checks = count_checks(cursor, feature_set, row.id, new, started, enforced=True)
         feature_checks.insert(cursor, checks)
         reached = Reached(known, sequence, sequence if removed else before.removal)
         return Ingested(added, removed, skipped, reached, old, tuple(checks))

@@ -2,17 +2,20 @@
 
 The types are known, so every column is counted as suits it. A first pass over all columns finds what there is (values,
 different ones, bounds); a second one counts, each column by itself: integers that lie close together by their value,
-from which all else follows exactly, other numbers by their bins, and texts. Quantiles of those other numbers are
-sketched, above 200,000 rows over a hundred thousand of them, chosen by hash.
+from which all else follows exactly, other numbers by their bins, and texts. Quantiles of those other numbers come from
+bins that are finer, unless one of these holds too many; then they are sketched, above 200,000 rows over a hundred
+thousand of them, chosen by hash.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from itertools import accumulate
+from typing import TYPE_CHECKING, NamedTuple
 
 from mlbox.base.names import quote
 from mlbox.engine.catalog.tables.feature_sets import ColumnStatistics
@@ -26,21 +29,26 @@ COUNTED = 100_000
 """Texts of a column that are counted one by one."""
 CLOSE = 1_024
 """Integers whose bounds are nearer than this are counted by value."""
+FINE = 50
+"""Parts of a bin."""
+HEAVY = 0.005
+"""Part of the rows that a part of a bin may hold for a quantile to be taken from it."""
 SAMPLED, SAMPLE = 200_000, 100_000
 
 _INTEGER = re.compile(r"U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)|BOOLEAN")
 _NUMBER = re.compile(rf"{_INTEGER.pattern}|FLOAT|DOUBLE|DECIMAL\(.*\)")
 
 
-@dataclass(frozen=True, slots=True)
-class _Count:
-    """``count`` numbers near ``origin`` (at first the number of a bin, where they were counted so): the sum and the sum
-    of squares of what they are above it."""
+class _Count(NamedTuple):
+    """``size`` numbers near ``origin``: the sum and the sum of squares of what they are above it. Of a bin (``origin``
+    is its number at first) also the parts that hold something, and how many each holds."""
 
     origin: float
-    count: int
-    above: float = 0.0
-    squares: float = 0.0
+    size: int
+    above: float
+    squares: float
+    parts: list[float] | None
+    held: list[int] | None
 
 
 @dataclass(slots=True)
@@ -50,6 +58,7 @@ class _Column:
     name: str
     type: str
     number: str | None
+    is_finite: bool = True
     known: ColumnStatistics = field(default_factory=lambda: ColumnStatistics("", 0, 0, 0))
 
     @property
@@ -93,8 +102,7 @@ def _column(name: str, kind: str) -> _Column:
 def _find(cursor: DuckDBPyConnection, columns: Sequence[_Column], rows: str) -> int:
     """How many rows there are; of each column how many values, different ones, and the bounds."""
     counts = ", ".join(
-        f"{{'present': count({quote(c.name)}), 'distinct': approx_count_distinct({quote(c.name)}), {_bounds(c)}}}"
-        for c in columns
+        f"{{'present': count({quote(c.name)}), 'distinct': {_distinct(c)}, {_bounds(c)}}}" for c in columns
     )
     total, *found = cursor.execute(f"SELECT count(*), {counts} {rows}").fetchall()[0]
     for column, seen in zip(columns, found, strict=True):
@@ -104,16 +112,24 @@ def _find(cursor: DuckDBPyConnection, columns: Sequence[_Column], rows: str) -> 
     if infinite:
         for column in infinite:
             column.number = f"CASE WHEN isfinite({quote(column.name)}) THEN {column.number} END"
+            column.is_finite = False
         again = cursor.execute(f"SELECT {', '.join(f'{{{_bounds(c)}}}' for c in infinite)} {rows}").fetchall()[0]
         for column, seen in zip(infinite, again, strict=True):
             column.known = replace(column.known, min=seen["low"], max=seen["high"])
     return int(total)
 
 
+def _distinct(column: _Column) -> str:
+    """Truth values are counted anyway."""
+    return "0" if column.type == "BOOLEAN" else f"approx_count_distinct({quote(column.name)})"
+
+
 def _bounds(column: _Column) -> str:
     """NaN is above infinity, so bounds that are finite say that all numbers are."""
-    number = column.number or "NULL::DOUBLE"
-    return f"'low': min({number}), 'high': max({number})"
+    if column.number is None:
+        return "'low': NULL::DOUBLE, 'high': NULL::DOUBLE"
+    number = quote(column.name) if column.is_finite else column.number
+    return f"'low': min({number})::DOUBLE, 'high': max({number})::DOUBLE"
 
 
 def _count(cursor: DuckDBPyConnection, columns: Sequence[_Column], rows: str) -> None:
@@ -122,11 +138,12 @@ def _count(cursor: DuckDBPyConnection, columns: Sequence[_Column], rows: str) ->
     asked = " UNION ALL ".join(part for part in parts if part is not None)
     counts: dict[int, list[_Count]] = {}
     texts: dict[int, list[tuple[int, str]]] = {}
-    for place, text, origin, count, above, squares in cursor.execute(asked).fetchall() if asked else ():
+    for place, text, *row in cursor.execute(asked).fetchall() if asked else ():
+        count = _Count(*row)
         if text is not None:
-            texts.setdefault(place, []).append((-count, text))
+            texts.setdefault(place, []).append((-count.size, text))
         else:
-            counts.setdefault(place, []).append(_Count(origin, count, above, squares))
+            counts.setdefault(place, []).append(count)
     for place, found in counts.items():
         columns[place].known = _counted(columns[place], sorted(found, key=lambda one: one.origin))
     for place, column in enumerate(columns):
@@ -138,25 +155,29 @@ def _count(cursor: DuckDBPyConnection, columns: Sequence[_Column], rows: str) ->
 
 
 def _counting(place: int, column: _Column, rows: str) -> str | None:
-    """A SELECT of place, text, origin, count, above and squares."""
+    """A SELECT of place, text and what :class:`_Count` has."""
     name, low = quote(column.name), column.known.min
     if column.is_text and column.known.distinct_count <= COUNTED:
-        return (
-            f"(SELECT {place}, {name}, NULL::DOUBLE, count(*) AS n, NULL::DOUBLE, NULL::DOUBLE {rows} "
-            f"AND {name} IS NOT NULL GROUP BY {name} ORDER BY n DESC, {name} LIMIT 10)"
-        )
+        counted = f"SELECT {name} AS v, count(*) AS n {rows} AND v IS NOT NULL GROUP BY v ORDER BY n DESC, v LIMIT 10"
+        nothing = "NULL::DOUBLE, NULL::DOUBLE, NULL::DOUBLE[], NULL::BIGINT[]"
+        return f"SELECT {place}, v, NULL::DOUBLE, n, {nothing} FROM ({counted})"
     if low is None:
         return None
     if column.is_close:
         counted = f"SELECT {name} AS v, count(*) AS n {rows} AND {name} IS NOT NULL GROUP BY v"
-        return f"SELECT {place}, NULL, v::DOUBLE, n, 0::DOUBLE, 0::DOUBLE FROM ({counted})"
+        return f"SELECT {place}, NULL, v::DOUBLE, n, 0::DOUBLE, 0::DOUBLE, NULL, NULL FROM ({counted})"
     if not column.has_bins:
         return None
-    width = column.range / BINS
-    bin_ = f"floor(above / {width!r}::DOUBLE)" if width else f"{BINS - 1}::DOUBLE"
+    width = column.range / BINS / FINE
+    part = f"floor(above / {column.range!r}::DOUBLE * {BINS * FINE})" if width else f"{BINS * FINE - 1}::DOUBLE"
     above = f"SELECT {column.number} - {low!r}::DOUBLE AS above {rows}"
-    over = f"SELECT {bin_} AS bin, above - bin * {width!r}::DOUBLE AS d FROM ({above}) WHERE above IS NOT NULL"
-    return f"SELECT {place}, NULL, bin, count(*), sum(d), sum(d * d) FROM ({over}) GROUP BY bin"
+    over = f"SELECT {part} AS part, above - part * {width!r}::DOUBLE AS d FROM ({above})"
+    if column.known.nulls or not column.is_finite:
+        over += " WHERE above IS NOT NULL"
+    fine = f"SELECT part, count(*) AS n, sum(d) AS d, sum(d * d) AS s FROM ({over}) GROUP BY part"
+    edges = f"SELECT *, floor(part / {FINE}) AS bin, part % {FINE} * {width!r}::DOUBLE AS edge FROM ({fine})"
+    sums = "sum(n)::BIGINT, sum(d + n * edge), sum(s + 2 * edge * d + n * edge * edge)"
+    return f"SELECT {place}, NULL, bin, {sums}, list(part), list(n) FROM ({edges}) GROUP BY bin"
 
 
 def _counted(column: _Column, counts: Sequence[_Count]) -> ColumnStatistics:
@@ -166,18 +187,19 @@ def _counted(column: _Column, counts: Sequence[_Count]) -> ColumnStatistics:
     histogram = [0] * BINS
     for one in counts:
         bin_ = one.origin if column.has_bins else (one.origin - low) / width if width else BINS
-        histogram[min(BINS - 1, int(bin_))] += one.count
+        histogram[min(BINS - 1, int(bin_))] += one.size
     # From the smallest on: far from zero a small spread would be lost.
     mean, stddev = _moments(
-        replace(one, origin=one.origin * width if column.has_bins else one.origin - low) for one in counts
+        one._replace(origin=one.origin * width if column.has_bins else one.origin - low) for one in counts
     )
     return replace(
         column.known,
+        distinct_count=len(counts) if column.is_close else column.known.distinct_count,
         mean=low + mean,
         stddev=stddev,
         histogram_edges=[low + number * (high - low) / BINS for number in range(BINS + 1)],
         histogram_counts=histogram,
-        quantiles=[_quantile(counts, part) for part in QUANTILES] if column.is_close else None,
+        quantiles=[_quantile(counts, part) for part in QUANTILES] if column.is_close else _of_bins(column, counts),
     )
 
 
@@ -185,8 +207,8 @@ def _moments(counts: Iterable[_Count]) -> tuple[float, float | None]:
     """Mean and deviation of a sample (Chan, Golub and LeVeque: how sums of parts are put together)."""
     total, mean, squares = 0, 0.0, 0.0
     for one in counts:
-        own_mean, own_squares = one.origin + one.above / one.count, one.squares - one.above * one.above / one.count
-        apart, count = own_mean - mean, one.count
+        own_mean, own_squares = one.origin + one.above / one.size, one.squares - one.above * one.above / one.size
+        apart, count = own_mean - mean, one.size
         squares += own_squares + apart * apart * total * count / (total + count)
         total += count
         mean += apart * count / total
@@ -195,22 +217,39 @@ def _moments(counts: Iterable[_Count]) -> tuple[float, float | None]:
 
 def _quantile(counts: Sequence[_Count], part: float) -> float:
     """Between the two values nearest to it, as ``quantile_cont``."""
-    place = part * (sum(one.count for one in counts) - 1)
+    place = part * (sum(one.size for one in counts) - 1)
     below = _at(counts, math.floor(place))
     return below + (_at(counts, math.ceil(place)) - below) * (place - math.floor(place))
 
 
 def _at(counts: Sequence[_Count], rank: int) -> float:
     for one in counts:
-        if rank < one.count:
+        if rank < one.size:
             return one.origin
-        rank -= one.count
+        rank -= one.size
     return counts[-1].origin
 
 
+def _of_bins(column: _Column, counts: Sequence[_Count]) -> list[float] | None:
+    """Quantiles between the edges of parts of bins; None where one lies in a part that holds many numbers."""
+    low, high = column.known.min or 0.0, column.known.max or 0.0
+    parts = sorted(pair for one in counts for pair in zip(one.parts or (), one.held or (), strict=True))
+    behind = list(accumulate(held for _, held in parts))
+    found = []
+    for point in QUANTILES:
+        rank = point * behind[-1]
+        place = bisect_left(behind, rank)
+        part, held = parts[place]
+        if held > HEAVY * behind[-1]:
+            return None
+        into = part + 1 - (behind[place] - rank) / held
+        found.append(min(high, low + into * column.range / BINS / FINE))
+    return found
+
+
 def _sketch(cursor: DuckDBPyConnection, columns: Sequence[_Column], rows: str, total: int) -> None:
-    """Quantiles of the numbers that were not counted by value."""
-    open_ = [column for column in columns if column.has_bins]
+    """Quantiles that are not known yet."""
+    open_ = [column for column in columns if column.has_bins and column.known.quantiles is None]
     if not open_:
         return
     points = ", ".join(map(str, QUANTILES))

@@ -20,10 +20,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """``broken`` is SQL that is true for a row that breaks it, ``reason`` what is told then."""
+    """``broken`` is SQL that is true for a row that breaks it, ``reason`` what is told then; ``column`` is what must be
+    there, where that is the rule."""
 
     broken: str
     reason: str
+    column: str | None = None
+
+    @property
+    def count(self) -> str:
+        """SQL of how many rows break it."""
+        if self.column is not None:  # DuckDB knows how many values there are without looking at them
+            return f"count(*) - count({self.column})"
+        return f"count(*) FILTER ({self.broken})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +46,24 @@ class Place:
 
 def rules_of(feature_set: FeatureSet) -> list[Rule]:
     """Keys and times must be there, and what NOT NULL and CHECK ask for."""
-    rules = [Rule(f"{quote(name)} IS NULL", f"entity {name} is missing") for name in feature_set.entity_names]
-    rules += [Rule(f"{quote(name)} IS NULL", f"time {name} is missing") for name in feature_set.times]
+    rules = [_present(name, f"entity {name} is missing") for name in feature_set.entity_names]
+    rules += [_present(name, f"time {name} is missing") for name in feature_set.times]
     for feature in feature_set.features:
         if feature.not_null:
-            rules.append(Rule(f"{quote(feature.name)} IS NULL", f"{feature.name} is NOT NULL and missing"))
+            rules.append(_present(feature.name, f"{feature.name} is NOT NULL and missing"))
         if feature.check:
             rules.append(Rule(f"NOT ((\n{feature.check}\n)::BOOLEAN)", f"CHECK ({feature.check}) is false"))
     return rules
 
 
+def _present(name: str, reason: str) -> Rule:
+    return Rule(f"{quote(name)} IS NULL", reason, quote(name))
+
+
 def enforce(cursor: DuckDBPyConnection, feature_set: FeatureSet, new: str, places: Sequence[Place] = ()) -> int:
     """Rows that were left out, where the set skips wrong ones; else ``Invalid`` tells the first and how many."""
     rules = rules_of(feature_set)
-    counts = ", ".join(f"count(*) FILTER ({rule.broken})" for rule in rules)
+    counts = ", ".join(rule.count for rule in rules)
     found = cursor.execute(f"SELECT {counts} FROM {feature_set.table} WHERE {new}").fetchall()[0]
     broken = [(count, rule) for count, rule in zip(found, rules, strict=True) if count]
     if not broken:
@@ -85,15 +98,27 @@ def enforce(cursor: DuckDBPyConnection, feature_set: FeatureSet, new: str, place
 
 
 def count_checks(
-    cursor: DuckDBPyConnection, feature_set: FeatureSet, ingest: str, new: str, since: datetime
+    cursor: DuckDBPyConnection,
+    feature_set: FeatureSet,
+    ingest: str,
+    new: str,
+    since: datetime,
+    *,
+    enforced: bool = False,
 ) -> list[CheckRow]:
-    """How many of the rows for which ``new`` is true break each check; of an error, how many were put aside."""
+    """How many of the rows for which ``new`` is true break each check; of an error, how many were put aside.
+
+    Where rules were ``enforced`` no row breaks one that is an error.
+    """
     checked = [("error", one, one.check) for one in feature_set.features if one.check]
     checked += [(severity, one, text) for one in feature_set.features for severity, text in one.watches]
     if not checked:
         return []
     aside = feature_checks.put_aside(cursor, feature_set.id, since) if feature_set.quarantine else {}
-    counts = "".join(f", count(*) FILTER (NOT TRY((\n{text}\n)::BOOLEAN))" for _, _, text in checked)
+    counts = "".join(
+        ", 0" if enforced and severity == "error" else f", count(*) FILTER (NOT TRY((\n{text}\n)::BOOLEAN))"
+        for severity, _, text in checked
+    )
     rows, *broken = cursor.execute(f"SELECT count(*){counts} FROM {feature_set.table} WHERE {new}").fetchall()[0]
     at = now()
     return [

@@ -148,7 +148,8 @@ VIEWS = (
                 "quantiles",
                 "DOUBLE[]",
                 "At 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99; exact for integers within 1,024 of each "
-                "other, else by t-digest (of 100,000 rows, chosen by hash, where there are more than 200,000)",
+                "other; else from a thousand bins, or where one of these holds more than 0.5 % of the rows by t-digest "
+                "(of 100,000 rows, chosen by hash, where there are more than 200,000)",
             ),
             ViewColumn("histogram_edges", "DOUBLE[]", "21 edges of 20 bins of equal width from min to max"),
             ViewColumn("histogram_counts", "BIGINT[]", "Rows in each bin", "rows"),
