@@ -151,7 +151,7 @@ def test_schemas_of_parquet_files_are_the_same_where_duckdb_says_so(tmp_path: Pa
         path = str(tmp_path / f"{number}.parquet")
         columns = ", ".join(f"{TYPES[name]} AS {name}" for name in names)
         duckdb.sql(f"COPY (SELECT {columns} FROM range({rng.randint(0, 500)})) TO '{path}'")
-        schema = schema_of(path, known)
+        schema = schema_of(Path(path).read_bytes(), known)
         assert schema is not None
         known.append(schema)
         described = duckdb.execute(f"SELECT list(COLUMNS(* EXCLUDE file_name)::VARCHAR) FROM parquet_schema('{path}')")
@@ -167,12 +167,9 @@ def test_a_footer_that_is_broken_is_no_schema(tmp_path: Path) -> None:
     whole = path.read_bytes()
     for _ in range(500):
         size = rng.randint(0, 200)
-        path.write_bytes(whole[:50] + rng.randbytes(size) + size.to_bytes(4, "little") + b"PAR1")
-        schema = schema_of(str(path))
+        schema = schema_of(whole[:50] + rng.randbytes(size) + size.to_bytes(4, "little") + b"PAR1")
         assert schema is None or len(schema) <= size + 16
     for text in (b"", b"PAR1", whole[:-4] + b"PARE", (1 << 30).to_bytes(4, "little") + b"PAR1"):
-        path.write_bytes(text)
-        assert schema_of(str(path)) is None
+        assert schema_of(text) is None
     nested = b"\x19" * 100_000  # a list in a list in a list
-    path.write_bytes(nested + len(nested).to_bytes(4, "little") + b"PAR1")
-    assert schema_of(str(path)) is None
+    assert schema_of(nested + len(nested).to_bytes(4, "little") + b"PAR1") is None

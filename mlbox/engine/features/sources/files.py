@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import os
 import stat
 from collections import Counter
@@ -121,10 +122,12 @@ class FileSource:
             if copy is None and file.size >= LARGE and sizes[file.size] == 1:  # no other file can hold the same
                 yield from _hashed_meanwhile(Part(file.path, position, rows, replaces=known is not None), path)
                 continue
-            found, line, simple = digest(path)
-            position["hash"] = found
-            if copy is None and simple:
-                rows = replace(rows, bundle=self._bundle(source, file, path, line, schemas))
+            if copy is None and file.size < LARGE:
+                contents = Path(path).read_bytes()
+                position["hash"] = hashlib.sha256(contents).hexdigest()
+                rows = replace(rows, bundle=self._bundle(source, path, contents, schemas))
+            else:
+                position["hash"] = digest(path)
             if file.etag is not None:
                 position["etag"] = file.etag
             if known is not None and known.get("hash") == position["hash"]:  # touched, not changed
@@ -148,22 +151,20 @@ class FileSource:
             return Rows(text)
         return Rows(text.replace("SELECT *", f"SELECT *, file_row_number + 1 AS {ROW}", 1), numbered=True)
 
-    def _bundle(self, source: Source, file: File, path: str, line: bytes, schemas: list[bytes]) -> Bundle | None:
+    def _bundle(self, source: Source, path: str, contents: bytes, schemas: list[bytes]) -> Bundle | None:
         """A small file without options by which files may differ: CSV with the first line, which is taken for names,
-        Parquet with its schema; ``schemas`` are those seen so far."""
+        where lines end in one way, Parquet with its schema; ``schemas`` are those seen so far."""
         options = {name.lower() for name in source.options}
-        if file.size >= LARGE or path.lower().endswith(PACKED) or not options <= set(BUNDLED.get(self._reader, ())):
+        if path.lower().endswith(PACKED) or not options <= set(BUNDLED.get(self._reader, ())):
             return None
         if self._reader not in BUNDLED:
             return None
         typed = self._reader == "read_parquet"
-        kind: bytes | None = line
-        if typed:
-            kind = schema_of(path, schemas)
-            if kind is not None and kind not in schemas:
-                schemas.append(kind)
-        if kind is None:
+        kind = schema_of(contents, schemas) if typed else contents.split(b"\n", 1)[0]
+        if kind is None or (not typed and b"\r" in contents):
             return None
+        if typed and kind not in schemas:
+            schemas.append(kind)
         folders = sorted(part.partition("=")[0] for part in path.split("/")[:-1] if "=" in part)
 
         def select(paths: list[str], name: str, options: Mapping[str, Any]) -> str:

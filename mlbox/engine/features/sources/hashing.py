@@ -9,15 +9,10 @@ from concurrent.futures import Future
 CHUNK = 1 << 20
 
 
-def digest(path: str) -> tuple[str, bytes, bool]:
-    """SHA-256 of a file, its first line, and whether its lines end in one way (or it has none)."""
-    found, line, simple = hashlib.sha256(), None, True
+def digest(path: str) -> str:
+    """SHA-256 of a file."""
     with open(path, "rb") as file:
-        while chunk := file.read(CHUNK):
-            line = chunk.partition(b"\n")[0] if line is None else line
-            simple = simple and (path.endswith(".parquet") or b"\r" not in chunk)
-            found.update(chunk)
-    return found.hexdigest(), line or b"", simple
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class Hashing:

@@ -6,7 +6,6 @@ parquet.thrift), so what stands before the end of field 2 is the schema, whateve
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 _SCHEMA = 2
@@ -14,11 +13,12 @@ _TRUE, _FALSE, _BYTE, _SHORT, _INT, _LONG, _DOUBLE, _BINARY, _LIST, _SET, _MAP, 
 """Kinds of values; a schema has no doubles, sets and maps."""
 
 
-def schema_of(path: str, known: Sequence[bytes] = ()) -> bytes | None:
-    """One of ``known`` where it is the same; None where the file is none that can be read so."""
-    footer = _footer(path)
-    if footer is None:
+def schema_of(file: bytes, known: Sequence[bytes] = ()) -> bytes | None:
+    """Of a whole file; one of ``known`` where it is the same, None where the file is none that can be read so."""
+    length = int.from_bytes(file[-8:-4], "little")
+    if file[-4:] != b"PAR1" or length > len(file) - 8:
         return None
+    footer = file[-8 - length : -8]
     for schema in known:
         if footer.startswith(schema):
             return schema
@@ -31,18 +31,6 @@ def schema_of(path: str, known: Sequence[bytes] = ()) -> bytes | None:
     except (IndexError, ValueError, RecursionError):
         return None
     return footer[:place]
-
-
-def _footer(path: str) -> bytes | None:
-    with open(path, "rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - 8))
-        end = file.read(8)
-        length = int.from_bytes(end[:4], "little")
-        if end[4:] != b"PAR1" or length > size - 8:
-            return None
-        file.seek(size - 8 - length)
-        return file.read(length)
 
 
 def _field(data: bytes, place: int, before: int) -> tuple[int, int]:
