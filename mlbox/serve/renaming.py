@@ -121,4 +121,4 @@ class EndpointRenames:
         self._spread.offer(row)
         self._directory.rename(old.project, old.name, slot)
         if row.name.lower() != old.name.lower():
-            self._spread.withdraw(old.project, old.name)
+            self._spread.withdraw(old.project, old.name, row)

@@ -431,3 +431,28 @@ def test_workers_share_the_weights_of_a_large_model(shared: Server, folder: Path
 
 def _maps(pid: int) -> bool:
     return "weights.bin" in Path(f"/proc/{pid}/maps").read_text()
+
+
+@pytest.mark.parametrize("flags", [(), ("--workers", "2")], ids=["alone", "workers"])
+def test_a_request_that_is_under_way_is_recorded_under_the_new_name(
+    tmp_path: Path, folder: Path, flags: tuple[str, ...]
+) -> None:
+    server = Server(tmp_path / "home", *flags, environment={"MLBOX_LOG_FLUSH_MS": "50"})
+    try:
+        options = "WITH (batch = 64, batch_delay_ms = 1000)"
+        path = prepare(server, folder, "default", endpoint=f"USING MODEL m@live {options}")
+        assert ask(server, path)[0] == 200
+        statuses: list[int] = []
+        asking = [threading.Thread(target=lambda: statuses.append(ask(server, path)[0])) for _ in range(8)]
+        for thread in asking:
+            thread.start()
+        wait_until(lambda: sum(counters(server, "mlbox_endpoint_in_flight").values()) >= 8)
+        server.sql("ALTER ENDPOINT e RENAME TO later")
+        for thread in asking:
+            thread.join()
+        assert statuses == [200] * 8
+        names = "SELECT endpoint, count(*) FROM ml.predictions GROUP BY ALL"
+        wait_until(lambda: server.sql(names)[-1]["rows"] == [["later", 9]])
+        assert server.sql("SELECT requests FROM ml.endpoints WHERE name = 'later'")[-1]["rows"] == [[9]]
+    finally:
+        server.stop()

@@ -81,14 +81,14 @@ class Fleet:
                 worker.channel.begin("settle", (row.project, row.name))
         return merged(told)
 
-    def withdraw(self, project: str, name: str) -> None:
-        """Workers answer for this endpoint no more."""
+    def withdraw(self, project: str, name: str, renamed: EndpointRow | None = None) -> None:
+        """Workers answer for this endpoint no more; what is under way is recorded as of ``renamed``, if it is that."""
         key = f"{project}.{name}".lower()
         with self._lock:
             if self._recipes.pop(key, None) is None:
                 return
             self.cells[self._places[key]] = 0
-            self._ask_all("forget", (project, name))
+            self._ask_all("forget", (project, name, renamed))
 
     def withdraw_project(self, project: str) -> None:
         """Nor for any of a project."""

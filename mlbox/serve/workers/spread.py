@@ -49,10 +49,10 @@ class Spread:
             return ""
         return f"; it asks for {wanted} workers, the server has {there} until it is started anew (--workers {wanted})"
 
-    def withdraw(self, project: str, name: str) -> None:
-        """An endpoint is gone."""
+    def withdraw(self, project: str, name: str, renamed: EndpointRow | None = None) -> None:
+        """An endpoint is gone, or has another name now."""
         if self.fleet is not None:
-            self.fleet.withdraw(project, name)
+            self.fleet.withdraw(project, name, renamed)
 
     def withdraw_project(self, project: str) -> None:
         """All endpoints of a project are gone."""

@@ -13,6 +13,7 @@ from mlbox.serve.directory import Directory, Slot
 from mlbox.serve.switching import compare
 
 if TYPE_CHECKING:
+    from mlbox.engine.catalog.tables.endpoints import EndpointRow
     from mlbox.serve.endpoint import Runtime
     from mlbox.serve.record import Recorder
     from mlbox.serve.workers.cells import Cells
@@ -91,7 +92,7 @@ class Station:
             case "settle":
                 return self._settle(value)
             case "forget":
-                return self.directory.remove(*value)
+                return self._forget(*value)
             case "flush":
                 assert self.recorder is not None
                 return self.recorder.flush()
@@ -132,6 +133,12 @@ class Station:
         runtime = self._kitchen.build(recipe)
         known.next = (recipe, runtime)
         return compare(known.runtime, runtime, list(known.recent))
+
+    def _forget(self, project: str, name: str, renamed: EndpointRow | None) -> None:
+        slot = self.directory.get(project, name)
+        self.directory.remove(project, name)
+        if slot is not None and renamed is not None:
+            slot.take(renamed)  # requests under way are recorded as of this
 
     def _settle(self, name: tuple[str, str]) -> None:
         """Let go of what answered before, also where no request comes."""
