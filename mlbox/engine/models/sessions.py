@@ -30,6 +30,8 @@ CAPACITY = 64
 """Sessions that are kept; endpoints hold theirs themselves."""
 
 _PREFIX = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
+_SOURCE = re.compile(r"/onnxruntime_src/\S+:\d+ .*?[)&]\)? (?=[A-Z])")
+"""The place in its source that it tells before what was wrong."""
 
 
 class Bytes(Protocol):
@@ -111,7 +113,7 @@ def session_of(content: bytes | Path, options: Any) -> Any:
 
 
 def _reason(error: Exception) -> str:
-    text = _PREFIX.sub("", str(error)).strip()
+    text = _SOURCE.sub("", _PREFIX.sub("", str(error))).strip()
     return text.splitlines()[0][:400] if text else type(error).__name__
 
 

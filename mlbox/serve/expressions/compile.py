@@ -53,9 +53,10 @@ class Expression:
     compute: Compute
 
 
-def compile_all(query: Query) -> tuple[Expression, ...]:
-    """``expr [AS name], ..``; an expression without a name must be a column. Raises ``StatementError`` at the place
-    of what is not understood, with what there is."""
+def compile_all(query: Query, *, nested: bool = False) -> tuple[Expression, ...]:
+    """``expr [AS name], ..``; an expression without a name must be a column. With ``nested`` a name may be a way into
+    objects, ``check.score``, which is read as a column of that name. Raises ``StatementError`` at the place of what is
+    not understood, with what there is."""
     import duckdb
 
     connection = duckdb.connect(":memory:")
@@ -74,7 +75,7 @@ def compile_all(query: Query) -> tuple[Expression, ...]:
     listed = node.get("select_list")
     if len(body["statements"]) != 1 or not listed or _more(node):
         raise StatementError("only expressions stand here, no query", hint="x + 1 AS y, ..", where=query.where(0))
-    return tuple(_Compiler(query).named(each) for each in listed)
+    return tuple(_Compiler(query, nested).named(each) for each in listed)
 
 
 def _more(node: Mapping[str, Any]) -> bool:
@@ -87,8 +88,9 @@ def _more(node: Mapping[str, Any]) -> bool:
 class _Compiler:
     """Compiles one expression of a list."""
 
-    def __init__(self, query: Query) -> None:
+    def __init__(self, query: Query, nested: bool = False) -> None:
         self._query = query
+        self._nested = nested
         self._reads: dict[str, str] = {}
 
     def named(self, node: Mapping[str, Any]) -> Expression:
@@ -137,10 +139,11 @@ class _Compiler:
 
     def _column(self, node: Mapping[str, Any]) -> Compute:
         names = node["column_names"]
-        if len(names) != 1:
+        if len(names) != 1 and not self._nested:
             raise self._wrong(node, f"{'.'.join(names)} has a qualifier", f"write {names[-1]}")
-        name = str(names[0]).lower()
-        self._reads.setdefault(name, str(names[0]))
+        written = ".".join(map(str, names))
+        name = written.lower()
+        self._reads.setdefault(name, written)
 
         def read(columns: Columns, rows: int) -> Vector:
             found = columns.get(name)

@@ -33,6 +33,9 @@ def evaluate(expressions: Sequence[Expression], fields: Mapping[str, Any]) -> di
 
     reads = frozenset[str]().union(*(expression.reads for expression in expressions))
     columns = {name.lower(): _vector(name, value) for name, value in fields.items() if name.lower() in reads}
+    for way in reads - columns.keys():
+        if "." in way and (inside := _inside(fields, way.split("."))):
+            columns[way] = _vector(way, inside[0])
     found = {}
     with np.errstate(all="ignore"):
         for expression in expressions:
@@ -43,9 +46,29 @@ def evaluate(expressions: Sequence[Expression], fields: Mapping[str, Any]) -> di
     return found
 
 
+def _of(name: str, value: Any) -> str:
+    if isinstance(value, Mapping) and value:
+        return f"{name}.{next(iter(value))} is what lies in it; use a function for all of it"
+    return "use a function for it"
+
+
+def _inside(value: Any, way: Sequence[str]) -> tuple[Any] | None:
+    """What lies in objects at the end of a way, case aside; null where one of them is null, nothing where it is not."""
+    for part in way:
+        if value is None:
+            return (None,)
+        if not isinstance(value, Mapping):
+            return None
+        found = [inner for name, inner in value.items() if str(name).lower() == part]
+        if not found:
+            return None
+        value = found[0]
+    return (value,)
+
+
 def _vector(name: str, value: Any) -> Vector:
     if value is not None and not isinstance(value, _PLAIN):
-        raise Invalid(f"the event's {name!r} is no plain value, as an expression needs", hint="use a function for it")
+        raise Invalid(f"the event's {name!r} is no plain value, as an expression needs", hint=_of(name, value))
     try:
         return constant(value, 1)
     except OverflowError:

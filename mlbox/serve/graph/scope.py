@@ -59,7 +59,7 @@ class Pins:
 def compiled(query: str, spec: StepSpec) -> tuple[Expression, ...]:
     """Expressions of a step; what is wrong with them is told at its place."""
     try:
-        return compile_all(Query(query))
+        return compile_all(Query(query), nested=True)
     except MlboxError as error:
         raise spec.wrong(error.message, error.hint) from None
 

@@ -276,3 +276,42 @@ def test_events_that_do_not_fit_are_told() -> None:
     ):
         with pytest.raises(Invalid, match=says):
             _mocked(steps).test(event)
+
+
+def test_expressions_reach_into_objects() -> None:
+    graph = _mocked(
+        {
+            "on_error": "sorry",
+            "steps": [
+                {
+                    "name": "old",
+                    "kind": "filter",
+                    "where": "customer.age > 17 AND Customer.Home.Country IN ('de', 'fr')",
+                },
+                {"name": "flat", "kind": "map", "set": {"age": "customer.age + 1", "town": "customer.home.town"}},
+                {
+                    "name": "way",
+                    "kind": "choice",
+                    "field": "customer.home.country",
+                    "cases": {"de": "german"},
+                    "default": "other",
+                },
+                {"name": "german", "kind": "map", "set": {"tax": "19"}},
+                {"name": "other", "kind": "map", "set": {"tax": "0"}},
+                {"name": "both", "kind": "merge", "mode": "union", "after": ["german", "other"]},
+                {"name": "sorry", "kind": "map", "set": {"sorry": "error.message", "of": "event.number"}},
+            ],
+        }
+    )
+    customer = {"age": 30, "home": {"country": "de", "town": None}}
+    told = graph.test({"customer": customer, "number": 1})
+    assert {name: told[name] for name in ("age", "town", "tax")} == {"age": 31, "town": None, "tax": 19}
+    assert graph.test({"customer": {**customer, "age": 3}, "number": 1}) is None
+    for event, words in (
+        ({"customer": {"home": {}}, "number": 7}, "no input 'customer.age'"),
+        ({"customer": 5, "number": 7}, "no input"),
+        ({"customer": {"age": {"years": 3}, "home": {"country": "de"}}, "number": 7}, "no plain value"),
+    ):
+        failed = graph.test(event)
+        assert words in failed["sorry"] and failed["of"] == 7
+    assert graph.test({"customer": None, "number": 7}) is None  # what is not known is not above 17
