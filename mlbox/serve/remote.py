@@ -31,6 +31,8 @@ class RemotePredictor:
     def __init__(self, lease: Lease, features: Sequence[str], seconds: float) -> None:
         self._lease = lease
         self._seconds = seconds
+        self.kept: float | None = None
+        """Seconds for which code may keep a request that nobody waits for any more, where that is less."""
         told = tuple(map(str, lease.about.get("features") or ()))
         self.features = tuple(features) or told
         self.optional = frozenset(map(str, lease.about.get("optional") or ()))
@@ -52,14 +54,14 @@ class RemotePredictor:
             if sum(map(len, buffers)) > INLINE_BYTES:
                 reply = await asyncio.to_thread(self._lease.pool.wait, head, buffers, self._seconds)
             else:
-                reply = await self._lease.pool.ask(head, buffers, self._seconds)
+                reply = await self._lease.pool.ask(head, buffers, self._seconds, self.kept)
         return self._output(reply, rows)
 
     async def do(self, event: Any) -> Any:
         """What the code makes of one event."""
         with span(f"process {self.name}"):
             head = {"verb": "do", "event": event, "request": outgoing()}
-            reply, _ = await self._lease.pool.ask(head, (), self._seconds)
+            reply, _ = await self._lease.pool.ask(head, (), self._seconds, self.kept)
         return reply["value"]
 
     def _output(self, reply: Reply, rows: int) -> Output:

@@ -28,6 +28,8 @@ class StepSpec:
     on_error: str | None
     timeout_ms: float | None
     where: Where | None = field(default=None, compare=False)
+    within_ms: float | None = None
+    """What the graph has for all of its steps."""
 
     def wrong(self, message: str, hint: str | None = None) -> Invalid:
         """An error that names the step and its place."""
@@ -61,8 +63,9 @@ def read_graph(text: str) -> GraphSpec:
     return graph_of(body, _places(text, node))
 
 
-def graph_of(body: Any, places: list[Where] | None = None) -> GraphSpec:
-    """A graph from what its file holds; ``places`` are those of its steps."""
+def graph_of(body: Any, places: list[Where] | None = None, within_ms: float | None = None) -> GraphSpec:
+    """A graph from what its file holds; ``places`` are those of its steps. ``within_ms`` is what it has for them where
+    it does not say it itself."""
     if not isinstance(body, Mapping) or not isinstance(body.get("steps"), list) or not body["steps"]:
         raise Invalid("a graph has a list of steps", hint="steps: [{name: double, kind: map, set: {y: x * 2}}]")
     for key in body:
@@ -81,7 +84,9 @@ def graph_of(body: Any, places: list[Where] | None = None) -> GraphSpec:
             names = (step.kind if number == 1 else f"{step.kind}_{number}" for number in count(1))
             step = replace(step, name=next(name for name in names if name not in known))
         found.append(step)
-    return GraphSpec(tuple(found), _text(body, "on_error"), positive(body.get("timeout_ms"), "timeout_ms"), concurrency)
+    limit = positive(body.get("timeout_ms"), "timeout_ms")
+    steps = tuple(replace(step, within_ms=limit or within_ms) for step in found)
+    return GraphSpec(steps, _text(body, "on_error"), limit, concurrency)
 
 
 def _places(text: str, node: Any) -> list[Where]:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlbox.base.clock import now
 from mlbox.base.command import Query
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from mlbox.serve.shop import Append, Shop
 
 Write = Callable[[Event], Awaitable[None]]
+P = TypeVar("P")
 
 
 @dataclass(slots=True)
@@ -117,7 +118,7 @@ class CheckScope:
         named = wanted.version if wanted.version and not wanted.version.isdigit() else str(version.version)
         self.pins.models[ref] = ShareRow(version.project, version.name, named.lower())
         self.uses["model", str(version)] = None
-        return self._opened_model(version)
+        return self._opened_model(spec, version)
 
     def features(self, spec: StepSpec, ref: str) -> Any:
         """The online reader."""
@@ -178,7 +179,7 @@ class CheckScope:
     def _opened_code(self, spec: StepSpec, function: Any, handler: str) -> Code:
         return _Nothing()
 
-    def _opened_model(self, version: Any) -> Model:
+    def _opened_model(self, spec: StepSpec, version: Any) -> Model:
         return _Nothing()
 
     def _opened_sink(self, kind: str, target: str, rest: str) -> Write:
@@ -209,10 +210,10 @@ class LiveScope(CheckScope):
     def _opened_code(self, spec: StepSpec, function: Any, handler: str) -> Code:
         launch = self._shop.launch(function, handler, spec.options.get("parameters") or {})
         seconds = spec.timeout_ms / 1000 if spec.timeout_ms else seconds_of(self._row)
-        return RemotePredictor(self._shop.lease(launch, self._row), (), seconds)
+        return _kept(RemotePredictor(self._shop.lease(launch, self._row), (), seconds), spec)
 
-    def _opened_model(self, version: Any) -> Model:
-        return Rows(str(version), runtime_of(version).open(version, self._row, self._shop))
+    def _opened_model(self, spec: StepSpec, version: Any) -> Model:
+        return Rows(str(version), _kept(runtime_of(version).open(version, self._row, self._shop), spec))
 
     def _opened_sink(self, kind: str, target: str, rest: str) -> Write:
         if kind == "table":
@@ -228,6 +229,14 @@ class LiveScope(CheckScope):
             await asyncio.to_thread(append, project, name, now(), json.dumps(event, default=str))
 
         return write
+
+
+def _kept(predictor: P, spec: StepSpec) -> P:
+    """Code that hangs is ended when the graph's time is over: the next request is to be answered."""
+    limit = spec.timeout_ms or spec.within_ms
+    if isinstance(predictor, RemotePredictor) and limit:
+        predictor.kept = limit / 1000
+    return predictor
 
 
 def to_table(catalog: Catalog, project: str, name: str) -> Append:

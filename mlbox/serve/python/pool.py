@@ -85,15 +85,18 @@ class Pool:
         self._pump()
         return ticket
 
-    async def ask(self, head: Mapping[str, Any], buffers: Sequence[Any], seconds: float) -> Reply:
-        """The answer, within so many seconds. Raises ``DeadlineExceeded``, ``Unavailable``, and the code's failure."""
+    async def ask(
+        self, head: Mapping[str, Any], buffers: Sequence[Any], seconds: float, kept: float | None = None
+    ) -> Reply:
+        """The answer, within so many seconds. Raises ``DeadlineExceeded``, ``Unavailable``, and the code's failure.
+        The code may keep a request that nobody waits for any more for ``kept`` seconds."""
         ticket = self.submit(head, buffers, seconds)
         try:
             return await asyncio.wait_for(asyncio.wrap_future(ticket.future), seconds)
         except TimeoutError:
             raise self._late(ticket) from None
         except asyncio.CancelledError:
-            self._abandoned(ticket)
+            self._abandoned(ticket, min(seconds, kept or seconds))
             raise
 
     def wait(self, head: Mapping[str, Any], buffers: Sequence[Any], seconds: float) -> Reply:
@@ -215,7 +218,7 @@ class Pool:
             f"{limit} and {self.launch.name} has not answered", hint="raise timeout_ms, or send less at once"
         )
 
-    def _abandoned(self, ticket: Ticket) -> None:
+    def _abandoned(self, ticket: Ticket, kept: float) -> None:
         """Nobody waits any more. The code has the rest of the endpoint's own time to give the request back: who calls
         may have had less patience than that, which is no reason to end a process."""
         with self._lock:
@@ -227,8 +230,8 @@ class Pool:
         asynchronous = bool(self._about and self._about.get("asynchronous"))
         if asynchronous:
             holder.cancel(ticket)
-        left = CANCEL_SECONDS if asynchronous else max(0.0, ticket.limit - (time.monotonic() - ticket.sent))
-        limit = f"the time limit of {ticket.limit * 1000:g} ms has passed"
+        left = CANCEL_SECONDS if asynchronous else max(0.0, kept - (time.monotonic() - ticket.sent))
+        limit = f"the time limit of {kept * 1000:g} ms has passed"
         timer = threading.Timer(left, self._end_if_still, (holder, ticket, limit))
         timer.daemon = True
         timer.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -154,3 +155,33 @@ def test_events_go_to_a_stream(live: Live, tmp_path: Path) -> None:
         wait_until(lambda: found.extend(next(batches).rows.column("_json").to_pylist()) or len(found) == 3)
         batches.close()
         assert sorted(found) == ['{"n": 0}', '{"n": 1}', '{"n": 2}']
+
+
+@pytest.mark.parametrize("form", ["timeout_ms: 700", "", "inner"])
+def test_code_that_hangs_is_ended_with_the_time_of_the_graph(live: Live, form: str) -> None:
+    """Whether the graph, the step or the graph around it has the limit; the next event is answered."""
+    name = f"hangs{len(form)}"
+    code = "import time\ndef f(event):\n    time.sleep(600 if event.get('hang') else 0)\n    return {'fine': True}\n"
+    live.house.function(name, code, "f")
+    step = {"name": "f", "kind": "map", "function": name}
+    graph: dict[str, Any] = {"steps": [step]}
+    if form == "inner":
+        graph = {"steps": [{"name": "within", "kind": "subgraph", "steps": [step]}], "timeout_ms": 700}
+    elif form:
+        graph["timeout_ms"] = 700
+    else:
+        step["timeout_ms"] = 700
+    live.house.endpoint(name, using="graph", graph=json.dumps(graph))
+    url = f"/v2/models/{name}/event"
+    hung = live.http.post(url, json={"hang": True})
+    assert (hung.status_code, hung.json()["code"]) == (503, "deadline_exceeded")
+
+    def ended() -> bool:
+        return any(
+            event.kind == "serving.process_ended" and "the time limit of 700 ms" in str(event.data)
+            for event in live.house.events
+        )
+
+    wait_until(ended)
+    live.house.events.clear()
+    wait_until(lambda: live.http.post(url, json={}).json() == {"fine": True})
