@@ -385,4 +385,4 @@ def _describe(runtime: Runtime) -> str:
     needs = ", ".join(need.name for need in runtime.needs if need.required)
     vector = runtime.row.vector
     enriched = f", enriched from {vector[0]}.{vector[1]}" if vector else ""
-    return f"{serving}, needs {needs}{enriched}"
+    return f"{serving}{f', needs {needs}' if needs else ''}{enriched}"

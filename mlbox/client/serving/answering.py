@@ -189,9 +189,19 @@ def load(spec: Mapping[str, Any]) -> Answering:
 
 
 def _made(kind: Any, context: ServingContext) -> Any:
-    """An instance; parameters go to ``__init__`` by name, those that it does not take reach ``load``."""
+    """An instance; parameters go to ``__init__`` by name, those that it does not take reach ``load``. ``WrongCall``
+    where that does not take them either: it is a slip."""
     known = inspect.signature(kind).parameters
     anything = any(entry.kind is entry.VAR_KEYWORD for entry in known.values())
+    prepare = getattr(kind, "load", None)
+    if not anything and not (callable(prepare) and len(inspect.signature(prepare).parameters) > 1):
+        for name in context.parameters:
+            if name not in known:
+                takes = ", ".join(known) or "none"
+                raise WrongCall(
+                    f"class {kind.__name__} takes no parameter {name!r}",
+                    f"its __init__ takes: {takes}; load(self, context) would have all in context.parameters",
+                )
     return kind(**{name: value for name, value in context.parameters.items() if anything or name in known})
 
 

@@ -204,6 +204,11 @@ def test_code_that_cannot_be_loaded_is_refused_and_nothing_is_written(shared: Li
     house.function("empty", "class Model:\n    def other(self): ...\n", "Model")
     with pytest.raises(Invalid, match="class Model of function 'empty' has no method predict"):
         house.endpoint("empty", function="empty")
+    takes = "class M:\n    def __init__(self, factor=2): ...\n    def predict(self, inputs): return inputs['x']\n"
+    house.function("takes", takes, "M")
+    with pytest.raises(MlboxError, match="class M takes no parameter 'faktor'") as slip:
+        house.endpoint("takes", function="takes", options={"parameters": {"faktor": 3}})
+    assert "its __init__ takes: factor" in str(slip.value.hint)
     with pytest.raises(NotFound, match="there is no function 'nosuch'"):
         house.endpoint("nosuch", function="nosuch")
     with pytest.raises(Invalid, match="processes = 0"):
