@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from mlbox.serve.workers.channel import Channel
 
 _log = logging.getLogger("mlbox.serve")
+LEAVE_SECONDS = 60.0
+"""That a worker has at a stop to finish requests and hand in predictions, which lets all others go first."""
 BUILD_SECONDS = 60.0
 """Within which a worker must have built a generation; else it is ended, and another takes its place."""
 
@@ -121,7 +123,7 @@ class Fleet:
         answers = [worker.channel.begin("leave") for worker in workers]
         for worker, answer in zip(workers, answers, strict=True):
             try:
-                answer.result(20)
+                answer.result(LEAVE_SECONDS)
             except (MlboxError, TooLate) as error:
                 _log.warning("worker %d (process %d) did not end well: %s", worker.index, worker.pid, error)
             worker.channel.close()
