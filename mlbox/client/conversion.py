@@ -69,9 +69,26 @@ def _convert(family: str, value: Any, width: int) -> bytes:
         import onnxmltools
         from onnxmltools.convert.common.data_types import FloatTensorType
 
-        convert = getattr(onnxmltools, f"convert_{family}")
-        model = convert(value, initial_types=[("features", FloatTensorType([None, width]))])
+        taken = [("features", FloatTensorType([None, width]))]
+        if family == "lightgbm":  # probabilities as a matrix, and not as a list of dictionaries
+            model = onnxmltools.convert_lightgbm(value, initial_types=taken, zipmap=False)
+        else:
+            model = onnxmltools.convert_xgboost(_numbered(value, width), initial_types=taken)
     return bytes(model.SerializeToString())
+
+
+def _numbered(value: Any, width: int) -> Any:
+    """A model of XGBoost whose features are called ``f0``, ``f1``, .., which is what its converter reads: a copy, if
+    they have names of their own."""
+    import copy
+
+    own = value.get_booster() if hasattr(value, "get_booster") else value
+    if not getattr(own, "feature_names", None):
+        return value
+    copied = copy.deepcopy(value)
+    booster = copied.get_booster() if hasattr(copied, "get_booster") else copied
+    booster.feature_names = [f"f{index}" for index in range(width)]
+    return copied
 
 
 def _width(value: Any, training_set: Any, feature_names: Optional[Sequence[str]]) -> int:

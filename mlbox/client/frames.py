@@ -92,7 +92,7 @@ def _by_type(kind: str) -> Callable[[str], Any]:
     if kind.startswith(("float", "double", "halffloat", "decimal")):
         return float
     if kind == "bool":
-        return lambda text: text == "true"
+        return lambda text: text.lower() == "true"
     if kind.startswith("timestamp"):
         return _time
     if kind.startswith("date"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import tempfile
@@ -12,6 +11,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Union
 from mlbox.client.connection import Connection, connect
 from mlbox.client.failures import MlboxClientError
 from mlbox.client.portable import source_of
+from mlbox.client.recorded import Recorded
 
 _POLL_SECONDS = 0.25
 _NAMED = ("on", "name", "requirements", "wait")
@@ -21,48 +21,18 @@ _FILES = (".parquet", ".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".arrow", ".
 _FINAL = ("completed", "error", "cancelled", "interrupted")
 
 
-class Run:
-    """A run at the server. Its attributes are read when they are asked for."""
+class Run(Recorded):
+    """A run at the server, to follow and to change."""
 
     def __init__(self, connection: Connection, run_id: str) -> None:
-        self._connection = connection
-        self.id = run_id
+        super().__init__(connection, run_id)
         self._printed = 0
 
     @property
-    def row(self) -> Dict[str, Any]:
-        """The row of ``ml.runs``."""
-        rows = self._connection.sql("SELECT * FROM catalog.ml.runs WHERE id = ?", [self.id]).rows()
-        if not rows:
-            raise MlboxClientError(f"there is no run {self.id}")
-        return rows[0]
-
-    @property
-    def state(self) -> str:
-        """pending, preparing, running, completed, error, cancelled or interrupted."""
-        return str(self.row["state"])
-
-    @property
-    def metrics(self) -> Dict[str, float]:
-        """The latest value of each metric."""
-        return dict(_parsed(self.row["metrics"]))
-
-    @property
-    def params(self) -> Dict[str, Any]:
-        """Parameters, given and logged."""
-        return dict(_parsed(self.row["params"]))
-
-    @property
-    def artifacts(self) -> List[Dict[str, Any]]:
-        """Rows of ``ml.artifacts``."""
-        columns = "id, name, version, aliases, kind, size, media_type, file_name"
-        text = f"SELECT {columns} FROM catalog.ml.artifacts WHERE run_id = ? ORDER BY id"
-        return self._connection.sql(text, [self.id]).rows()
-
-    @property
-    def url(self) -> str:
-        """The run's page."""
-        return f"{self._connection.url}/ui/runs/{self.id}"
+    def best(self) -> Optional[Run]:
+        """Of a sweep, the best trial; None where there is none (yet)."""
+        found = self.row["best_trial"]
+        return Run(self._connection, str(found)) if found else None
 
     def artifact(self, name: str) -> bytes:
         """The bytes of an artifact, the last of that name."""
@@ -109,11 +79,6 @@ class Run:
             raise MlboxClientError(f"run {row['name'] or self.id} is {row['state']}: {told}".rstrip(": "))
         return self
 
-    @property
-    def tags(self) -> Dict[str, Any]:
-        """Labels."""
-        return dict(_parsed(self.row["labels"]))
-
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Set labels; others stay."""
         if tags:
@@ -124,33 +89,9 @@ class Run:
         """Take labels away."""
         self._connection.sql(f"ALTER RUN '{self.id}' DROP LABELS ({', '.join(map(_text, names))})")
 
-    @property
-    def note(self) -> Optional[str]:
-        """What somebody wrote about it; can be set."""
-        found = self.row["note"]
-        return None if found is None else str(found)
-
-    @note.setter
-    def note(self, text: Optional[str]) -> None:
-        given = "NULL" if text is None else _text(text)
-        self._connection.sql(f"ALTER RUN '{self.id}' SET (note = {given})")
-
     def cancel(self) -> None:
         """End it."""
         self._connection.sql(f"CANCEL RUN '{self.id}'")
-
-    def _repr_html_(self) -> str:
-        from mlbox.client.card import html
-
-        row = self.row
-        return html(row, _parsed(row["params"]), _parsed(row["metrics"]), self.url)
-
-    def __repr__(self) -> str:
-        row = self.row
-        from mlbox.client.card import short
-
-        metrics = ", ".join(f"{name}={short(value)}" for name, value in _parsed(row["metrics"]).items())
-        return f"<run {row['name'] or self.id[:16]} {row['state']}{': ' + metrics if metrics else ''}>"
 
 
 def run(
@@ -283,7 +224,3 @@ def _quoted(name: str) -> str:
 
 def _text(value: Any) -> str:
     return "'" + str(value).replace("'", "''") + "'"
-
-
-def _parsed(value: Any) -> Dict[str, Any]:
-    return dict(json.loads(value)) if isinstance(value, str) else dict(value or {})

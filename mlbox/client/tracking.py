@@ -18,6 +18,7 @@ from mlbox.client.connection import Connection, connect, find_home
 from mlbox.client.context import Context
 from mlbox.client.failures import describe
 from mlbox.client.outbox import Outbox
+from mlbox.client.runs import Run
 from mlbox.client.transport import Transport
 
 
@@ -28,6 +29,7 @@ class ScriptRun(Context):
         super().__init__(spec, outbox, transport, folder)
         self.name = spec.get("name")
         self._ended = False
+        self._server: Optional[Connection] = None
 
     def end(self, error: Optional[BaseException] = None) -> None:
         """The run has ended, with ``error`` if there was one. What the server has not got stays in the spool."""
@@ -44,6 +46,23 @@ class ScriptRun(Context):
         self._transport.close()
         atexit.unregister(self.end)
         current.forget(self)
+
+    @property
+    def run(self) -> Optional[Run]:
+        """The run as it is at the server: its state, metrics, artifacts, link; of what was logged up to now."""
+        if self._server is None:
+            return None
+        if not self._ended:
+            self.flush()
+        return Run(self._server, self.run_id)
+
+    def _repr_html_(self) -> str:
+        """Its card in a notebook."""
+        shown = self.run
+        return shown._repr_html_() if shown is not None else f"<b>run {self.run_id[:16]}</b>"
+
+    def __repr__(self) -> str:
+        return f"<run {self.name or self.run_id[:16]}{' that has ended' if self._ended else ''}>"
 
     def __enter__(self) -> ScriptRun:
         return self
@@ -84,6 +103,7 @@ def start_run(
     folder = _folder(str(spec["run_id"]))
     outbox = Outbox(transport, str(spec["run_id"]), os.path.join(folder, "spool"))
     run = ScriptRun({**spec, "parameters": dict(parameters or {})}, outbox, transport, folder)
+    run._server = server
     atexit.register(run.end)
     current.set_current(run)
     return run
@@ -93,6 +113,8 @@ def _join(context: Context, parameters: Optional[Mapping[str, Any]]) -> ScriptRu
     joined = _Joined.__new__(_Joined)
     joined.__dict__.update(context.__dict__)
     joined.name = None
+    joined._ended = False
+    joined._server = None
     for key, value in (parameters or {}).items():
         joined.log_param(key, value)
     return joined

@@ -74,7 +74,8 @@ def _built_in(name: str, known: Mapping[str, Any], packed: Mapping[str, Any], fi
         told = f"input {name!r} was packed by {by}, which this function does not know"
         raise MlboxClientError(told, "import the module that registers it, or annotate the parameter with pathlib.Path")
     if known.get("kind") in ("dataset", "table") or media in (frames.PARQUET, frames.FEATHER):
-        rows = frames.read_frame(str(file), {e["name"]: str(e["type"]) for e in metadata.get("schema") or ()})
+        types = {entry["name"]: _arrow_type(str(entry["type"])) for entry in metadata.get("schema") or ()}
+        rows = frames.read_frame(str(file), types)
         made = str(packed.get("type"))
         same = wanted is None and made.startswith(_SAME) and frames.importable(made.partition(".")[0]) is not None
         return frames.as_declared(rows, made.replace(".dataframe.frame", "").replace(".lib", "")) if same else rows
@@ -86,6 +87,14 @@ def _built_in(name: str, known: Mapping[str, Any], packed: Mapping[str, Any], fi
     if asked == "bytes":
         return file.read_bytes()
     return file.read_text(encoding="utf-8") if asked == "str" else file
+
+
+def _arrow_type(kind: str) -> str:
+    """What pandas, polars or Python call a type, as Arrow does."""
+    lower = kind.lower()
+    if lower.startswith("datetime"):
+        return "timestamp"
+    return {"str": "string", "object": "string", "boolean": "bool"}.get(lower, lower)
 
 
 def _array(packed: Mapping[str, Any], file: pathlib.Path) -> Any:

@@ -79,6 +79,14 @@ def main(project: str) -> None:
         except mlbox.MlboxClientError as error:
             seen["refused"].append(str(error))
     seen["made"] = connection.sql("SELECT count(*) FROM ml.functions WHERE name = 'misspelt'").scalar()
+    search = mlbox.run(
+        "fit", sweep="(depth IN (1, 2, 3)) MAXIMIZE scaled", returns=["a", "b", "c"], connection=connection
+    )
+    seen["trials"] = [[row["depth"], row["scaled"], row["best"], row["state"]] for row in search.trials]
+    seen["best"] = search.best.params["depth"]
+    seen["no_sweep"] = [again.trials, again.best]
+    seen["card"] = own._repr_html_()
+    seen["own_metrics"] = own.run.metrics
     try:
         mlbox.run(broken, connection=connection)
     except mlbox.MlboxClientError as error:

@@ -99,6 +99,20 @@ def test_inputs_by_name_and_clauses_that_are_unknown(seen: dict[str, Any]) -> No
     assert seen["made"] == 0  # nothing was registered for them
 
 
+def test_a_sweep_tells_its_trials_and_the_best(seen: dict[str, Any]) -> None:
+    assert seen["trials"] == [
+        [1, 3.0, False, "completed"], [2, 6.0, False, "completed"], [3, 9.0, True, "completed"]
+    ]  # fmt: skip
+    assert seen["best"] == 3
+    assert seen["no_sweep"] == [[], None]
+
+
+def test_the_run_of_a_script_has_a_card(seen: dict[str, Any]) -> None:
+    assert "by hand" in seen["card"] and "completed" in seen["card"] and "loss" in seen["card"]
+    assert f"/ui/runs/{seen['own']}" in seen["card"]
+    assert seen["own_metrics"] == {"loss": pytest.approx(1 / 3)}
+
+
 def test_a_failing_callable_shows_its_own_frames(seen: dict[str, Any]) -> None:
     assert "ValueError: no rows" in seen["error"]
     assert "sdk_script.py" in seen["error"] and "mlbox/client" not in seen["error"]

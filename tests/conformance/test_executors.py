@@ -242,6 +242,32 @@ def test_frames(place: Place) -> None:
     assert """rows [(1, '007'), (2, 'ü,"')]""" in place.log(row["id"])
 
 
+def test_artifacts_of_another_run(place: Place) -> None:
+    """A folder, a set and rows come as what they were, by name and alias."""
+    function = place.function(
+        """
+        import pathlib
+
+        def make(ctx):
+            pathlib.Path("made").mkdir()
+            pathlib.Path("made", "a.txt").write_text("größer")
+            ctx.log_artifact("made", pathlib.Path("made"))
+            return {"b", "a"}, [{"n": 1, "text": "007"}]
+
+        def look(ctx, made, words: set, rows: list):
+            print("got", (made / "a.txt").read_text(), sorted(words), rows)
+        """,
+        "HANDLER make",
+    )
+    made = place.run(function, "HANDLER make RETURNS ('words', 'rows:dataset:csv')")
+    assert made["state"] == "completed", place.log(made["id"])
+    place.server.sql("ALTER ARTIFACT words SET ALIAS stable = 1")
+    inputs = f"made = ARTIFACT made OF '{made['id']}', words = ARTIFACT words@stable, rows = ARTIFACT rows"
+    row = place.run(function, f"HANDLER look INPUTS ({inputs})")
+    assert row["state"] == "completed", place.log(row["id"])
+    assert "got größer ['a', 'b'] [{'n': 1, 'text': '007'}]" in place.log(row["id"])
+
+
 LINES = """
 def handler(ctx, lines: int):
     for number in range(lines):

@@ -87,6 +87,9 @@ def test_what_is_not_there_is_told(shop: Everything, text: str, told: str, hint:
 def test_a_dropped_version_takes_its_alias_along_and_its_number_is_not_given_again(shop: Everything) -> None:
     log(shop, "gone", "1", "2")
     shop.run("ALTER ARTIFACT gone SET ALIAS stable = 2; ALTER ARTIFACT gone@2 SET LABELS (stage = 'x')")
+    (step,) = shop.rows("EXPLAIN DROP ARTIFACT gone@2")
+    assert step["detail"] == "as 1 run logged it; its alias stable goes along"
+    assert "alias" not in shop.rows("EXPLAIN DROP ARTIFACT gone@1")[0]["detail"]
     shop.run("DROP ARTIFACT gone@stable")
     log(shop, "gone", "3")
     assert marks(shop, "gone") == [(1, [], "{}"), (3, [], "{}")]

@@ -108,7 +108,11 @@ class Removal:
                     return Plan((Step("reuse", f"artifact {command.ref}", "does not exist"),), {"rows": []})
                 raise
             _refuse_registered(cursor, rows)
+            named = artifact_marks.aliases_going(
+                cursor, command.ref.project, command.ref.name, [row.id for row in rows]
+            )
         detail = f"as {len(rows)} run{'s' if len(rows) > 1 else ''} logged it"
+        detail += f"; its alias {', '.join(named)} goes along" if named else ""
         return Plan((Step("drop", f"artifact {command.ref}", detail),), {"rows": rows})
 
     def drop_artifact(self, command: DropArtifact, plan: Plan, caller: Caller) -> Result:

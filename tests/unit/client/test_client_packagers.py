@@ -262,7 +262,7 @@ def test_frames_in_each_format(kept: Kept, form: str) -> None:
     import pandas
     import polars
 
-    frame = pandas.DataFrame({"x": [1, 2], "word": ["1", "b"]})
+    frame = pandas.DataFrame({"x": [1, 2], "word": ["007", "1"], "is": [True, False]})
     returned.keep(kept, "f", frame, [f"rows:dataset:{form}"])
     assert kept.rows["rows"]["kind"] == "dataset" and kept.rows["rows"]["file_name"] == f"rows.{form}"
     assert kept.back("rows").equals(frame)

@@ -71,6 +71,15 @@ def going(project: str, name: str, ids: Sequence[str]) -> list[Part]:
     return [Part(table, condition, [project, name, list(ids)]) for table in TABLES]
 
 
+def aliases_going(cursor: DuckDBPyConnection, project: str, name: str, ids: Sequence[str]) -> list[str]:
+    """Aliases that go when these rows do."""
+    part = going(project, name, ids)[0]
+    rows = cursor.execute(
+        f"SELECT alias FROM catalog.main.{part.table} row WHERE {part.condition} ORDER BY alias", list(part.parameters)
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
 def forget(cursor: DuckDBPyConnection, projects: Iterable[str]) -> None:
     """Rows of artifacts have been deleted: marks of versions of which nothing is left go, or they would come to mean
     a later version of the same number."""

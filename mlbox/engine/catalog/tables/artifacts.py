@@ -49,8 +49,9 @@ def insert(cursor: DuckDBPyConnection, row: ArtifactRow) -> ArtifactRow:
         "WHERE project = $1 AND lower(name) = lower($2) UNION ALL "
         # those that RESTORE may bring back keep their numbers
         "SELECT variant_extract(body, 'version')::INTEGER, variant_extract(body, 'digest')::VARCHAR "
-        "FROM catalog.main.dropped_rows WHERE project = $1 AND of_table = 'artifacts' "
-        "AND lower(variant_extract(body, 'name')::VARCHAR) = lower($2)) ORDER BY version DESC LIMIT 1",
+        "FROM catalog.main.dropped_rows WHERE of_table = 'artifacts' AND drop_id IN (SELECT id FROM "
+        "catalog.main.dropped WHERE project = $1 AND kind = 'artifact' AND lower(name) = lower($2))) "
+        "ORDER BY version DESC LIMIT 1",
         [row.project, row.name],
     ).fetchall()
     version = 1 if not latest else latest[0][0] + (latest[0][1] != row.digest)
