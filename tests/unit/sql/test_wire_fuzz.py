@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -42,6 +43,12 @@ TEXTS = (
 )
 TYPES = (0, 16, 17, 20, 21, 23, 25, 26, 114, 700, 701, 705, 1007, 1009, 1043, 1082, 1083, 1114, 1184, 1186, 1700, 2950)
 NAMES = ("", "", "", "a", "b")
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """COPY .. TO STDOUT, with a letter changed, writes a file where it is."""
+    monkeypatch.chdir(tmp_path)
 
 
 class Sink:
