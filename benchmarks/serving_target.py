@@ -34,6 +34,10 @@ class Target:
     p50: dict[int, list[float]] = field(default_factory=dict)
     p99: dict[int, list[float]] = field(default_factory=dict)
 
+    def anew(self, *connections: int) -> Target:
+        """The same with nothing found yet."""
+        return Target(self.name, self.url, self.body, self.process, connections, self.settle)
+
     def measure(self, connections: int, place: Path) -> None:
         """Once."""
         before = cpu_seconds(self.process)

@@ -6,11 +6,13 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import msgspec
 
-from mlbox.base.errors import Invalid, MlboxError
+from mlbox.base import processors
+from mlbox.base.errors import Invalid
 from mlbox.base.suggest import nearest
 from mlbox.serve import ensemble
 from mlbox.serve.codec import Request
@@ -143,6 +145,8 @@ class Runtime:
         self._entity_keys = frozenset(key for key, _, _ in self.entity_columns)
         self._enriched = {name.lower(): name for name in reader.features} if reader else {}
         self._combine = row.ensemble
+        self._saved = 0.0
+        """Seconds that it saves for a row to compute the members of an ensemble at the same time."""
         self._stored = {id(arm): names for arm in self.arms if (names := self._all_stored(arm))}
         self.needs = self._needs()
         self.direct = not (
@@ -197,13 +201,17 @@ class Runtime:
         """Run every model once, so that the first request does not pay for first allocations."""
         for arm in (*self.arms, *(each for each in (self.shadow, self.meta) if each)):
             self.warm_arm(arm)
+        if self._combine is not None:
+            self._saved = ensemble.saved([self.warm_arm(arm) for arm in self.arms], processors.usable())
 
     @staticmethod
-    def warm_arm(arm: Arm) -> None:
-        """Run a model once."""
+    def warm_arm(arm: Arm) -> float:
+        """Run a model once; the seconds that it takes."""
         predictor = arm.predictor
         values = [[""] if predictor.input_of(index).element == "string" else [0] for index in range(len(arm.keys))]
+        began = perf_counter()
         predictor.run(values, 1)
+        return perf_counter() - began
 
     def answer(self, request: Request) -> Answer:
         """Predict; raises ``Invalid`` that names what is missing or wrong."""
@@ -351,12 +359,8 @@ class Runtime:
         return columns
 
     def _ensemble(self, request: Request, enriched: Mapping[str, Sequence[Any]]) -> Answer:
-        answers: list[Answer | MlboxError] = []
-        for arm in self.arms:
-            try:
-                answers.append(self._arm(arm, request, enriched))
-            except MlboxError as error:
-                answers.append(error)
+        together = self._saved * request.rows >= ensemble.GAIN_SECONDS
+        answers = ensemble.ask(self.arms, lambda arm: self._arm(arm, request, enriched), together=together)
         arms, said, failed = ensemble.present(self.row, self.arms, answers)
         if self.meta is None:
             return self._joined(arms, said, failed, ensemble.combine(str(self._combine), arms, said))

@@ -22,7 +22,7 @@ from mlbox.serve.compact import Form
 from mlbox.serve.endpoint import Answer, Arm, Runtime, named
 from mlbox.serve.imputing import Seen, impute_matrix
 from mlbox.serve.switching import RECENT
-from mlbox.serve.tensors import DATATYPES, Column, single
+from mlbox.serve.tensors import DATATYPES, Column, is_single
 
 if TYPE_CHECKING:
     from mlbox.engine.models.sessions import Output
@@ -192,30 +192,35 @@ class Lane:
             wire = _decode_keys(body)
         except _WRONG:
             return None
-        columns: dict[str, Column] = {}
+        entities = self._entities
         keys: dict[str, Any] = {}
         for tensor in wire.inputs:
-            key = tensor.name.lower()
-            datatype, wanted = DATATYPES.get(tensor.datatype), self._entities.get(key)
+            datatype = DATATYPES.get(tensor.datatype)
+            wanted = entities.get(tensor.name) or entities.get(tensor.name.lower())
             if datatype is None or wanted is None or datatype.number is wanted[1]:
                 return None
-            column = single(tensor.name, tensor.shape, datatype, tensor.data)
-            if column is None:
+            if not is_single(tensor.shape, datatype, tensor.data):
                 return None
-            columns[key] = column
             keys[wanted[0]] = tensor.data[0]
-        if not len(columns) == len(wire.inputs) == len(self._entities):
+        if not len(keys) == len(wire.inputs) == len(entities):
             return None
         way = self._way
         call.id = wire.id or call.id or new_id()
         call.runtime = runtime
-        call.request = Request(columns, 1, wire.id, None, False)
+        logged = call.slot.row.log_percent
+        if logged:
+            sent = {
+                each.name.lower(): Column(each.name, DATATYPES[each.datatype], each.data, 1) for each in wire.inputs
+            }
+            call.request = Request(sent, 1, wire.id, None, False)
+        else:
+            call.request = _only_rows(1)
         try:
             values = self._row(keys)
             with suppress(TypeError):  # a gap, or a text
                 total = sum(values)
                 if total == total:  # and no NaN among them
-                    return way.answer_row(call, values, "all" if call.slot.row.log_percent else "no")
+                    return way.answer_row(call, values, "all" if logged else "no")
             matrix = way.matrix_of_row(values)
         except (TypeError, ValueError, OverflowError, KeyError):  # what is no number is told by the general way
             return None

@@ -98,15 +98,19 @@ _SINGLE = ([1], [1, 1])
 
 def single(tensor: str, shape: list[int], datatype: Datatype, data: Any) -> Column | None:
     """One value sent as JSON, the most frequent case; ``None`` when it is something else, or wrong."""
-    if shape not in _SINGLE or not isinstance(data, list) or len(data) != 1:
-        return None
+    return Column(tensor, datatype, data, 1) if is_single(shape, datatype, data) else None
+
+
+def is_single(shape: list[int], datatype: Datatype, data: Any) -> bool:
+    """Whether it is one value sent as JSON."""
+    if shape not in _SINGLE or data.__class__ is not list or len(data) != 1:
+        return False
     value: Any = data[0]
     kind: type = value.__class__
     if kind not in datatype.classes:
-        return None
-    if datatype.low is not None and datatype.high is not None and not datatype.low <= value <= datatype.high:
-        return None
-    return Column(tensor, datatype, data, 1)
+        return False
+    low, high = datatype.low, datatype.high
+    return low is None or high is None or bool(low <= value <= high)
 
 
 def from_json(tensor: str, shape: Sequence[int], datatype: Datatype, data: Any) -> Column:
