@@ -19,6 +19,7 @@ from mlbox.base.underway import Ongoing
 from mlbox.engine.archives.service import Archives
 from mlbox.engine.catalog import public_views
 from mlbox.engine.catalog.database import Catalog
+from mlbox.engine.catalog.kept_projects import KeptProjects
 from mlbox.engine.catalog.projects import Projects
 from mlbox.engine.catalog.restoring import Restoring
 from mlbox.engine.catalog.sessions import relative_to
@@ -124,6 +125,7 @@ class House:
         Functions(Asked(self.catalog, self.features, self.models, self.collections, fence, self.endpoints)).install()
         instance.lock(self.catalog, settings)
         self.bus.listen(self._keep_event)
+        self._keep_projects().complete()
         self.projects.removal.complete()
 
     def _introduce(self) -> None:
@@ -201,6 +203,25 @@ class House:
         collections = KeptCollections(self.catalog, self.collections)
         made = Restoring(self.catalog, self.bus, {**self.features.keepers, "collection": collections})
         self.runs.garbage.for_good = made.for_good
+        return made
+
+    def _keep_projects(self) -> KeptProjects:
+        """Projects that were dropped, and who has to know one that is back."""
+        made = KeptProjects(self.catalog, self.projects.removal)
+        collections = KeptCollections(self.catalog, self.collections)
+        made.arrived += (
+            lambda found, caller: self.features.adopt_project(found.name),
+            lambda found, caller: collections.adopt(found, caller),
+            lambda found, caller: self.endpoints.adopt_project(found.name),
+            lambda found, caller: self.feeds.adopt_project(found.name),
+            lambda found, caller: self.members.forget_project(found.name),  # what is known of its members
+        )
+        self.projects.removal.deleting += (
+            lambda beside: self.runs.delete_beside(beside.runs),
+            lambda beside: collections.delete(beside.collections),
+        )
+        self.projects.removal.purge = self.restoring.for_good
+        self.restoring.keep("project", made)
         return made
 
     def _make_archives(self) -> Archives:

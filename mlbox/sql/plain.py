@@ -38,7 +38,7 @@ WRITING = frozenset(
 )
 COUNTED = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE_INTO"})
 """Those whose answer is a number of rows, or the rows of their RETURNING."""
-HIDDEN = ("_mlbox", "_sets")
+HIDDEN = ("_mlbox", "_sets", "_kept")
 """Schemas of ours in the data file; writing there would bypass the feature store and the prediction log."""
 
 

@@ -62,7 +62,9 @@ class Reading:
         project = command.project or caller.project
         everywhere = command.noun in EVERYWHERE and command.project is None
         if "project" in names and not everywhere:
-            conditions.append(f"project = {literal(project)}")
+            mine = f"project = {literal(project)}"
+            nowhere = command.noun == "dropped" and command.project is None  # a dropped project is in no project
+            conditions.append(f"({mine} OR kind = 'project')" if nowhere else mine)
         if command.of is not None:
             owner = OWNERS.get(command.noun)
             if owner is None:

@@ -1,4 +1,7 @@
-"""DROP PROJECT on a server that is killed in the middle: all of the project is there, or nothing of it."""
+"""DROP PROJECT .. PURGE on a server that is killed in the middle: all of the project is there, or nothing of it.
+
+Without PURGE: ``test_restore_project.py``.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +74,7 @@ def kill_in_the_middle(home: Path, place: str, when: str) -> list[Any]:
     before = answers(server)
     try:
         with pytest.raises(OSError):
-            server.request("POST", "/sql", {"sql": "DROP PROJECT shop CASCADE"})
+            server.request("POST", "/sql", {"sql": "DROP PROJECT shop CASCADE PURGE"})
         server.process.wait(timeout=60)
     finally:
         server.kill()
@@ -88,7 +91,7 @@ def test_a_drop_that_was_not_yet_durable_left_all(copied: Path, place: str, when
     server = Server(copied)
     try:
         assert answers(server) == before
-        server.sql("DROP PROJECT shop CASCADE")
+        server.sql("DROP PROJECT shop CASCADE PURGE")
         assert server.sql("SELECT name FROM ml.projects ORDER BY name")[0]["rows"] == [["default"], ["shop_too"]]
     finally:
         server.stop()
@@ -105,7 +108,7 @@ def test_a_drop_that_was_durable_is_completed_at_the_next_start(copied: Path, pl
         assert server.request("POST", "/v2/models/shop.e/infer", {"inputs": []})[0] == 404
         assert server.sql("SELECT count(*) FROM shop_too.tx")[0]["rows"] == [[50]]
         assert server.sql("FROM ml.online('shop_too.v', {'client': 3})")[0]["rows"]
-        server.sql("CREATE PROJECT shop; CREATE TABLE shop.tx AS SELECT 1 AS x; DROP PROJECT shop CASCADE")
+        server.sql("CREATE PROJECT shop; CREATE TABLE shop.tx AS SELECT 1 AS x; DROP PROJECT shop CASCADE PURGE")
     finally:
         server.stop()
     assert leftovers(copied, "shop") == []
@@ -125,14 +128,14 @@ def test_a_drop_ends_what_works_in_the_project(own_server: Server, tmp_path: Pat
         return process_of(own_server)
 
     process = begin("gym")
-    own_server.sql("DROP PROJECT gym CASCADE")
+    own_server.sql("DROP PROJECT gym CASCADE PURGE")
     assert not Path(f"/proc/{process}").exists()
     process = begin("gym")
     own_server.kill()
     own_server.program = (PROGRAM, f"{REMOVAL}ProjectRemoval.finish", "before")
     own_server.start()
     with pytest.raises(OSError):
-        own_server.request("POST", "/sql", {"sql": "DROP PROJECT gym CASCADE"})
+        own_server.request("POST", "/sql", {"sql": "DROP PROJECT gym CASCADE PURGE"})
     own_server.process.wait(timeout=60)
     assert Path(f"/proc/{process}").exists()
     own_server.program = ("-m", "mlbox")

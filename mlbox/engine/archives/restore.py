@@ -64,7 +64,8 @@ class Restorer:
             with (folder / path).open("rb") as stream:
                 self._artifacts.put_stream(stream, digest)
         self._projects.removal.finish(name)
-        self._catalog.write(lambda cursor: dropped_projects.insert(cursor, name, now(), caller.user))
+        half = dropped_projects.Half(name, now(), caller.user)
+        self._catalog.write(lambda cursor: dropped_projects.insert(cursor, half))
         try:
             with self._catalog.transaction_data() as cursor:
                 self._write_data(cursor, name, manifest, folder)

@@ -36,13 +36,15 @@ class UseProject(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class DropProject(Command):
-    """With ``cascade`` all that the project holds goes too; all or nothing."""
+    """With ``cascade`` all that the project holds goes too; all or nothing. With ``purge`` nothing of it is kept for
+    RESTORE PROJECT; of a project that was dropped before, what is kept goes."""
 
     statement: ClassVar[str] = "DROP PROJECT"
     role: ClassVar[Role] = "admin"
     name: str
     if_exists: bool = False
     cascade: bool = False
+    purge: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

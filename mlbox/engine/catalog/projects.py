@@ -106,11 +106,12 @@ class Projects:
             command.source,
             command.options,
         )
-        self.removal.finish(name)  # one of this name that was dropped and has left something
-        self._catalog.write_data(
-            lambda cursor: cursor.execute(f"CREATE SCHEMA IF NOT EXISTS data.{quote(name)}") and None
-        )
-        self._catalog.write(lambda cursor: projects.upsert(cursor, row))
+        with self.removal.changing:
+            self.removal.finish(name)  # one of this name that was dropped and has left something
+            self._catalog.write_data(
+                lambda cursor: cursor.execute(f"CREATE SCHEMA IF NOT EXISTS data.{quote(name)}") and None
+            )
+            self._catalog.write(lambda cursor: projects.upsert(cursor, row))
 
     def plan_use(self, command: UseProject, caller: Caller) -> Plan:
         """It must be there."""

@@ -33,8 +33,8 @@ class Keeper(Protocol):
         """Raise ``Conflict`` when it cannot come back now."""
         ...
 
-    def revive(self, found: Tombstone, caller: Caller) -> None:
-        """Put it back, and let everybody know it again."""
+    def revive(self, found: Tombstone, caller: Caller) -> str | None:
+        """Put it back, and let everybody know it again; what is to be told besides."""
         ...
 
     def purge(self, found: Tombstone) -> None:
@@ -65,6 +65,10 @@ class Restoring:
             "artifact": _revive_artifact,
         }
 
+    def keep(self, kind: str, keeper: Keeper) -> None:
+        """One more kind that is kept in a way of its own."""
+        self._keepers[kind] = keeper
+
     def handlers(self) -> Iterable[Handler]:
         """One."""
         return (Handler(RestoreObject, self.plan, self.restore),)
@@ -92,8 +96,9 @@ class Restoring:
         """All of it or nothing."""
         found: Tombstone = plan.resolved["found"]
         keeper = self._keepers.get(found.kind)
+        note = ""
         if keeper is not None:
-            keeper.revive(found, caller)
+            note = keeper.revive(found, caller) or ""
 
         def write(cursor: DuckDBPyConnection) -> None:
             if keeper is None:
@@ -103,7 +108,7 @@ class Restoring:
         self._catalog.write(write)
         told = {"version": found.version} if found.version else {}
         self._bus.publish(Event(f"{found.kind.replace(' ', '_')}.restored", found.project, found.name, told))
-        return Result(f"restored {found.kind} {_shown(found)}", facts={"name": found.name, **told})
+        return Result(f"restored {found.kind} {_shown(found)}{note}", facts={"name": found.name, **told})
 
     def for_good(self, found: Tombstone) -> None:
         """Nobody can bring it back any more."""

@@ -67,19 +67,25 @@ class Directory:
         """At open: repair what a crash between the two files left, then read all."""
         self._repair()
         with self._catalog.read() as cursor:
+            alive = set(projects.names(cursor))  # the rest is half dropped, and nobody's any more
             for text, _, _ in table.every(cursor):
                 found = FeatureSet.from_text(text)
-                self._sets[_key(found.project, found.name)] = found
+                if found.project in alive:
+                    self._sets[_key(found.project, found.name)] = found
             for text in feature_vectors.every(cursor):
                 vector = FeatureVector.from_text(text)
-                self._vectors[_key(vector.project, vector.name)] = vector
+                if vector.project in alive:
+                    self._vectors[_key(vector.project, vector.name)] = vector
         self._generation += 1
 
     def _repair(self) -> None:
         """The catalog follows the definitions that stand beside the rows: those are committed with them."""
         with self._catalog.read() as cursor:
+            newest = table.newest_definitions(cursor)
             listed = {found.id: found for found in (FeatureSet.from_text(text) for text, _, _ in table.every(cursor))}
-            standing = [row for row in table.newest_definitions(cursor) if projects.exists(cursor, row.project)]
+            alive = set(projects.names(cursor))  # what is half dropped or half restored is no matter of ours
+        listed = {set_id: found for set_id, found in listed.items() if found.project in alive}
+        standing = [row for row in newest if row.project in alive]
         for row in standing:
             if row.id not in listed:  # CREATE: the data were committed, the catalog was not
                 self._write_set(FeatureSet.from_text(row.definition), Online())

@@ -23,9 +23,11 @@ from mlbox.base.suggest import did_you_mean
 from mlbox.engine.catalog.tables import dropped_sets, erasures, projects, published
 from mlbox.engine.catalog.tables import feature_sets as table
 from mlbox.engine.catalog.tables.erasures import Named
+from mlbox.engine.features import erasing_kept
 from mlbox.engine.features.commands import DeleteEntity
 from mlbox.engine.features.definition import FeatureSet, table_of
 from mlbox.engine.features.directory import Directory
+from mlbox.engine.features.erasing_kept import Gone, folded, sets_of
 from mlbox.engine.features.publishing import Publisher
 from mlbox.engine.features.stores.online.base import OnlineStore, Schema
 from mlbox.engine.features.stores.online.keys import KeyPacker
@@ -85,23 +87,28 @@ class Erasure:
 
     def plan(self, command: DeleteEntity, caller: Caller) -> Plan:
         """The sets that have the entity; its values must be of its type."""
+        kept: list[str] = []
+        known: set[str] = set()
         if command.ref is not None:
             sets = [self._directory.set(command.ref)]
         else:
-            with self._catalog.read() as cursor:
-                projects.require(cursor, command.project)
+            kept, known = self._kept(command)
+            if not known:  # what was dropped and can be restored counts, whether or not there is one of its name now
+                with self._catalog.read() as cursor:
+                    projects.require(cursor, command.project)
             sets = self._directory.sets_of(command.project)
-        wanted = {name.lower() for name in command.entity}
-        able = [found for found in sets if wanted <= {name.lower() for name in found.entity_names}]
+        wanted = folded(command.entity)
+        able = [found for found in sets if wanted <= folded(found.entity_names)]
         project = command.ref.project if command.ref else command.project
         of = [f"{found.project}.{found.name}" for found in able] if command.ref else None
         collections = list(self.collections.plan_erasure(project, command.entity, of)) if self.collections else []
-        if not able and not (collections and command.ref is None):
-            known = sorted({name for found in sets for name in found.entity_names})
+        if not able and not kept and not (collections and command.ref is None):
+            known |= {name for found in sets for name in found.entity_names}
             where = f"feature set {command.ref}" if command.ref else f"a feature set of project {command.project}"
             raise NotFound(
                 f"{', '.join(command.entity)} is no entity of {where}",
-                hint=did_you_mean(next(iter(command.entity)), known) or f"entities: {', '.join(known) or 'none'}",
+                hint=did_you_mean(next(iter(command.entity)), known)
+                or f"entities: {', '.join(sorted(known)) or 'none'}",
             )
         for found in able:
             self._check(found, command.entity)
@@ -109,6 +116,7 @@ class Erasure:
             Step("delete", f"feature set {found.project}.{found.name}", "all versions, online too") for found in able
         ]
         steps += [Step("delete", f"collection {project}.{name}", "documents and vectors") for name in collections]
+        steps += [Step("delete", f"dropped project {name}", "what RESTORE PROJECT would bring back") for name in kept]
         scope = "of endpoints that read it" if command.ref else f"of project {project}"
         steps.append(Step("delete", "predictions", f"that name the entity, {scope}"))
         steps.append(Step("delete", "rows of feeds", f"that wait, were refused, or are answered in tables, {scope}"))
@@ -117,6 +125,18 @@ class Erasure:
             datasets = erasures.datasets_of(cursor, [(found.project, found.name) for found in able], vectors)
         steps += [Step("keep", f"dataset {name}", "immutable; DROP ARTIFACT deletes it") for name in datasets]
         return Plan(tuple(steps), {"sets": able, "collections": collections, "datasets": datasets})
+
+    def _kept(self, command: DeleteEntity) -> tuple[list[str], set[str]]:
+        """Dropped projects of this name of which a set has the entity; the entities of all their sets."""
+        found, known = [], set()
+        with self._catalog.read() as cursor:
+            for stone, sets in sets_of(cursor, command.project):
+                able = [one for one in sets if folded(command.entity) <= folded(one.entity_names)]
+                for one in able:
+                    self._check(one, command.entity)
+                known |= {name for one in sets for name in one.entity_names}
+                found += [stone.name] if able else []
+        return found, known
 
     def _vectors(self, sets: Sequence[FeatureSet]) -> list[tuple[str, str]]:
         return [(reader.project, reader.name) for found in sets for reader in self._directory.readers(found)]
@@ -199,6 +219,8 @@ class Erasure:
                 ids += _erase_dropped(cursor, project, entity)
             erasures.forget_statistics(cursor, ids, entity)
             some = command.ref is not None
+            kept = Gone() if some else erasing_kept.erase(cursor, project, entity)
+            refused = erasures.delete_refused(cursor, project, [*ids, *feeds] if some else None, named)
             waiting = erasures.delete_waiting(cursor, project, feeds if some else None, named)
             row = erasures.ErasureRow(
                 id=new_id(),
@@ -208,12 +230,12 @@ class Erasure:
                 digest=self._secrets.digest(_canonical(entity)),
                 requested_by=caller.user,
                 requested_at=now(),
-                offline_rows=offline,
-                refused_rows=erasures.delete_refused(cursor, project, [*ids, *feeds] if some else None, named),
-                predictions=erasures.delete_predictions(cursor, project, named, endpoints),
+                offline_rows=offline + kept.offline,
+                refused_rows=refused + kept.refused,
+                predictions=erasures.delete_predictions(cursor, project, named, endpoints) + kept.predictions,
                 pending=pending,
                 documents=documents,
-                feed_rows=waiting + erasures.delete_answers(cursor, project, answers, named),
+                feed_rows=waiting + kept.feeds + erasures.delete_answers(cursor, project, answers, named),
             )
             erasures.insert(cursor, row)
         return row

@@ -22,7 +22,15 @@ from mlbox.base.counted import counted
 from mlbox.base.errors import MlboxError
 from mlbox.base.names import Ref
 from mlbox.engine.catalog.commands import CollectGarbage
-from mlbox.engine.catalog.tables import artifact_marks, dropped, functions, references, renames, runs
+from mlbox.engine.catalog.tables import (
+    artifact_marks,
+    dropped,
+    functions,
+    kept_projects,
+    references,
+    renames,
+    runs,
+)
 from mlbox.engine.catalog.tables.dropped import Tombstone
 from mlbox.engine.catalog.tables.runs import RunRow
 from mlbox.engine.models.mapped import MappedModels
@@ -102,6 +110,7 @@ class Garbage:
         with self._catalog.read() as cursor:
             active = {row.id: row for row in runs.active(cursor)}
             known = _Known(active, runs.ends(cursor))
+            known.ended.update(kept_projects.ends_of_runs(cursor))
         yield from self._old_runs()
         yield from self._folders(folders, known)
         yield from self._logs(logs, known)
@@ -185,7 +194,8 @@ class Garbage:
             yield Waste("dropped run", row.id, why, size, partial(self._removal.purge, row))
         for tombstone in old:
             if tombstone.kind != "run":
-                name = str(Ref(tombstone.project, tombstone.name, tombstone.version))
+                ref = Ref(tombstone.project, tombstone.name, tombstone.version)
+                name = tombstone.name if tombstone.kind == "project" else str(ref)
                 yield Waste(f"dropped {tombstone.kind}", name, why, 0, partial(self.for_good, tombstone))
 
     def _forget(self, tombstone: Tombstone) -> None:

@@ -1,9 +1,10 @@
-"""What the drop of a project means for its runs: they end, and their folders and logs go."""
+"""What the drop of a project means for its runs: they end; and when it is gone for good, their folders and logs go."""
 
 from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Iterable
 from contextlib import suppress
 
 from mlbox.base.errors import MlboxError
@@ -25,7 +26,7 @@ class ProjectEnd:
         self._watches = watches
 
     def forget(self, project: str) -> None:
-        """End the runs of a project and remove what they have on disk."""
+        """End the runs of a project."""
         while active := [row for row in self._shop.ledger.active() if row.project == project]:
             watched = [watch for row in active if (watch := self._watches.cancel(row.id, REASON)) is not None]
             for watch in watched:
@@ -35,6 +36,10 @@ class ProjectEnd:
                     self._end(row)
         for run_id in self._shop.ledger.ids_of(project):
             self._shop.calls.forget(run_id)
+
+    def delete(self, run_ids: Iterable[str]) -> None:
+        """Remove what runs have on disk."""
+        for run_id in run_ids:
             with suppress(OSError):
                 self._shop.output.path(run_id).unlink()
             shutil.rmtree(self._shop.home.runs / run_id, ignore_errors=True)

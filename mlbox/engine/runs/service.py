@@ -142,9 +142,13 @@ class Runs:
         return self._restart.reattach()
 
     def forget_project(self, project: str) -> None:
-        """A project is dropped: end its runs, and remove their logs and folders."""
+        """A project is dropped: end its runs."""
         self._project_end.forget(project)
         self._functions.forget()
+
+    def delete_beside(self, run_ids: Iterable[str]) -> None:
+        """A project is gone for good: remove logs and folders of its runs."""
+        self._project_end.delete(run_ids)
 
     def shutdown(self, seconds: float = 5.0) -> None:
         """Stop looking after runs. Processes go on; the next start finds them."""

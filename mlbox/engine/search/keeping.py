@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from mlbox.base.command import Caller, Plan
 from mlbox.base.names import Ref
-from mlbox.engine.catalog.tables import dropped, erasures
+from mlbox.engine.catalog.tables import collections, dropped, erasures
 from mlbox.engine.catalog.tables.dropped import Tombstone
 from mlbox.engine.search.commands import RefreshCollection
 from mlbox.engine.search.service import Collections
@@ -28,11 +29,25 @@ class KeptCollections:
     def revive(self, found: Tombstone, caller: Caller) -> None:
         """As it was; its vectors are made anew when somebody was deleted from the project meanwhile."""
         self._catalog.write(lambda cursor: dropped.put_back(cursor, found, ["collections"]))
+        self._know([found.name], found, caller)
+
+    def adopt(self, found: Tombstone, caller: Caller) -> None:
+        """A dropped project is back, with its rows: the same for all its collections."""
+        with self._catalog.read() as cursor:
+            names = [row.name for row in collections.every(cursor) if row.project == found.name]
+        self._know(names, found, caller)
+
+    def delete(self, ids: Iterable[str]) -> None:
+        """A project is gone for good: remove the vectors of its collections."""
+        for each in ids:
+            self._collections.store.drop(each)
+
+    def _know(self, names: Iterable[str], found: Tombstone, caller: Caller) -> None:
         self._collections.load()
         with self._catalog.read() as cursor:
             erased = erasures.happened(cursor, found.project, found.dropped_at)
-        if erased:
-            command = RefreshCollection(ref=Ref(found.project, found.name), full=True)
+        for name in names if erased else ():
+            command = RefreshCollection(ref=Ref(found.project, name), full=True)
             self._collections.refresh(command, Plan(()), caller)
 
     def purge(self, found: Tombstone) -> None:

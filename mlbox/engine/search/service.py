@@ -19,7 +19,7 @@ from mlbox.base.ids import new_id
 from mlbox.base.names import Ref, check_name
 from mlbox.base.suggest import no_such
 from mlbox.engine.catalog.tables import collections as table
-from mlbox.engine.catalog.tables import dropped, projects
+from mlbox.engine.catalog.tables import dropped, kept_projects, projects
 from mlbox.engine.catalog.tables.collections import CollectionRow
 from mlbox.engine.catalog.tables.lineage import Edge, record_all
 from mlbox.engine.features.lineage import sources_of
@@ -57,6 +57,7 @@ class Collections:
         self.load()
         with self._catalog.read() as cursor:
             kept = [found.object for found in dropped.of_kind(cursor, "collection")]
+            kept += kept_projects.texts(cursor, "collections", "id")
         self.store.drop_others([*(state.row.id for state in self._states.values()), *kept])
 
     def load(self) -> None:
@@ -74,11 +75,10 @@ class Collections:
 
     def forget_project(self, project: str) -> None:
         """A project is dropped."""
-        for key, state in list(self._states.items()):
+        for key in list(self._states):
             if key[0] == project.lower():
                 with self._locked(key):
                     self._states.pop(key, None)
-                    self.store.drop(state.row.id)
 
     def handlers(self) -> Iterable[Handler]:
         """The commands it answers."""

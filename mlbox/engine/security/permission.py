@@ -23,6 +23,7 @@ from mlbox.engine.catalog.commands import (
     DropProject,
     Explain,
     ExportProject,
+    RestoreObject,
     Show,
     UseProject,
 )
@@ -80,6 +81,8 @@ class Permission:
             raise Forbidden("garbage is collected by the owner of the server: it is that of all projects")
         elif isinstance(command, ExportProject):
             raise Forbidden("projects are exported by the owner of the server: the file is on its machine")
+        elif isinstance(command, RestoreObject) and command.kind == "project":
+            raise Forbidden("projects are restored by the owner of the server")
         elif isinstance(command, (UseProject, DropProject)):
             self._role(command, command.name, access)
         elif isinstance(command, CreateToken):

@@ -111,25 +111,29 @@ statement(
 
 def _print_drop(command: DropProject, write: Writer) -> str:
     guard, cascade = "IF EXISTS" if command.if_exists else "", "CASCADE" if command.cascade else ""
-    return writing.line("DROP PROJECT", guard, writing.name(command.name), cascade)
+    return writing.line("DROP PROJECT", guard, writing.name(command.name), cascade, "PURGE" if command.purge else "")
 
 
 def _drop(cursor: Cursor) -> DropProject:
     cursor.expect("DROP", "PROJECT")
     if_exists = drop_if_exists(cursor, "DROP PROJECT")
     name = project_name(cursor)
-    cascade = cursor.accept("CASCADE")
+    cascade, purge = cursor.accept("CASCADE"), cursor.accept("PURGE")
+    if purge and cursor.at("CASCADE"):
+        cursor.fail("PURGE comes last", f"write DROP PROJECT {name} CASCADE PURGE")
     finish(cursor, "DROP PROJECT")
-    return DropProject(name=name, if_exists=if_exists, cascade=cascade)
+    return DropProject(name=name, if_exists=if_exists, cascade=cascade, purge=purge)
 
 
 statement(
     StatementSyntax(
         name="DROP PROJECT",
-        summary="Drop an empty project; with CASCADE also all that it holds: runs end, endpoints answer no more. "
-        "All or nothing, also when the server is killed meanwhile; refused while another project uses something of it.",
-        syntax="DROP PROJECT [IF EXISTS] name [CASCADE]",
-        examples=("DROP PROJECT fraud CASCADE",),
+        summary="Drop an empty project; with CASCADE also all that it holds: runs end, endpoints answer no more. All "
+        "or nothing, also when the server is killed meanwhile; refused while another project uses something of it. "
+        "RESTORE PROJECT brings it back within some days (setting gc_dropped_days); with PURGE nothing of it is kept, "
+        "and what is kept of one that was dropped before goes.",
+        syntax="DROP PROJECT [IF EXISTS] name [CASCADE] [PURGE]",
+        examples=("DROP PROJECT fraud CASCADE", "DROP PROJECT fraud CASCADE PURGE"),
         starts=(("DROP", "PROJECT"),),
         parse=_drop,
         prints={DropProject: _print_drop},

@@ -8,7 +8,7 @@ from mlbox.sql.grammar import NOUNS, StatementSyntax, run_ref, statement
 from mlbox.sql.parser import Cursor, finish
 from mlbox.sql.references import project_name, reference
 from mlbox.sql.statements.artifact import artifact_reference, print_artifact
-from mlbox.sql.writing import Writer, text
+from mlbox.sql.writing import Writer, name, text
 
 VERSIONED = ("function", "model")
 
@@ -26,8 +26,9 @@ def _restore(cursor: Cursor) -> RestoreObject:
         ref = run_ref(cursor, found.kind)
     elif found.kind == "artifact":
         ref = artifact_reference(cursor)
-    elif found.kind == "project":  # says why it cannot be
-        ref = Ref(cursor.scope.project, project_name(cursor))
+    elif found.kind == "project":
+        project = project_name(cursor)
+        ref = Ref(project, project)
     else:
         ref = reference(cursor, found.kind, version=found.kind in VERSIONED)
     finish(cursor, "RESTORE")
@@ -39,6 +40,8 @@ def _print(command: RestoreObject, write: Writer) -> str:
         shown = str(text(command.ref.name))
     elif command.kind == "artifact":
         shown = print_artifact(command.ref, write)
+    elif command.kind == "project":
+        shown = str(name(command.ref.name))
     else:
         shown = write.ref(command.ref)
     return f"RESTORE {command.kind.upper()} {shown}"
@@ -50,8 +53,13 @@ statement(
         summary="Bring back what was dropped within the last days (setting gc_dropped_days); SHOW DROPPED lists it.",
         syntax="RESTORE {RUN 'id' | ARTIFACT 'name'[@version] | {FUNCTION | MODEL} name[@version]"
         " | {SOURCE | FEATURE SET | FEATURE VECTOR | COLLECTION} name"
-        " | {ENDPOINT | FEED | WORKFLOW | SCHEDULE | MONITOR | ALERT} name}",
-        examples=("RESTORE RUN 'a1b2c3d4'", "RESTORE MODEL m@3", "RESTORE ARTIFACT 'plots/roc.png'"),
+        " | {ENDPOINT | FEED | WORKFLOW | SCHEDULE | MONITOR | ALERT} name | PROJECT name}",
+        examples=(
+            "RESTORE RUN 'a1b2c3d4'",
+            "RESTORE MODEL m@3",
+            "RESTORE ARTIFACT 'plots/roc.png'",
+            "RESTORE PROJECT fraud",
+        ),
         starts=(("RESTORE",),),
         parse=_restore,
         prints={RestoreObject: _print},

@@ -118,6 +118,12 @@ DROP MODEL
 DROP MODEL IF NOT EXISTS m
 -- error 1:12 expected IF EXISTS | write DROP MODEL IF EXISTS name
 
+DROP PROJECT fraud PURGE CASCADE
+-- error 1:26 PURGE comes last | write DROP PROJECT fraud CASCADE PURGE
+
+RESTORE PROJECT fraud.f
+-- error 1:22 . is not expected here | nothing more may follow
+
 DROP PROJECT fraud@2
 -- error 1:19 @ is not expected here | nothing more may follow
 

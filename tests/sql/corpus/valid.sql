@@ -200,6 +200,12 @@ ALTER PROJECT fraud SET (owner = 'ben')
 DROP PROJECT IF EXISTS fraud
 -- => DropProject name='fraud', if_exists=True
 
+drop project fraud cascade purge
+-- => DropProject name='fraud', cascade=True, purge=True
+
+EXPLAIN RESTORE PROJECT fraud
+-- => Explain command=RestoreObject(kind='project', ref=fraud.fraud)
+
 CREATE SOURCE app TYPE http
 -- => CreateSource ref=p.app, type='http'
 
@@ -696,6 +702,9 @@ RESTORE ARTIFACT 'plots/roc.png'@2
 
 RESTORE FEATURE SET f
 -- => RestoreObject kind='feature set', ref=p.f
+
+RESTORE PROJECT Fraud
+-- => RestoreObject kind='project', ref=fraud.fraud
 
 DROP FUNCTION fraud.f@2
 -- => DropFunction ref=fraud.f@2

@@ -45,19 +45,24 @@ class Made:
 
 def tables(cursor: DuckDBPyConnection, database: str) -> list[str]:
     """Tables of a file whose rows belong to projects and may leave the home, by name."""
+    return [table for table in of_projects(cursor, database) if table not in SECRET]
+
+
+def of_projects(cursor: DuckDBPyConnection, database: str) -> list[str]:
+    """Tables of a file whose rows belong to projects, by name."""
     schema = _FILL[database].partition(".")[2]
     rows = cursor.execute(
         "SELECT table_name FROM duckdb_columns() JOIN duckdb_tables() USING (database_name, schema_name, table_name) "
         "WHERE database_name = ? AND schema_name = ? AND column_name = 'project' ORDER BY ALL",
         [database, schema],
     ).fetchall()
-    return [row[0] for row in rows if row[0] not in SECRET]
+    return [row[0] for row in rows]
 
 
 def write_rows(cursor: DuckDBPyConnection, database: str, table: str, project: str, path: Path) -> int:
     """Rows of a project of one of our tables; how many. Without any, no file."""
     condition = f"WHERE project = {literal(project)}"
-    if database == "data" and any(name == "set_id" for name, _ in _columns(cursor, f"{_FILL[database]}.{table}")):
+    if database == "data" and any(name == "set_id" for name, _ in columns(cursor, f"{_FILL[database]}.{table}")):
         condition += " AND set_id NOT IN (SELECT id FROM data._mlbox.dropped_definitions)"
     return write(cursor, f"{_FILL[database]}.{quote(table)}", condition, path)
 
@@ -72,8 +77,8 @@ def write(cursor: DuckDBPyConnection, table: str, condition: str, path: Path) ->
     """Rows as Parquet, in batches; generated columns are left out."""
     from pyarrow import parquet
 
-    columns = ", ".join(_out(name, kind) for name, kind in _columns(cursor, table))
-    relation: Any = cursor.sql(f"SELECT {columns} FROM {table} {condition}")
+    chosen = ", ".join(_out(name, kind) for name, kind in columns(cursor, table))
+    relation: Any = cursor.sql(f"SELECT {chosen} FROM {table} {condition}")
     reader = relation.to_arrow_reader(100_000)
     count = 0
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -95,7 +100,7 @@ def read(cursor: DuckDBPyConnection, table: str, path: Path, fixed: dict[str, An
     """Rows back into a table; a column that the file does not have gets its default."""
     from pyarrow import parquet
 
-    types = dict(_columns(cursor, table))
+    types = dict(columns(cursor, table))
     file = parquet.ParquetFile(path)
     present = [name for name in file.schema_arrow.names if name in types]
     names = ", ".join(map(quote, present))
@@ -227,7 +232,7 @@ def digests(cursor: DuckDBPyConnection, project: str) -> list[tuple[str, str, st
     ).fetchall()
 
 
-def _columns(cursor: DuckDBPyConnection, table: str) -> list[tuple[str, str]]:
+def columns(cursor: DuckDBPyConnection, table: str) -> list[tuple[str, str]]:
     """(name, type) of the columns that are stored; ``table`` is ``database.schema.table``, in quotes where needed."""
     rows = cursor.execute(f"SELECT name, type FROM pragma_table_info({literal(table)})").fetchall()
     generated = cursor.execute(

@@ -15,6 +15,12 @@ from mlbox.base.names import literal, quote
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+STATISTICS = "data._mlbox.feature_stats"
+PREDICTIONS = "data._mlbox.predictions"
+REFUSED = "data._mlbox.dead_letters"
+WAITING = "data._mlbox.inbox"
+"""Tables that have rows of entities; those of a dropped project are kept elsewhere."""
+
 
 @dataclass(frozen=True, slots=True)
 class ErasureRow:
@@ -120,37 +126,46 @@ def delete_rows(cursor: DuckDBPyConnection, table: str, condition: str) -> int:
     return found
 
 
-def delete_predictions(cursor: DuckDBPyConnection, project: str, entity: Named, endpoints: Iterable[str] | None) -> int:
+def delete_predictions(
+    cursor: DuckDBPyConnection,
+    project: str,
+    entity: Named,
+    endpoints: Iterable[str] | None,
+    table: str = PREDICTIONS,
+) -> int:
     """Predictions whose inputs name the entity; of ``endpoints`` only, where they are given."""
     condition = entity.in_json("inputs::JSON")
     if endpoints is not None:
         names = ", ".join(literal(name) for name in endpoints)
         condition += f" AND endpoint IN ({names})" if names else " AND FALSE"
-    return delete_rows(cursor, "data._mlbox.predictions", f"project = {literal(project)} AND {condition}")
+    return delete_rows(cursor, table, f"project = {literal(project)} AND {condition}")
 
 
-def forget_statistics(cursor: DuckDBPyConnection, set_ids: Iterable[str], entity: Mapping[str, Any]) -> None:
+def forget_statistics(
+    cursor: DuckDBPyConnection, set_ids: Iterable[str], entity: Mapping[str, Any], statistics: str = STATISTICS
+) -> None:
     """The entity's values: among the frequent ones of its columns, and where they bound the others."""
     ids = ", ".join(literal(set_id) for set_id in set_ids)
     for name, value in entity.items() if ids else ():
         of = f"set_id IN ({ids}) AND lower(column_name) = {literal(name.lower())}"
         cursor.execute(
-            f"UPDATE data._mlbox.feature_stats SET top = list_filter(top, lambda t: t != {literal(str(value))}) "
-            f"WHERE {of}"
+            f"UPDATE {statistics} SET top = list_filter(top, lambda t: t != {literal(str(value))}) WHERE {of}"
         )
         number = f"TRY_CAST({literal(str(value))} AS DOUBLE)"
         cursor.execute(
-            "UPDATE data._mlbox.feature_stats SET min = NULL, max = NULL, quantiles = NULL, histogram_edges = NULL, "
+            f"UPDATE {statistics} SET min = NULL, max = NULL, quantiles = NULL, histogram_edges = NULL, "
             f"histogram_counts = NULL WHERE {of} AND (min = {number} OR max = {number} "
             f"OR list_contains(quantiles, {number}))"
         )
 
 
-def own_texts(cursor: DuckDBPyConnection, set_id: str, table: str, condition: str) -> dict[str, list[str]]:
+def own_texts(
+    cursor: DuckDBPyConnection, set_id: str, table: str, condition: str, statistics: str = STATISTICS
+) -> dict[str, list[str]]:
     """By column: the texts of the rows of a condition that stand among the frequent ones of the statistics."""
     kept = cursor.execute(
         "SELECT column_name, list(DISTINCT value) FROM (SELECT column_name, unnest(top) AS value "
-        "FROM data._mlbox.feature_stats WHERE set_id = ?) GROUP BY column_name",
+        f"FROM {statistics} WHERE set_id = ?) GROUP BY column_name",
         [set_id],
     ).fetchall()
     found = {}
@@ -160,7 +175,13 @@ def own_texts(cursor: DuckDBPyConnection, set_id: str, table: str, condition: st
     return {name: texts for name, texts in found.items() if texts}
 
 
-def forget_texts(cursor: DuckDBPyConnection, set_id: str, table: str, texts: Mapping[str, Sequence[str]]) -> None:
+def forget_texts(
+    cursor: DuckDBPyConnection,
+    set_id: str,
+    table: str,
+    texts: Mapping[str, Sequence[str]],
+    statistics: str = STATISTICS,
+) -> None:
     """Those that no row has any more: they were of the entity alone."""
     for name, given in texts.items():
         kept = {
@@ -172,22 +193,26 @@ def forget_texts(cursor: DuckDBPyConnection, set_id: str, table: str, texts: Map
         gone = ", ".join(literal(text) for text in given if text not in kept)
         if gone:
             cursor.execute(
-                f"UPDATE data._mlbox.feature_stats SET top = list_filter(top, lambda t: t NOT IN ({gone})) "
+                f"UPDATE {statistics} SET top = list_filter(top, lambda t: t NOT IN ({gone})) "
                 "WHERE set_id = ? AND column_name = ?",
                 [set_id, name],
             )
 
 
-def delete_refused(cursor: DuckDBPyConnection, project: str, owners: Iterable[str] | None, entity: Named) -> int:
+def delete_refused(
+    cursor: DuckDBPyConnection, project: str, owners: Iterable[str] | None, entity: Named, table: str = REFUSED
+) -> int:
     """Rows that sets and feeds have refused: of all of a project, or of those with the ids ``owners``."""
     of = f"project = {literal(project)}" if owners is None else f"set_id IN ({_listed(owners)})"
-    return delete_rows(cursor, "data._mlbox.dead_letters", f"{of} AND {entity.in_text(_ROW)}")
+    return delete_rows(cursor, table, f"{of} AND {entity.in_text(_ROW)}")
 
 
-def delete_waiting(cursor: DuckDBPyConnection, project: str, feeds: Iterable[str] | None, entity: Named) -> int:
+def delete_waiting(
+    cursor: DuckDBPyConnection, project: str, feeds: Iterable[str] | None, entity: Named, table: str = WAITING
+) -> int:
     """Rows that wait for the endpoint of a feed: of all feeds of a project, or of those with the ids ``feeds``."""
     of = f"project = {literal(project)}" if feeds is None else f"feed_id IN ({_listed(feeds)})"
-    return delete_rows(cursor, "data._mlbox.inbox", f"{of} AND {entity.in_text(_ROW)}")
+    return delete_rows(cursor, table, f"{of} AND {entity.in_text(_ROW)}")
 
 
 def delete_answers(cursor: DuckDBPyConnection, project: str, tables: Iterable[str], entity: Named) -> int:

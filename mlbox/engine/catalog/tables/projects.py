@@ -91,11 +91,13 @@ def delete_row(cursor: DuckDBPyConnection, name: str) -> None:
 
 
 def delete_rows(cursor: DuckDBPyConnection, name: str) -> None:
-    """Every row of other tables of the catalog that belongs to the project; what was done (``audit``) stays."""
+    """Every row of other tables of the catalog that belongs to the project; what was done (``audit``) stays, and
+    earlier projects of this name that can be restored."""
     run_memory.changed()
     for table in _tables_of_projects(cursor, "catalog", "main"):
         if table != "audit":
-            cursor.execute(f"DELETE FROM catalog.main.{quote(table)} WHERE project = ?", [name])
+            others = " AND kind <> 'project'" if table == "dropped" else ""
+            cursor.execute(f"DELETE FROM catalog.main.{quote(table)} WHERE project = ?{others}", [name])
 
 
 def _tables_of_projects(cursor: DuckDBPyConnection, database: str, schema: str) -> list[str]:

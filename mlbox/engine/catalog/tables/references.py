@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mlbox.engine.catalog.tables import kept_projects
+
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
@@ -18,5 +20,7 @@ def digests(cursor: DuckDBPyConnection) -> set[str]:
         f"SELECT variant_extract(body, '{column}')::VARCHAR FROM catalog.main.dropped_rows WHERE of_table = '{table}'"
         for table, column in POINTING
     ]
+    for table, column in POINTING:
+        parts += [f"SELECT {column} FROM {place}" for place in kept_projects.places(cursor, table)]
     rows = cursor.execute(" UNION ".join(parts)).fetchall()
     return {row[0] for row in rows}

@@ -11,7 +11,7 @@ impute in info initially inner input inputs insert install intersect into is isn
 labels lambda last lateral leading left like limit lineage log macro manual map max maximize mean median merge metric
 minimize model models monitor monitors natural new none not notify notnull null nulls of offline offset on online only
 options or order outer output over overlaps parallel param partition pivot pivot_longer pivot_wider placing positional
-postprocess preceding predictions preprocess primary project projects prune publish qualify quarantine recursive
+postprocess preceding predictions preprocess primary project projects prune publish purge qualify quarantine recursive
 references refresh relations rename replace requirements rerun resources restore resume retry returning returns revoke
 right rollback row rows run runs runtime sample schedule schedules schema secret secrets segment select semi set sets
 severity shadow show similar skip some source split stack stop store struct summarize suspend sweep symmetric table
