@@ -9,7 +9,9 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,11 +129,22 @@ def engines() -> list[tuple[str, str]]:
     return [(name.strip(), reason.strip()) for name, reason in rows]
 
 
+def skips(path: Path) -> list[tuple[str, str]]:
+    """Tests that a stage skipped, as ``tests/conftest.py`` notes them: (file, why and how many)."""
+    if not path.is_file():
+        return []
+    counts = Counter(path.read_text(encoding="utf-8").splitlines())
+    path.unlink()
+    rows = [(*line.partition("|")[::2], count) for line, count in sorted(counts.items())]
+    return [(file, f"{reason} ({count} test{'s' if count > 1 else ''})") for file, reason, count in rows]
+
+
 def main() -> int:
     """Run all; the status is that of the worst."""
     began = time.monotonic()
     rows: list[tuple[str, str, float]] = []
     skipped: list[tuple[str, str]] = []
+    noted = Path(tempfile.mkdtemp(prefix="mlbox-ci-")) / "skipped"
     print("== Debian packages", flush=True)
     print(install_debian(), flush=True)
     rows.append(("Debian packages", "done", time.monotonic() - began))
@@ -143,7 +156,11 @@ def main() -> int:
             continue
         print(f"\n== {stage.name}: {' '.join(stage.command)}", flush=True)
         start = time.monotonic()
-        status = subprocess.run(stage.command, cwd=ROOT, stdin=subprocess.DEVNULL, check=False).returncode
+        environment = {**os.environ, "MLBOX_SKIPPED": str(noted)}
+        status = subprocess.run(
+            stage.command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=False
+        ).returncode
+        skipped += skips(noted)
         rows.append((stage.name, "passed" if status == 0 else f"FAILED ({status})", time.monotonic() - start))
         broken = broken or (status != 0 and stage.needed)
     print("\n== summary")

@@ -62,6 +62,15 @@ def own_server(tmp_path: Path) -> Iterator[Server]:
 _status = 0
 
 
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """What is skipped is told in the summary of CI: ``.ci/stages.py`` says where to note it."""
+    place = os.environ.get("MLBOX_SKIPPED")
+    if place and report.skipped and not hasattr(report, "wasxfail") and "PYTEST_XDIST_WORKER" not in os.environ:
+        why = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        with Path(place).open("a", encoding="utf-8") as file:
+            file.write(f"{report.nodeid.partition('::')[0]}|{' '.join(why.removeprefix('Skipped: ').split())}\n")
+
+
 def pytest_sessionfinish(exitstatus: int) -> None:
     """Kept for the end."""
     global _status

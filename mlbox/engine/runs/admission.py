@@ -88,7 +88,7 @@ class Slots:
                 left = _LOOK_SECONDS if stop_by is None else stop_by - time.monotonic()
                 if left <= 0:
                     message = f"it waited longer than {seconds:g} s: {reason}"
-                    hint = "the setting run_wait_seconds allows more"
+                    hint = "WITH (wait_timeout = ..) of the function, or the setting run_wait_seconds, allows more"
                     raise Cancelled(message, hint=hint, details={"type": "Timeout"})
                 watch.pause(min(left, _LOOK_SECONDS))
         finally:

@@ -20,6 +20,7 @@ from mlbox.engine.runs import code, lifecycle
 from mlbox.engine.runs.calls_home import CallsHome
 from mlbox.engine.runs.engines import Engines
 from mlbox.engine.runs.executors.base import Executor, RemoteExecutor, RunSpec, Status, Telling
+from mlbox.engine.runs.executors.options import of_executor
 from mlbox.engine.runs.frames import Frames, FrameSource
 from mlbox.engine.runs.functions import Functions
 from mlbox.engine.runs.ledger import Ending, Ledger
@@ -55,7 +56,7 @@ class RunLog:
         """Append; raises ``Cancelled`` or ``Leaving`` so that preparation ends, or an error when it takes too long."""
         self._watch.check()
         if self._stop_by is not None and time.monotonic() > self._stop_by:
-            hint = "the setting run_prepare_seconds allows more"
+            hint = "WITH (prepare_timeout = ..) of the function, or the setting run_prepare_seconds, allows more"
             message = f"its preparation took longer than {self._seconds:g} s"
             raise Cancelled(message, hint=hint, details={"type": "Timeout"})
         self._output.say(self._watch.run_id, text)
@@ -124,7 +125,8 @@ class Attempts:
         row = self._shop.ledger.move(watch.run_id, lifecycle.PREPARING, also=keep)
         row = self.write_frames(row, sources)
         watch.check()
-        log = RunLog(self._shop.output, watch, self._shop.settings.run_prepare_seconds or None)
+        longest = row.request.get("prepare_timeout") or self._shop.settings.run_prepare_seconds or None
+        log = RunLog(self._shop.output, watch, longest)
         engine = self._shop.engines.get(row.runtime)
         spec = self._spec(row, function, self.open_door(engine), token)
         if row.attempt > 1:
@@ -252,7 +254,7 @@ class Attempts:
             server_file=shop.home.server_file,
             python=definition.get("python"),
             image=definition.get("image"),
-            options=definition.get("options", {}),
+            options=of_executor(definition.get("options", {})),
             attempt=row.attempt,
         )
 

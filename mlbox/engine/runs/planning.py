@@ -19,6 +19,7 @@ from mlbox.engine.runs.artifacts import Artifacts, pinned
 from mlbox.engine.runs.commands import RunArtifact, RunSource, StartRun
 from mlbox.engine.runs.engines import Engines
 from mlbox.engine.runs.executors.base import Foreseeing, Wish
+from mlbox.engine.runs.executors.options import limits, of_executor
 from mlbox.engine.runs.frames import Frames, FrameSource
 from mlbox.engine.runs.functions import Functions, classes_of, handlers_of
 from mlbox.engine.runs.lifecycle import PENDING
@@ -125,7 +126,7 @@ class Planner:
             requirements=function.requirements,
             python=definition.get("python"),
             resources=resources,
-            options=definition.get("options", {}),
+            options=of_executor(definition.get("options", {})),
         )
         return [Step(*step) for step in engine.foresee(wish)]
 
@@ -200,6 +201,7 @@ def _run_row(command: StartRun, function: FunctionRow, handler: HandlerInfo | No
         "retries": definition.get("retries", 0) if command.retries is None else command.retries,
         "backoff_seconds": definition.get("backoff_seconds"),
         "timeout_seconds": timeout,
+        **limits(definition.get("options", {})),
         "frames": {},
         "returns": list(command.returns),
         "sweep": dump_sweep(command.sweep) if command.sweep else None,

@@ -113,7 +113,7 @@ class Supervisor:
                 watch,
                 load_resources(function.definition),
                 lambda reason: self._shop.ledger.note(row.id, {"reason": reason}),
-                self._shop.settings.run_wait_seconds or None,
+                row.request.get("wait_timeout") or self._shop.settings.run_wait_seconds or None,
             )
         watch.check()
         return self._attempts.follow(watch, *self._attempts.begin(watch, function, sources))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -90,12 +91,16 @@ def test_capacity_comes_from_the_settings_or_the_machine() -> None:
     assert (found.runs, found.cpu) == (1000, 1000) and found.memory > 10**8  # one CPU a slot, whatever the machine has
 
 
+@pytest.mark.parametrize("by", ["settings", "function"])
 @pytest.mark.parametrize("state", ["waiting", "preparing"])
-def test_a_run_that_does_not_come_to_run_is_an_error(make_bench: Callable[..., Any], state: str) -> None:
-    settings = {"run_wait_seconds": 0.3} if state == "waiting" else {"run_prepare_seconds": 0.000001}
+def test_a_run_that_does_not_come_to_run_is_an_error(make_bench: Callable[..., Any], state: str, by: str) -> None:
+    """What the function says wins over the settings."""
+    given = {"wait": 0.3 if state == "waiting" else 600.0, "prepare": 600.0 if state == "waiting" else 0.000001}
+    settings = {f"run_{name}_seconds": value if by == "settings" else 600.0 for name, value in given.items()}
+    options = {f"{name}_timeout": timedelta(seconds=value) for name, value in given.items()} if by == "function" else {}
     bench = make_bench(run_slots=1, **settings)
-    bench.function("nap", "import time\ndef nap(ctx, seconds=600):\n    time.sleep(seconds)\n")
-    bench.function("built", "def built(ctx): pass\n", requirements=("six",))
+    bench.function("nap", "import time\ndef nap(ctx, seconds=600):\n    time.sleep(seconds)\n", options=options)
+    bench.function("built", "def built(ctx): pass\n", requirements=("six",), options=options)
     if state == "waiting":
         first = bench.run("nap", asynchronous=True).facts["run"]
         wait_until(lambda: bench.row(first)["state"] == "running")

@@ -82,7 +82,7 @@ def test_a_folder_is_kept_whole_and_the_same_files_are_stored_once(bench: Any) -
             {"options": {"nonsense": 1}},
             Invalid,
             "runs on local have no option 'nonsense'",
-            "there are none here: leave WITH out, or name a RUNTIME that has them",
+            "known: prepare_timeout, wait_timeout",
         ),
         (
             "train.py",
@@ -103,7 +103,15 @@ def test_a_folder_is_kept_whole_and_the_same_files_are_stored_once(bench: Any) -
             {"options": {"mount": "/a:/b"}, "runtime": "docker"},
             Invalid,
             "runs on docker have no option 'mount'",
-            "did you mean mounts? known: commands, mounts, network, read_only, shm, user",
+            "did you mean mounts? known: commands, mounts, network, prepare_timeout, read_only, shm, user, "
+            "wait_timeout",
+        ),
+        (
+            "train.py",
+            {"options": {"wait_timeout": "long"}},
+            Invalid,
+            "wait_timeout is an interval longer than nothing, not 'long'",
+            "WITH (wait_timeout = INTERVAL '10 minutes')",
         ),
         ("train.py", {"options": {"mounts": 5}, "runtime": "docker"}, Invalid, "mounts is a list of texts", None),
         ("train.py", {"options": {"volume": "x"}, "runtime": "kubernetes"}, Invalid, "no option 'volume'", None),

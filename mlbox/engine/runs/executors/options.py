@@ -46,13 +46,36 @@ class NoOptions:
         return read_options(cls, "this runtime", options)
 
 
+LIMITS = ("wait_timeout", "prepare_timeout")
+"""Options of every runtime: the longest time that a run waits for its turn, and that its environment or image is built.
+The time that it runs is ``TIMEOUT``."""
+
+
+def of_executor(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is said to the executor."""
+    return {name: value for name, value in given.items() if name.lower() not in LIMITS}
+
+
+def limits(given: Mapping[str, Any]) -> dict[str, float]:
+    """``wait_timeout`` and ``prepare_timeout`` in seconds, where they are given; ``Invalid`` for what is no time."""
+    found: dict[str, float] = {}
+    for name, value in given.items():
+        if name.lower() in LIMITS:
+            if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+                hint = f"WITH ({name} = INTERVAL '10 minutes')"
+                raise Invalid(f"option {name} is an interval longer than nothing, not {value!r}", hint=hint)
+            found[name.lower()] = float(value)
+    return found
+
+
 def check_options(executor: object, name: str, given: Mapping[str, Any]) -> None:
     """Raise ``Invalid`` for options that the class of an executor does not take; ``name`` is that of the runtime."""
+    limits(given)
     reader = getattr(executor, "options", None)
     if reader is None:
-        read_options(NoOptions, name, given)
+        read_options(NoOptions, name, of_executor(given))
     else:
-        reader.read(given)
+        reader.read(of_executor(given))
 
 
 def read_options(kind: type[T], executor: str, given: Mapping[str, Any]) -> T:
@@ -75,10 +98,9 @@ def _hint(name: str, known: Mapping[str, Any]) -> str:
     """The nearest, and all of them."""
     if name in _ELSEWHERE:
         return _ELSEWHERE[name]
-    if not known:
-        return "there are none here: leave WITH out, or name a RUNTIME that has them"
-    close = nearest(name, known)
-    listed = f"known: {', '.join(sorted(known))}"
+    names = sorted((*known, *LIMITS))
+    close = nearest(name, names)
+    listed = f"known: {', '.join(names)}"
     return f"did you mean {' or '.join(close)}? {listed}" if close else listed
 
 
