@@ -106,7 +106,7 @@ def test_it_works_again(shop: Everything) -> None:
         shop.run("SELECT ml.predict('m', {'spent': 5.0})")
     with pytest.raises(NotFound):
         shop.run("RUN plain")
-    for named in ("MODEL m", "ENDPOINT e", "MONITOR watch", "ALERT late", "FUNCTION plain"):
+    for named in ("MODEL m", "ENDPOINT e", "FEED rows", "MONITOR watch", "ALERT late", "FUNCTION plain"):
         shop.run(f"RESTORE {named}")
     assert shop.rows("SELECT ml.predict('m', {'spent': 5.0}) AS p")[0]["p"] == 0.5
     assert shop.rows("SELECT aliases FROM ml.models")[0]["aliases"] == [("champion", 1)]

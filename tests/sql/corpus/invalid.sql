@@ -122,7 +122,7 @@ DROP PROJECT fraud PURGE CASCADE
 -- error 1:26 PURGE comes last | write DROP PROJECT fraud CASCADE PURGE
 
 RESTORE PROJECT fraud.f
--- error 1:22 . is not expected here | nothing more may follow
+-- error 1:22 a project has a name of one word | inside a project, objects are written project.name
 
 DROP PROJECT fraud@2
 -- error 1:19 @ is not expected here | nothing more may follow
