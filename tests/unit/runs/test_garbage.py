@@ -49,7 +49,7 @@ def test_a_fresh_home_has_none(bench: Any) -> None:
     bench.run("work")
     assert steps(bench) == [("reuse", "everything")]
     result = bench.do(CollectGarbage())
-    assert result.message == "collected 0 things, 0 MB" and result.table.num_rows == 0
+    assert result.message == "collected 0 things, 0 bytes" and result.table.num_rows == 0
 
 
 def test_folders_and_logs_go_to_the_trash_and_then_away(make_bench: Callable[..., Any]) -> None:

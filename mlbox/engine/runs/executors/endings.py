@@ -61,11 +61,13 @@ def out_of_memory(limit: int | None, code: int | None) -> dict[str, Any]:
 
 
 def size_text(size: int) -> str:
-    """Bytes as people write them: ``100 MB``, ``512 MiB``."""
+    """Bytes as people write them: ``100 MB``, ``512 MiB``, ``489 kB``."""
     for base, unit in ((1 << 30, "GiB"), (10**9, "GB"), (1 << 20, "MiB"), (10**6, "MB")):
         if size >= base and size % base == 0:
             return f"{size // base} {unit}"
-    return f"{size / 1e6:.6g} MB"
+    if size < 10**6:
+        return f"{size:,} bytes" if size < 1000 else f"{round(size / 1e3):,} kB"
+    return f"{round(size / 1e6, 1):,} MB"
 
 
 def ended(handle: Handle, report: dict[str, Any], code: int | None) -> Status:
