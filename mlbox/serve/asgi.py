@@ -44,6 +44,7 @@ from mlbox.serve.limits import Patience, late, seconds_for, shed
 from mlbox.serve.metadata import model_metadata, server_metadata
 from mlbox.serve.openapi import description
 from mlbox.serve.record import Entry, microseconds
+from mlbox.serve.recorded import REMEMBERED, held
 
 if TYPE_CHECKING:
     from mlbox.serve.directory import Directory, Slot
@@ -253,7 +254,7 @@ class InferenceApp:
             return await self._within(call.later(body, headers, self._max_body), slot, limit)
         if slot.batch and runtime is not None and runtime.batches:
             return await self._within(self._together(call, body, headers), slot, limit)
-        beside = len(body) > INLINE_BYTES or (runtime is not None and runtime.waits)
+        beside = len(body) > INLINE_BYTES or (runtime is not None and (runtime.waits or runtime.slow))
         if beside or call.decode(body, headers, self._max_body).rows > INLINE_ROWS:
             loop = asyncio.get_running_loop()
             if call.request is not None:
@@ -313,7 +314,8 @@ class InferenceApp:
         answer, told = (call.answer, None) if error is None else (None, error.message)
         entry = Entry(row.project, row.name, call.id, at_us, seconds * 1000, request, answer, told)
         if answer is not None and request is not None and request.columns and request.rows <= INLINE_ROWS:
-            slot.recent.append(request)
+            if held(request, None) <= REMEMBERED:
+                slot.recent.append(request)
         if slot.durable and error is None:
             self._recorder.count(row.project, row.name, at_us, failed)
             return self._recorder.keep_durably(entry)

@@ -10,9 +10,9 @@ from mlbox.base.errors import Invalid
 from mlbox.base.names import Ref
 from mlbox.base.suggest import did_you_mean
 from mlbox.base.telemetry import tracer
-from mlbox.serve import ensemble
+from mlbox.serve import ensemble, feeding
 from mlbox.serve.asynchronous import AsyncRuntime
-from mlbox.serve.endpoint import Arm, OnlineReader, Runtime
+from mlbox.serve.endpoint import Arm, Runtime
 from mlbox.serve.graph.runtime import GraphRuntime, planned
 from mlbox.serve.graph.scope import CheckScope
 from mlbox.serve.remote import RemotePredictor
@@ -24,6 +24,7 @@ from mlbox.serve.tracing import TracedPredictor, TracedReader
 if TYPE_CHECKING:
     from mlbox.engine.catalog.tables.endpoints import EndpointRow, ShareRow
     from mlbox.engine.catalog.tables.models import ModelVersion
+    from mlbox.serve.needs import OnlineReader
     from mlbox.serve.shop import Shop
 
 STATISTICS = ("mean", "min", "max", "median", "std")
@@ -40,6 +41,8 @@ def build(row: EndpointRow, shop: Shop) -> Runtime:
     shadow = _arm(row, row.shadow, shop) if row.shadow else None
     meta = _arm(row, row.meta, shop) if row.meta else None
     _check_impute(row.impute, [*arms, *([shadow] if shadow else [])])
+    if row.ensemble is not None:
+        ensemble.check_numbers(arms)
     if meta is not None:
         ensemble.check_stack(arms, meta)
     waits = any(isinstance(arm.predictor, RemotePredictor) for arm in (*arms, shadow, meta) if arm)
@@ -125,7 +128,10 @@ def _numbers(impute: Mapping[str, Any], features: tuple[str, ...]) -> tuple[tupl
 
 def _check_impute(impute: Mapping[str, Any], arms: list[Arm]) -> None:
     known = {key for arm in arms for key in arm.keys}
+    wide = {key for arm in arms if arm.predictor.tensors_in for key in feeding.wide(arm)}
     for name in impute:
+        if name.lower() in wide:
+            raise Invalid(f"IMPUTE names {name!r}, which is a tensor", hint="one number stands for one value a row")
         if name != "*" and name.lower() not in known:
             raise Invalid(f"IMPUTE names {name!r}, which is no feature", hint=did_you_mean(name, known))
 

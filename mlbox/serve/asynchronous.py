@@ -87,7 +87,6 @@ class AsyncRuntime(Runtime):
         self, arm: Arm, predictor: RemotePredictor, request: Request, enriched: Enriched
     ) -> tuple[Mapping[str, Any], Seen]:
         """Columns by name for a process, and what is recorded of them."""
-        rows = request.rows
         if predictor.features:
             matrix = self._whole_matrix(arm, request)
             if matrix is not None:
@@ -99,7 +98,7 @@ class AsyncRuntime(Runtime):
                 self._columns(arm, request, enriched)  # it raises
             names = tuple(name for name in predictor.features if name.lower() not in absent)
             values: list[Any] = [
-                _typed(request.columns[name.lower()])
+                _value(request.columns[name.lower()])
                 if name.lower() in request.columns
                 else enriched[self._enriched[name.lower()]]
                 for name in names
@@ -107,10 +106,10 @@ class AsyncRuntime(Runtime):
         else:
             sent = {key: column for key, column in request.columns.items() if key not in self._entity_keys}
             names = (*(column.name for column in sent.values()), *self._enriched.values())
-            values = [_shaped(_typed(column), rows, column.width) for column in sent.values()]
+            values = [_value(column) for column in sent.values()]
             values += [enriched[name] for name in self._enriched.values()]
             names += tuple(name for name in self.entities if name.lower() in request.columns)
-            values += [_typed(request.columns[n.lower()]) for n in self.entities if n.lower() in request.columns]
+            values += [_value(request.columns[n.lower()]) for n in self.entities if n.lower() in request.columns]
         return dict(zip(names, values, strict=True)), columns_seen(arm, names, values)
 
     def _whole_matrix(self, arm: Arm, request: Request) -> Any:
@@ -118,11 +117,14 @@ class AsyncRuntime(Runtime):
         if len(request.columns) != 1:
             return None
         column = next(iter(request.columns.values()))
-        if column.width == 1 and (column.name.lower() in arm.keys or len(arm.keys) != 1):
+        named = column.name.lower() in arm.keys
+        if column.width == 1 and (named or len(arm.keys) != 1):
             return None
-        if column.width != len(arm.keys) or not column.datatype.number:
+        if named and (len(column.inner) != 1 or column.width != len(arm.keys)):
+            return None  # a tensor is one of its inputs
+        if len(column.inner) != 1 or column.width != len(arm.keys) or not column.datatype.number:
             raise Invalid(
-                f"input {column.name!r} has {column.width} columns, {arm.label} takes {len(arm.keys)}",
+                f"input {column.name!r} has shape {list(column.shape)}, {arm.label} takes [-1, {len(arm.keys)}]",
                 hint=f"in this order: {', '.join(arm.predictor.features)}",
             )
         import numpy as np
@@ -130,17 +132,12 @@ class AsyncRuntime(Runtime):
         return np.asarray(column.values, dtype=np.float64).reshape(request.rows, column.width)
 
 
-def _typed(column: Column) -> Any:
-    """The values as their datatype says, where JSON has whole numbers for floats."""
+def _value(column: Column) -> Any:
+    """What code is given: values of a column as its datatype says (JSON has whole numbers for floats); of a tensor an
+    array of its shape."""
     values = column.values
+    if not column.plain:
+        return column.array()
     if values.__class__ is list and column.datatype.numpy.startswith("float"):
         return [value if value is None else float(value) for value in values]
     return values
-
-
-def _shaped(values: Any, rows: int, width: int) -> Any:
-    if width == 1:
-        return values
-    import numpy as np
-
-    return np.asarray(values).reshape(rows, width)

@@ -14,9 +14,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.errors import MlboxError
+from mlbox.serve.feeding import inner_shapes, together
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
 
     from mlbox.engine.models.sessions import Output
     from mlbox.serve.codec import Request
@@ -32,6 +33,7 @@ class _Waiting:
     runtime: Runtime
     arm: Arm
     seen: Seen
+    fed: Any
     request: Request
     answer: asyncio.Future[Answer]
 
@@ -53,7 +55,7 @@ class Batcher:
         self._size = size
         self._delay = delay
         self._threads = threads
-        self._gathering: dict[int, _Gathering] = {}
+        self._gathering: dict[Hashable, _Gathering] = {}
         self.batches = 0
         """Calls of a model so far."""
 
@@ -65,20 +67,21 @@ class Batcher:
 
     async def answer(self, runtime: Runtime, request: Request) -> Answer:
         """Predict with others; raises what is wrong with this request."""
-        arm, seen = runtime.prepare(request)
+        arm, seen, fed = runtime.prepare(request)
         loop = asyncio.get_running_loop()
-        gathering = self._gathering.setdefault(id(arm), _Gathering())
-        waiting = _Waiting(runtime, arm, seen, request, loop.create_future())
+        key: Hashable = (id(arm), *inner_shapes(fed)) if fed.__class__ is dict else id(arm)
+        gathering = self._gathering.setdefault(key, _Gathering())
+        waiting = _Waiting(runtime, arm, seen, fed, request, loop.create_future())
         gathering.waiting.append(waiting)
         gathering.rows += request.rows
         if gathering.rows >= self._size:
-            self._begin(id(arm), gathering)
+            self._begin(key, gathering)
         elif gathering.timer is None and not gathering.busy:
-            begin = partial(self._begin, id(arm), gathering)
+            begin = partial(self._begin, key, gathering)
             gathering.timer = loop.call_later(self._delay, begin) if self._delay else loop.call_soon(begin)
         return await waiting.answer
 
-    def _begin(self, key: int, gathering: _Gathering) -> None:
+    def _begin(self, key: Hashable, gathering: _Gathering) -> None:
         """Compute what there is, unless the model is computing."""
         if gathering.timer is not None:
             gathering.timer.cancel()
@@ -91,7 +94,7 @@ class Batcher:
         work = asyncio.get_running_loop().run_in_executor(self._threads, _compute, batch)
         work.add_done_callback(lambda done: self._end(key, gathering, batch, done))
 
-    def _end(self, key: int, gathering: _Gathering, batch: list[_Waiting], done: asyncio.Future[Any]) -> None:
+    def _end(self, key: Hashable, gathering: _Gathering, batch: list[_Waiting], done: asyncio.Future[Any]) -> None:
         gathering.busy = False
         failed = done.exception()
         for index, waiting in enumerate(batch):
@@ -121,12 +124,13 @@ def _cut(gathering: _Gathering, size: int) -> list[_Waiting]:
 
 def _compute(batch: Sequence[_Waiting]) -> list[Answer | MlboxError]:
     """An answer or an error for each; when all together fail, each is asked alone."""
-    import numpy as np
-
     predictor = batch[0].arm.predictor
+    rows = sum(each.request.rows for each in batch)
     try:
-        together = batch[0].seen.values if len(batch) == 1 else np.concatenate([each.seen.values for each in batch])
-        output = predictor.run_matrix(together)
+        fed = together([each.fed for each in batch])
+        output = predictor.run_tensors(fed, rows) if predictor.tensors_in else predictor.run_matrix(fed)
+        if len(batch) > 1 and not all(values.shape[:1] == (rows,) for values in output.outputs.values()):
+            return [_compute([each])[0] for each in batch]  # an output that is not by row cannot be cut
     except MlboxError as error:
         return [error] if len(batch) == 1 else [_compute([each])[0] for each in batch]
     found: list[Answer | MlboxError] = []
@@ -134,7 +138,8 @@ def _compute(batch: Sequence[_Waiting]) -> list[Answer | MlboxError]:
     for each in batch:
         end = begin + each.request.rows
         try:
-            found.append(each.runtime.conclude(each.arm, each.seen, _part(output, begin, end), each.request))
+            part = output if len(batch) == 1 else _part(output, begin, end)
+            found.append(each.runtime.conclude(each.arm, each.seen, part, each.request))
         except MlboxError as error:
             found.append(error)
         begin = end
@@ -143,4 +148,4 @@ def _compute(batch: Sequence[_Waiting]) -> list[Answer | MlboxError]:
 
 def _part(output: Output, begin: int, end: int) -> Output:
     outputs = {name: values[begin:end] for name, values in output.outputs.items()}
-    return type(output)(output.prediction[begin:end], outputs)
+    return type(output)(output.prediction[begin:end], outputs, output.numbered)

@@ -59,7 +59,9 @@ class Call:
         if length == b"0":
             request = self.request = self._raw(body)
         else:
-            request = self.request = codec.decode(body, int(length) if length is not None else None)
+            runtime = self.slot.runtime
+            shared = frozenset[str]() if runtime is None else runtime.shared
+            request = self.request = codec.decode(body, int(length) if length is not None else None, shared)
         if request.id is None and self.id:
             request.id = self.id  # that of the header, which may be what TRAFFIC sticks to
         self.id = request.id or new_id()
@@ -68,14 +70,14 @@ class Call:
     def _raw(self, body: bytes) -> Request:
         """A body that is one binary tensor and nothing else, where that can be told from what the endpoint takes."""
         runtime = self.slot.runtime
-        if runtime is None or not runtime.direct or len({arm.tensor for arm in runtime.arms}) != 1:
+        inner = None if runtime is None else runtime.row_shape
+        if runtime is None or inner is None:
             raise Invalid(
-                f"endpoint {self.slot.name} does not take one tensor of known type alone",
+                f"endpoint {self.slot.name} does not take one tensor of known type and shape alone",
                 hint="name the inputs in JSON before the tensors; Inference-Header-Content-Length is its length",
             )
-        arm = runtime.arms[0]
-        tensor = arm.predictor.tensors[0]
-        return codec.raw(body, tensor.name, tensor.datatype, len(arm.keys))
+        tensor = runtime.arms[0].predictor.tensors[0]
+        return codec.raw(body, tensor.name, tensor.datatype, inner)
 
     def take_runtime(self) -> Runtime:
         """The runtime, taken once: one request never sees two generations."""
@@ -124,7 +126,7 @@ class Call:
             absent = {**(absent or {}), "members_failed": list(answer.seen.failed)}
         response = codec.Reply(self.asked, version, self.id, answer.outputs, absent)
         if self.request.form == "arrow":
-            return 200, [(b"content-type", media.ARROW)], arrow_body(response)
+            return 200, [(b"content-type", media.ARROW)], arrow_body(response, self.request.rows)
         content, json_length = codec.encode(response, self.request)
         if json_length is None:
             return 200, JSON, content

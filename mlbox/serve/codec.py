@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -55,7 +56,7 @@ class WireRequest(msgspec.Struct, gc=False):
 
 
 class Request(msgspec.Struct, gc=False):
-    """A decoded request: columns of equal length by lower-case name."""
+    """A decoded request: columns of equal length by lower-case name, and those that are the same for all rows."""
 
     columns: dict[str, Column]
     rows: int
@@ -73,8 +74,9 @@ _decoder = msgspec.json.Decoder(WireRequest)
 _encoder = msgspec.json.Encoder()
 
 
-def decode(body: bytes, header_length: int | None = None) -> Request:
-    """A request from its body; raises ``Invalid`` that names the tensor and what is wrong with it."""
+def decode(body: bytes, header_length: int | None = None, shared: Set[str] = frozenset()) -> Request:
+    """A request from its body; raises ``Invalid`` that names the tensor and what is wrong with it. ``shared`` are the
+    inputs, in lower case, whose first axis is not the rows of the request."""
     head: Any = body
     rest = memoryview(b"")
     if header_length is not None:
@@ -98,16 +100,7 @@ def decode(body: bytes, header_length: int | None = None) -> Request:
         columns = simple.columns_of(wire.rows)
     else:
         columns = _columns(wire.inputs, rest)
-    if not columns:
-        raise Invalid("the request has no inputs")
-    rows = next(iter(columns.values())).rows
-    for column in columns.values():
-        if column.rows != rows:
-            first = next(iter(columns.values()))
-            raise Invalid(
-                f"input {column.name!r} has {column.rows} rows, input {first.name!r} has {first.rows}",
-                hint="all inputs hold the same rows",
-            )
+    rows = _rows(columns, shared)
     parameters = wire.parameters
     request = Request(columns, rows, wire.id, wire.outputs, False)
     if wire.rows is not None:
@@ -119,15 +112,36 @@ def decode(body: bytes, header_length: int | None = None) -> Request:
     return request
 
 
-def raw(body: bytes, name: str, datatype: str, width: int) -> Request:
-    """A request whose body is one matrix of numbers with ``width`` columns, row by row; raises ``Invalid``."""
+def _rows(columns: Mapping[str, Column], shared: Set[str]) -> int:
+    """Those of the request, which all inputs have that are not shared."""
+    if not columns:
+        raise Invalid("the request has no inputs")
+    first: Column | None = None
+    for key, column in columns.items():
+        if shared and key in shared:
+            column.shared = True
+        if column.shared:
+            continue
+        if first is None:
+            first = column
+        elif column.rows != first.rows:
+            raise Invalid(
+                f"input {column.name!r} has {column.rows} rows, input {first.name!r} has {first.rows}",
+                hint="all inputs hold the same rows",
+            )
+    return 1 if first is None else first.rows
+
+
+def raw(body: bytes, name: str, datatype: str, inner: Sequence[int]) -> Request:
+    """A request whose body is one tensor of numbers with rows of the shape ``inner``; raises ``Invalid``."""
     kind = datatype_of(name, datatype)
+    width = math.prod(inner)
     rows, rest = divmod(len(body), kind.size * width)
     if rest or not rows:
         raise Invalid(
             f"the body has {len(body)} bytes; a row of {name!r}, {width} times {datatype}, has {kind.size * width}"
         )
-    column = from_binary(name, [rows, width], kind, memoryview(body))
+    column = from_binary(name, [rows, *inner], kind, memoryview(body))
     return Request({name.lower(): column}, rows, None, None, False)
 
 
@@ -204,7 +218,7 @@ def _row_ids(value: Any, rows: int) -> list[str] | None:
 
 
 class Reply(msgspec.Struct, gc=False):
-    """What goes into a response: ``outputs`` are arrays ``[n]`` or ``[n, c]`` by name."""
+    """What goes into a response: ``outputs`` are arrays by name, most often ``[n]`` or ``[n, c]``."""
 
     model_name: str
     model_version: str
@@ -216,7 +230,7 @@ class Reply(msgspec.Struct, gc=False):
 def encode(reply: Reply, request: Request) -> tuple[bytes, int | None]:
     """The body, and the length of its JSON part when binary tensors follow it."""
     if request.form == "rows":
-        return simple.rows_body(reply, [name for name, _ in _wanted(reply, request)]), None
+        return simple.rows_body(reply, [name for name, _ in _wanted(reply, request)], request.rows), None
     if (
         not request.outputs
         and not request.binary

@@ -43,6 +43,7 @@ class Kept(msgspec.Struct, gc=False):
     values: bytes
 
     rows: ClassVar[int] = 1
+    held: ClassVar[int] = 0
     error: ClassVar[None] = None
     written: ClassVar[None] = None
     """Nobody is told when it is durable."""

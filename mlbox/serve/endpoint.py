@@ -7,59 +7,24 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
 from mlbox.base import processors
 from mlbox.base.errors import Invalid
 from mlbox.base.suggest import nearest
-from mlbox.serve import ensemble
+from mlbox.serve import ensemble, feeding
 from mlbox.serve.codec import Request
 from mlbox.serve.imputing import Seen, impute_columns, impute_matrix
+from mlbox.serve.needs import Need, OnlineReader
 from mlbox.serve.sticky import Sticky
 from mlbox.serve.tensors import Column, of_sql
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from mlbox.engine.catalog.tables.endpoints import EndpointRow
     from mlbox.engine.models.sessions import Output
     from mlbox.serve.express import Lane
-
-
-class OnlineReader(Protocol):
-    """Features of a vector by entity, from the online store."""
-
-    @property
-    def entities(self) -> Sequence[str]:
-        """Names of the keys."""
-        ...
-
-    @property
-    def entity_types(self) -> Mapping[str, str]:
-        """Their types in SQL's words."""
-        ...
-
-    @property
-    def features(self) -> Sequence[str]:
-        """Names of what it gives."""
-        ...
-
-    def read(
-        self, columns: Mapping[str, Sequence[Any]], at: Sequence[datetime | None] | None = None
-    ) -> Mapping[str, Sequence[Any]]:
-        """Values of each feature for each row of keys; ``None`` where there is none."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """A tensor that callers send."""
-
-    name: str
-    datatype: str
-    required: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +122,14 @@ class Runtime:
         """Reads all that the only model takes, for requests that send a key and nothing else."""
         self.lane: Lane | None = None
         """The short way through it, made at the first request."""
-        self.batches = not (self.asynchronous or row.ensemble) and all(arm.predictor.matrix for arm in self.arms)
+        self.batches = not (self.asynchronous or row.ensemble) and all(map(feeding.batches, self.arms))
         """Whether requests can be put together for one call of a model."""
+        self.shared = feeding.shared(self.arms)
+        """Inputs, in lower case, that are the same for all rows of a request."""
+        self.row_shape = feeding.row_shape(self)
+        """Of a row of its only input, where a body may be that input alone."""
+        self.slow = any(arm.predictor.tensors_in for arm in self.arms)
+        """Whether a model may take long for one row, so that it is not asked on an event loop."""
 
     @property
     def version(self) -> str:
@@ -185,10 +156,11 @@ class Runtime:
         needs = {key: Need(name, datatype) for key, name, datatype in self.entity_columns}
         for arm in (*self.arms, *([self.shadow] if self.shadow else [])):
             for index, name in enumerate(arm.predictor.features):
-                datatype = arm.predictor.input_of(index).datatype
+                tensor = arm.predictor.input_of(index)
+                datatype, shape = tensor.datatype, feeding.need_shape(arm, tensor)
                 required = name.lower() not in self._enriched and arm is not self.shadow
                 required = required and name not in arm.predictor.optional
-                needs.setdefault(name.lower(), Need(name, datatype, required))
+                needs.setdefault(name.lower(), Need(name, datatype, required, shape))
         shaping = self.shaping
         for name in shaping.makes:
             needs.pop(name, None)
@@ -208,6 +180,10 @@ class Runtime:
     def warm_arm(arm: Arm) -> float:
         """Run a model once; the seconds that it takes."""
         predictor = arm.predictor
+        if predictor.tensors_in:
+            began = perf_counter()
+            predictor.warm()
+            return perf_counter() - began
         values = [[""] if predictor.input_of(index).element == "string" else [0] for index in range(len(arm.keys))]
         began = perf_counter()
         predictor.run(values, 1)
@@ -268,7 +244,7 @@ class Runtime:
             column = request.columns.get(key)
             if column is None:
                 raise self._missing(request, self._absent(request))
-            if column.datatype.number is (datatype == "BYTES"):
+            if column.datatype.number is (datatype == "BYTES") or not column.plain:
                 raise _wrong_type(column, datatype)
             keys[name] = column.values if column.values.__class__ is list else column.values.tolist()
         return self.reader.read(keys, request.event_times)
@@ -292,6 +268,9 @@ class Runtime:
         if predictor.matrix:
             seen = self._matrix(arm, request, enriched)
             output = predictor.run_matrix(seen.values)
+        elif predictor.tensors_in:
+            feeds, seen = feeding.feeds(arm, self._columns(arm, request, enriched), request)
+            output = predictor.run_tensors(feeds, rows)
         else:
             columns = self._columns(arm, request, enriched)
             seen = impute_columns(arm, columns)
@@ -313,11 +292,16 @@ class Runtime:
             matrix = arm.predictor.matrix_of(self._columns(arm, request, enriched), request.rows)
         return impute_matrix(arm, matrix)
 
-    def prepare(self, request: Request) -> tuple[Arm, Seen]:
-        """The model that will answer and what it will see, for a runtime that ``batches``."""
+    def prepare(self, request: Request) -> tuple[Arm, Seen, Any]:
+        """The model that will answer, what is recorded of what it sees, and what it is fed: a matrix, or tensors by
+        name; for a runtime that ``batches``."""
         request, enriched = self._shaped(request)
         arm = self.arms[0] if len(self.arms) == 1 else self._draw(request)
-        return arm, self._matrix(arm, request, enriched)
+        if arm.predictor.tensors_in:
+            tensors, seen = feeding.feeds(arm, self._columns(arm, request, enriched), request)
+            return arm, seen, tensors
+        seen = self._matrix(arm, request, enriched)
+        return arm, seen, seen.values
 
     def conclude(self, arm: Arm, seen: Seen, output: Output, request: Request) -> Answer:
         """The answer of a model."""
@@ -330,6 +314,10 @@ class Runtime:
         column = request.columns.get(arm.tensor)
         if column is None or len(request.columns) > 1 or (column.width == 1 and column.name.lower() in arm.keys):
             return None
+        if len(column.inner) > 1 or column.scalar:
+            raise Invalid(
+                f"input {column.name!r} has shape {list(column.shape)}, the model takes [-1, {len(arm.keys)}]"
+            )
         if column.width != len(arm.keys):
             raise Invalid(
                 f"input {column.name!r} has {column.width} columns, the model takes {len(arm.keys)}",
@@ -344,8 +332,12 @@ class Runtime:
         for index, key in enumerate(arm.keys):
             column = sent.get(key)
             if column is not None:
-                if column.width != 1:
-                    raise Invalid(f"input {column.name!r} has {column.width} columns; a feature is one")
+                if arm.predictor.tensors_in:
+                    columns.append(column)
+                    continue
+                if not column.plain:
+                    told = f"input {column.name!r} has shape {list(column.shape)}; a feature is [n] or [n, 1]"
+                    raise Invalid(told)
                 if not column.datatype.number and arm.predictor.input_of(index).element != "string":
                     raise _wrong_type(column, arm.predictor.input_of(index).datatype)
                 columns.append(column.values)
@@ -390,6 +382,8 @@ def _wrong_type(column: Column, wanted: str) -> Invalid:
 
 def named(output: Output) -> dict[str, Any]:
     """Outputs by name, the prediction first."""
+    if not output.numbered:
+        return output.outputs
     found = {"prediction": output.prediction, **output.outputs}
     found["prediction"] = output.prediction
     return found

@@ -110,6 +110,16 @@ def member_columns(arms: Sequence[Arm], answers: Sequence[Answer], features: Seq
     return {name: answer.prediction for name, answer in zip(features, answers, strict=True)}
 
 
+def check_numbers(arms: Sequence[Arm]) -> None:
+    """Raise ``Invalid`` when a member gives tensors only: what is combined is a number for each row."""
+    for arm in arms:
+        if not arm.predictor.numbered:
+            raise Invalid(
+                f"{arm.label} gives no number for each row, which an ensemble combines",
+                hint="serve it alone or by TRAFFIC, or combine its tensors in a graph or a class: USING FUNCTION",
+            )
+
+
 def check_stack(arms: Sequence[Arm], meta: Arm) -> None:
     """Raise ``Invalid`` when the model that ends a stack does not take one feature for each member."""
     wanted = meta.predictor.features

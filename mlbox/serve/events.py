@@ -9,8 +9,10 @@ import msgspec
 
 from mlbox.base.errors import Invalid
 from mlbox.serve.codec import Request
+from mlbox.serve.feeding import rows_of
 from mlbox.serve.graph.running import columns_of
 from mlbox.serve.graph.runtime import GraphRuntime
+from mlbox.serve.nested import of_lists
 from mlbox.serve.tensors import DATATYPES, MAX_ROWS, Column
 
 if TYPE_CHECKING:
@@ -39,12 +41,13 @@ async def ask(runtime: Runtime, event: Any) -> tuple[Any, Request, Answer]:
     rows = event if isinstance(event, list) else [event]
     request = request_of(rows)
     answer = await runtime.answer_later(request) if runtime.asynchronous else runtime.answer(request)
-    found = [{name: _value(values[index]) for name, values in answer.outputs.items()} for index in range(request.rows)]
+    parts = {name: rows_of(name, values, request.rows) for name, values in answer.outputs.items()}
+    found = [{name: _value(values[index]) for name, values in parts.items()} for index in range(request.rows)]
     return (found if isinstance(event, list) else found[0]), request, answer
 
 
 def request_of(rows: Sequence[Any]) -> Request:
-    """Objects with plain values as columns; a field that one of them does not have is missing there."""
+    """Objects with plain values or nested lists as columns; a field that one of them does not have is missing there."""
     if not rows or not all(isinstance(row, Mapping) and row for row in rows):
         raise Invalid("an object is needed, or a list of objects", hint='for example {"x": 1.5}')
     if len(rows) > MAX_ROWS:
@@ -56,6 +59,8 @@ def request_of(rows: Sequence[Any]) -> Request:
 
 def _column(name: str, values: list[Any]) -> Column:
     kinds = {type(value) for value in values if value is not None}
+    if list in kinds and values[0].__class__ is list:
+        return of_lists(name, values)
     if not kinds <= {bool, int, float, str}:
         raise Invalid(f"field {name!r} holds no plain value", hint="numbers, texts, true, false and null are")
     if kinds == {bool} and None not in values:

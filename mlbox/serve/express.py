@@ -178,7 +178,7 @@ class Lane:
         logged = slot.row.log_percent
         if self._shadow or (logged and (len(slot.recent) < RECENT or slot.meter.requests % SAMPLE == 0)):
             # the values are needed once more
-            column = Column(tensor.name, _FLOATS[tensor.datatype], data, rows, width, True)
+            column = Column(tensor.name, _FLOATS[tensor.datatype], data, rows, width, (width,))
             call.request = Request({tensor.name.lower(): column}, rows, request.id, None, False)
         else:
             call.request = _only_rows(rows)

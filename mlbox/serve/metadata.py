@@ -24,7 +24,7 @@ def model_metadata(slot: Slot, runtime: Runtime) -> dict[str, Any]:
         {
             "name": need.name,
             "datatype": need.datatype,
-            "shape": [-1],
+            "shape": list(need.shape),
             **({} if need.required else {"parameters": {"optional": True}}),
         }
         for need in runtime.needs
@@ -55,6 +55,11 @@ def _outputs(runtime: Runtime) -> list[dict[str, Any]]:
     predictor = runtime.arms[0].predictor
     if isinstance(predictor, RemotePredictor):
         return outputs
+    if predictor.tensors_in:
+        outputs = outputs if predictor.numbered else []
+        told = zip(predictor.output_names, predictor.outputs, strict=True)
+        own = [{"name": name, "datatype": _datatype(tensor), "shape": tensor.protocol_shape} for name, tensor in told]
+        return outputs + [each for each in own if each["name"] != "prediction" or not outputs]
     for name, tensor in zip(predictor.output_names, predictor.outputs, strict=True):
         if name != "prediction":
             outputs.append({"name": name, "datatype": _datatype(tensor), "shape": _shape(tensor)})
@@ -66,6 +71,6 @@ def _datatype(tensor: Tensor) -> str:
 
 
 def _shape(tensor: Tensor) -> list[int]:
-    if len(tensor.shape) < 2 or tensor.shape[-1] == 1:
+    if len(tensor.shape) < 2 or tensor.shape[1:] == (1,):
         return [-1]
     return [-1, *(size or -1 for size in tensor.shape[1:])]

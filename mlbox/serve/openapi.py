@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlbox.serve.codec import HEADER
 from mlbox.serve.limits import TIMEOUT
 from mlbox.serve.media import ARROW
 from mlbox.serve.metadata import model_metadata
-from mlbox.serve.tensors import DATATYPES
+from mlbox.serve.tensors import DATATYPES, MAX_AXES
 
 if TYPE_CHECKING:
     from mlbox.serve.directory import Slot
@@ -188,14 +189,14 @@ def _request(inputs: list[dict[str, Any]]) -> dict[str, Any]:
         "required": ["name", "shape", "datatype"],
         "properties": {
             "name": _TEXT,
-            "shape": {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1, "maxItems": 2},
+            "shape": {"type": "array", "items": {"type": "integer", "minimum": 1}, "maxItems": MAX_AXES},
             "datatype": {"enum": list(DATATYPES)},
             "data": {"type": "array"},
         },
     }
     row = {
         "type": "object",
-        "properties": {each["name"]: _value(each["datatype"]) for each in inputs},
+        "properties": {each["name"]: _value(each["datatype"], each["shape"][1:]) for each in inputs},
         "required": [each["name"] for each in inputs if not each.get("parameters", {}).get("optional")],
     }
     tensors = {
@@ -235,7 +236,19 @@ def _response(outputs: list[dict[str, Any]]) -> dict[str, Any]:
     return {"type": "object", "required": ["model_name", "model_version", "id"], "properties": told}
 
 
-def _value(datatype: str) -> dict[str, Any]:
+def _value(datatype: str, inner: Sequence[int] = ()) -> dict[str, Any]:
+    """A value of a row: of a tensor nested lists of the sizes that the model fixes."""
+    if inner:
+        sizes = {"minItems": inner[0], "maxItems": inner[0]} if inner[0] > 0 else {"minItems": 1}
+        return {
+            "type": "array",
+            "items": _element(datatype) if len(inner) == 1 else _value(datatype, inner[1:]),
+            **sizes,
+        }
+    return _element(datatype)
+
+
+def _element(datatype: str) -> dict[str, Any]:
     if datatype == "BYTES":
         return {"type": ["string", "null"]}
     return {"type": ["number", "boolean", "null"]}

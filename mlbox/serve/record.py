@@ -21,6 +21,7 @@ import msgspec
 
 from mlbox.base.errors import MlboxError, Unavailable
 from mlbox.engine.catalog.tables import predictions
+from mlbox.serve.recorded import held as held_by
 from mlbox.serve.rows import batches
 
 if TYPE_CHECKING:
@@ -39,6 +40,11 @@ SHARE = 0.2
 
 _PAUSE_SECONDS = 0.01
 """Longest of the pauses in between."""
+HELD = 256 << 20
+"""Bytes of tensors that wait to be written; an entry beyond them is dropped, unless it is the only one."""
+
+WRITTEN_AT = 16 << 20
+"""Bytes of tensors from which on they are written at once, and as many together."""
 
 ATTEMPTS = 3
 """Times that a batch is tried before it is given up and counted."""
@@ -62,6 +68,8 @@ class Entry(msgspec.Struct, gc=False):
     shadow: bool = False
     written: Callable[[str | None], None] | None = None
     """Told when it is durable, or why it never will be."""
+    held: int = 0
+    """Bytes of its tensors."""
 
     @property
     def rows(self) -> int:
@@ -99,6 +107,7 @@ class _Taken:
     entries: Sequence[Recorded] = ()
     counts: dict[tuple[str, str, int], _Count] = field(default_factory=dict)
     rows: int = 0
+    held: int = 0
 
 
 class Recorder:
@@ -122,6 +131,7 @@ class Recorder:
         self._entries: deque[Recorded] = deque()
         self._counts: dict[tuple[str, str, int], _Count] = {}
         self._rows = 0
+        self._held = 0
         self._dropping: set[tuple[str, str]] = set()
         self._dropped_before: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
@@ -164,6 +174,9 @@ class Recorder:
         """Put the rows of an entry into the buffer, or drop and count them when it is full; with ``counts`` the request
         itself too, as :meth:`count`."""
         rows = entry.rows
+        held = 0
+        if isinstance(entry, Entry):
+            entry.held = held = held_by(entry.request, entry.answer)
         with self._lock:
             if counts:
                 counted = self._count(entry.project, entry.endpoint, entry.at_us)
@@ -172,9 +185,12 @@ class Recorder:
                     counted.errors += 1
                 if entry.at_us > counted.last_us:
                     counted.last_us = entry.at_us
-            if self._rows + rows <= self._capacity:
+            if self._rows + rows <= self._capacity and (self._held + held <= HELD or not self._held):
                 self._rows += rows
+                self._held += held
                 self._entries.append(entry)
+                if self._held > WRITTEN_AT:
+                    self._wake.set()
                 return
             begins = self._drop(entry)
         if entry.written is not None:
@@ -262,7 +278,8 @@ class Recorder:
         worked = time.thread_time() - self._since
         if worked < 0.0002:
             return
-        if not (self._awaited or self._wake.is_set() or self._stop.is_set() or self._rows * 4 > self._capacity):
+        fills = self._rows * 4 > self._capacity or self._held > WRITTEN_AT
+        if not (self._awaited or self._wake.is_set() or self._stop.is_set() or fills):
             time.sleep(min(worked / SHARE - worked, _PAUSE_SECONDS))
         self._since = time.thread_time()
 
@@ -280,6 +297,7 @@ class Recorder:
         begun: list[Recorded] = []
         with self._lock:
             self._rows -= taken.rows
+            self._held -= taken.held
             if failed is not None:
                 self.statistics.last_error = str(failed)
                 for (project, endpoint, minute), count in taken.counts.items():
@@ -322,12 +340,13 @@ class Recorder:
 def _chunk(entries: deque[Recorded]) -> _Taken:
     """Entries from the front, taken away there."""
     taken: list[Recorded] = []
-    rows = 0
-    while entries and rows < CHUNK:
+    rows = held = 0
+    while entries and rows < CHUNK and held < WRITTEN_AT:
         entry = entries.popleft()
         taken.append(entry)
         rows += entry.rows
-    return _Taken(taken, rows=rows)
+        held += entry.held
+    return _Taken(taken, rows=rows, held=held)
 
 
 def _traffic(key: tuple[str, str, int], count: _Count) -> predictions.TrafficRow:

@@ -24,6 +24,8 @@ class RemotePredictor:
     """Asked with columns by name, it answers with columns; ``features`` is empty where the code takes anything."""
 
     matrix = False
+    tensors_in = False
+    numbered = True
     classifies = False
     output_names: Sequence[str] = ()
     outputs: Sequence[Tensor] = ()

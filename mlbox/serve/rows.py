@@ -9,14 +9,15 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mlbox.engine.catalog.tables.predictions import Batch
-from mlbox.serve import compact
+from mlbox.serve import compact, recorded
 from mlbox.serve.compact import Kept
-from mlbox.serve.log_columns import chained, join, json_lines, listed, seen_lists, structs, table
+from mlbox.serve.log_columns import chained, join, json_lines, seen_lists, structs, table
 
 if TYPE_CHECKING:
     import pyarrow
 
     from mlbox.serve.codec import Request
+    from mlbox.serve.endpoint import Answer
     from mlbox.serve.record import Entry
 
     Recorded: TypeAlias = Entry | Kept
@@ -76,7 +77,7 @@ def _kind(entry: Recorded) -> tuple[Any, ...]:
         return ()
     return (
         *(entry.project, entry.endpoint, answer.model, answer.version, entry.shadow),
-        *(tuple(answer.outputs), tuple(_sent(request)), answer.seen.names),
+        *(tuple(answer.outputs), tuple(_sent(request, answer)), answer.seen.names),
     )
 
 
@@ -120,10 +121,10 @@ def _answered(entries: Sequence[Any], json: bool, rest: Callable[[], None]) -> p
     total = sum(sizes)
     rest()
     outputs = [name for name in answer.outputs if name != "prediction"]
-    inputs = _sent(requests[0])
+    inputs = _sent(requests[0], answer)
     try:
-        given = _each_of(inputs, lambda name: [each.columns[name.lower()].values for each in requests], rest)
-        made = _each_of(outputs, lambda name: [each.outputs[name] for each in answers], rest)
+        given = _each_of(inputs, lambda name: _given(name, requests, json), rest)
+        made = _each_of(outputs, lambda name: _made(name, answers, sizes, json), rest)
         objects = json_lines if json else structs
         parts = {"inputs": objects(given, total), "outputs": objects(made, total)}
     except (pa.ArrowException, ValueError, TypeError):
@@ -185,9 +186,7 @@ def _failed(entries: Sequence[Entry]) -> pyarrow.Table:
         error=[entry.error for entry in entries],
         inputs=pa.array(
             [
-                json_lines({name: listed(request.columns[name.lower()].values) for name in _sent(request)}, 1)[
-                    0
-                ].as_py()
+                json_lines({name: _given(name, [request], json=True) for name in _sent(request)}, 1)[0].as_py()
                 if request is not None
                 else None
                 for request in single
@@ -202,11 +201,11 @@ def _failed(entries: Sequence[Entry]) -> pyarrow.Table:
     )
 
 
-def _each_of(names: Sequence[str], values: Callable[[str], list[Any]], rest: Callable[[], None]) -> dict[str, Any]:
+def _each_of(names: Sequence[str], values: Callable[[str], Any], rest: Callable[[], None]) -> dict[str, Any]:
     """The values of all requests by name."""
     found = {}
     for name in names:
-        found[name] = join(values(name))
+        found[name] = values(name)
         rest()
     return found
 
@@ -239,6 +238,31 @@ def row_ids(request: Request, request_id: str) -> list[str]:
     return [f"{request_id}/{index}" for index in range(request.rows)]
 
 
-def _sent(request: Request) -> list[str]:
-    """Names of what was sent; a matrix is left out, its values are the features."""
-    return [column.name for column in request.columns.values() if column.width == 1]
+def _sent(request: Request, answer: Answer | None = None) -> list[str]:
+    """Names of what was sent; a matrix that is all that the model saw is left out, its values are the features."""
+    matrix = answer is not None and answer.seen.values.__class__ is not list
+    columns = request.columns.values()
+    return [column.name for column in columns if not (matrix and len(column.inner) == 1 and column.width > 1)]
+
+
+def _given(name: str, requests: Sequence[Request], json: bool) -> Any:
+    """Values of an input of all requests; those of a tensor in the form in which it is recorded."""
+    columns = [request.columns[name.lower()] for request in requests]
+    if all(column.plain for column in columns):
+        return join([column.values for column in columns])
+    if not json:
+        raise TypeError("tensors are recorded as JSON")
+    return chained(recorded.of_column(column, request.rows) for column, request in zip(columns, requests, strict=True))
+
+
+def _made(name: str, answers: Sequence[Answer], sizes: Sequence[int], json: bool) -> Any:
+    """Values of an output of all answers."""
+    outputs = [answer.outputs[name] for answer in answers]
+    inner = outputs[0].shape[1:]
+    if (inner == () or (len(inner) == 1 and inner[0] <= recorded.LISTED)) and all(
+        values.shape == (size, *inner) for values, size in zip(outputs, sizes, strict=True)
+    ):
+        return join(outputs)
+    if not json:
+        raise TypeError("tensors are recorded as JSON")
+    return chained(recorded.of_output(values, size) for values, size in zip(outputs, sizes, strict=True))

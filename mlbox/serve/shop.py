@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mlbox.engine.runs.functions import Functions
     from mlbox.engine.search.service import Collections
     from mlbox.engine.security.secrets import Secrets
-    from mlbox.serve.endpoint import OnlineReader
+    from mlbox.serve.needs import OnlineReader
     from mlbox.serve.python.leases import Lease, Pools
 
 SECRET_NAMES = "MLBOX_SECRETS"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from mlbox.base.errors import Invalid
+from mlbox.engine.models.lists import unnested
 from mlbox.engine.storage.arrow_stream import table_of
+from mlbox.serve.feeding import rows_of
+from mlbox.serve.nested import of_lists
 from mlbox.serve.tensors import DATATYPES, MAX_ROWS, Column, Datatype, datatype_of_array
 
 if TYPE_CHECKING:
@@ -19,7 +23,8 @@ _encoder = msgspec.json.Encoder()
 
 
 def columns_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Column]:
-    """Columns of rows of values by name: numbers, texts or booleans; ``null`` and what a row leaves out are missing."""
+    """Columns of rows of values by name: numbers, texts or booleans, or nested lists of them; ``null`` and what a row
+    leaves out are missing."""
     if not rows:
         raise Invalid("the request has no rows", hint=_HINT)
     if len(rows) > MAX_ROWS:
@@ -44,6 +49,8 @@ def _column(name: str, values: list[Any]) -> Column:
     if kinds == {bool}:
         numbers = [None if value is None else float(value) for value in values]
         return Column(name, DATATYPES["FP64"], numbers, len(values))
+    if list in kinds and values[0].__class__ is list:
+        return of_lists(name, values)
     first = next(type(value) for value in values if value is not None)
     index = next(index for index, value in enumerate(values) if _is_odd(value, first))
     raise Invalid(
@@ -61,9 +68,13 @@ def _is_odd(value: Any, first: type) -> bool:
     return type(value) is not first or first not in (str, bool)
 
 
-def rows_body(reply: Reply, names: Sequence[str]) -> bytes:
+def _plain(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def rows_body(reply: Reply, names: Sequence[str], rows: int) -> bytes:
     """``{"model_name": .., "model_version": .., "id": .., "rows": [{"prediction": ..}, ..]}``."""
-    values = [reply.outputs[name].tolist() for name in names]
+    values = [list(map(_plain, rows_of(name, reply.outputs[name], rows))) for name in names]
     body: dict[str, Any] = {"model_name": reply.model_name, "model_version": reply.model_version, "id": reply.id}
     if reply.parameters:
         body["parameters"] = reply.parameters
@@ -85,47 +96,51 @@ def columns_of_arrow(body: bytes) -> dict[str, Column]:
         if name.lower() in found:
             raise Invalid(f"column {name!r} is given twice; case does not count")
         try:
-            datatype, values, width = _of_arrow(name, chunks)
+            flat, inner = unnested(name, chunks)
+            datatype, values = _of_arrow(name, flat)
         except pa.ArrowException as error:
             raise Invalid(f"column {name!r}: {str(error).splitlines()[0][:200]}") from None
-        found[name.lower()] = Column(name, datatype, values, table.num_rows, width, width > 1)
+        found[name.lower()] = Column(name, datatype, values, table.num_rows, math.prod(inner), inner)
     return found
 
 
-def _of_arrow(name: str, chunks: Any) -> tuple[Datatype, Any, int]:
-    """Datatype, values and values a row of a column; a list of fixed size is a matrix."""
+def _of_arrow(name: str, chunks: Any) -> tuple[Datatype, Any]:
+    """Datatype and values of a column."""
     import numpy as np
     import pyarrow as pa
 
-    types, kind, width = pa.types, chunks.type, 1
-    if types.is_fixed_size_list(kind) and not chunks.null_count and kind.list_size:
-        width = kind.list_size
-        chunks = pa.chunked_array([chunk.flatten() for chunk in chunks.chunks], kind.value_type)
-        kind = chunks.type
-    elif types.is_dictionary(kind):
+    types, kind = pa.types, chunks.type
+    if types.is_dictionary(kind):
         chunks, kind = chunks.cast(kind.value_type), kind.value_type
     if (types.is_integer(kind) or types.is_boolean(kind)) and not chunks.null_count:
         whole = chunks.to_numpy()
-        return datatype_of_array(whole.dtype), whole, width
+        return datatype_of_array(whole.dtype), whole
+    if types.is_float16(kind) or types.is_float32(kind):
+        narrow = chunks.cast(pa.float32(), safe=False).to_numpy()
+        return DATATYPES["FP32"], narrow
     if types.is_floating(kind) or types.is_integer(kind) or types.is_boolean(kind) or types.is_decimal(kind):
         floats = np.asarray(chunks.cast(pa.float64(), safe=False).to_numpy(), np.float64)
-        return DATATYPES["FP64"], floats, width
+        return DATATYPES["FP64"], floats
     if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
-        return DATATYPES["BYTES"], chunks.to_pylist(), width
-    raise Invalid(f"column {name!r} is of type {chunks.type}", hint="numbers, texts and booleans are taken")
+        return DATATYPES["BYTES"], chunks.to_pylist()
+    raise Invalid(
+        f"column {name!r} is of type {chunks.type}", hint="numbers, texts and booleans are taken, and lists of them"
+    )
 
 
-def arrow_body(reply: Reply) -> bytes:
-    """Outputs as columns (a list where an output has several values a row); id and version in the schema's metadata."""
+def arrow_body(reply: Reply, rows: int) -> bytes:
+    """Outputs as columns (a list where an output has several values a row, nested as its shape says); id and version in
+    the schema's metadata."""
+    import numpy as np
     import pyarrow as pa
 
     columns = {}
     for name, values in reply.outputs.items():
-        if values.ndim > 1:
-            flat = pa.array(values.reshape(-1).tolist())
-            columns[name] = pa.FixedSizeListArray.from_arrays(flat, values[0].size)
-        else:
-            columns[name] = pa.array(values.tolist() if values.dtype.kind == "O" else values)
+        values = np.asarray(rows_of(name, values, rows))
+        flat = pa.array(values.ravel().tolist() if values.dtype.kind == "O" else values.ravel())
+        for size in values.shape[:0:-1]:
+            flat = pa.FixedSizeListArray.from_arrays(flat, size)
+        columns[name] = flat
     told = {"model_name": reply.model_name, "model_version": reply.model_version, "id": reply.id}
     if reply.parameters:
         told["parameters"] = _encoder.encode(reply.parameters).decode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -33,8 +34,6 @@ def compare(old: Runtime | None, new: Runtime, requests: Sequence[Request]) -> d
     Empty where there is nothing to compare, and for graphs: what their steps do must not be done twice. Code in
     processes of its own has some seconds for it. Not for an event loop.
     """
-    import numpy as np
-
     if old is None or not requests or old.row.graph is not None or new.row.graph is not None:
         return {}
     until = time.monotonic() + LONGEST
@@ -44,20 +43,19 @@ def compare(old: Runtime | None, new: Runtime, requests: Sequence[Request]) -> d
         if time.monotonic() > until:
             break
         try:
-            before = _answer(old, request, until).prediction
+            before = _answer(old, request, until)
         except (MlboxError, TimeoutError):
             continue
         compared += 1
         try:
-            after = _answer(new, request, until).prediction
+            after = _answer(new, request, until)
         except (MlboxError, TimeoutError):
             failed += 1
             continue
-        gap = np.abs(np.asarray(after, np.float64) - np.asarray(before, np.float64))
-        gap = gap[~np.isnan(gap)]
-        if gap.size and gap.max() > 0:
+        gap = max(_gap(ours, theirs) for ours, theirs in _pairs(before, after))
+        if gap > 0:
             different += 1
-            largest = max(largest, float(gap.max()))
+            largest = max(largest, gap if math.isfinite(gap) else 0.0)
     return {"compared": compared, "different": different, "failed": failed, "largest_difference": largest}
 
 
@@ -115,6 +113,26 @@ def former(row: EndpointRow, event: Event) -> EndpointRow | None:
 def means(share: ShareRow, project: str, model: str, alias: str) -> bool:
     """Whether a share is what an alias of a model means."""
     return share.project == project and share.name.lower() == model.lower() and share.version.lower() == alias.lower()
+
+
+def _pairs(before: Answer, after: Answer) -> list[tuple[Any, Any]]:
+    """What is compared: predictions, and of models that give no number for each row the outputs of one name."""
+    if "prediction" in before.outputs or "prediction" in after.outputs:
+        return [(before.prediction, after.prediction)]
+    names = before.outputs.keys() & after.outputs.keys()
+    return [(before.outputs[name], after.outputs[name]) for name in sorted(names)] or [(math.inf, 0.0)]
+
+
+def _gap(before: Any, after: Any) -> float:
+    """The largest difference of two arrays; infinite where they cannot be compared and are not the same."""
+    import numpy as np
+
+    before, after = np.asarray(before), np.asarray(after)
+    if before.shape != after.shape or before.dtype.kind == "O":
+        return 0.0 if np.array_equal(before, after) else math.inf
+    gap = np.abs(after.astype(np.float64) - before.astype(np.float64))
+    gap = gap[~np.isnan(gap)]
+    return float(gap.max()) if gap.size else 0.0
 
 
 def _answer(runtime: Runtime, request: Request, until: float) -> Answer:

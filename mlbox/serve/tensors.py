@@ -7,6 +7,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -59,15 +60,55 @@ MAX_ROWS = 1_000_000
 """Rows of a request."""
 
 
+MAX_AXES = 16
+"""Axes of a tensor."""
+
+
 class Column(msgspec.Struct, gc=False):
-    """The values of an input tensor: a list (JSON) or an array (binary), flat; ``width`` 1 or k of a matrix."""
+    """The values of an input tensor: a list (JSON) or an array (binary), flat. ``inner`` are the sizes of the axes
+    behind the first, ``width`` is their product: the values of a row."""
 
     name: str
     datatype: Datatype
     values: Any
     rows: int
     width: int = 1
-    matrix: bool = False
+    inner: tuple[int, ...] = ()
+    shared: bool = False
+    """Whether it is one for all rows of the request; a scalar is, and has no axes at all."""
+    scalar: bool = False
+
+    @property
+    def plain(self) -> bool:
+        """Whether it holds one value for each row."""
+        return self.width == 1 and len(self.inner) < 2 and not self.shared
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """As it was sent."""
+        return () if self.scalar else (self.rows, *self.inner)
+
+    def array(self) -> Any:
+        """An array of its datatype in its shape; a missing float is NaN, a missing text None."""
+        import numpy as np
+
+        values = self.values
+        if values.__class__ is list:
+            kind = "float32" if self.datatype.name == "BF16" else self.datatype.numpy
+            found = np.empty(len(values), object) if kind == "object" else None
+            if found is None:
+                found = np.asarray(values, kind)
+            else:
+                found[:] = values
+            values = found
+        return values.reshape(self.shape)
+
+    def by_row(self) -> list[Any]:
+        """The value of each row, nested as its shape says; a shared one once for each row."""
+        if self.plain or not self.inner:
+            return self.values if self.values.__class__ is list else self.values.tolist()
+        listed: list[Any] = self.array().tolist()
+        return listed
 
 
 def datatype_of(tensor: str, name: str) -> Datatype:
@@ -81,16 +122,25 @@ def datatype_of(tensor: str, name: str) -> Datatype:
     return found
 
 
-def check_shape(tensor: str, shape: Sequence[int]) -> tuple[int, int]:
-    """Rows and width of ``[n]``, ``[n, 1]`` or ``[n, k]``; raises ``Invalid``."""
-    if not 1 <= len(shape) <= 2:
-        raise Invalid(f"input {tensor!r} has shape {list(shape)}; [n], [n, 1] or [n, k] is needed")
-    rows, width = shape[0], shape[1] if len(shape) == 2 else 1
-    if rows < 1 or width < 1:
+def check_shape(tensor: str, shape: Sequence[int]) -> int:
+    """The number of values of a shape; raises ``Invalid``. The first axis is the rows; a scalar has none."""
+    if len(shape) > MAX_AXES:
+        raise Invalid(f"input {tensor!r} has {len(shape)} axes; at most {MAX_AXES} are taken")
+    if any(size < 1 for size in shape):
         raise Invalid(f"input {tensor!r} has shape {list(shape)}; it holds nothing")
-    if rows > MAX_ROWS:
-        raise Invalid(f"input {tensor!r} has {rows:,} rows; at most {MAX_ROWS:,} go in one request")
-    return rows, width
+    if shape and shape[0] > MAX_ROWS:
+        raise Invalid(f"input {tensor!r} has {shape[0]:,} rows; at most {MAX_ROWS:,} go in one request")
+    return math.prod(shape)
+
+
+def column_of(tensor: str, datatype: Datatype, values: Any, shape: Sequence[int]) -> Column:
+    """A column of flat values that are checked, and a shape that fits them."""
+    if len(shape) == 1:
+        return Column(tensor, datatype, values, shape[0])
+    if not shape:
+        return Column(tensor, datatype, values, 1, shared=True, scalar=True)
+    inner = tuple(shape[1:])
+    return Column(tensor, datatype, values, shape[0], math.prod(inner), inner)
 
 
 _SINGLE = ([1], [1, 1])
@@ -115,25 +165,43 @@ def is_single(shape: list[int], datatype: Datatype, data: Any) -> bool:
 
 def from_json(tensor: str, shape: Sequence[int], datatype: Datatype, data: Any) -> Column:
     """Values sent as JSON, flat or nested in the tensor's shape; ``null`` is a missing value of a float."""
-    rows, width = check_shape(tensor, shape)
+    count = check_shape(tensor, shape)
     if data.__class__ is not list:
-        raise Invalid(f"input {tensor!r} has no list as data")
+        if shape:
+            raise Invalid(f"input {tensor!r} has no list as data")
+        data = [data]
     if data and data[0].__class__ is list:
-        data = _flatten(tensor, shape, data)
-    if len(data) != rows * width:
-        raise Invalid(f"input {tensor!r} has {len(data)} values, its shape {list(shape)} needs {rows * width}")
+        data = flattened(tensor, shape, data)
+    if len(data) != count:
+        raise Invalid(f"input {tensor!r} has {len(data)} values, its shape {list(shape)} needs {count}")
     _check_values(tensor, datatype, data)
-    return Column(tensor, datatype, data, rows, width, len(shape) == 2 and width > 1)
+    return column_of(tensor, datatype, data, shape)
 
 
-def _flatten(tensor: str, shape: Sequence[int], data: list[Any]) -> list[Any]:
-    width = shape[1] if len(shape) == 2 else 1
-    flat: list[Any] = []
-    for index, row in enumerate(data):
-        if row.__class__ is not list or len(row) != width:
-            raise Invalid(f"input {tensor!r}, row {index}: a list of {width} values is needed, as its shape says")
-        flat.extend(row)
-    return flat
+def flattened(tensor: str, shape: Sequence[int], data: list[Any]) -> list[Any]:
+    """Nested lists as one; the first that does not have the size of its axis is named by its place."""
+    sizes = shape[1:] or (1,)
+    level, above = data, shape[0] if shape else 1
+    if len(level) != above:
+        raise Invalid(f"input {tensor!r} has {len(level)} rows, its shape {list(shape)} says {above}")
+    for depth, size in enumerate(sizes):
+        for index, entry in enumerate(level):
+            if entry.__class__ is not list or len(entry) != size:
+                place = f"row {index}" if depth == 0 else f"at {_place(index, sizes[:depth])}"
+                had = f"there are {len(entry):,}" if entry.__class__ is list else "there is no list"
+                what = "values" if depth == len(sizes) - 1 else "lists"
+                raise Invalid(f"input {tensor!r}, {place}: a list of {size} {what} is needed, as its shape says; {had}")
+        level = list(chain.from_iterable(level))
+    return level
+
+
+def _place(index: int, sizes: Sequence[int]) -> str:
+    """The indices of an entry of a level that has been flattened: ``[0][2]``."""
+    found: list[int] = []
+    for size in reversed(sizes):
+        index, rest = divmod(index, size)
+        found.append(rest)
+    return "".join(f"[{each}]" for each in (index, *reversed(found)))
 
 
 def _check_values(tensor: str, datatype: Datatype, data: list[Any]) -> None:
@@ -149,15 +217,15 @@ def _check_values(tensor: str, datatype: Datatype, data: list[Any]) -> None:
 
 
 def _wrong(tensor: str, datatype: str, value: Any) -> Invalid:
-    return Invalid(f"input {tensor!r}: {value!r} is not {datatype}")
+    told = repr(value)
+    return Invalid(f"input {tensor!r}: {told if len(told) < 80 else told[:80] + '…'} is not {datatype}")
 
 
 def from_binary(tensor: str, shape: Sequence[int], datatype: Datatype, raw: memoryview) -> Column:
     """Values of the binary tensor extension: little endian, row by row; BYTES with a 4-byte length each."""
     import numpy as np
 
-    rows, width = check_shape(tensor, shape)
-    count = rows * width
+    count = check_shape(tensor, shape)
     values: Any
     if datatype.name == "BYTES":
         values = _strings(tensor, raw, count)
@@ -172,7 +240,7 @@ def from_binary(tensor: str, shape: Sequence[int], datatype: Datatype, raw: memo
             values = (values.astype(np.uint32) << 16).view(np.float32)
         elif datatype.name == "BOOL" and values.view(np.uint8).max() > 1:
             raise Invalid(f"input {tensor!r}: a BOOL is a byte of 0 or 1")
-    return Column(tensor, datatype, values, rows, width, len(shape) == 2 and width > 1)
+    return column_of(tensor, datatype, values, shape)
 
 
 def _strings(tensor: str, raw: memoryview, count: int) -> list[str]:

@@ -137,3 +137,8 @@ class TracedPredictor:
         """As the predictor does."""
         with span(self._name, **self._about, **{"mlbox.rows": len(matrix)}):
             return self._predictor.run_matrix(matrix)
+
+    def run_tensors(self, feeds: Mapping[str, Any], rows: int) -> Any:
+        """As the predictor does."""
+        with span(self._name, **self._about, **{"mlbox.rows": rows}):
+            return self._predictor.run_tensors(feeds, rows)

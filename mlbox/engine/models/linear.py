@@ -51,7 +51,7 @@ class Linear:
 def linear_of(content: bytes, predictor: Predictor) -> Linear | None:
     """The model of a file as an expression; nothing when it is not one, or not surely."""
     graph = read(content)
-    if graph is None or not predictor.outputs:
+    if graph is None or not predictor.outputs or predictor.tensors_in:
         return None
     if any(not predictor.input_of(index).floating for index in range(len(predictor.features))):
         return None

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.errors import Invalid
+from mlbox.engine.models.lists import unnested
+from mlbox.engine.models.sessions import Output
 
 if TYPE_CHECKING:
     import pyarrow
 
-    from mlbox.engine.models.sessions import Output, Predictor
+    from mlbox.engine.models.sessions import Predictor
 
 BATCH = 65_536
 """Rows that go through a model at once."""
+
+VALUES = 1 << 22
+"""Values of tensors that go through a model at once."""
 
 
 def predict_table(predictor: Predictor, table: pyarrow.Table | pyarrow.RecordBatch) -> pyarrow.Array:
@@ -23,11 +29,13 @@ def predict_table(predictor: Predictor, table: pyarrow.Table | pyarrow.RecordBat
     import numpy as np
     import pyarrow as pa
 
+    _require_number(predictor)
     names = predictor.order(table.schema.names)
     picked = table.select(names)
     parts = [np.empty(0)]
-    for start in range(0, picked.num_rows, BATCH):
-        batch = picked.slice(start, BATCH)
+    size = rows_at_once(predictor)
+    for start in range(0, picked.num_rows, size):
+        batch = picked.slice(start, size)
         columns = [_values(predictor, index, batch.column(index)) for index in range(len(names))]
         parts.append(predictor.run(columns, batch.num_rows).prediction)
     return pa.array(np.concatenate(parts), from_pandas=False)
@@ -37,6 +45,8 @@ class Rows:
     """A predictor for rows that come as structs, batch after batch of one type: names are looked up once."""
 
     def __init__(self, predictor: Predictor) -> None:
+        """Raises ``Invalid`` for a model that gives no number for each row."""
+        _require_number(predictor)
         self.predictor = predictor
         self._plan: tuple[Any, list[int], bool] | None = None
 
@@ -81,6 +91,8 @@ class Rows:
         if plan is None or plan[0] != rows.type:
             plan = self._plan = self._planned(rows.type)
         _, places, direct = plan
+        if self.predictor.tensors_in:
+            return rows, self._of_tensors(rows, places)
         if rows.null_count:
             flat = rows.flatten()  # the fields of a row that is NULL need not be
             columns = [flat[place] for place in places]
@@ -93,6 +105,36 @@ class Rows:
             return rows, self.predictor.run_matrix(matrix)
         values = [_values(self.predictor, index, column) for index, column in enumerate(columns)]
         return rows, self.predictor.run(values, len(rows))
+
+    def _of_tensors(self, rows: Any, places: list[int]) -> Output:
+        """Lists of a row are tensors, which have no gaps: a row that is NULL is not computed."""
+        import numpy as np
+
+        predictor = self.predictor
+        valid = rows.drop_null() if rows.null_count else rows
+        found = np.full(len(valid), np.nan)
+        parts: dict[str, list[Any]] = {}
+        size = rows_at_once(predictor)
+        for start in range(0, len(valid), size):
+            piece = valid.slice(start, size)
+            fields = piece.flatten()
+            output = predictor.run(
+                [_values(predictor, index, fields[place]) for index, place in enumerate(places)], len(piece)
+            )
+            found[start : start + size] = output.prediction
+            for name, values in output.outputs.items():
+                parts.setdefault(name, []).append(values)
+        outputs = {name: np.concatenate(values) for name, values in parts.items()}
+        if len(valid) == len(rows):
+            return Output(found, outputs)
+        there = rows.is_valid().to_numpy(zero_copy_only=False)
+        whole = np.full(len(rows), np.nan)
+        whole[there] = found
+        for name, values in outputs.items():
+            wide = np.zeros((len(rows), *values.shape[1:]), values.dtype)
+            wide[there] = values
+            outputs[name] = wide
+        return Output(whole, outputs)
 
     def _planned(self, kind: Any) -> tuple[Any, list[int], bool]:
         """Where the features are among the fields, and whether they can be copied into the matrix as they are."""
@@ -115,7 +157,44 @@ def predict_struct(predictor: Predictor, rows: pyarrow.StructArray | pyarrow.Chu
     return Rows(predictor).predict(rows)
 
 
+def rows_at_once(predictor: Predictor) -> int:
+    """How many rows go through a model in one call: fewer, the more values a row has."""
+    if not predictor.tensors_in:
+        return BATCH
+    width = sum(math.prod(size or 1 for size in tensor.shape[1:]) for tensor in predictor.tensors)
+    return predictor.fixed_rows or max(1, min(BATCH, VALUES // width))
+
+
+def _require_number(predictor: Predictor) -> None:
+    if not predictor.numbered:
+        gives = ", ".join(f"{tensor.name} {tensor.sql_type}" for tensor in predictor.outputs)
+        raise Invalid(
+            f"the model gives {gives}, and no number for each row",
+            hint="serve it, its answers are tensors: CREATE ENDPOINT … USING MODEL …",
+        )
+
+
+def _tensor(predictor: Predictor, index: int, column: Any) -> Any:
+    """A column of lists, or of plain values, as an array."""
+    import numpy as np
+    import pyarrow as pa
+
+    name = predictor.features[index]
+    chunks = column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
+    flat, inner = unnested(name, chunks)
+    values = _plain_values(predictor, index, flat)
+    if isinstance(values, list):
+        made: Any = np.empty(len(values), object)
+        made[:] = values
+        values = made
+    return values.reshape((len(column), *inner))
+
+
 def _values(predictor: Predictor, index: int, column: Any) -> Any:
+    return (_tensor if predictor.tensors_in else _plain_values)(predictor, index, column)
+
+
+def _plain_values(predictor: Predictor, index: int, column: Any) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -21,6 +21,7 @@ from mlbox.engine.models.commands import CreateModel, DropModel, DropModelAlias,
 from mlbox.engine.models.linear import Linear, linear_of
 from mlbox.engine.models.sessions import OnnxSession, Predictor, Sessions
 from mlbox.engine.models.signature import Fields
+from mlbox.engine.models.tensor_predictor import predictor_for
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -87,17 +88,11 @@ class Models:
         return self.sessions.get(version.digest)
 
     def predictor_of(self, version: ModelVersion) -> Predictor:
-        """The predictor of a version; ``NotExecuted`` for one that is not ONNX, ``Invalid`` when it takes tokens."""
+        """The predictor of a version; ``NotExecuted`` for one that is not ONNX."""
         key = f"{version.model_id}@{version.version}"
         found = self._predictors.get(key)
         if found is None:
-            session = self.session_of(version)
-            if session.signature.layout == "tokens":
-                raise Invalid(
-                    f"model {version} takes tokens of texts, not rows",
-                    hint=f"search with it: CREATE COLLECTION … EMBED WITH MODEL {version.name} TOKENIZER 'file'",
-                )
-            found = Predictor(session, version.features, [name for name, _ in version.outputs])
+            found = predictor_for(self.session_of(version), version.features, [name for name, _ in version.outputs])
             with self._lock:
                 if len(self._predictors) >= 64:
                     self._predictors.clear()

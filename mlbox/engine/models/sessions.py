@@ -44,10 +44,14 @@ class Bytes(Protocol):
 
 @dataclass(slots=True)
 class Output:
-    """Predictions of some rows: the number asked for, and all outputs of the model by name, ``[n]`` or ``[n, c]``."""
+    """Predictions of some rows: the number asked for, and all outputs of the model by name, ``[n]``, ``[n, c]`` or of
+    more axes."""
 
     prediction: Floats
+    """NaN in each row, where the model gives no number a row."""
     outputs: dict[str, Any]
+    numbered: bool = True
+    """Whether there is a number for each row."""
 
 
 class OnnxSession:
@@ -62,7 +66,7 @@ class OnnxSession:
             (Tensor.from_onnx(argument) for argument in self._session.get_inputs()),
             (Tensor.from_onnx(argument) for argument in self._session.get_outputs()),
         )
-        self.choice: Choice = choose(self.signature.outputs)
+        self.choice: Choice = choose(self.signature.outputs, texts=self.signature.layout == "tensors")
         self._names = [tensor.name for tensor in self.signature.outputs]
         self._run = getattr(self._session, "_sess", self._session).run  # without its wrapper's checks, 2 µs a call
 
@@ -163,6 +167,12 @@ class Predictor:
 
     optional: frozenset[str] = frozenset()
     """Features that need not be given: none."""
+    numbered = True
+    """Whether it gives a number for each row."""
+    tensors_in = False
+    """Whether an input may be a tensor of any rank; such a one is fed with ``run_tensors``."""
+    fixed_rows: int | None = None
+    """Rows that a call must have, where the model does not take any number."""
 
     def __init__(self, session: OnnxSession, features: Sequence[str] = (), outputs: Sequence[str] = ()) -> None:
         import numpy

@@ -1,8 +1,10 @@
 """What a model takes and gives, read from its ONNX inputs and outputs.
 
-mlbox feeds a model in one of two ways: one matrix ``[N, k]`` whose columns are the features in order, or one input
-per feature, each ``[N]`` or ``[N, 1]``. N, the number of rows, must be dynamic. A third kind takes the tokens of texts
-(``input_ids`` and what belongs to them, each ``[N, L]``); it makes the vectors of collections.
+mlbox feeds a model in one of three ways: one matrix ``[N, k]`` whose columns are the features in order; one input per
+feature, each ``[N]`` or ``[N, 1]``; or tensors of any rank, each an input of its own (images ``[N, 3, 224, 224]``,
+sequences ``[N, T, F]``, several of them). N is the number of rows. Inputs of tensors may have a fixed first axis, or be
+scalars; those beside inputs with rows are one value for all of them. A fourth kind takes the tokens of texts
+(``input_ids`` and what belongs to them, each ``[N, L]``); it makes the vectors of collections, and is fed as tensors.
 """
 
 from __future__ import annotations
@@ -83,12 +85,13 @@ class Tensor:
 
     @property
     def sql_type(self) -> str:
-        """The type in SQL's words: ``FLOAT``, ``FLOAT[8]``, ``MAP(BIGINT, FLOAT)``."""
+        """The type in SQL's words: ``FLOAT``, ``FLOAT[8]``, ``MAP(BIGINT, FLOAT)``. SQL has the innermost size first:
+        ``FLOAT[4][3]`` is three lists of four, ``[N, 3, 4]``."""
         if self.key:
             return f"MAP({_SQL[self.key]}, {_SQL[self.element]})"
         if len(self.shape) < 2 or self.shape[1:] == (1,):
             return _SQL[self.element]
-        return _SQL[self.element] + "".join(f"[{size or ''}]" for size in self.shape[1:])
+        return _SQL[self.element] + "".join(f"[{size or ''}]" for size in reversed(self.shape[1:]))
 
     @property
     def element_type(self) -> str:
@@ -99,6 +102,11 @@ class Tensor:
     def datatype(self) -> str:
         """The type in the words of the Open Inference Protocol."""
         return _PROTOCOL.get(self.element, "FP32")
+
+    @property
+    def protocol_shape(self) -> list[int]:
+        """The shape in the words of the Open Inference Protocol; -1 is a size that a request may choose."""
+        return [size or -1 for size in self.shape]
 
     @property
     def numpy(self) -> str:
@@ -112,7 +120,7 @@ class Signature:
 
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
-    layout: Literal["matrix", "columns", "tokens"]
+    layout: Literal["matrix", "columns", "tensors", "tokens"]
     width: int | None
     """Number of features, when the model fixes it."""
 
@@ -122,24 +130,20 @@ class Signature:
         inputs, outputs = tuple(inputs), tuple(outputs)
         if not inputs or not outputs:
             raise Invalid("the model has no inputs or no outputs")
-        for tensor in inputs:
-            if not tensor.shape or tensor.shape[0] is not None or len(tensor.shape) > 2:
+        for tensor in (*inputs, *outputs):
+            if tensor.element == "bfloat16":
                 raise Invalid(
-                    f"input {tensor.name!r} of the model has shape {_shape(tensor)}; mlbox feeds one matrix [N, k], "
-                    "or [N] or [N, 1] for each feature",
-                    hint="export the model with a dynamic first axis (its rows)",
+                    f"{tensor.name!r} of the model is of bfloat16, which ONNX Runtime takes no values of",
+                    hint="export the model with float16 or float32 at its ends; callers may send BF16 all the same",
                 )
         if {tensor.name for tensor in inputs} <= TOKENS and "input_ids" in {tensor.name for tensor in inputs}:
             return cls(inputs, outputs, "tokens", len(inputs))
-        if len(inputs) == 1 and len(inputs[0].shape) == 2 and inputs[0].element not in ("string", "bool"):
+        rows = all(tensor.shape and tensor.shape[0] is None for tensor in inputs)
+        if rows and len(inputs) == 1 and len(inputs[0].shape) == 2 and inputs[0].element not in ("string", "bool"):
             return cls(inputs, outputs, "matrix", inputs[0].width)
-        wide = [tensor for tensor in inputs if tensor.width != 1]
-        if wide:
-            raise Invalid(
-                f"input {wide[0].name!r} of the model has shape {_shape(wide[0])}, beside {len(inputs) - 1} others",
-                hint="give it one matrix of all features, or one column for each feature",
-            )
-        return cls(inputs, outputs, "columns", len(inputs))
+        if rows and all(tensor.width == 1 and len(tensor.shape) < 3 for tensor in inputs):
+            return cls(inputs, outputs, "columns", len(inputs))
+        return cls(inputs, outputs, "tensors", len(inputs))
 
     def features(self, declared: Sequence[str]) -> tuple[str, ...]:
         """Names of the features in the order of the model; ``declared`` ones must fit in number and differ."""
@@ -182,10 +186,6 @@ def _check_names(names: Sequence[str], kind: str) -> None:
         seen.add(name.lower())
 
 
-def _shape(tensor: Tensor) -> str:
-    return "[" + ", ".join("?" if size is None else str(size) for size in tensor.shape) + "]"
-
-
 @dataclass(frozen=True, slots=True)
 class Choice:
     """Which output is the prediction, and how the number is taken from it."""
@@ -201,8 +201,9 @@ class Choice:
         return self.how != "value"
 
 
-def choose(outputs: Sequence[Tensor]) -> Choice:
-    """The prediction of a model: the probability of class 1, else the value, else the class."""
+def choose(outputs: Sequence[Tensor], *, texts: bool = False) -> Choice:
+    """The prediction of a model: the probability of class 1, else the value, else the class. With ``texts`` a model
+    that gives texts only is none to be refused."""
     labels = [i for i, tensor in enumerate(outputs) if not tensor.key and not tensor.floating]
     label = labels[0] if labels else None
     for index, tensor in enumerate(outputs):
@@ -217,4 +218,6 @@ def choose(outputs: Sequence[Tensor]) -> Choice:
         return Choice(floating[0], "value", label)
     if label is not None and outputs[label].element != "string":
         return Choice(label, "label", label)
+    if texts:
+        return Choice(0, "value", None)
     raise Invalid("the model has no output that is a number")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from mlbox.base.names import Ref
     from mlbox.serve.deploy.bundle import Bundle, Vector
-    from mlbox.serve.endpoint import OnlineReader as Reader
+    from mlbox.serve.needs import OnlineReader as Reader
 
 _log = logging.getLogger("mlbox.serve")
 FRESH_SECONDS = 5.0

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from mlbox.base.settings import Settings
     from mlbox.engine.catalog.database import Catalog
-    from mlbox.serve.endpoint import OnlineReader
+    from mlbox.serve.needs import OnlineReader
     from mlbox.serve.shop import Append, Shop
 
 _KEPT = 256

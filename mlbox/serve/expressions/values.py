@@ -61,8 +61,8 @@ def of_column(column: Column) -> Vector:
     """What a request holds; NaN and null are NULL."""
     import numpy as np
 
-    if column.width != 1:
-        raise Invalid(f"input {column.name!r} has {column.width} columns; an expression takes one")
+    if not column.plain:
+        raise Invalid(f"input {column.name!r} has shape {list(column.shape)}; an expression takes one value a row")
     kind: Kind = "varchar" if not column.datatype.number else _BY_NUMPY[np.dtype(column.datatype.numpy).kind]
     if column.datatype.name == "BF16":
         kind = "double"

@@ -64,7 +64,10 @@ class GraphRuntime(AsyncRuntime):
         """Each row of a request is an event."""
         if verb != "predict":
             raise Invalid("a graph explains nothing", hint="add a step that does")
-        columns = {column.name: _values(column.values, column.width) for column in request.columns.values()}
+        columns = {
+            column.name: [column.by_row()] * request.rows if column.shared else column.by_row()
+            for column in request.columns.values()
+        }
         room = asyncio.Semaphore(AT_ONCE)
 
         async def one(index: int) -> Any:
@@ -82,7 +85,7 @@ class GraphRuntime(AsyncRuntime):
         if prediction is None or prediction.dtype.kind not in "fiub" or prediction.ndim != 1:
             outputs = {("output" if name == "prediction" else name): values for name, values in outputs.items()}
             prediction = np.full(request.rows, np.nan)
-        sent = [column for column in request.columns.values() if column.width == 1 and column.datatype.number]
+        sent = [column for column in request.columns.values() if column.plain and column.datatype.number]
         seen = Seen(tuple(column.name for column in sent), [column.values for column in sent], [])
         named = {"prediction": prediction.astype("f8")} if "prediction" in outputs else {}
         return Answer(self.row.name, None, prediction.astype("f8"), {**outputs, **named}, seen)
@@ -90,10 +93,3 @@ class GraphRuntime(AsyncRuntime):
     def _tell(self, step: str, error: MlboxError) -> None:
         told = {"endpoint": f"{self.row.project}.{self.row.name}", "step": step, "error": error.message}
         _log.warning("graph: %s", json.dumps(told))
-
-
-def _values(values: Any, width: int) -> list[Any]:
-    listed: list[Any] = values if isinstance(values, list) else values.tolist()
-    if width == 1:
-        return listed
-    return [listed[start : start + width] for start in range(0, len(listed), width)]

@@ -18,6 +18,7 @@ from mlbox.engine.catalog.tables.endpoints import ShareRow
 from mlbox.engine.features.sinks.base import Target, open_sink, sink_kind
 from mlbox.engine.search.searching import find
 from mlbox.serve.expressions.compile import Expression, compile_all
+from mlbox.serve.feeding import rows_of
 from mlbox.serve.graph.base import Code, Event, Model, Search
 from mlbox.serve.graph.outgoing import Refused, client, shown
 from mlbox.serve.graph.plan import Plan, compile_graph
@@ -260,6 +261,10 @@ def plain(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
+def _plain_value(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
 def post_to(url: str) -> Write:
     """Each event is the body of a POST."""
 
@@ -308,6 +313,9 @@ class Rows:
         else:
             with span(f"model {self.name}", **{"mlbox.rows": len(rows)}):
                 output = predictor.run([columns[name] for name in names], len(rows))
-        found = {**{name: values.tolist() for name, values in output.outputs.items()}}
-        found["prediction"] = output.prediction.tolist()
+        size = len(rows)
+        found = {name: rows_of(name, values, size) for name, values in output.outputs.items()}
+        found = {name: [_plain_value(value) for value in values] for name, values in found.items()}
+        if output.numbered:
+            found["prediction"] = output.prediction.tolist()
         return [{name: values[index] for name, values in found.items()} for index in range(len(rows))]

@@ -11,6 +11,7 @@ from mlbox.base.names import Ref
 from mlbox.engine.features.online_parts import Readable
 from mlbox.engine.features.online_reader import OnlineReader
 from mlbox.engine.models.sessions import Predictor, Sessions
+from mlbox.engine.models.tensor_predictor import predictor_for
 from mlbox.serve.assemble import build, starts_processes
 from mlbox.serve.deploy.pinning import pinned
 
@@ -92,7 +93,9 @@ class _Models:
         return found
 
     def predictor_of(self, version: ModelVersion) -> Predictor:
-        return Predictor(self._sessions.get(version.digest), version.features, [name for name, _ in version.outputs])
+        return predictor_for(
+            self._sessions.get(version.digest), version.features, [name for name, _ in version.outputs]
+        )
 
 
 def _key(project: str, name: str, version: Any) -> str:

@@ -183,7 +183,7 @@ def test_a_model_that_takes_tokens_gives_the_mean_of_their_vectors(searching: Se
     found = searching.rows("SELECT ml.embed('notes', 'stocks monday monday') AS v")[0]["v"]
     assert found == pytest.approx((mean / np.linalg.norm(mean)).tolist(), rel=1e-5)
     assert ids(searching.rows("FROM ml.search('notes', 'cat', 1, mode := 'vector')")) == [3]
-    with pytest.raises(MlboxError, match="takes tokens of texts, not rows"):
+    with pytest.raises(MlboxError, match="and no number for each row"):
         searching.run("SELECT ml.predict('tokens', t) FROM t")
 
 

@@ -181,7 +181,7 @@ WRONG: list[tuple[str, str, Any, dict[str, str], int, str, str]] = [
     ("too large", "good", b" " * (2 << 20), {}, 413, "too_large", "1,048,576 bytes"),
     ("no Arrow", "good", b"ARROW1", ARROW, 400, "invalid", "no Arrow stream"),
     ("half Arrow", "good", _arrow(x=[1.0], y=[2.0])[:-150], ARROW, 400, "invalid", "Arrow stream"),
-    ("Arrow type", "good", _arrow(x=[[1]], y=[2.0]), ARROW, 400, "invalid", "'x' is of type"),
+    ("Arrow type", "good", _arrow(x=[{"a": 1}], y=[2.0]), ARROW, 400, "invalid", "'x' is of type"),
     ("row type", "good", {"rows": [{"x": {}, "y": 1}]}, {}, 400, "invalid", "row 0: 'x'"),
     ("row of another kind", "good", {"rows": [{"x": 1, "y": 1}, {"x": "a", "y": 1}]}, {}, 400, "invalid", "row 1: 'x'"),
     ("version", "good/versions/7", GOOD, {}, 404, "not_found", "does not serve version '7'"),

@@ -90,7 +90,7 @@ def test_rows_of_values_by_name(endpoint: Any) -> None:
     assert endpoint.infer("e", {"rows": [{"x": True, "y": False}]}).json()["rows"][0]["prediction"] == 2.0
     for wrong, says in (
         ({"rows": []}, "no rows"),
-        ({"rows": [{"x": [1], "y": 1}]}, "no number"),
+        ({"rows": [{"x": [1, 2], "y": 1}]}, "'x' has shape [1, 2]; a feature is [n] or [n, 1]"),
         ({"rows": [{"x": 1, "y": 1}, {"x": "a", "y": 1}]}, "row 1"),
         ({"rows": [{"x": 1, "X": 2}]}, "case does not count"),
         ({"rows": [{"x": 1}], "inputs": [{"name": "x", "shape": [1], "datatype": "FP64", "data": [1]}]}, "both"),

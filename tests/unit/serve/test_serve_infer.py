@@ -108,7 +108,10 @@ def test_what_the_server_tells_about_itself(live: Any, scaled: Models) -> None:
         ([{"name": "x", "shape": [1], "datatype": "BOOL", "data": [1]}], "1 is not BOOL"),
         ([{"name": "x", "shape": [0], "datatype": "FP64", "data": []}], "holds nothing"),
         ([{"name": "x", "shape": [-1], "datatype": "FP64", "data": [1]}], "holds nothing"),
-        ([{"name": "x", "shape": [1, 1, 1], "datatype": "FP64", "data": [1]}], "[n, k] is needed"),
+        (
+            [{"name": n, "shape": [1, 1, 1], "datatype": "FP64", "data": [1]} for n in "xy"],
+            "a feature is [n] or [n, 1]",
+        ),
         ([{"name": "x", "shape": [1], "datatype": "FP64"}], "neither data"),
         ([{"name": "X", "shape": [1, 3], "datatype": "FP64", "data": [1, 2, 3]}], "3 columns"),
         ([{"name": "x", "shape": [2], "datatype": "FP64", "data": [[1], [2, 3]]}], "row 1"),

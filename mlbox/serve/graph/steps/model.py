@@ -19,7 +19,7 @@ def build(spec: StepSpec, scope: Scope) -> Built:
             return [event]
         outputs = await model.predict(rows)
         found = [
-            {**row, **(output if name is None else {str(name): output["prediction"]})}
+            {**row, **(output if name is None else {str(name): output.get("prediction", output)})}
             for row, output in zip(rows, outputs, strict=True)
         ]
         return [found if isinstance(event, list) else found[0]]
