@@ -96,7 +96,7 @@ class FeaturesApp:
                 return write(ref, self._features.online(ref, asked.keys, asked.impute))
 
         def work() -> tuple[bytes, bytes]:
-            asked = _read_arrow(body, scope) if arrow else _read_json(body)
+            asked = _read_arrow(body, scope, self._max_body) if arrow else _read_json(body)
             return write(ref, self._features.online(ref, asked.keys, asked.impute))
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
@@ -115,8 +115,8 @@ def _read_json(body: bytes) -> Asked:
         ) from None
 
 
-def _read_arrow(body: bytes, scope: Scope) -> Asked:
-    table = table_of(body)
+def _read_arrow(body: bytes, scope: Scope, limit: int) -> Asked:
+    table = table_of(body, limit)
     given = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("impute")
     try:
         impute = msgspec.json.decode(given[0], type=dict[str, Any]) if given else None

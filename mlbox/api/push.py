@@ -42,7 +42,7 @@ async def push(request: AnyRequest, name: FromPath[str]) -> dict[str, Any]:
 
     def work() -> dict[str, Any]:
         if kind == ARROW:
-            rows = table_of(body)
+            rows = table_of(body, context.settings.max_request_mb << 20)
         elif kind in LINES or kind == "application/json":
             rows = json_rows(body, lines=kind in LINES)
         else:

@@ -4,6 +4,7 @@
     ├── UserError               the request is wrong; exit 1, HTTP 4xx
     │   ├── StatementError      the text of a statement is wrong (line and column are known)
     │   ├── Invalid             a value is wrong
+    │   │   └── TooLarge        a body, or what it unpacks to, is beyond its limit
     │   ├── NotFound            a name does not exist (nearest names are in the hint)
     │   ├── AlreadyExists       a name is taken
     │   ├── Conflict            right request, wrong moment or state
@@ -118,6 +119,19 @@ class Invalid(UserError):
     """A value is wrong."""
 
     code = "invalid"
+
+
+class TooLarge(Invalid):
+    """The body is larger than the limit."""
+
+    code = "too_large"
+    http_status = 413
+
+    @classmethod
+    def than(cls, limit: int, what: str = "body") -> TooLarge:
+        """The error of a body beyond ``limit`` bytes."""
+        hint = "send the rows in several requests, or raise the setting max_request_mb"
+        return cls(f"the {what} is larger than {limit:,} bytes", hint=hint)
 
 
 class NotFound(UserError):

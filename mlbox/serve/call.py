@@ -48,7 +48,7 @@ class Call:
         """Read the body."""
         body = media.unpacked(body, headers.get(b"content-encoding"), limit)
         if media.is_arrow(headers.get(b"content-type", b"")):
-            columns = columns_of_arrow(body)
+            columns = columns_of_arrow(body, limit)
             rows = next(iter(columns.values())).rows
             self.request = codec.Request(columns, rows, None, None, False, form="arrow")
             self.id = self.id or new_id()

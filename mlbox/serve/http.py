@@ -7,9 +7,8 @@ import zlib
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
-from mlbox.base.errors import Internal, Invalid, MlboxError, Unavailable
+from mlbox.base.errors import Internal, Invalid, MlboxError, TooLarge, Unavailable
 from mlbox.serve import codec, media
-from mlbox.serve.media import TooLarge
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from functools import lru_cache
 
-from mlbox.base.errors import Invalid
+from mlbox.base.errors import Invalid, TooLarge
 
 ARROW = b"application/vnd.apache.arrow.stream"
 _TAKEN = (b"", b"application/json", b"application/octet-stream")
@@ -16,19 +16,6 @@ class UnsupportedMediaType(Invalid):
 
     code = "unsupported_media_type"
     http_status = 415
-
-
-class TooLarge(Invalid):
-    """The body is larger than the limit."""
-
-    code = "too_large"
-    http_status = 413
-
-    @classmethod
-    def than(cls, limit: int, what: str = "body") -> TooLarge:
-        """The error of a body beyond ``limit`` bytes."""
-        hint = "send the rows in several requests, or raise the setting max_request_mb"
-        return cls(f"the {what} is larger than {limit:,} bytes", hint=hint)
 
 
 @lru_cache(maxsize=64)

@@ -81,4 +81,4 @@ class RemotePredictor:
             return Output(chosen.astype(np.float64), outputs)
         if name == "prediction":  # that name is for numbers
             outputs = {"output" if key == name else key: values for key, values in outputs.items()}
-        return Output(np.full(rows, np.nan), outputs)
+        return Output(np.full(rows, np.nan), outputs, numbered=chosen.ndim < 3)

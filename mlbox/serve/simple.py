@@ -82,11 +82,11 @@ def rows_body(reply: Reply, names: Sequence[str], rows: int) -> bytes:
     return _encoder.encode(body)
 
 
-def columns_of_arrow(body: bytes) -> dict[str, Column]:
-    """Columns of an Arrow stream; numbers, texts and booleans."""
+def columns_of_arrow(body: bytes, limit: int) -> dict[str, Column]:
+    """Columns of an Arrow stream of at most ``limit`` bytes; numbers, texts and booleans, or lists of them."""
     import pyarrow as pa
 
-    table = table_of(body)
+    table = table_of(body, limit)
     if not table.num_rows or not table.num_columns:
         raise Invalid("the Arrow stream has no rows")
     if table.num_rows > MAX_ROWS:

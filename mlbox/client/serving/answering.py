@@ -119,7 +119,7 @@ class OfFunction(Answering):
         """All rows."""
         if self._whole:
             return self._function(columns, **self._given)
-        plain = {name: values if isinstance(values, list) else values.tolist() for name, values in columns.items()}
+        plain = {name: _by_row(values, rows) for name, values in columns.items()}
         calls = [{name: values[row] for name, values in plain.items()} for row in range(rows)]
         if self.asynchronous:
             return self._each(calls)
@@ -137,6 +137,13 @@ class OfFunction(Answering):
     def transform(self, body: Any) -> Any:
         """The function is given the frame."""
         return Transforming(self._function, self._given)(body)
+
+
+def _by_row(values: Any, rows: int) -> Any:
+    """The value of each row: plain values, lists, and of tensors of more axes arrays; a scalar is that of all rows."""
+    if isinstance(values, list) or getattr(values, "ndim", 1) > 2:
+        return values
+    return values.tolist() if getattr(values, "ndim", 1) else [values.item()] * rows
 
 
 def joined(results: List[Any]) -> Any:
@@ -232,17 +239,21 @@ def _column(name: str, values: Any, rows: int) -> Any:
         raise WrongCall(f"output {name!r} has {len(values)} values for {rows} rows", "return one value for each row")
     if isinstance(values, list):
         return _plain(name, values, numpy)
-    if values.ndim > 2:
-        raise WrongCall(f"output {name!r} has the shape {tuple(values.shape)}", "return [rows] or [rows, columns]")
     return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
 
 
 def _plain(name: str, values: List[Any], numpy: Any) -> Any:
     simple = (bool, int, float, str, type(None))
     if values and all(isinstance(value, (list, tuple)) for value in values):
-        if numpy is not None and len({len(value) for value in values}) == 1:
-            return numpy.asarray(values)
-        raise WrongCall(f"output {name!r} has lists of different lengths", "return one value for each row")
+        try:
+            found = None if numpy is None else numpy.asarray(values)
+        except ValueError:  # ragged
+            found = None
+        if found is None or found.dtype.kind == "O":
+            raise WrongCall(
+                f"output {name!r} has lists of different lengths", "return tensors of one shape for all rows"
+            )
+        return found
     wrong = next((value for value in values if not isinstance(value, simple)), None)
     if wrong is not None:
         kind = type(wrong).__name__

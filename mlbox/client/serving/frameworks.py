@@ -28,7 +28,7 @@ class OfModel(Answering):
 
         names = self.features or list(columns)
         arrays = [columns[name] for name in names]
-        if len(arrays) == 1 and getattr(arrays[0], "ndim", 1) == 2:
+        if len(arrays) == 1 and getattr(arrays[0], "ndim", 1) >= 2:
             return self._ask(self._model, arrays[0])
         pandas = importable("pandas") if self._named or any(array.dtype == object for array in arrays) else None
         if pandas is not None:
@@ -83,10 +83,13 @@ def by_torch(model: Any, matrix: Any) -> Dict[str, Any]:
 
 
 def _scores(values: Any) -> Dict[str, Any]:
-    """``[n]`` or ``[n, 1]`` are values, ``[n, 2]`` and more probabilities or scores of classes."""
+    """``[n]`` or ``[n, 1]`` are values, ``[n, 2]`` and more probabilities or scores of classes; a tensor of more axes
+    is neither."""
     import numpy
 
     values = numpy.asarray(values)
+    if values.ndim > 2:
+        return {"output": values}
     if values.ndim == 2 and values.shape[1] > 1:
         prediction = values[:, 1] if values.shape[1] == 2 else values.argmax(axis=1)
         return {"prediction": prediction, "probabilities": values}

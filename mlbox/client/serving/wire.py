@@ -6,18 +6,16 @@ A message is two unsigned 32-bit lengths, little endian, the head (JSON), and th
 
 from __future__ import annotations
 
-import array
 import json
 import socket
 import struct
-import sys
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from mlbox.client.frames import importable
 
 _LENGTHS = struct.Struct("<II")
 _CODES = {
-    "float64": "d", "float32": "f", "int8": "b", "int16": "h", "int32": "i", "int64": "q",
+    "float64": "d", "float32": "f", "float16": "e", "int8": "b", "int16": "h", "int32": "i", "int64": "q",
     "uint8": "B", "uint16": "H", "uint32": "I", "uint64": "Q", "bool": "B",
 }  # fmt: skip
 _DTYPES = {bool: "bool", int: "int64", float: "float64"}
@@ -64,7 +62,7 @@ def _exactly(connection: socket.socket, size: int) -> memoryview:
 
 
 def pack(columns: Mapping[str, Any]) -> Tuple[List[Dict[str, Any]], List[Any]]:
-    """Columns (arrays ``[n]`` or ``[n, k]``, or lists) as entries of a head, and the bytes that they speak of."""
+    """Columns (arrays of any shape, or lists) as entries of a head, and the bytes that they speak of."""
     entries: List[Dict[str, Any]] = []
     buffers: List[Any] = []
     place = 0
@@ -96,7 +94,7 @@ def _dtype(values: Any) -> str:
 
 
 def unpack(entries: Iterable[Mapping[str, Any]], body: memoryview) -> Dict[str, Any]:
-    """The columns: arrays where numpy can be imported, else lists; of a matrix a list of rows."""
+    """The columns: arrays where numpy can be imported, else lists, nested as the shape says."""
     numpy = importable("numpy")
     return {str(entry["name"]): _column(numpy, entry, body) for entry in entries}
 
@@ -107,15 +105,15 @@ def _column(numpy: Optional[Any], entry: Mapping[str, Any], body: memoryview) ->
         data = body[entry["at"][0] : entry["at"][1]]
         if numpy is not None:
             return numpy.frombuffer(data, dtype=dtype).reshape(shape)
-        flat = array.array(_CODES[dtype], bytes(data))
-        if sys.byteorder == "big":
-            flat.byteswap()
-        values: List[Any] = [bool(value) for value in flat] if dtype == "bool" else flat.tolist()
+        flat = struct.unpack(f"<{len(data) // struct.calcsize(_CODES[dtype])}{_CODES[dtype]}", data)
+        values: List[Any] = [bool(value) for value in flat] if dtype == "bool" else list(flat)
     else:
         values = entry["values"]
         if numpy is not None:
             known = [float("nan") if value is None else value for value in values] if dtype == "float64" else values
             return numpy.array(known, dtype=dtype).reshape(shape)
-    if len(shape) == 2:
-        return [values[start : start + shape[1]] for start in range(0, len(values), shape[1])]
+    if not shape:
+        return values[0]
+    for size in reversed(shape[1:]):
+        values = [values[start : start + size] for start in range(0, len(values), size)]
     return values

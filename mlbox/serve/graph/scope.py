@@ -22,6 +22,7 @@ from mlbox.serve.feeding import rows_of
 from mlbox.serve.graph.base import Code, Event, Model, Search
 from mlbox.serve.graph.outgoing import Refused, client, shown
 from mlbox.serve.graph.plan import Plan, compile_graph
+from mlbox.serve.nested import of_lists
 from mlbox.serve.remote import RemotePredictor
 from mlbox.serve.runtimes.base import runtime_of, seconds_of
 from mlbox.serve.shop import handler_of
@@ -261,6 +262,11 @@ def plain(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
+def _of_rows(name: str, values: list[Any]) -> Any:
+    """Values of all rows for a model: what are nested lists in an event is a tensor."""
+    return of_lists(name, values).array() if values[0].__class__ is list else values
+
+
 def _plain_value(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else value
 
@@ -307,7 +313,7 @@ class Rows:
                 f"the event has no {', '.join(map(repr, missing))}, which {self.name} takes",
                 hint=f"it takes {', '.join(names)}",
             )
-        columns = {name: [row.get(name.lower()) for row in folded] for name in names}
+        columns = {name: _of_rows(name, [row.get(name.lower()) for row in folded]) for name in names}
         if isinstance(predictor, RemotePredictor):
             output = await predictor.ask("predict", columns, len(rows))
         else:

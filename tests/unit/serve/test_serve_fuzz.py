@@ -187,7 +187,7 @@ def _arrow(times: int, seed: int) -> None:
     chance = random.Random(seed)
     whole = _tables()
     for body in whole:
-        columns = columns_of_arrow(body)
+        columns = columns_of_arrow(body, 1 << 26)
         assert all(len(column.values) == column.rows * column.width for column in columns.values())
     for _ in range(times):
         content = bytearray(chance.choice(whole))
@@ -195,7 +195,7 @@ def _arrow(times: int, seed: int) -> None:
             content[chance.randrange(len(content))] = chance.choice((0, 1, 127, 255, chance.randrange(256)))
         end = chance.choice((len(content), len(content), chance.randrange(len(content))))
         try:
-            columns = columns_of_arrow(bytes(content[:end]))
+            columns = columns_of_arrow(bytes(content[:end]), 1 << 26)
         except Invalid as error:
             _told(error)
             continue

@@ -346,3 +346,65 @@ def test_openapi_tells_the_shapes(live: Live) -> None:
         sizes.append((row["minItems"], row["maxItems"]))
         row = row["items"]
     assert sizes == [(3, 3), (4, 4), (4, 4)]
+
+
+CODE = """
+class Camera:
+    features = ("image",)
+
+    def predict(self, inputs):
+        image = inputs["image"]
+        assert type(image).__name__ == "ndarray", type(image)
+        image[0, 0, 0, 0] += 0  # it is the code's own
+        return {"mask": image * 2, "told": [str(image.dtype) + str(image.shape)] * len(image)}
+
+class Any:
+    def predict(self, inputs):
+        scale = float(inputs.get("scale", 1))
+        return {"prediction": [float(image.sum()) * scale for image in inputs["image"]]}
+
+def row(image, scale=1):
+    return float(image.sum()) * scale
+"""
+
+
+@pytest.fixture(scope="module")
+def code(live: Live) -> Live:
+    for name in ("Camera", "Any", "row"):
+        live.house.function(name.lower(), CODE, name)
+        live.house.endpoint(f"by_{name.lower()}", using="function", function=name.lower())
+    return live
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "uint8"])
+def test_a_class_is_given_an_array_of_the_shape_that_was_sent(code: Live, dtype: str) -> None:
+    image = (IMAGE % 50).astype(dtype)
+    datatype = {"float32": "FP32", "float16": "FP16", "uint8": "UINT8"}[dtype]
+    told = f"{dtype}(2, 3, 4, 4)"
+    found = _outputs(code.infer("by_camera", {"inputs": [_json(image, datatype=datatype)]}))
+    assert list(found) == ["mask", "told"] and found["told"].tolist() == [told] * 2
+    assert np.array_equal(found["mask"], 2 * image)
+    body, headers = _binary(image, datatype=datatype)
+    answer = code.infer("by_camera", body, headers=headers)
+    length = int(answer.headers["inference-header-content-length"])
+    assert answer.content[length : length + image.nbytes] == (2 * image).tobytes()
+    rows = code.infer("by_camera", {"rows": [{"image": each} for each in image.tolist()]}).json()["rows"]
+    assert np.array_equal([row["mask"] for row in rows], 2 * image)
+    scale = {"name": "scale", "shape": [], "datatype": "FP64", "data": [3]}
+    for name in ("by_any", "by_row"):
+        found = _outputs(code.infer(name, {"inputs": [_json(image, datatype=datatype), scale]}))
+        assert found["prediction"].tolist() == [3.0 * float(each.sum()) for each in image]
+    assert code.infer("by_camera", {"inputs": [_json(image, "other", datatype)]}).status_code == 400
+
+
+def test_a_graph_hands_nested_lists_to_its_models(live: Live) -> None:
+    steps = [{"kind": "model", "model": "rater@1", "result": "rating"}, {"kind": "model", "model": "segmenter@1"}]
+    graph = json.dumps({"steps": steps})
+    live.house.endpoint("flow", using="graph", graph=graph)
+    rows = [{"image": image} for image in IMAGE.tolist()]
+    for answer in (live.infer("flow", {"inputs": [_json(IMAGE)]}), live.infer("flow", {"rows": rows})):
+        assert answer.status_code == 200, answer.text
+    found = live.http.post("/v2/models/flow/event", json=rows[1]).json()
+    assert found["rating"] == float(IMAGE[1].sum()) and np.array_equal(found["mask"], 2 * IMAGE[1])
+    wrong = live.http.post("/v2/models/flow/event", json={"image": [[1.0]]})
+    assert wrong.status_code == 400 and "input 'image' has shape [1, 1, 1]" in wrong.json()["error"]
