@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
-from bench_serving import SETTLE, Target
+import numpy as np
 from load import send, tool
-from report import Table, folder, from_tests
+from report import Table, folder, from_tests, in_turn
+from serving_target import SECONDS, Target
+
+if TYPE_CHECKING:
+    from mlbox.serve.python.pool import Pool
 
 CONNECTIONS = (1, 16, 64)
 ROUNDS = 5
@@ -36,6 +45,13 @@ CREATE ENDPOINT called USING FUNCTION f LOG NONE;
 CREATE ENDPOINT awaited USING FUNCTION later LOG NONE;
 CREATE ENDPOINT flow USING GRAPH 'graph.yaml' LOG NONE
 """
+IMAGE = """
+class Image:
+    def predict(self, inputs):
+        return {"mask": inputs["image"]}
+"""
+IMAGES = {"16 kB": (1, 64, 64), "64 kB": (1, 128, 128), "588 kB": (3, 224, 224), "4 MB": (1, 1024, 1024)}
+ASKED = 40
 NAMES = {
     "shaped": "ONNX with PREPROCESS",
     "called": "a function, one process",
@@ -72,9 +88,53 @@ def measure(place: Path) -> None:
             name = f"{target.name}, {number} connection{'s' if number > 1 else ''}"
             table.add(name, target.requests[number], "requests/s", plain.requests[number])
     table.print()
-    print(f"Sent from the same machine by {tool()}, one row a request, nothing recorded. Pauses of {SETTLE} s.\n")
+    print(f"Sent from the same machine by {tool()}, one row a request, nothing recorded. {SECONDS} s each.\n")
+
+
+def exchange(place: Path) -> None:
+    """An image to a process of user code, which gives it back: where memory is shared, and where it is not."""
+    from mlbox.base.home import Home
+    from mlbox.base.settings import Settings
+    from mlbox.client.serving import arena, wire
+    from mlbox.serve.python.launch import Launch, Places
+    from mlbox.serve.python.pool import Pool, Size
+
+    home = Home(place / "images")
+    home.logs.mkdir(parents=True)
+    (place / "image.py").write_text(IMAGE)
+    spec = {"kind": "function", "folder": str(place), "file": "image.py", "handler": "Image"}
+    pools = {}
+    for form in ("shared memory", "socket"):
+        with patch.object(arena, "made", arena.made if form == "shared memory" else lambda: None):
+            pools[form] = Pool(Launch(form, spec, log="image"), Size(), Places(home, Settings()), lambda *_: None)
+            pools[form].start()
+
+    def asked(pool: Pool, head: dict[str, Any], buffers: Sequence[Any]) -> Callable[[], float]:
+        def ask() -> float:
+            seconds = []
+            for _ in range(ASKED):
+                begin = perf_counter()
+                pool.wait(head, buffers, 60)
+                seconds.append(perf_counter() - begin)
+            return median(seconds) * 1e6
+
+        return ask
+
+    table = Table("How long does an image take to a process of user code and back?", "the same through the socket")
+    for name, shape in IMAGES.items():
+        entries, buffers = wire.pack({"image": np.random.default_rng(0).random((1, *shape), np.float32)})
+        head = {"verb": "predict", "columns": entries, "rows": 1}
+        found = in_turn({form: asked(pool, head, buffers) for form, pool in pools.items()}, ROUNDS)
+        table.add(f"an image of {name}", found["shared memory"], "µs", found["socket"])
+    for pool in pools.values():
+        pool.stop()
+    table.print()
+    print(
+        f"Bodies of {arena.SHARED_FROM // 1024} kB and more are shared; smaller ones go through the socket in both.\n"
+    )
 
 
 if __name__ == "__main__":
     with folder() as place:
         measure(place)
+        exchange(place)

@@ -123,8 +123,9 @@ class AsyncRuntime(Runtime):
         if named and (len(column.inner) != 1 or column.width != len(arm.keys)):
             return None  # a tensor is one of its inputs
         if len(column.inner) != 1 or column.width != len(arm.keys) or not column.datatype.number:
+            told = f"{column.width} columns" if len(column.inner) == 1 else f"shape {list(column.shape)}"
             raise Invalid(
-                f"input {column.name!r} has shape {list(column.shape)}, {arm.label} takes [-1, {len(arm.keys)}]",
+                f"input {column.name!r} has {told}, {arm.label} takes [-1, {len(arm.keys)}]",
                 hint=f"in this order: {', '.join(arm.predictor.features)}",
             )
         import numpy as np

@@ -62,6 +62,18 @@ async def main():
     whole = InferRequest("e", [*columns("FP32", True), carrier], parameters={"binary_data_output": True})
     answer = await client.infer(URL, whole, model_name="default.e")
     told["outputs"] = {output.name: output.as_numpy().tolist() for output in answer.outputs}
+    values = np.arange(96, dtype=np.float32).reshape(2, 3, 4, 4)
+    told["images"] = []
+    for binary in (False, True):
+        image = InferInput("image", [2, 3, 4, 4], "FP32")
+        image.set_data_from_numpy(values, binary_data=binary)
+        wanted = [RequestedOutput("mask", {"binary_data": binary})]
+        answer = await client.infer(URL, InferRequest("images", [image], request_outputs=wanted), model_name="images")
+        mask = answer.outputs[0].as_numpy()
+        told["images"].append([list(mask.shape), bool((mask == 2 * values).all())])
+    image = InferInput("image", [1, 3, 2, 8], "FP32")
+    image.set_data_from_numpy(values[:1].reshape(1, 3, 2, 8), binary_data=True)
+    told["misshapen"] = await refused(client, "images", InferRequest("images", [image]))
     told["missing"] = await refused(client, "e", InferRequest("e", columns("FP64", False)[:1]))
     told["unknown"] = await refused(client, "nobody", InferRequest("nobody", columns("FP64", False)))
     await client.close()

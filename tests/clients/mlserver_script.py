@@ -24,9 +24,9 @@ def ask(path, body=None):
         return error.code, json.load(error)
 
 
-def infer(request, version=None):
+def infer(request, version=None, model="e"):
     """The response, as MLServer's type."""
-    path = "/v2/models/e/infer" if version is None else f"/v2/models/e/versions/{version}/infer"
+    path = f"/v2/models/{model}/infer" if version is None else f"/v2/models/{model}/versions/{version}/infer"
     status, answer = ask(path, request)
     assert status == 200, answer
     return InferenceResponse.model_validate(answer)
@@ -54,6 +54,11 @@ def main():
     matrix = NumpyRequestCodec.encode_request(np.array([[1.0, 2.0], [3.0, 4.0]], dtype=np.float32))
     matrix.inputs[0].name = "X"
     told["matrix"] = NumpyCodec.decode_output(infer(matrix).outputs[0]).tolist()
+    values = np.arange(96, dtype=np.float32).reshape(2, 3, 4, 4)
+    images = MetadataModelResponse.model_validate(ask("/v2/models/images")[1])
+    answer = infer(InferenceRequest(inputs=[NumpyCodec.encode_input("image", values)]), model="images")
+    mask = NumpyCodec.decode_output(answer.outputs[0])
+    told["images"] = [images.inputs[0].shape, list(mask.shape), bool((mask == 2 * values).all())]
     status, wrong = ask("/v2/models/e/infer", InferenceRequest(inputs=columns[:1]))
     told["missing"] = [status, wrong["error"]]
     print(json.dumps(told))

@@ -10,6 +10,7 @@ from typing import Any
 
 import onnx_models
 import pytest
+import tensor_models
 from foreign_clients import python_of, why_not
 from real_server import Server, wait_until
 
@@ -32,6 +33,8 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     model = running.home.parent / "m.onnx"
     model.write_bytes(onnx_models.scaled(2.0))
     running.sql(f"CREATE MODEL m FROM '{model}' INPUT (x DOUBLE, y DOUBLE); CREATE ENDPOINT e USING MODEL m")
+    model.write_bytes(tensor_models.segmenter(2.0))
+    running.sql(f"CREATE MODEL images FROM '{model}'; CREATE ENDPOINT images USING MODEL images")
     yield running
     running.stop()
 
@@ -53,6 +56,8 @@ def test_kserve(asked: Server) -> None:
     assert len(told["widths"]) == 23 and set(map(tuple, told["widths"].values())) == {(0.0, 4.0, 4.0)}
     assert (told["id"], told["name"]) == ("k", "e")
     assert told["outputs"] == {"prediction": [0.0, 4.0, 4.0], "value": [0.0, 4.0, 4.0]}
+    assert told["images"] == [[[2, 3, 4, 4], True]] * 2
+    assert told["misshapen"] == [400, "input 'image' has shape [1, 3, 2, 8], the model takes [-1, 3, 4, 4]"]
     assert told["missing"] == [400, MISSING]
     assert told["unknown"] == [404, "there is no endpoint 'nobody'"]
     carriers = "SELECT inputs.carrier FROM ml.predictions WHERE endpoint = 'e'"
@@ -64,6 +69,7 @@ def test_mlserver(asked: Server) -> None:
     assert (told["server"], told["model"]) == (["binary_tensor_data"], ["x", "y"])
     assert told["frame"] == {"prediction": [8.0, 12.0], "value": [8.0, 12.0]}
     assert told["bytes"] == told["columns"] == [8.0, 12.0] and told["matrix"] == [6.0, 14.0]
+    assert told["images"] == [[-1, 3, 4, 4], [2, 3, 4, 4], True]
     assert (told["id"], told["version"]) == ("m", "1")
     assert told["missing"] == [400, MISSING]
 

@@ -14,8 +14,9 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 from mlbox.client import masking
 from mlbox.client.bootstrap import limit_memory
 from mlbox.client.failures import WrongCall, describe
-from mlbox.client.serving import asked, wire
+from mlbox.client.serving import arena, asked, wire
 from mlbox.client.serving.answering import Answering, as_columns, load
+from mlbox.client.serving.arena import Arena
 from mlbox.client.serving.errors import BadInput
 
 Reply = Tuple[Dict[str, Any], List[Any]]
@@ -24,8 +25,9 @@ Reply = Tuple[Dict[str, Any], List[Any]]
 class Process:
     """Reads messages, calls the user's code, sends the answers."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, shared: Optional[Arena] = None) -> None:
         self._connection = connection
+        self._arena = shared
         self._sending = threading.Lock()
         self._folder = ""
         self._answering: Optional[Answering] = None
@@ -45,6 +47,7 @@ class Process:
             "features": answering.features,
             "optional": answering.optional,
             "asynchronous": answering.asynchronous,
+            "shares": self._arena is not None,
         }
         self._send(({"id": 0, "ready": about}, []))
         if answering.asynchronous:
@@ -53,14 +56,17 @@ class Process:
             self._on_threads(int(spec["threads"]))
         else:
             while True:
-                self._send(self._answer(*wire.receive(self._connection)))
+                self._send(self._answer(*self._receive()))
+
+    def _receive(self) -> Tuple[Dict[str, Any], memoryview]:
+        return wire.receive(self._connection, self._arena)
 
     def _on_threads(self, number: int) -> None:
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(number) as threads:
             while True:
-                threads.submit(self._respond, *wire.receive(self._connection))
+                threads.submit(self._respond, *self._receive())
 
     def _respond(self, head: Mapping[str, Any], body: memoryview) -> None:
         self._send(self._answer(head, body))
@@ -74,7 +80,7 @@ class Process:
         def read() -> None:
             try:
                 while True:
-                    head, body = wire.receive(self._connection)
+                    head, body = self._receive()
                     if "cancel" in head:
                         under_way = tasks.get(head["cancel"])
                         if under_way is not None:
@@ -146,7 +152,7 @@ class Process:
         head, buffers = reply
         try:
             with self._sending:
-                wire.send(self._connection, head, buffers)
+                wire.send(self._connection, head, buffers, self._arena)
         except (TypeError, ValueError) as error:  # nothing of it was sent: a value is no JSON
             told = {"type": "WrongCall", "message": f"what it returned cannot be sent: {error}", "hint": None}
             with self._sending:
@@ -186,7 +192,11 @@ if __name__ == "__main__":
     limit_memory(os.environ.get("MLBOX_MEMORY_LIMIT"))
     masking.mask_streams()
     with suppress(wire.Closed):
-        Process(socket.socket(fileno=int(os.environ.pop("MLBOX_SOCKET")))).run()
+        given = os.environ.pop("MLBOX_ARENA", "")
+        shared = arena.opened(int(given), 1) if given else None
+        if given:
+            os.close(int(given))
+        Process(socket.socket(fileno=int(os.environ.pop("MLBOX_SOCKET"))), shared).run()
     with suppress(OSError, ValueError):
         sys.stdout.flush()
         sys.stderr.flush()

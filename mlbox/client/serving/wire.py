@@ -1,7 +1,9 @@
 """Messages between the server and a process that answers for it: a JSON head and the raw bytes of its columns.
 
 A message is two unsigned 32-bit lengths, little endian, the head (JSON), and the bytes. A column in the head is
-``{name, dtype, shape}`` with ``at`` (first and last byte, little endian, row by row) or ``values`` (a JSON list).
+``{name, dtype, shape}`` with ``at`` (first and last byte, little endian, row by row) or ``values`` (a JSON list). Where
+both sides share memory the bytes may lie there: then ``shared`` in the head is their place, and ``got`` says which of
+the other side's have been taken; see :mod:`mlbox.client.serving.arena`.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import struct
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from mlbox.client.frames import importable
+from mlbox.client.serving.arena import SHARED_FROM, Arena
 
 _LENGTHS = struct.Struct("<II")
 _CODES = {
@@ -19,6 +22,8 @@ _CODES = {
     "uint8": "B", "uint16": "H", "uint32": "I", "uint64": "Q", "bool": "B",
 }  # fmt: skip
 _DTYPES = {bool: "bool", int: "int64", float: "float64"}
+_JOINED = 16 * 1024
+"""Bytes of a body up to which it goes with its head: another call of the system costs more than to copy it."""
 LARGEST = 1 << 30
 """Bytes of a message's head or body."""
 
@@ -27,24 +32,45 @@ class Closed(Exception):
     """The other side has gone."""
 
 
-def send(connection: socket.socket, head: Mapping[str, Any], buffers: Iterable[Any] = ()) -> None:
+def send(
+    connection: socket.socket, head: Mapping[str, Any], buffers: Iterable[Any] = (), arena: Optional[Arena] = None
+) -> None:
     """One message; the caller sees to it that two are not sent at the same time."""
+    parts = [memoryview(part).cast("B") for part in buffers]
+    size = sum(map(len, parts))
+    if arena is not None and (got := arena.news()) is not None:
+        head = {**head, "got": got}
     text = json.dumps(head, separators=(",", ":")).encode()
-    parts = [bytes(part) for part in buffers]
-    body = b"".join(parts)
+    if arena is not None and size >= SHARED_FROM and (place := arena.put(parts, size)) is not None:
+        text, parts, size = text[:-1] + b',"shared":' + json.dumps(place).encode() + b"}", [], 0
+    start = _LENGTHS.pack(len(text), size) + text
     try:
-        connection.sendall(_LENGTHS.pack(len(text), len(body)) + text + body)
+        if size <= _JOINED:
+            connection.sendall(start + b"".join(parts))
+            return
+        connection.sendall(start)
+        for part in parts:
+            connection.sendall(part)
     except OSError:
         raise Closed from None
 
 
-def receive(connection: socket.socket) -> Tuple[Dict[str, Any], memoryview]:
+def receive(connection: socket.socket, arena: Optional[Arena] = None) -> Tuple[Dict[str, Any], memoryview]:
     """The next message. Raises ``Closed``."""
     text_size, body_size = _LENGTHS.unpack(_exactly(connection, _LENGTHS.size))
     if max(text_size, body_size) > LARGEST:
         raise Closed
-    text = _exactly(connection, text_size)
-    return json.loads(bytes(text)), _exactly(connection, body_size)
+    head = json.loads(bytes(_exactly(connection, text_size)))
+    body = _exactly(connection, body_size)
+    if arena is not None:
+        try:
+            if "got" in head:
+                arena.heard(int(head["got"]))
+            if "shared" in head:
+                body = arena.take(head["shared"])
+        except (TypeError, ValueError):
+            raise Closed from None
+    return head, body
 
 
 def _exactly(connection: socket.socket, size: int) -> memoryview:
@@ -77,7 +103,7 @@ def pack(columns: Mapping[str, Any]) -> Tuple[List[Dict[str, Any]], List[Any]]:
             continue
         if str(dtype) not in _CODES or dtype.byteorder == ">":
             values = values.astype("float64")
-        data = values.tobytes()
+        data = memoryview(values.ravel().view("uint8")) if values.size else memoryview(b"")  # a copy of views only
         entries.append({"name": name, "dtype": str(values.dtype), "shape": list(values.shape)})
         entries[-1]["at"] = [place, place + len(data)]
         buffers.append(data)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.errors import MlboxError, Unavailable
-from mlbox.client.serving import wire
+from mlbox.client.serving import arena, wire
 from mlbox.engine.runs.executors.processes import kill_group, signal_name
 from mlbox.serve.python.errors import CodeFailed, of_reply
 
@@ -63,6 +63,7 @@ class Process:
         self._next = 1
         self._child: subprocess.Popen[bytes] | None = None
         self._ready: Future[Mapping[str, Any]] = Future()
+        self._arena: arena.Arena | None = None
         self._ours, self._theirs = socket.socketpair()
         self._thread = threading.Thread(target=self._live, name=f"serving {launch.name}", daemon=True)
 
@@ -92,7 +93,8 @@ class Process:
     def _send(self, number: int, ticket: Ticket) -> None:
         try:
             with self._sending:
-                wire.send(self._ours, {**ticket.head, "id": number}, ticket.buffers)
+                shared = self._arena if self.about.get("shares") else None
+                wire.send(self._ours, {**ticket.head, "id": number}, ticket.buffers, shared)
         except wire.Closed:
             return  # who reads finds the end and tells all that are under way
         except (TypeError, ValueError) as error:
@@ -157,17 +159,27 @@ class Process:
         python = self._places.interpreter(launch)
         log.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(launch.spec.get("folder") or self._places.home.cache)
-        with log.open("ab") as output:
-            child = subprocess.Popen(
-                [str(python), "-m", "mlbox.client.serving.process"],
-                cwd=folder,
-                env={**self._places.variables(launch), "MLBOX_SOCKET": str(self._theirs.fileno())},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                pass_fds=[self._theirs.fileno()],
-                start_new_session=True,
-            )
+        memory = arena.made()
+        passed = [self._theirs.fileno(), *([memory] if memory is not None else [])]
+        variables = {**self._places.variables(launch), "MLBOX_SOCKET": str(passed[0])}
+        if memory is not None:
+            variables["MLBOX_ARENA"] = str(memory)
+        try:
+            with log.open("ab") as output:
+                child = subprocess.Popen(
+                    [str(python), "-m", "mlbox.client.serving.process"],
+                    cwd=folder,
+                    env=variables,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    pass_fds=passed,
+                    start_new_session=True,
+                )
+            self._arena = arena.opened(memory, 0) if memory is not None else None
+        finally:
+            if memory is not None:
+                os.close(memory)
         self._theirs.close()
         return child
 
@@ -175,7 +187,7 @@ class Process:
         with suppress(wire.Closed):
             wire.send(self._ours, self.launch.spec)
             while True:
-                head, body = wire.receive(self._ours)
+                head, body = wire.receive(self._ours, self._arena)
                 if head["id"] == 0:
                     if "error" in head:
                         self._ready.set_exception(of_reply(self.launch.name, head["error"]))
@@ -198,6 +210,7 @@ class Process:
             self.ended = True
             left, self.busy = list(self.busy.values()), {}
         self._ours.close()
+        self._arena = None  # its memory goes with the last who has it
         with suppress(OSError):
             self._theirs.close()
         told = self._how_it_ended()
