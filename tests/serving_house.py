@@ -59,6 +59,10 @@ class Readers:
         """A dictionary of that name, else the real thing."""
         return self.known[ref.name] if ref.name in self.known else self.features.reader(ref)
 
+    def statistic(self, ref: Ref, feature: str, word: str) -> float | None:
+        """Of the real thing."""
+        return None if ref.name in self.known else self.features.statistic(ref, feature, word)
+
 
 class House:
     """Registry and endpoints over one home, with the commands that tests give."""

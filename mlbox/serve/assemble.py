@@ -19,6 +19,7 @@ from mlbox.serve.remote import RemotePredictor
 from mlbox.serve.runtimes.base import runtime_of, seconds_of
 from mlbox.serve.shaping import shaping_of
 from mlbox.serve.shop import handler_of
+from mlbox.serve.substitutes import with_set_statistics
 from mlbox.serve.tracing import TracedPredictor, TracedReader
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def build(row: EndpointRow, shop: Shop) -> Runtime:
     user's code raises when it is loaded."""
     if row.graph is not None:
         return GraphRuntime(row, shop)
+    row = with_set_statistics(row, shop)
     reader = _reader(row, shop)
     arms = [_function_arm(row, shop)] if row.function else [_arm(row, share, shop) for share in row.shares]
     shadow = _arm(row, row.shadow, shop) if row.shadow else None
@@ -155,6 +157,11 @@ def _impute(
 
 
 def _statistic(name: str, feature: str, known: Any, version: ModelVersion) -> float:
+    if name == "previous":
+        raise Invalid(
+            f"IMPUTE {feature} = '$previous': an endpoint does not take values that are older than their TTL",
+            hint="a longer TTL of the feature set; ml.online and POST /features/{vector} have '$previous'",
+        )
     if name not in STATISTICS:
         raise Invalid(f"IMPUTE {feature} = '${name}'", hint=f"one of {', '.join('$' + word for word in STATISTICS)}")
     value = known.get(name) if isinstance(known, Mapping) else None
@@ -163,7 +170,7 @@ def _statistic(name: str, feature: str, known: Any, version: ModelVersion) -> fl
         value = quantiles[len(quantiles) // 2] if len(quantiles) % 2 else None
     if not isinstance(value, int | float):
         raise Invalid(
-            f"IMPUTE {feature} = '${name}': model {version} has no statistics of {feature}",
+            f"IMPUTE {feature} = '${name}': model {version} has no statistics of {feature}, nor have the feature sets",
             hint="log the model with its training set: ctx.log_model(…, training_set=frame), or give a number",
         )
     return float(value)

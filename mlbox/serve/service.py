@@ -73,6 +73,7 @@ class Endpoints:
             functions=Functions(catalog, models.artifacts, secrets),
             secrets=secrets,
             pools=self.pools,
+            statistic=getattr(features, "statistic", None),
         )
         self.directory = Directory()
         self.spread = Spread(lambda row, error: self._tell("failed", row, {"error": error}))

@@ -58,6 +58,8 @@ class Shop:
     secrets: Secrets
     pools: Pools
     collections: Collections | None = None
+    statistic: Callable[[Ref, str, str], float | None] | None = None
+    """A statistic (mean, median, ..) of a vector's feature, by what the feature sets have; None where there is none."""
     append: Append | None = None
     """Who writes rows of tables, where it is not this home."""
 

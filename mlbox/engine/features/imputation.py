@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.errors import Invalid
@@ -16,7 +17,9 @@ from mlbox.engine.features.statistics import QUANTILES
 from mlbox.engine.features.stores.online.codec import kind_of
 
 if TYPE_CHECKING:
+    from mlbox.base.names import Ref
     from mlbox.engine.catalog.database import Catalog
+    from mlbox.engine.features.online_parts import Wanted
 
 STATISTICS = ("mean", "median", "min", "max", "most_frequent")
 """Taken from the statistics of the set's ingests: weighted by their rows; the median is estimated from quantiles."""
@@ -60,6 +63,15 @@ def compiled(
                 if explicit:
                     raise
     return found
+
+
+def statistic(catalog: Catalog, parts: Callable[[Ref], Wanted], ref: Ref, feature: str, word: str) -> float | None:
+    """A statistic (mean, median, min, max, most_frequent) of a vector's feature; None where there is no number."""
+    try:
+        value = compiled(catalog, parts(ref), {feature: f"${word}"})[feature].value
+    except Invalid:
+        return None
+    return float(value) if isinstance(value, int | float | Decimal) else None
 
 
 def _word(value: Any) -> str:

@@ -14,6 +14,7 @@ from mlbox.base.settings import Settings
 from mlbox.engine.catalog.restoring import Keeper
 from mlbox.engine.catalog.tables import feature_sets as table
 from mlbox.engine.catalog.tables.feature_checks import CheckRow
+from mlbox.engine.features import imputation
 from mlbox.engine.features.altering import Alterations
 from mlbox.engine.features.clock import RefreshClock
 from mlbox.engine.features.datasets import Datasets
@@ -72,6 +73,8 @@ class Features:
         self.streams = Streams(catalog, bus, self._directory, ingest, reader, self._store)
         self._sets = FeatureSets(catalog, bus, self._directory, ingest, self._online, self.streams)
         self._alterations = Alterations(catalog, bus, self._directory, self._sets)
+        self.statistic = partial(imputation.statistic, catalog, self._retrieval.online_parts)
+        """What IMPUTE takes for a feature of a vector."""
         self._vectors = FeatureVectors(catalog, bus, self._directory, self._sets)
         self._answers = OnlineAnswers(catalog, self._retrieval.reader, self._retrieval.online_parts)
         self._verification = Verification(catalog, self._directory, self._store, self._online)

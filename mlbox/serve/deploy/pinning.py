@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mlbox.base.names import Ref
+from mlbox.serve.substitutes import with_set_statistics
 
 if TYPE_CHECKING:
     from mlbox.engine.catalog.tables.endpoints import EndpointRow, ShareRow
@@ -22,6 +23,7 @@ def pinned(row: EndpointRow, shop: Shop) -> tuple[EndpointRow, list[ModelVersion
         found[str(model)] = model
         return replace(share, version=str(model.version))
 
+    row = with_set_statistics(row, shop)
     fixed = replace(
         row,
         shares=tuple(pin(share) for share in row.shares),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -13,10 +14,12 @@ from examples_of import examples
 from feature_house import FeatureHouse, entity, known_at, minute, timestamp
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from waiting import wait_until
 
-from mlbox.base.errors import Invalid
+from mlbox.base.errors import Invalid, Unavailable
 from mlbox.engine.features.commands import Aggregate, Calendar, Column
 from mlbox.engine.features.definition import FeatureSet
+from mlbox.engine.features.streaming import pushes
 from mlbox.engine.features.streaming.pushes import Push, json_rows
 from mlbox.engine.features.streaming.writer import Taken
 from mlbox.engine.features.window_functions import FUNCTIONS
@@ -235,3 +238,22 @@ def test_insert_adds_rows_and_refuses_all_for_a_wrong_one(sets: FeatureHouse) ->
     with pytest.raises(Invalid, match="entity k is missing in row 2 for feature set"):
         sets.insert(name, "VALUES (1, '2026-01-01'::TIMESTAMPTZ, 3, 1.0), (NULL, '2026-01-01'::TIMESTAMPTZ, 4, 1.0)")
     assert sets.run(f"SELECT n, sum_3m FROM {name} ORDER BY n") == [(1, 2.0), (2, 5.0)]
+
+
+def test_too_many_that_wait_are_told_to_come_again(sets: FeatureHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Callers are held until their rows are durable; beyond what may wait they are refused."""
+    name = next(NAMES)
+    sets.create(name, None, entity("k", "BIGINT"), timestamp("ts"), Column("x", type="DOUBLE"))
+    monkeypatch.setattr(pushes, "WAITING", 3)
+    one = found(sets, name)
+    rows = pyarrow.Table.from_pylist([{"k": 1, "ts": "2026-01-01", "x": 1.0}] * 2)
+    queues = sets.features.streams.pushes
+    with ThreadPoolExecutor(1) as pool:
+        with sets.features.streams.locks.of(one.ref.at(None)):
+            waiting = pool.submit(queues.push, one, Push(rows, None))
+            wait_until(lambda: one.id in queues._queues and queues._queues[one.id].rows == 2)
+            with pytest.raises(Unavailable, match="has 2 rows waiting") as refused:
+                push_table(sets, name, rows)
+            assert refused.value.transient and "push again" in str(refused.value.hint)
+        assert waiting.result().done
+    assert sets.run(f"SELECT count(*) FROM {name}") == [(2,)]

@@ -17,6 +17,7 @@ from mlbox.base.errors import Conflict, Invalid, MlboxError, NotFound
 from mlbox.base.names import Ref
 from mlbox.base.settings import Settings
 from mlbox.engine.catalog.tables import dropped
+from mlbox.engine.search import store
 from mlbox.sql.session import Session
 
 TEXTS = {
@@ -443,3 +444,46 @@ def test_a_step_of_an_endpoint_searches(searching: Searching) -> None:
     (searching.folder / "graph.yaml").write_text(graph % "nots")
     with pytest.raises(MlboxError, match=r"there is no collection default\.nots"):
         searching.run("CREATE ENDPOINT other USING GRAPH 'graph.yaml'")
+
+
+def test_a_hybrid_search_is_the_fusion_of_both_lists(searching: Searching) -> None:
+    """By reciprocal ranks (Cormack and others, 2009), k = 60; with a filter before both."""
+    words_model(searching.folder)
+    searching.run(
+        "INSERT INTO t SELECT i, ['the cat', 'a dog', 'stocks on monday', 'a mat'][1 + i % 4] || ' ' || i, 'en', NULL "
+        "FROM range(10, 40) r(i); CREATE MODEL words FROM 'words.onnx';"
+        "CREATE COLLECTION notes KEY (id) TEXT body EMBED WITH MODEL words AS SELECT * FROM t"
+    )
+    for more in ("", ", filter := 'id > 12'"):
+        fused: dict[int, float] = {}
+        for mode in ("text", "vector"):
+            for rank, key in enumerate(
+                ids(searching.rows(f"FROM ml.search('notes', 'the cat', 40, mode := '{mode}'{more})"))
+            ):
+                fused[key] = fused.get(key, 0.0) + 1 / (60 + rank)
+        found = searching.rows(f"FROM ml.search('notes', 'the cat', 40, mode := 'hybrid'{more})")
+        assert {row["id"]: row["score"] for row in found} == pytest.approx(fused, rel=0.02)
+        assert [row["score"] for row in found] == sorted((row["score"] for row in found), reverse=True)
+        assert found == searching.rows(f"FROM ml.search('notes', 'the cat', 40{more})")  # what a text asks for
+
+
+def test_an_index_of_vectors_finds_nearly_what_a_scan_finds(
+    searching: Searching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "INDEX_FROM", 2000)
+    rng = np.random.default_rng(5)
+    rows = rng.normal(size=(4000, 16)).astype(np.float32)
+    searching.run("CREATE TABLE v (id INTEGER, grp INTEGER, e FLOAT[16])")
+    searching.run(
+        "INSERT INTO v SELECT i, i % 2, e FROM (SELECT unnest(range(4000)) AS i, unnest(?) AS e)", [rows.tolist()]
+    )
+    searching.run("CREATE COLLECTION near KEY (id) VECTOR e METRIC L2 AS SELECT * FROM v")
+    assert searching.rows("SELECT indexed FROM ml.collections") == [{"indexed": True}]
+    hits = 0
+    for asked in rng.normal(size=(10, 16)).astype(np.float32):
+        best = np.argsort(((rows - asked) ** 2).sum(axis=1))
+        best = [int(key) for key in best if key % 2 == 1][:10]
+        found = ids(searching.rows("FROM ml.search('near', $1, 10, filter := 'grp = 1')", [asked.tolist()]))
+        assert len(found) == 10 and all(key % 2 == 1 for key in found)
+        hits += len(set(found) & set(best))
+    assert hits >= 60

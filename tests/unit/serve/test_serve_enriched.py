@@ -12,9 +12,9 @@ import pytest
 
 from mlbox.base.clock import now
 from mlbox.base.command import Query
-from mlbox.base.errors import Conflict
+from mlbox.base.errors import Conflict, Invalid
 from mlbox.base.names import Ref
-from mlbox.engine.catalog.tables import monitors
+from mlbox.engine.catalog.tables import endpoints, monitors
 from mlbox.engine.features.commands import (
     Column,
     CreateFeatureSet,
@@ -26,6 +26,7 @@ from mlbox.engine.features.commands import (
 from mlbox.engine.models.commands import DropModel
 from mlbox.serve.call import Call
 from mlbox.serve.commands import DropEndpoint
+from mlbox.serve.deploy.pinning import pinned
 
 WEATHER = Ref("default", "weather")
 ROWS = """
@@ -209,3 +210,40 @@ def test_all_inputs_that_are_missing_are_named_at_once(live: Any, scaled: Callab
     strange = {"name": "other", "shape": [1], "datatype": "FP64", "data": [1.0]}
     told = live.infer("e", {"inputs": [strange]}).json()["error"]
     assert told.startswith("the request has no input 'origin', 'runway', 'slope'; the endpoint needs:")
+
+
+@pytest.mark.parametrize(
+    ("policy", "unknown"),
+    [
+        ({"*": "$mean"}, 11.0 + 4.0),
+        ({"*": "$median"}, 11.0 + 4.0),
+        ({"wind": "$min", "*": "$max"}, 2.0 + 5.0),
+        ({"WIND": 7, "wet": "$mean"}, 7.0 + 4.0),
+        ({"wind": 1, "wet": "$most_frequent"}, 1.0 + 5.0),
+    ],
+)
+def test_what_stands_for_a_gap_comes_from_the_sets_where_the_model_has_no_statistics(
+    live: Any, scaled: Callable[..., bytes], policy: dict[str, Any], unknown: float
+) -> None:
+    rows = ROWS.replace("12.0, NULL", "12.0, 5.0").replace("'nan'::DOUBLE", "NULL") if "wet" in policy else ROWS
+    _store(live.house, rows, ttl=timedelta(hours=2))
+    live.house.model("m", scaled(1.0), "wind", "wet")
+    live.house.endpoint("e", "m", enrich=Ref("default", "v"), impute=policy)
+    assert _ask(live, "LGA", 2, event_time="2013-07-01T07:00:00Z") == (25.0, [])  # nothing is missing
+    if policy.get("wet") == "$mean":
+        unknown = 7.0 + 13.0 / 3
+    assert _ask(live, "nowhere", 2)[0] == pytest.approx(unknown)
+    assert _ask(live, "LGA", 2) == (pytest.approx(unknown), ["wind", "wet"])  # too old
+    with live.house.catalog.read() as cursor:
+        row = endpoints.get(cursor, "default", "e")
+    assert row is not None
+    plain, _ = pinned(row, live.house.endpoints.shop)  # what workers and replicas are given
+    assert not any(isinstance(value, str) for name, value in plain.impute.items() if name != "*")
+
+
+def test_an_endpoint_takes_no_value_that_is_too_old(live: Any, scaled: Callable[..., bytes]) -> None:
+    _store(live.house)
+    live.house.model("m", scaled(1.0), "wind", "wet")
+    with pytest.raises(Invalid, match="older than their TTL") as refused:
+        live.house.endpoint("e", "m", enrich=Ref("default", "v"), impute={"wind": "$previous"})
+    assert "ml.online" in str(refused.value.hint)

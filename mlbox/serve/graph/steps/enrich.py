@@ -16,6 +16,11 @@ def build(spec: StepSpec, scope: Scope) -> Built:
     impute = spec.options.get("impute", {})
     if not isinstance(impute, Mapping):
         raise spec.wrong("impute says what stands for a missing feature", "impute: {age: 40}")
+    words = [f"{name}: {value}" for name, value in impute.items() if isinstance(value, str) and value.startswith("$")]
+    if words:
+        raise spec.wrong(
+            f"impute takes constants here, not {words[0]}", "an endpoint with ENRICH WITH .. IMPUTE has '$mean'"
+        )
 
     async def enrich(event: Event) -> Sequence[Event]:
         fields = fields_of(spec, event)
