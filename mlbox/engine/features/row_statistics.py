@@ -156,16 +156,17 @@ def _count(cursor: DuckDBPyConnection, columns: Sequence[_Column], rows: str) ->
 
 def _counting(place: int, column: _Column, rows: str) -> str | None:
     """A SELECT of place, text and what :class:`_Count` has."""
-    name, low = quote(column.name), column.known.min
+    low = column.known.min
+    # Named in a query of its own: a set may have columns that are called v or n.
+    values = f"SELECT v, count(*) AS n FROM (SELECT {quote(column.name)} AS v {rows}) WHERE v IS NOT NULL GROUP BY v"
     if column.is_text and column.known.distinct_count <= COUNTED:
-        counted = f"SELECT {name} AS v, count(*) AS n {rows} AND v IS NOT NULL GROUP BY v ORDER BY n DESC, v LIMIT 10"
+        counted = f"{values} ORDER BY n DESC, v LIMIT 10"
         nothing = "NULL::DOUBLE, NULL::DOUBLE, NULL::DOUBLE[], NULL::BIGINT[]"
         return f"SELECT {place}, v, NULL::DOUBLE, n, {nothing} FROM ({counted})"
     if low is None:
         return None
     if column.is_close:
-        counted = f"SELECT {name} AS v, count(*) AS n {rows} AND {name} IS NOT NULL GROUP BY v"
-        return f"SELECT {place}, NULL, v::DOUBLE, n, 0::DOUBLE, 0::DOUBLE, NULL, NULL FROM ({counted})"
+        return f"SELECT {place}, NULL, v::DOUBLE, n, 0::DOUBLE, 0::DOUBLE, NULL, NULL FROM ({values})"
     if not column.has_bins:
         return None
     width = column.range / BINS / FINE

@@ -30,6 +30,9 @@ COLUMNS = {
     "when": ("DATE", "DATE '2026-01-01' + (i % 40)::INTEGER"),
     "far": ("DOUBLE", "CASE WHEN i % 2 = 0 THEN 1e308 ELSE -1e308 END"),
     "high": ("DOUBLE", "1e15 + i % 40"),
+    "v": ("VARCHAR", "'w' || (hash(i * 23) % 20)"),
+    "n": ("INTEGER", "(hash(i * 29) % 60)::INTEGER"),
+    "above": ("DOUBLE", "hash(i * 31) % 1000 / 3.0"),
 }
 
 

@@ -259,16 +259,19 @@ def test_a_new_version_takes_over_without_a_failed_request(shared: Live) -> None
 
 def test_a_class_is_not_run(tmp_path: Path, shared: Live) -> None:
     from mlbox.base.settings import Settings
+    from mlbox.engine.runs.artifacts import Artifacts
     from mlbox.engine.runs.engines import Engines
     from mlbox.engine.runs.frames import Frames
     from mlbox.engine.runs.functions import Functions
+    from mlbox.engine.runs.ledger import Ledger
     from mlbox.engine.runs.planning import Planner, table_query
     from mlbox.engine.security.secrets import Secrets
 
     house = shared.house
     house.function("served", MODEL, "Model")
     functions = Functions(house.catalog, house.models.artifacts, Secrets(house.catalog))
-    planner = Planner(Frames(house.catalog), functions, Engines(house.home, Settings()), table_query)
+    artifacts = Artifacts(house.catalog, house.bus, Ledger(house.catalog, house.bus))
+    planner = Planner(Frames(house.catalog), functions, Engines(house.home, Settings()), table_query, artifacts)
     with pytest.raises(Invalid, match="is a class: it answers requests and is not run"):
         planner.plan(StartRun(function=Ref("default", "served")))
 
