@@ -293,7 +293,7 @@ def test_a_project_goes_with_its_sets(sets: FeatureHouse) -> None:
     query = Query("SELECT 1 AS k, now() AS ts, 2.0 AS x")
     sets.do(CreateFeatureSet(ref=Ref("other", "f"), columns=columns, query=query, store="both"))
     simple(sets)
-    sets.do(DropProject(name="other", cascade=True))
+    sets.do(DropProject(name="other", cascade=True, purge=True))
     assert sets.rows("SELECT project, name FROM ml.feature_sets") == [{"project": "default", "name": "f"}]
     assert sets.run("SELECT table_name FROM duckdb_tables() WHERE schema_name = '_sets'") == [("default.f@1",)]
     with pytest.raises(NotFound):
