@@ -137,7 +137,6 @@ class Recorder:
         self._lock = threading.Lock()
         self._flushing = threading.Lock()
         self._awaited = 0
-        self._since = 0.0
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
@@ -272,16 +271,22 @@ class Recorder:
             self._flush()
             self.statistics.flushes += 1
 
-    def _rest(self) -> None:
-        """Called again and again while rows are made: leave the interpreter to the requests for the most part of the
-        time, unless somebody waits for the rows or the buffer fills."""
-        worked = time.thread_time() - self._since
-        if worked < 0.0002:
-            return
-        fills = self._rows * 4 > self._capacity or self._held > WRITTEN_AT
-        if not (self._awaited or self._wake.is_set() or self._stop.is_set() or fills):
-            time.sleep(min(worked / SHARE - worked, _PAUSE_SECONDS))
-        self._since = time.thread_time()
+    def _resting(self) -> Callable[[], None]:
+        """For a thread that makes or writes rows, called again and again: leave interpreter and core to the requests
+        for the most part of the time, unless somebody waits for the rows or the buffer fills."""
+        since: float | None = None
+
+        def rest() -> None:
+            nonlocal since
+            worked = 0.0 if since is None else time.thread_time() - since
+            if since is not None and worked < 0.0002:
+                return
+            fills = self._rows * 4 > self._capacity or self._held > WRITTEN_AT
+            if worked and not (self._awaited or self._wake.is_set() or self._stop.is_set() or fills):
+                time.sleep(min(worked / SHARE - worked, _PAUSE_SECONDS))
+            since = time.thread_time()
+
+        return rest
 
     def _write_or_drop(self, taken: _Taken) -> None:
         failed: Exception | None = None
@@ -310,8 +315,7 @@ class Recorder:
             self._tell(entry, f"they cannot be written: {failed}")
 
     def _write(self, taken: _Taken) -> None:
-        self._since = time.thread_time()
-        rows = list(batches(taken.entries, self._rest))
+        rows = list(batches(taken.entries, self._resting()))
         counts = [_traffic(key, count) for key, count in taken.counts.items()]
         if self.deliver is not None:
             self.deliver(rows, counts)
@@ -328,8 +332,9 @@ class Recorder:
         ]
 
         def write(cursor: DuckDBPyConnection) -> None:
+            rest = self._resting()
             for batch in new:
-                predictions.append(cursor, batch)
+                predictions.append(cursor, batch, rest)
             predictions.count(cursor, counts)
 
         catalog.write_data(write, behind=True)

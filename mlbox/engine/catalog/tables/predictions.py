@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -12,6 +12,10 @@ from mlbox.engine.catalog.incoming import registered
 if TYPE_CHECKING:
     import pyarrow
     from duckdb import DuckDBPyConnection
+
+
+PIECE = 128
+"""Rows that are written without a rest: less than a millisecond of work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +41,32 @@ class Batch:
     json: bool
 
 
-def append(cursor: DuckDBPyConnection, batch: Batch) -> None:
-    """Add predictions."""
+def append(cursor: DuckDBPyConnection, batch: Batch, rest: Callable[[], None] | None = None) -> None:
+    """Add predictions. ``rest`` is called before every piece of them: what computes in one go keeps the only core from
+    the requests for as long as the kernel's clock ticks, however nice it is."""
     for shape, names in batch.shapes.items():
         cursor.execute(
             "INSERT INTO data._mlbox.prediction_shapes VALUES (?, ?) ON CONFLICT DO NOTHING", [shape, list(names)]
         )
     plain = "::JSON" if batch.json else ""
-    with registered(cursor, "_predictions_batch", batch.rows.to_reader()):
+    rows = batch.rows.to_reader() if rest is None else _in_pieces(batch.rows, rest)
+    with registered(cursor, "_predictions_batch", rows):
         cursor.execute(
             "INSERT INTO data._mlbox.predictions BY NAME "
             f"SELECT * REPLACE (inputs{plain}::VARIANT AS inputs, outputs{plain}::VARIANT AS outputs) "
             "FROM _predictions_batch"
         )
+
+
+def _in_pieces(rows: pyarrow.Table, rest: Callable[[], None]) -> pyarrow.RecordBatchReader:
+    import pyarrow
+
+    def pieces() -> Iterator[pyarrow.RecordBatch]:
+        for piece in rows.to_batches(max_chunksize=PIECE):
+            rest()
+            yield piece
+
+    return pyarrow.RecordBatchReader.from_batches(rows.schema, pieces())
 
 
 def count(cursor: DuckDBPyConnection, rows: Iterable[TrafficRow]) -> None:
