@@ -335,7 +335,9 @@ class Recorder:
             rest = self._resting()
             for batch in new:
                 predictions.append(cursor, batch, rest)
+            rest()
             predictions.count(cursor, counts)
+            rest()
 
         catalog.write_data(write, behind=True)
         for batch in new:
