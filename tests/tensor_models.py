@@ -71,3 +71,23 @@ def chooser() -> bytes:
     ]
     constants = [helper.make_tensor("zero", TensorProto.INT64, [], [0]), helper.make_tensor("nought", FLOAT, [], [0.0])]
     return _model(nodes, [_info("points", ["n", "p", 2])], [_info("boxes", ["k", 2], TensorProto.INT64)], constants)
+
+
+def told(shape: list[Any]) -> bytes:
+    """``y``: the numbers of ``x`` as texts."""
+    nodes = [helper.make_node("Cast", ["x"], ["y"], to=TensorProto.STRING)]
+    return _model(nodes, [_info("x", shape)], [_info("y", shape, TensorProto.STRING)], [])
+
+
+def rater_with_more() -> bytes:
+    """As ``rater``, and beside it ``image [N, 3, 4, 4]`` doubled and ``total``, a scalar, of all rows."""
+    nodes = [
+        helper.make_node("ReduceSum", ["image", "axes"], ["sum"], keepdims=0),
+        helper.make_node("Unsqueeze", ["sum", "one"], ["rating"]),
+        helper.make_node("Add", ["image", "image"], ["twice"]),
+        helper.make_node("ReduceSum", ["image"], ["total"], keepdims=0),
+    ]
+    constants = [numpy_helper.from_array(np.array([1, 2, 3]), "axes"), numpy_helper.from_array(np.array([1]), "one")]
+    shape = ["n", 3, 4, 4]
+    outputs = [_info("rating", ["n", 1]), _info("twice", shape), _info("total", [])]
+    return _model(nodes, [_info("image", shape)], outputs, constants)

@@ -26,7 +26,7 @@ def feeds(arm: Arm, columns: Sequence[Any], request: Request) -> tuple[dict[str,
     numeric: list[int] = []
     for index, given in enumerate(columns):
         name, tensor = predictor.features[index], predictor.tensors[index]
-        values = _array(given, tensor)
+        values = _array(name, given, tensor)
         if values.dtype.kind in "fO" and tensor.element != "string" and (gaps := _gaps(values)) is not None:
             absent.append(name)
             if index in fill and is_plain(tensor):
@@ -115,8 +115,8 @@ def rows_of(name: str, values: Any, rows: int) -> Sequence[Any]:
     return found
 
 
-def _array(given: Any, tensor: Tensor) -> Any:
-    """What was sent in its shape, or stored values, which may be lists."""
+def _array(name: str, given: Any, tensor: Tensor) -> Any:
+    """What was sent in its shape, or stored values, which may be lists; a row without a value has gaps."""
     import numpy as np
 
     if given.__class__ is Column:
@@ -126,11 +126,29 @@ def _array(given: Any, tensor: Tensor) -> Any:
         if column.datatype.number and tensor.element == "string":
             raise _wrong_type(column, tensor)
         return column.array()
-    if tensor.element == "string":
-        return np.array(["" if value is None else str(value) for value in given], object)
-    if any(value is None for value in given) and not is_plain(tensor):
-        return np.full((len(given), *(size or 1 for size in tensor.shape[1:])), math.nan)
-    return np.array([math.nan if value is None else value for value in given])
+    text = tensor.element == "string"
+    try:
+        if not is_plain(tensor) or any(value.__class__ is list for value in given):
+            return _stacked(given, tensor, text)
+        if text:
+            return np.array(["" if value is None else str(value) for value in given], object)
+        return np.array([math.nan if value is None else value for value in given])
+    except ValueError:
+        raise Invalid(
+            f"the stored values of {name!r} differ in shape", hint="the lists of all rows have one length"
+        ) from None
+
+
+def _stacked(given: Sequence[Any], tensor: Tensor, text: bool) -> Any:
+    """Lists of rows as one array; gaps have the shape of the other rows. Raises ``ValueError`` where shapes differ."""
+    import numpy as np
+
+    kind = object if text else None
+    there = [None if value is None else np.asarray(value, kind) for value in given]
+    like = next((each for each in there if each is not None), None)
+    shape = tuple(size or 1 for size in tensor.shape[1:]) if like is None else like.shape
+    gap = np.full(shape, "" if text else math.nan, kind)
+    return np.stack([gap if each is None else each for each in there])
 
 
 def _wrong_type(column: Column, tensor: Tensor) -> Invalid:

@@ -138,8 +138,11 @@ def arrow_body(reply: Reply, rows: int) -> bytes:
     for name, values in reply.outputs.items():
         values = np.asarray(rows_of(name, values, rows))
         flat = pa.array(values.ravel().tolist() if values.dtype.kind == "O" else values.ravel())
-        for size in values.shape[:0:-1]:
-            flat = pa.FixedSizeListArray.from_arrays(flat, size)
+        for axis in range(values.ndim - 1, 0, -1):
+            if size := values.shape[axis]:
+                flat = pa.FixedSizeListArray.from_arrays(flat, size)
+            else:  # of which a list of fixed size cannot say how many there are
+                flat = pa.ListArray.from_arrays(np.zeros(math.prod(values.shape[:axis]) + 1, np.int32), flat)
         columns[name] = flat
     told = {"model_name": reply.model_name, "model_version": reply.model_version, "id": reply.id}
     if reply.parameters:

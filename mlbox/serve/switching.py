@@ -128,7 +128,7 @@ def _gap(before: Any, after: Any) -> float:
     import numpy as np
 
     before, after = np.asarray(before), np.asarray(after)
-    if before.shape != after.shape or before.dtype.kind == "O":
+    if before.shape != after.shape or not {before.dtype.kind, after.dtype.kind} <= set("biuf"):
         return 0.0 if np.array_equal(before, after) else math.inf
     gap = np.abs(after.astype(np.float64) - before.astype(np.float64))
     gap = gap[~np.isnan(gap)]

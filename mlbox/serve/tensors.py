@@ -104,11 +104,15 @@ class Column(msgspec.Struct, gc=False):
         return values.reshape(self.shape)
 
     def by_row(self) -> list[Any]:
-        """The value of each row, nested as its shape says; a shared one once for each row."""
+        """The value of each row, nested as its shape says; along the first axis, where it is shared by all rows."""
         if self.plain or not self.inner:
             return self.values if self.values.__class__ is list else self.values.tolist()
         listed: list[Any] = self.array().tolist()
         return listed
+
+    def whole(self) -> Any:
+        """What it is for all rows together: a value where it is a scalar, else as :meth:`by_row`."""
+        return self.by_row()[0] if self.scalar else self.by_row()
 
 
 def datatype_of(tensor: str, name: str) -> Datatype:

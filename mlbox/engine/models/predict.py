@@ -107,13 +107,14 @@ class Rows:
         return rows, self.predictor.run(values, len(rows))
 
     def _of_tensors(self, rows: Any, places: list[int]) -> Output:
-        """Lists of a row are tensors, which have no gaps: a row that is NULL is not computed."""
+        """Lists of a row are tensors, which have no gaps: a row that is NULL is not computed. Of the outputs the one
+        that the prediction is taken from is kept; others may be as large as the inputs, and nobody asks for them."""
         import numpy as np
 
         predictor = self.predictor
         valid = rows.drop_null() if rows.null_count else rows
         found = np.full(len(valid), np.nan)
-        parts: dict[str, list[Any]] = {}
+        parts: list[Any] = []
         size = rows_at_once(predictor)
         for start in range(0, len(valid), size):
             piece = valid.slice(start, size)
@@ -122,19 +123,16 @@ class Rows:
                 [_values(predictor, index, fields[place]) for index, place in enumerate(places)], len(piece)
             )
             found[start : start + size] = output.prediction
-            for name, values in output.outputs.items():
-                parts.setdefault(name, []).append(values)
-        outputs = {name: np.concatenate(values) for name, values in parts.items()}
+            parts.append(output.outputs[predictor.chosen])
+        chosen = np.concatenate(parts) if parts else np.empty((0, 1))
         if len(valid) == len(rows):
-            return Output(found, outputs)
+            return Output(found, {predictor.chosen: chosen})
         there = rows.is_valid().to_numpy(zero_copy_only=False)
         whole = np.full(len(rows), np.nan)
         whole[there] = found
-        for name, values in outputs.items():
-            wide = np.zeros((len(rows), *values.shape[1:]), values.dtype)
-            wide[there] = values
-            outputs[name] = wide
-        return Output(whole, outputs)
+        wide = np.zeros((len(rows), *chosen.shape[1:]), chosen.dtype)
+        wide[there] = chosen
+        return Output(whole, {predictor.chosen: wide})
 
     def _planned(self, kind: Any) -> tuple[Any, list[int], bool]:
         """Where the features are among the fields, and whether they can be copied into the matrix as they are."""

@@ -192,13 +192,18 @@ class Predictor:
         self._first = signature.inputs[0]
 
     @property
+    def chosen(self) -> str:
+        """The output that the prediction is taken from, by the name that the version gives it."""
+        return self.output_names[self._choice.index]
+
+    @property
     def prediction_output(self) -> str:
         """The ONNX output that the prediction is taken from."""
         return self.outputs[self._choice.index].name
 
     def probabilities(self, output: Output) -> Any:
         """Probabilities of the classes, ``[n, classes]`` in the order of the model, or nothing where it gives none."""
-        values = output.outputs[self.output_names[self._choice.index]]
+        values = output.outputs[self.chosen]
         return values if self._choice.how in ("maps", "probabilities") and values.ndim == 2 else None
 
     def input_of(self, feature: int) -> Tensor:
@@ -305,7 +310,7 @@ class Predictor:
             array = self._maps(value) if isinstance(value, list) else value
             outputs[name] = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
         choice = self._choice
-        chosen = outputs[self.output_names[choice.index]]
+        chosen = outputs[self.chosen]
         if len(chosen) != rows:
             raise Invalid(f"the model gave {len(chosen)} predictions for {rows} rows")
         if chosen.ndim > 1 and choice.classifies:

@@ -65,7 +65,7 @@ class GraphRuntime(AsyncRuntime):
         if verb != "predict":
             raise Invalid("a graph explains nothing", hint="add a step that does")
         columns = {
-            column.name: [column.by_row()] * request.rows if column.shared else column.by_row()
+            column.name: [column.whole()] * request.rows if column.shared else column.by_row()
             for column in request.columns.values()
         }
         room = asyncio.Semaphore(AT_ONCE)

@@ -28,6 +28,25 @@ def test_lists_of_a_table_are_tensors_piece_by_piece(monkeypatch: pytest.MonkeyP
     assert found[2] is None and found[3:] == pytest.approx(expected[3:], rel=1e-5)
 
 
+def test_of_outputs_that_nobody_asks_for_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They may be as large as the images, and one without rows cannot be joined."""
+    predictor = predictor_for(OnnxSession(tensor_models.rater_with_more()))
+    monkeypatch.setattr(predict, "VALUES", 2 * 48)
+    rows = pa.StructArray.from_arrays([LISTS], ["image"], mask=pa.array([index == 2 for index in range(7)]))
+    asked = Rows(predictor)
+    expected = IMAGES.sum(axis=(1, 2, 3))
+    found = asked.predict(rows).to_pylist()
+    assert found[2] is None and found[3:] == pytest.approx(expected[3:], rel=1e-5)
+    assert list(asked._output(rows)[1].outputs) == [predictor.chosen] == ["rating"]
+
+
+def test_rows_that_are_all_null() -> None:
+    rows = pa.StructArray.from_arrays([LISTS[:2]], ["image"], mask=pa.array([True, True]))
+    asked = Rows(predictor_for(OnnxSession(tensor_models.rater())))
+    assert asked.predict(rows).to_pylist() == [None, None]
+    assert [row["probabilities"] for row in asked.predict_all(rows).to_pylist()] == [None, None]
+
+
 def test_a_model_for_one_row_is_asked_row_by_row() -> None:
     predictor = predictor_for(OnnxSession(onnx_models.fixed_batch()))
     assert predictor.fixed_rows == 1 and predictor.tensors[0].sql_type == "FLOAT[3]"
