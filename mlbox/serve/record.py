@@ -108,6 +108,8 @@ class _Taken:
     counts: dict[tuple[str, str, int], _Count] = field(default_factory=dict)
     rows: int = 0
     held: int = 0
+    waited: bool = False
+    """Whether somebody waits for what was taken together."""
 
 
 class Recorder:
@@ -141,6 +143,8 @@ class Recorder:
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._shapes: set[str] = set()
+        self._promised = False
+        """Whether somebody waits for an entry of the buffer."""
         self.statistics = Statistics()
         self.deliver: Deliver | None = None
         """Where rows and counts go instead of the catalog; raises when it cannot take them."""
@@ -188,6 +192,8 @@ class Recorder:
                 self._rows += rows
                 self._held += held
                 self._entries.append(entry)
+                if entry.written is not None:
+                    self._promised = True
                 if self._held > WRITTEN_AT:
                     self._wake.set()
                 return
@@ -231,9 +237,11 @@ class Recorder:
             with self._lock:
                 entries, self._entries = self._entries, deque()
                 counts, self._counts = self._counts, {}
+                waited, self._promised = self._promised, False
             while entries or counts:
                 taken = _chunk(entries)
                 taken.counts, counts = counts, {}
+                taken.waited = waited
                 self._write_or_drop(taken)
 
     def _count(self, project: str, endpoint: str, at_us: int) -> _Count:
@@ -271,20 +279,21 @@ class Recorder:
             self._flush()
             self.statistics.flushes += 1
 
-    def _resting(self) -> Callable[[], None]:
-        """For a thread that makes or writes rows, called again and again: leave interpreter and core to the requests
-        for the most part of the time, unless somebody waits for the rows or the buffer fills."""
-        since: float | None = None
+    def _resting(self, waited: bool) -> Callable[[], None]:
+        """For threads that make or write rows, called again and again: leave interpreter and core to the requests for
+        the most part of the time, unless somebody waits for the rows or the buffer fills."""
+        since: dict[int, float] = {}
+        """Of each thread, whose clock is its own: DuckDB asks for rows from several."""
 
         def rest() -> None:
-            nonlocal since
-            worked = 0.0 if since is None else time.thread_time() - since
-            if since is not None and worked < 0.0002:
+            thread, clock = threading.get_ident(), time.thread_time()
+            worked = clock - since.setdefault(thread, clock)
+            if worked < 0.0002:
                 return
             fills = self._rows * 4 > self._capacity or self._held > WRITTEN_AT
-            if worked and not (self._awaited or self._wake.is_set() or self._stop.is_set() or fills):
+            if not (waited or self._awaited or self._wake.is_set() or self._stop.is_set() or fills):
                 time.sleep(min(worked / SHARE - worked, _PAUSE_SECONDS))
-            since = time.thread_time()
+            since[thread] = time.thread_time()
 
         return rest
 
@@ -315,15 +324,17 @@ class Recorder:
             self._tell(entry, f"they cannot be written: {failed}")
 
     def _write(self, taken: _Taken) -> None:
-        rows = list(batches(taken.entries, self._resting()))
+        rows = list(batches(taken.entries, self._resting(taken.waited)))
         counts = [_traffic(key, count) for key, count in taken.counts.items()]
         if self.deliver is not None:
             self.deliver(rows, counts)
         elif self._catalog is not None:
-            self._store(self._catalog, rows, counts)
+            self._store(self._catalog, rows, counts, taken.waited)
         self.statistics.written += taken.rows
 
-    def _store(self, catalog: Catalog, rows: list[predictions.Batch], counts: list[predictions.TrafficRow]) -> None:
+    def _store(
+        self, catalog: Catalog, rows: list[predictions.Batch], counts: list[predictions.TrafficRow], waited: bool
+    ) -> None:
         """In one transaction. A shape that has been written stays, and is not written again."""
         known = self._shapes
         new = [
@@ -332,7 +343,7 @@ class Recorder:
         ]
 
         def write(cursor: DuckDBPyConnection) -> None:
-            rest = self._resting()
+            rest = self._resting(waited)
             for batch in new:
                 predictions.append(cursor, batch, rest)
             rest()

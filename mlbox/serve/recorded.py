@@ -50,14 +50,18 @@ def held(request: Request | None, answer: Answer | None) -> int:
     size = 0
     if request is not None:
         for column in request.columns.values():
-            if column.inner:
-                size += (
-                    column.rows * column.width * (32 if column.values.__class__ is list else column.datatype.size or 64)
-                )
+            if not column.datatype.size:
+                size += _text_bytes(column.values)
+            elif column.inner:
+                size += column.rows * column.width * (32 if column.values.__class__ is list else column.datatype.size)
     if answer is not None:
         for values in answer.outputs.values():
-            size += values.nbytes
+            size += _text_bytes(values.ravel().tolist()) if values.dtype.kind == "O" else values.nbytes
     return size
+
+
+def _text_bytes(values: Sequence[Any]) -> int:
+    return sum(64 + len(value) if value.__class__ is str else 64 for value in values)
 
 
 def _form(row: Any, datatype: str) -> Any:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import onnx_models
 import pytest
 from serving_house import House, tensors
 from waiting import wait_until
 
 from mlbox.base.settings import Settings
+from mlbox.serve import record, recorded
+from mlbox.serve.codec import Request
+from mlbox.serve.endpoint import Answer
+from mlbox.serve.imputing import Seen
 from mlbox.serve.rows import MANY
+from mlbox.serve.tensors import DATATYPES, Column
 
 ROW = {"x": [1.0], "y": [1.0]}
 HOUR_MS = 3_600_000
@@ -153,3 +161,72 @@ def test_the_short_way_records_what_the_general_way_records(make: Callable[..., 
     assert alike[0] == alike[1] and len(alike[0]) == times
     assert alike[0][1]["features"] == {"a": 0.125, "b": -1.5, "c": 0.25, "d": 1.0}
     assert all(row["row_id"] == row["request_id"] and row["latency_ms"] > 0 for row in rows)
+
+
+def test_texts_that_wait_to_be_recorded_count_by_their_length() -> None:
+    text = Column("photo", DATATYPES["BYTES"], ["a" * 10_000, None], 2)
+    request = Request({"photo": text}, 2, None, None, False)
+    assert 10_000 <= recorded.held(request, None) < 10_500
+    outputs = {"said": np.array([["b" * 5_000], [None]], object), "score": np.zeros(2)}
+    answer = Answer("m", 1, np.zeros(2), outputs, Seen((), [], []))
+    assert 15_000 <= recorded.held(request, answer) < 15_500
+    numbers = Request({"x": Column("x", DATATYPES["FP64"], [1.0], 1)}, 1, None, None, False)
+    assert recorded.held(numbers, None) == 0  # plain numbers are bounded by the rows
+
+
+class Clock:
+    """Time in which every look at a thread's clock costs it a millisecond; rests are counted, and not slept."""
+
+    def __init__(self) -> None:
+        self.rests: list[float] = []
+        self.threads: dict[int, float] = {}
+
+    def thread_time(self) -> float:
+        thread = threading.get_ident()
+        self.threads[thread] = found = self.threads.get(thread, float(len(self.threads))) + 0.001
+        return found
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds >= 0
+        self.rests.append(seconds)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(time, name)
+
+
+def test_who_waits_for_his_row_waits_for_no_rest(
+    make: Callable[..., House], serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = make(log_flush_ms=HOUR_MS)
+    house.endpoint("durable", "m", options={"durable": True})
+    url = serve(house).url
+    monkeypatch.setattr(record, "time", clock := Clock())
+    with httpx.Client(base_url=url) as client:
+        client.post("/v2/models/durable/infer", json={"inputs": tensors(ROW)}).raise_for_status()
+    assert house.endpoints.statistics.written == 1 and clock.rests == []
+    ask(url, 3)
+    house.endpoints.recorder._flush()  # as once an interval: nobody waits
+    assert house.endpoints.statistics.written == 4 and clock.rests
+    rested = len(clock.rests)
+    ask(url, 3)
+    house.endpoints.flush()
+    assert house.endpoints.statistics.written == 7 and len(clock.rests) == rested
+
+
+def test_rows_that_several_threads_ask_for_rest_by_the_clock_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that has just begun has not worked, whatever its clock says beside another's."""
+    monkeypatch.setattr(record, "time", clock := Clock())
+    rest = record.Recorder(None, 1.0, 100)._resting(False)
+    rest()
+    assert clock.rests == []
+
+    def other() -> None:
+        rest()
+        assert clock.rests == []
+        rest()
+
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(other).result()
+    assert clock.rests == [pytest.approx(0.004)]
+    rest()
+    assert clock.rests == [pytest.approx(0.004)] * 2
