@@ -54,7 +54,9 @@ class RemotePredictor:
         with span(f"process {self.name}", **{"mlbox.rows": rows}):
             head = {"verb": verb, "columns": entries, "rows": rows, "request": outgoing()}
             if sum(map(len, buffers)) > INLINE_BYTES:
-                reply = await asyncio.to_thread(self._lease.pool.wait, head, buffers, self._seconds)
+                # The thread learns of nobody who does not wait any more, and ends the code itself.
+                seconds = min(self._seconds, self.kept or self._seconds)
+                reply = await asyncio.to_thread(self._lease.pool.wait, head, buffers, seconds)
             else:
                 reply = await self._lease.pool.ask(head, buffers, self._seconds, self.kept)
         return self._output(reply, rows)

@@ -31,6 +31,11 @@ class StepSpec:
     within_ms: float | None = None
     """What the graph has for all of its steps."""
 
+    @property
+    def limit_ms(self) -> float | None:
+        """The least of what it has itself and of what the graph has."""
+        return least(self.timeout_ms, self.within_ms)
+
     def wrong(self, message: str, hint: str | None = None) -> Invalid:
         """An error that names the step and its place."""
         return Invalid(f"step {self.name!r}: {message}", hint=hint, where=self.where)
@@ -64,8 +69,8 @@ def read_graph(text: str) -> GraphSpec:
 
 
 def graph_of(body: Any, places: list[Where] | None = None, within_ms: float | None = None) -> GraphSpec:
-    """A graph from what its file holds; ``places`` are those of its steps. ``within_ms`` is what it has for them where
-    it does not say it itself."""
+    """A graph from what its file holds; ``places`` are those of its steps. ``within_ms`` is what is left to it by what
+    is around it."""
     if not isinstance(body, Mapping) or not isinstance(body.get("steps"), list) or not body["steps"]:
         raise Invalid("a graph has a list of steps", hint="steps: [{name: double, kind: map, set: {y: x * 2}}]")
     for key in body:
@@ -85,7 +90,7 @@ def graph_of(body: Any, places: list[Where] | None = None, within_ms: float | No
             step = replace(step, name=next(name for name in names if name not in known))
         found.append(step)
     limit = positive(body.get("timeout_ms"), "timeout_ms")
-    steps = tuple(replace(step, within_ms=limit or within_ms) for step in found)
+    steps = tuple(replace(step, within_ms=least(limit, within_ms)) for step in found)
     return GraphSpec(steps, _text(body, "on_error"), limit, concurrency)
 
 
@@ -123,6 +128,11 @@ def _text(body: Mapping[str, Any], key: str) -> str | None:
     if value is not None and not isinstance(value, str):
         raise Invalid(f"{key}: {value!r} is not the name of a step")
     return value
+
+
+def least(*limits: float | None) -> float | None:
+    """The shortest of those limits that there are."""
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def positive(value: Any, what: str) -> float | None:

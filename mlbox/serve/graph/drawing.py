@@ -57,7 +57,7 @@ def _places(plan: Plan) -> dict[str, tuple[int, int]]:
         if node.after and all(name in below for name in node.after):
             below[node.name] = max(below[name] for name in node.after) + 1
         elif node.handles and not node.after:
-            handled = sorted(columns[name] for name in node.handles)
+            handled = sorted(columns.get(name, below.get(name, 0)) for name in node.handles)
             below[node.name] = handled[len(handled) // 2]
         else:
             columns[node.name] = max((columns[name] + 1 for name in node.after if name in columns), default=0)

@@ -235,9 +235,8 @@ class LiveScope(CheckScope):
 
 def _kept(predictor: P, spec: StepSpec) -> P:
     """Code that hangs is ended when the graph's time is over: the next request is to be answered."""
-    limit = spec.timeout_ms or spec.within_ms
-    if isinstance(predictor, RemotePredictor) and limit:
-        predictor.kept = limit / 1000
+    if isinstance(predictor, RemotePredictor) and spec.limit_ms:
+        predictor.kept = spec.limit_ms / 1000
     return predictor
 
 

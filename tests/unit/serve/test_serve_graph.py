@@ -156,6 +156,22 @@ def test_branches_choices_errors_and_work_behind_the_answer() -> None:
     assert places["clean"][0] < places["big"][0] < places["where"][0]
 
 
+def test_a_graph_whose_handlers_fail_is_drawn() -> None:
+    steps = [
+        {"name": "a", "kind": "map", "set": {"y": "x"}, "on_error": "b"},
+        {"name": "b", "kind": "map", "set": {"y": "1"}},
+        {"name": "c", "kind": "map", "set": {"y": "2"}, "after": ["b"]},
+        {"name": "z", "kind": "map", "set": {"y": "3"}},
+    ]
+    for graph in (
+        {"steps": steps, "on_error": "z"},
+        {"steps": [{**steps[0], "after": []}, *steps[1:]], "on_error": "z"},
+    ):
+        root = ElementTree.fromstring(mock(graph).draw())
+        texts = {element.text for element in root.iter("{http://www.w3.org/2000/svg}text")}
+        assert {"a", "b", "c", "z"} <= texts
+
+
 def test_an_event_that_is_split_comes_together_again_by_itself() -> None:
     graph = _mocked(
         {

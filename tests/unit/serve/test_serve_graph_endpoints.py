@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import onnx_models
 import pytest
 from serving_house import DictReader, House, Live, Server
@@ -18,6 +20,8 @@ from mlbox.base.errors import AlreadyExists, Conflict, Invalid, NotFound
 from mlbox.base.names import Ref
 from mlbox.engine.features.sources.base import SOURCES, Source
 from mlbox.engine.models.commands import DropModel
+from mlbox.serve.http import DeadlineExceeded
+from mlbox.serve.remote import INLINE_BYTES
 
 GRAPH = """
 steps:
@@ -157,16 +161,22 @@ def test_events_go_to_a_stream(live: Live, tmp_path: Path) -> None:
         assert sorted(found) == ['{"n": 0}', '{"n": 1}', '{"n": 2}']
 
 
-@pytest.mark.parametrize("form", ["timeout_ms: 700", "", "inner"])
+@pytest.mark.parametrize("form", ["timeout_ms: 700", "", "inner", "both", "nested"])
 def test_code_that_hangs_is_ended_with_the_time_of_the_graph(live: Live, form: str) -> None:
-    """Whether the graph, the step or the graph around it has the limit; the next event is answered."""
-    name = f"hangs{len(form)}"
+    """Whether the graph, the step or the graph around it has the limit, or several do, of which the least counts; the
+    next event is answered."""
+    name = f"hangs{len(form)}{form[:1]}"
     code = "import time\ndef f(event):\n    time.sleep(600 if event.get('hang') else 0)\n    return {'fine': True}\n"
     live.house.function(name, code, "f")
     step = {"name": "f", "kind": "map", "function": name}
     graph: dict[str, Any] = {"steps": [step]}
     if form == "inner":
         graph = {"steps": [{"name": "within", "kind": "subgraph", "steps": [step]}], "timeout_ms": 700}
+    elif form == "both":
+        graph = {"steps": [{**step, "timeout_ms": 90_000}], "timeout_ms": 700}
+    elif form == "nested":
+        inner = {"name": "within", "kind": "subgraph", "steps": [{**step, "timeout_ms": 90_000}], "timeout_ms": 80_000}
+        graph = {"steps": [inner], "timeout_ms": 700}
     elif form:
         graph["timeout_ms"] = 700
     else:
@@ -185,3 +195,18 @@ def test_code_that_hangs_is_ended_with_the_time_of_the_graph(live: Live, form: s
     wait_until(ended)
     live.house.events.clear()
     wait_until(lambda: live.http.post(url, json={}).json() == {"fine": True})
+
+
+def test_code_that_hangs_on_a_large_request_is_ended_with_the_time_of_the_graph(live: Live) -> None:
+    """A thread sends it, which nobody can tell that the graph's time is over."""
+    code = "import time\ndef f(inputs):\n    time.sleep(600 if len(inputs['x']) > 9 else 0)\n    return inputs['x']\n"
+    live.house.function("slow", code, "f")
+    live.house.endpoint("slow", using="function", function="slow", options={"timeout_ms": 90_000})
+    predictor = live.house.endpoints.ensure(live.house.endpoints.directory.find("slow")).arms[0].predictor
+    predictor.kept = 0.7
+    rows = INLINE_BYTES // 8 + 1
+    live.house.events.clear()
+    with pytest.raises(DeadlineExceeded, match="700 ms"):
+        asyncio.run(predictor.ask("predict", {"x": np.zeros(rows)}, rows))
+    wait_until(lambda: "700 ms" in str([event for event in live.house.events if event.kind.endswith("process_ended")]))
+    wait_until(lambda: live.rows("slow", {"x": [4.0]}).status_code == 200)

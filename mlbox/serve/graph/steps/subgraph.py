@@ -16,7 +16,7 @@ MOST = 1000
 def _plan(spec: StepSpec, scope: Scope) -> Plan:
     body = {name: spec.options[name] for name in ("steps", "on_error", "concurrency") if name in spec.options}
     try:
-        plan = scope.subgraph(spec, graph_of(body, within_ms=spec.timeout_ms or spec.within_ms))
+        plan = scope.subgraph(spec, graph_of(body, within_ms=spec.limit_ms))
     except RecursionError:
         raise spec.wrong("graphs stand too deep in each other") from None
     if plan.responds:
