@@ -354,11 +354,12 @@ class Endpoints:
         for slot in self.directory.slots():
             if not concerned(slot.row):
                 continue
-            older = self._switching.recalled(slot)
+            before = former(slot.row, moved) if moved is not None else None
+            comparable = slot.runtime is not None or before is not None
+            older = self._switching.recalled(slot) if comparable else []
             if slot.runtime is None and not older and not self.spread.serves(slot.row):
                 continue
             try:
-                before = former(slot.row, moved) if moved is not None else None
                 runtime, compared = self._switching.switch(slot, slot.row, before, older)
                 self._catalog.submit(partial(lineage.record, runtime=runtime))
                 self._tell("switched", slot.row, {"version": runtime.version, **compared})

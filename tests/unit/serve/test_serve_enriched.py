@@ -27,6 +27,7 @@ from mlbox.engine.models.commands import DropModel
 from mlbox.serve.call import Call
 from mlbox.serve.commands import DropEndpoint
 from mlbox.serve.deploy.pinning import pinned
+from mlbox.serve.directory import Slot
 
 WEATHER = Ref("default", "weather")
 ROWS = """
@@ -94,6 +95,22 @@ def test_a_new_definition_of_the_set_reaches_the_endpoint(live: Any, scaled: Cal
     live.house.endpoint("e", "m", enrich=Ref("default", "v"))
     assert _ask(live, "LGA", 2) == (25.0, [])
     _store(live.house, ROWS.replace("20.0, 5.0", "1.0, 1.0"), replace=True)
+    assert _ask(live, "LGA", 2) == (2.0, [])
+
+
+def test_a_new_definition_builds_no_endpoint_that_nobody_has_asked_since_the_start(
+    live: Any, scaled: Callable[..., bytes]
+) -> None:
+    _store(live.house)
+    live.house.model("m", scaled(1.0), "wind", "wet")
+    live.house.endpoint("e", "m", enrich=Ref("default", "v"))
+    assert _ask(live, "LGA", 2) == (25.0, [])
+    assert len(live.house.predictions()) == 1
+    directory = live.house.endpoints.directory
+    slot = Slot(directory.find("e").row)  # as after a start
+    directory.put(slot)
+    _store(live.house, ROWS.replace("20.0, 5.0", "1.0, 1.0"), replace=True)
+    assert slot.runtime is None and not [event for event in live.house.events if event.kind == "endpoint.switched"]
     assert _ask(live, "LGA", 2) == (2.0, [])
 
 
