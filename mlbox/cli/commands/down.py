@@ -11,11 +11,19 @@ from mlbox.base.errors import Unavailable
 from mlbox.base.home import Home, find_home
 
 HELP = "stop the server of the home"
+PATIENCE = 90.0
+"""Seconds: more than workers have to finish and to hand in what they have recorded."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
-    parser.add_argument("--timeout", type=float, default=30, metavar="SECONDS", help="how long to wait (default 30)")
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=PATIENCE,
+        metavar="SECONDS",
+        help=f"how long to wait (default {PATIENCE:g})",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

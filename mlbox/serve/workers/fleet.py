@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import TimeoutError as TooLate
 from dataclasses import dataclass, field
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("mlbox.serve")
 LEAVE_SECONDS = 60.0
-"""That a worker has at a stop to finish requests and hand in predictions, which lets all others go first."""
+"""That all workers together have at a stop to finish requests and hand in predictions, which lets all others go
+first; ``mlbox down`` waits longer."""
 BUILD_SECONDS = 60.0
 """Within which a worker must have built a generation; else it is ended, and another takes its place."""
 
@@ -120,10 +122,11 @@ class Fleet:
         """All finish what is under way, hand in what they have recorded, and end."""
         with self._lock:
             workers, self._workers = list(self._workers.values()), {}
+        until = time.monotonic() + LEAVE_SECONDS
         answers = [worker.channel.begin("leave") for worker in workers]
         for worker, answer in zip(workers, answers, strict=True):
             try:
-                answer.result(LEAVE_SECONDS)
+                answer.result(max(0.0, until - time.monotonic()))
             except (MlboxError, TooLate) as error:
                 _log.warning("worker %d (process %d) did not end well: %s", worker.index, worker.pid, error)
             worker.channel.close()
