@@ -12,6 +12,15 @@ DEFAULT_PROJECT = "default"
 RESERVED_PROJECTS = frozenset({"ml", "main", "temp", "system", "catalog", "data", "pg_catalog", "information_schema"})
 """Words that name a database or a schema of ours or of DuckDB."""
 
+RESERVED_COLUMNS = "_mlbox_"
+"""How columns begin that are added to rows while they are read: no column of the user's may begin so."""
+
+JSON_COLUMN = f"{RESERVED_COLUMNS}json"
+"""The column of rows that come as JSON objects, as text."""
+
+PART_COLUMN = f"{RESERVED_COLUMNS}part"
+"""The column with the part of the stream that a row is from, where it has several."""
+
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}\Z")
 
 

@@ -15,6 +15,7 @@ from feature_house import FeatureHouse
 from stream_rigs import WHY_NOT, rig
 
 from mlbox.base.errors import Invalid, Unavailable
+from mlbox.base.names import JSON_COLUMN
 from mlbox.engine.features.sinks.base import SINKS, Target, open_sink
 from mlbox.engine.features.sources.base import SOURCES, Source
 
@@ -71,7 +72,7 @@ class Place:
         empty = 0
         batches = SOURCES.get(self.kind).consume(source, {})  # type: ignore[union-attr]
         for batch in batches:
-            found += [json.loads(text) for text in batch.rows.column("_json").to_pylist()]
+            found += [json.loads(text) for text in batch.rows.column(JSON_COLUMN).to_pylist()]
             empty = 0 if len(batch.rows) else empty + 1
             if len(found) >= len(ROWS) or empty > 20:
                 break

@@ -9,7 +9,7 @@ from mlbox.base.clock import now
 from mlbox.base.command import Query
 from mlbox.base.errors import Invalid, MlboxError, NotExecuted
 from mlbox.base.ids import new_id
-from mlbox.base.names import check_name, literal, quote
+from mlbox.base.names import RESERVED_COLUMNS, check_name, literal, quote
 from mlbox.base.suggest import did_you_mean, nearest
 from mlbox.engine.features.aggregates import check_columns, declared
 from mlbox.engine.features.commands import Column, CreateFeatureSet
@@ -82,6 +82,7 @@ def build(command: CreateFeatureSet, version: int, describe: Describe, source: F
         _check_time(column, _type(column, produced, command))
     windows = declared(command.aggregates)
     check_columns(windows, produced)
+    _refuse_reserved([*produced, *(window.name for window in windows)])
     entities = [column for column in command.columns if column.role == "entity"]
     draft = FeatureSet(
         project=command.ref.project,
@@ -291,6 +292,16 @@ def _window_features(draft: FeatureSet, describe: Describe) -> list[Feature]:
             f"an aggregate of feature set {draft.name} does not fit the query: {error.message}", hint=error.hint
         ) from None
     return [Feature(window.name, kinds[window.name], aggregate=window.told) for window in draft.windows]
+
+
+def _refuse_reserved(names: Iterable[str]) -> None:
+    """What a query or source gives beside the set's columns is read with them."""
+    for name in names:
+        if name.lower().startswith(RESERVED_COLUMNS):
+            raise Invalid(
+                f"a column may not be called {name}",
+                hint=f"rename it: names that begin with {RESERVED_COLUMNS} are used inside",
+            )
 
 
 def _check_names(built: FeatureSet) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mlbox.base.names import RESERVED_COLUMNS
 from mlbox.engine.features.copying import numbered
 from mlbox.engine.features.definition import FeatureSet
 from mlbox.engine.features.sources.base import ROW, Part
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 FILES = 2_000
 """Parts that are read together, at most."""
-FILE = "_file_name"
+FILE = f"{RESERVED_COLUMNS}file"
 _PLAIN = (
     *("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "FLOAT"),
     *("DOUBLE", "DECIMAL", "BOOLEAN", "VARCHAR", "DATE", "TIMESTAMP WITH TIME ZONE"),

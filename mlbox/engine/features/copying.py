@@ -24,7 +24,7 @@ def copied(cursor: DuckDBPyConnection, select: str) -> Iterator[str]:
 
 
 def numbered(cursor: DuckDBPyConnection, table: str) -> str:
-    """A SELECT of a table that nothing was deleted from, with the number of each row as ``_row_number``, from 1."""
+    """A SELECT of a table that nothing was deleted from, with the number of each row as ``ROW``, from 1."""
     names = {str(row[0]).lower() for row in cursor.execute(f"DESCRIBE {table}").fetchall()}
     if "rowid" in names:  # a column of the user's
         return f"SELECT *, row_number() OVER () AS {ROW} FROM {table}"

@@ -74,7 +74,7 @@ class Piece:
     shown: str = ""
     """The part for people, where its rows are not those of the part as it is."""
     numbered: bool = False
-    """Whether ``sql`` gives the number of each row, from 1 and without gaps, as ``_row_number``."""
+    """Whether ``sql`` gives the number of each row, from 1 and without gaps, as ``ROW``."""
     together: Together | None = None
     """The parts that these are the rows of, one behind the other."""
 

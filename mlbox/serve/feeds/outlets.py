@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mlbox.base.errors import Invalid
-from mlbox.base.names import literal, quote
+from mlbox.base.names import JSON_COLUMN, literal, quote
 from mlbox.engine.catalog.duckdb_errors import translate
 from mlbox.engine.catalog.tables import feeds as table
 
@@ -244,7 +244,7 @@ def _given(cursor: DuckDBPyConnection, rows: Sequence[Row]) -> Iterator[str]:
     import pyarrow
 
     texts = [json.dumps({name.lower(): value for name, value in row.items()}, default=str) for row in rows]
-    cursor.register("_answers", pyarrow.table({"_n": range(len(rows)), "_json": pyarrow.array(texts, "string")}))
+    cursor.register("_answers", pyarrow.table({"_n": range(len(rows)), JSON_COLUMN: pyarrow.array(texts, "string")}))
     try:
         yield "_answers"
     finally:
@@ -255,7 +255,7 @@ def _given(cursor: DuckDBPyConnection, rows: Sequence[Row]) -> Iterator[str]:
 def _raw(name: str, kind: str) -> str:
     path = literal('$."' + name.lower().replace('"', '\\"') + '"')
     nested = kind.upper().startswith(_NESTED) or kind.endswith("]")
-    return f"{'json_extract' if nested else 'json_extract_string'}(_json, {path})"
+    return f"{'json_extract' if nested else 'json_extract_string'}({JSON_COLUMN}, {path})"
 
 
 def _cast(name: str, kind: str) -> str:

@@ -14,6 +14,7 @@ from statements import Statements
 
 from mlbox.engine.features import copying
 from mlbox.engine.features.sources import files as file_source
+from mlbox.engine.features.sources.base import ROW
 from mlbox.engine.features.sources.parquet_schema import schema_of
 
 SET = "CREATE FEATURE SET {} (ENTITY id BIGINT, TIMESTAMP ts, amount DOUBLE CHECK (amount < 900), code VARCHAR)"
@@ -88,23 +89,55 @@ def test_wrong_rows_of_a_copy_are_named_and_put_aside(files: Statements, kind: s
     assert files.rows("SELECT count(*) FROM g") == [(2 * ROWS - 1,)]
     ((part, number, reason, text),) = files.rows('SELECT part, number, reason, "row" FROM ml.dead_letters')
     assert (Path(part).name, number, reason) == (f"1.{kind}", 4_322, "CHECK (amount < 900) is false")
-    assert "04321" in str(text) and "_row_number" not in str(text)
+    assert "04321" in str(text) and ROW not in str(text)
 
 
-def test_a_column_that_is_called_rowid_is_the_users(files: Statements) -> None:
-    (files.folder / "0.csv").write_text(
-        "id,ts,rowid\n" + "".join(f"1,2026-01-01,{3 * n}\n" for n in reversed(range(ROWS)))
-    )
-    files.do(
-        "CREATE SOURCE s FROM '0.csv';"
-        "CREATE FEATURE SET f (ENTITY id BIGINT, TIMESTAMP ts, rowid BIGINT) FROM s;"
-        "CREATE FEATURE SET g (ENTITY id BIGINT, TIMESTAMP ts, rowid BIGINT) ON ERROR QUARANTINE FROM s"
-    )
-    for name in "fg":
+NAMES = ("rowid", "_row_number", "_n", "_reason", "_json", "_text", "_raw_id", "_converted", "_file_name", "_given")
+
+
+@pytest.mark.parametrize("kind", ["csv", "ndjson", "parquet"])
+def test_columns_of_the_users_may_have_any_name(files: Statements, kind: str) -> None:
+    """Whether the set has them or not: each row keeps its number, its values and its reason."""
+    rows = f"SELECT n AS id, TIMESTAMPTZ '2026-01-01' AS ts, n % 10 AS amount FROM range({ROWS}) t(n)"
+    form = {"csv": "HEADER", "ndjson": "FORMAT json", "parquet": "FORMAT parquet"}[kind]
+    for number, name in enumerate(NAMES):
+        path = files.folder / f"{number}.{kind}"
+        duckdb.sql(f"COPY (SELECT *, -3 * id AS {name} FROM ({rows})) TO '{path}' ({form})")
+        files.do(f"CREATE SOURCE s{number} FROM '{path}'")
+        for declared in (f", {name} BIGINT", ""):
+            made = f"ENTITY id BIGINT, TIMESTAMP ts, amount DOUBLE CHECK (amount < 9){declared}"
+            for form_of_errors, count in (("SKIP", ROWS * 9 // 10), ("QUARANTINE", ROWS * 9 // 10)):
+                files.do(f"CREATE OR REPLACE FEATURE SET f ({made}) ON ERROR {form_of_errors} FROM s{number}")
+                with files.house.catalog.read() as cursor:
+                    (table,) = cursor.execute(
+                        "SELECT table_name FROM duckdb_tables() WHERE starts_with(table_name, 'default.f@') "
+                        "ORDER BY table_oid DESC LIMIT 1"
+                    ).fetchall()[0]
+                    right = f"_ingested = id + 1{f' AND {name} = -3 * id' if declared else ''}"
+                    stored = f'SELECT count(*), count(*) FILTER ({right}) FROM data._sets."{table}"'
+                    assert cursor.execute(stored).fetchall() == [(count, count)], (name, declared, form_of_errors)
+        aside = f"SELECT number, reason, \"row\"->>'{name}' FROM ml.dead_letters WHERE source = 'default.s{number}'"
+        assert set(files.rows(aside)) == {
+            (n + 1, "CHECK (amount < 9) is false", str(-3 * n)) for n in range(9, ROWS, 10)
+        }, name
+        plain = "ENTITY id BIGINT, TIMESTAMP ts, amount DOUBLE"
+        files.do(f"CREATE FEATURE SET p{number} ({plain}, {name} BIGINT) FROM s{number}")
         with files.house.catalog.read() as cursor:
-            right = f'count(*) FILTER ("rowid" = 3 * ({ROWS} - _ingested))'
-            stored = f'SELECT count(*), {right} FROM data._sets."default.{name}@1"'
-            assert cursor.execute(stored).fetchall() == [(ROWS, ROWS)]
+            right = f"count(*) FILTER (_ingested = id + 1 AND {name} = -3 * id)"
+            stored = f'SELECT {right} FROM data._sets."default.p{number}@1"'
+            assert cursor.execute(stored).fetchall() == [(ROWS,)], name
+
+
+@pytest.mark.parametrize("declared", [", {} BIGINT", ""])
+def test_names_that_are_used_inside_are_refused(files: Statements, declared: str) -> None:
+    (files.folder / "0.csv").write_text(f"id,ts,{ROW.upper()}\n1,2026-01-01,1\n")
+    files.do("CREATE SOURCE s FROM '0.csv'")
+    error = files.refused(
+        f"CREATE FEATURE SET f (ENTITY id BIGINT, TIMESTAMP ts, x BIGINT DEFAULT 1{declared.format(ROW)}) FROM s"
+    )
+    assert error.message.lower() == f"a column may not be called {ROW}"
+    assert error.hint == "rename it: names that begin with _mlbox_ are used inside"
+    assert files.rows("SELECT * FROM ml.feature_sets") == []
 
 
 def test_copies_changes_and_twins_of_size_are_told_apart(files: Statements) -> None:

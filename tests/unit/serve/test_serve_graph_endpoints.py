@@ -17,7 +17,7 @@ from stream_rigs import WHY_NOT, rig
 from waiting import wait_until
 
 from mlbox.base.errors import AlreadyExists, Conflict, Invalid, NotFound
-from mlbox.base.names import Ref
+from mlbox.base.names import JSON_COLUMN, Ref
 from mlbox.engine.features.sources.base import SOURCES, Source
 from mlbox.engine.models.commands import DropModel
 from mlbox.serve.http import DeadlineExceeded
@@ -156,7 +156,7 @@ def test_events_go_to_a_stream(live: Live, tmp_path: Path) -> None:
         source = Source("", "default", "s", "kafka", uri)
         found: list[Any] = []
         batches = SOURCES.get("kafka").consume(source, {})  # type: ignore[union-attr]
-        wait_until(lambda: found.extend(next(batches).rows.column("_json").to_pylist()) or len(found) == 3)
+        wait_until(lambda: found.extend(next(batches).rows.column(JSON_COLUMN).to_pylist()) or len(found) == 3)
         batches.close()
         assert sorted(found) == ['{"n": 0}', '{"n": 1}', '{"n": 2}']
 

@@ -7,7 +7,7 @@ from dataclasses import astuple, dataclass, fields
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from mlbox.base.names import quote
+from mlbox.base.names import JSON_COLUMN, quote
 
 if TYPE_CHECKING:
     import pyarrow
@@ -127,17 +127,17 @@ def known_data(cursor: DuckDBPyConnection) -> set[str]:
 
 
 def append(cursor: DuckDBPyConnection, project: str, feed_id: str, rows: pyarrow.Table, at: datetime) -> None:
-    """Rows (columns by name, or one column ``_json``) behind those that wait."""
-    text = '"_json"' if "_json" in rows.column_names else "to_json(_brought)::VARCHAR"
-    cursor.register("_brought", rows)
+    """Rows (columns by name, or one column ``JSON_COLUMN``) behind those that wait."""
+    text = quote(JSON_COLUMN) if JSON_COLUMN in rows.column_names else "to_json(_mlbox_brought)::VARCHAR"
+    cursor.register("_mlbox_brought", rows)
     try:
         cursor.execute(
             "INSERT INTO data._mlbox.inbox SELECT ?, ?, nextval('data._mlbox.inbox_numbers'), "
-            f"coalesce({text}, 'null'), ? FROM _brought",
+            f"coalesce({text}, 'null'), ? FROM _mlbox_brought",
             [project, feed_id, at],
         )
     finally:
-        cursor.unregister("_brought")
+        cursor.unregister("_mlbox_brought")
 
 
 def waiting(cursor: DuckDBPyConnection, feed_id: str) -> int:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mlbox.base.errors import Invalid
-from mlbox.base.names import Ref
+from mlbox.base.names import RESERVED_COLUMNS, Ref
 from mlbox.base.registry import Registry
 from mlbox.base.suggest import did_you_mean
 
@@ -27,7 +27,7 @@ ID, POSITION = "_id", "_position"
 ARROW = "_arrow"
 """The name by which the SQL of :class:`Rows` reads its Arrow batches."""
 
-ROW = "_row_number"
+ROW = f"{RESERVED_COLUMNS}row"
 """The column of :class:`Rows` that are ``numbered``: the row's place, from 1."""
 
 Position = Mapping[str, Any]
@@ -100,7 +100,7 @@ class Rows:
     retyped: Callable[[Mapping[str, str]], str] | None = None
     """Where the types are guessed from texts: ``sql`` with these types by column, whatever the texts look like."""
     numbered: bool = False
-    """Whether ``sql`` gives the column ``_row_number`` too: where it comes for nothing, rows need not be counted, which
+    """Whether ``sql`` gives the column ``ROW`` too: where it comes for nothing, rows need not be counted, which
     would keep DuckDB from reading them with all cores."""
     copied: bool = False
     """Whether the rows are numbered in a copy: DuckDB reads them with all cores as long as nobody counts them."""

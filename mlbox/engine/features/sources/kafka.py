@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from mlbox.base.errors import Invalid, Unavailable
+from mlbox.base.names import JSON_COLUMN, PART_COLUMN
 from mlbox.engine.features.sources.base import (
     ID,
     POSITION,
@@ -196,7 +197,12 @@ def _table(texts: list[str | None], parts: list[str], places: list[int]) -> pyar
     import pyarrow
 
     names = [f"{part}:{place}" for part, place in zip(parts, places, strict=True)]
-    columns = {"_json": texts, "_part": parts, ID: names, POSITION: [f'{{"offset": {place + 1}}}' for place in places]}
+    columns = {
+        JSON_COLUMN: texts,
+        PART_COLUMN: parts,
+        ID: names,
+        POSITION: [f'{{"offset": {place + 1}}}' for place in places],
+    }
     return pyarrow.table({name: pyarrow.array(values, pyarrow.string()) for name, values in columns.items()})
 
 

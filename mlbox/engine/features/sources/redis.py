@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from mlbox.base.errors import Invalid, Unavailable
+from mlbox.base.names import JSON_COLUMN
 from mlbox.engine.features.sources.base import (
     ID,
     POSITION,
@@ -162,7 +163,7 @@ def _table(texts: list[str | None], names: list[str], read: int) -> pyarrow.Tabl
     import pyarrow
 
     positions = [f'{{"id": "{name}", "read": {number}}}' for number, name in enumerate(names, read + 1)]
-    columns = {"_json": texts, ID: names, POSITION: positions}
+    columns = {JSON_COLUMN: texts, ID: names, POSITION: positions}
     return pyarrow.table({name: pyarrow.array(values, pyarrow.string()) for name, values in columns.items()})
 
 

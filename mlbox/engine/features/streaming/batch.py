@@ -12,9 +12,11 @@ from mlbox.engine.features.streaming.cache import Fresh, WindowCache, columns_of
 from mlbox.engine.features.streaming.ranges import Found, Values
 from mlbox.engine.features.streaming.rows import (
     GIVEN,
+    JSON,
     NUMBER,
     PART,
     REASON,
+    SINCE,
     TEXT,
     prepare_sql,
     recompute_sql,
@@ -41,7 +43,7 @@ class Refused:
 
 @dataclass(slots=True)
 class Prepared:
-    """Rows of the set, in their order (``rows``: ``_n`` and the columns), and those that are none."""
+    """Rows of the set, in their order (``rows``: ``NUMBER`` and the columns), and those that are none."""
 
     rows: pyarrow.Table
     times: Integers
@@ -61,7 +63,7 @@ def prepare(
 ) -> Prepared:
     """Convert and check. ``watermarks`` are the latest times so far, in microseconds, by part of the stream.
 
-    A row is late when its time is before the latest of the rows before it in its part (column ``_part``; without it all
+    A row is late when its time is before the latest of the rows before it in its part (column ``PART``; without it all
     are of one), and refused when it is so by more than the lateness that the set allows. So it depends neither on how
     the rows are cut into micro-batches nor on which partition is read first.
     """
@@ -119,7 +121,7 @@ def _texts(given: pyarrow.Table, places: list[int]) -> list[str]:
     import json
 
     rows = given.take(places).to_pylist()
-    return [row["_json"] if "_json" in row else json.dumps(row, default=str) for row in rows]
+    return [row[JSON] if JSON in row else json.dumps(row, default=str) for row in rows]
 
 
 def microseconds(column: Any) -> Integers:
@@ -222,7 +224,7 @@ def compute(cursor: DuckDBPyConnection, feature_set: FeatureSet, cache: WindowCa
 
 def _recomputed(cursor: DuckDBPyConnection, feature_set: FeatureSet, rows: pyarrow.Table) -> pyarrow.Table:
     names = ", ".join(quote(name) for name in feature_set.entity_names)
-    since = f"(SELECT {names}, min({quote(feature_set.axis)}) AS _since FROM _fresh GROUP BY ALL)"
+    since = f"(SELECT {names}, min({quote(feature_set.axis)}) AS {SINCE} FROM _fresh GROUP BY ALL)"
     cursor.register("_fresh", rows)
     try:
         return cursor.sql(recompute_sql(feature_set, "_fresh", since)).to_arrow_table()

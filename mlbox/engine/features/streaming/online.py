@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.clock import now
-from mlbox.base.names import quote
+from mlbox.base.names import RESERVED_COLUMNS, quote
 from mlbox.engine.features.asof import newest
 from mlbox.engine.features.definition import FeatureSet, Online
 from mlbox.engine.features.frames import EPOCH
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
     Integers = NDArray[np.int64]
 
-KNOWN, EVENT = "_known", "_event"
+KNOWN, EVENT = f"{RESERVED_COLUMNS}known", f"{RESERVED_COLUMNS}event"
+TICK, PLACE = f"{RESERVED_COLUMNS}tick", f"{RESERVED_COLUMNS}place"
 
 
 class OnlineWindows:
@@ -127,7 +128,7 @@ class OnlineWindows:
         tick = self._tick()
         for place, values in zip(self._windows, self._evaluate(cache, keys, tick), strict=True):
             rows = rows.append_column(self._names[place], values)
-        rows = rows.append_column("_tick", pyarrow.array([tick]).take(pyarrow.array([0] * len(rows), pyarrow.int64())))
+        rows = rows.append_column(TICK, pyarrow.array([tick]).take(pyarrow.array([0] * len(rows), pyarrow.int64())))
         return self._store.put(self._set.id, self._packed(rows), replace=replace, mark=self._mark())
 
     def _mark(self) -> bytes:
@@ -137,7 +138,7 @@ class OnlineWindows:
         kinds = {feature.name: feature.type for feature in self._set.features}
         typed = [f"CAST({quote(name)} AS {kinds[name]})" for name in self._names]
         chosen = by_column.expressions(self._layout, typed)
-        head = [*(f"CAST({quote(name)} AS {kind})" for name, kind in self._set.entities), KNOWN, EVENT, "_tick"]
+        head = [*(f"CAST({quote(name)} AS {kind})" for name, kind in self._set.entities), KNOWN, EVENT, TICK]
         texts = [*head, *(typed if chosen is None else chosen)]
         query = ", ".join(f"{text} AS _{number}" for number, text in enumerate(texts))
         count = len(self._set.entities)
@@ -213,17 +214,17 @@ class OnlineWindows:
         entities = list(zip(*[cache.entities[key] for key in keys.tolist()], strict=True))
         columns = {f"_e{n}": pyarrow.array(list(values)) for n, values in enumerate(entities)}
         columns["_axis"] = pyarrow.array(times).cast(pyarrow.timestamp("us", tz="UTC"))
-        columns["_place"] = pyarrow.array(range(len(keys)), pyarrow.int64())
+        columns[PLACE] = pyarrow.array(range(len(keys)), pyarrow.int64())
         names = ", ".join(
             f"CAST(_e{n} AS {kind}) AS {quote(name)}" for n, (name, kind) in enumerate(self._set.entities)
         )
-        text = values_at_sql(self._set, f"(SELECT {names}, _axis, _place FROM _probes)", ["_place"])
+        text = values_at_sql(self._set, f"(SELECT {names}, _axis, {PLACE} FROM _probes)", [PLACE])
         kinds = {feature.name: feature.type for feature in self._set.features}
         windows = ", ".join(f"CAST({quote(w.name)} AS {kinds[w.name]}) AS {quote(w.name)}" for w in self._set.windows)
         with self._catalog.read() as cursor:
             cursor.register("_probes", pyarrow.table(columns))
             try:
-                found = cursor.sql(f"SELECT {windows} FROM ({text}) ORDER BY _place").to_arrow_table()
+                found = cursor.sql(f"SELECT {windows} FROM ({text}) ORDER BY {PLACE}").to_arrow_table()
             finally:
                 cursor.unregister("_probes")
         return [column.combine_chunks() for column in found.columns]

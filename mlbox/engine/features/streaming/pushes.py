@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mlbox.base.errors import Invalid, MlboxError, Unavailable
-from mlbox.base.names import Ref
+from mlbox.base.names import JSON_COLUMN, Ref
 from mlbox.engine.catalog.tables import streams as table
 from mlbox.engine.features.definition import FeatureSet
 from mlbox.engine.features.locks import Locks
@@ -158,4 +158,4 @@ def json_rows(body: bytes, *, lines: bool) -> pyarrow.Table:
         raise Invalid(
             f"the body is no JSON: {error}", hint="send an object, a list of objects, or an object a line"
         ) from None
-    return pyarrow.table({"_json": pyarrow.array(texts, pyarrow.string())})
+    return pyarrow.table({JSON_COLUMN: pyarrow.array(texts, pyarrow.string())})

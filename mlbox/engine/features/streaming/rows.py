@@ -1,7 +1,8 @@
-"""Rows as they come, made rows of the set: converted, checked, each wrong one with its reason. As SQL over ``_given``.
+"""Rows as they come, made rows of the set: converted, checked, each wrong one with its reason. As SQL over
+``_mlbox_given``.
 
-Rows come as Arrow columns by name, or as one column ``_json`` with an object a row. What the set does not know is left
-out; what is missing is NULL or the column's DEFAULT.
+Rows come as Arrow columns by name, or as one column ``_mlbox_json`` with an object a row. What the set does not know is
+left out; what is missing is NULL or the column's DEFAULT.
 """
 
 from __future__ import annotations
@@ -10,18 +11,22 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from mlbox.base.names import literal, quote
+from mlbox.base.names import JSON_COLUMN, PART_COLUMN, RESERVED_COLUMNS, literal, quote
 from mlbox.engine.features.aggregates import call, expression
 from mlbox.engine.features.definition import SEQUENCE, Feature, FeatureSet, interval
 from mlbox.engine.features.frames import AXIS, frame_sql
 
-GIVEN = "_given"
-JSON = "_json"
+GIVEN = f"{RESERVED_COLUMNS}given"
+JSON = JSON_COLUMN
 """The column of rows that come as JSON objects."""
-PART = "_part"
+PART = PART_COLUMN
 """The column with the part of the stream that a row is from, where it has several."""
-REASON, NUMBER, TEXT = "_reason", "_n", "_text"
+REASON, NUMBER, TEXT = f"{RESERVED_COLUMNS}reason", f"{RESERVED_COLUMNS}n", f"{RESERVED_COLUMNS}text"
 """Why a row is refused (NULL: it is not), its place among those given, and how it looked (refused ones only)."""
+SINCE, OLD, KEPT = f"{RESERVED_COLUMNS}since", f"{RESERVED_COLUMNS}old", f"{RESERVED_COLUMNS}kept"
+"""The earliest time of an entity's new rows, values before, and whether a row is of the table."""
+CONVERTED = f"{RESERVED_COLUMNS}converted"
+"""Which column of the row is not of its type."""
 TIME = "TIMESTAMP WITH TIME ZONE"
 UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 """Units in which event times may come as numbers, in microseconds."""
@@ -49,7 +54,7 @@ def typed_columns(feature_set: FeatureSet) -> list[tuple[str, str]]:
 
 
 def prepare_sql(feature_set: FeatureSet, given: Names, unit: str | None) -> str:
-    """``_n, _reason, _text`` and the columns of the set, from ``_given``, in its order."""
+    """``NUMBER``, ``REASON``, ``TEXT`` and the columns of the set, from ``GIVEN``, in its order."""
     whole = quote(JSON) if JSON in given.names else f"to_json({GIVEN})::VARCHAR"
     checked = checked_sql(feature_set, given, unit, f"row_number() OVER () - 1 AS {NUMBER}, {whole} AS {TEXT}")
     names = ", ".join(quote(name) for name, _ in typed_columns(feature_set))
@@ -60,21 +65,26 @@ def prepare_sql(feature_set: FeatureSet, given: Names, unit: str | None) -> str:
 
 
 def checked_sql(feature_set: FeatureSet, given: Names, unit: str | None, more: str) -> str:
-    """``_reason``, the columns of the set and those that ``more`` names (SQL over ``_given``), from ``_given``."""
+    """``REASON``, the columns of the set and those that ``more`` names (SQL over ``GIVEN``), from ``GIVEN``."""
     columns = typed_columns(feature_set)
     raws = _raws(feature_set, columns, given)
-    inner = ", ".join([more, *(f"{raws[name]} AS {quote(f'_raw_{name}')}" for name, _ in columns if name in raws)])
+    inner = ", ".join([more, *(f"{raws[name]} AS {_raw(name)}" for name, _ in columns if name in raws)])
     defaults = {feature.name: feature.default for feature in plain_features(feature_set)}
     values = [
         f"{_value(feature_set, name, kind, defaults.get(name), name in raws, unit)} AS {quote(name)}"
         for name, kind in columns
     ]
     bad = _conversions(columns, raws, given)
-    values.append(f"CASE {' '.join(bad)} END AS _converted" if bad else "NULL::VARCHAR AS _converted")
-    raw = ", ".join(quote(f"_raw_{name}") for name, _ in columns if name in raws)
-    left = f" EXCLUDE (_converted{', ' + raw if raw else ''})"
-    reason = f"coalesce(_converted, CASE {' '.join(_rules(feature_set))} END) AS {REASON}"
+    values.append(f"CASE {' '.join(bad)} END AS {CONVERTED}" if bad else f"NULL::VARCHAR AS {CONVERTED}")
+    raw = ", ".join(_raw(name) for name, _ in columns if name in raws)
+    left = f" EXCLUDE ({CONVERTED}{', ' + raw if raw else ''})"
+    reason = f"coalesce({CONVERTED}, CASE {' '.join(_rules(feature_set))} END) AS {REASON}"
     return f"SELECT *{left}, {reason} FROM (SELECT *, {', '.join(values)} FROM (SELECT {inner} FROM {GIVEN}))"
+
+
+def _raw(name: str) -> str:
+    """The column of what a column came as."""
+    return quote(f"{RESERVED_COLUMNS}raw_{name}")
 
 
 def _raws(feature_set: FeatureSet, columns: Sequence[tuple[str, str]], given: Names) -> dict[str, str]:
@@ -91,7 +101,7 @@ def _raws(feature_set: FeatureSet, columns: Sequence[tuple[str, str]], given: Na
 
 
 def _value(feature_set: FeatureSet, name: str, kind: str, default: str | None, present: bool, unit: str | None) -> str:
-    raw = quote(f"_raw_{name}")
+    raw = _raw(name)
     found = f"TRY_CAST({raw} AS {kind})" if present else f"CAST(NULL AS {kind})"
     if present and name in feature_set.times and unit is not None:
         number = f"TRY_CAST(TRY_CAST({raw} AS DOUBLE) * {UNITS[unit]} AS BIGINT)"
@@ -106,7 +116,7 @@ def _conversions(columns: Sequence[tuple[str, str]], raws: Mapping[str, str], gi
         told.append(f"WHEN json_type({TEXT}) <> 'OBJECT' THEN 'the row is not a JSON object'")
     for name, kind in columns:
         if name in raws:
-            raw = quote(f"_raw_{name}")
+            raw = _raw(name)
             shown = f"left({raw}::VARCHAR, 100)"
             told.append(
                 f"WHEN {raw} IS NOT NULL AND {quote(name)} IS NULL THEN "
@@ -136,16 +146,16 @@ def _rules(feature_set: FeatureSet) -> list[str]:
 def recompute_sql(feature_set: FeatureSet, rows: str, since: str) -> str:
     """Rows of some entities with the values of all windows: the new ones, and those that they change.
 
-    ``rows`` are new rows with ``_n``; ``since`` has the entities with the earliest time of their new rows, ``_since``.
-    Rows that stand in the table come with their sequence, and only when a value changes.
+    ``rows`` are new rows with ``NUMBER``; ``since`` has the entities with the earliest time of their new rows
+    (``SINCE``). Rows that stand in the table come with their sequence, and only when a value changes.
     """
     keys = ", ".join(quote(name) for name in feature_set.entity_names)
     axis = quote(feature_set.axis)
     plain = ", ".join(quote(name) for name, _ in typed_columns(feature_set))
     windows = [quote(window.name) for window in feature_set.windows]
     reach = interval(max(window.seconds for window in feature_set.windows))
-    old = ", ".join(f"{name} AS {quote(f'_old{n}')}" for n, name in enumerate(windows))
-    nothing = ", ".join(f"NULL AS {quote(f'_old{n}')}" for n in range(len(windows)))
+    old = ", ".join(f"{name} AS {quote(f'{OLD}{n}')}" for n, name in enumerate(windows))
+    nothing = ", ".join(f"NULL AS {quote(f'{OLD}{n}')}" for n in range(len(windows)))
     values = ", ".join(
         f"{expression(window, feature_set.entity_names, feature_set.timestamp)} AS {quote(window.name)}"
         for window in feature_set.windows
@@ -155,19 +165,19 @@ def recompute_sql(feature_set: FeatureSet, rows: str, since: str) -> str:
         f"CAST({name} AS {kinds[w.name]}) AS {name}" for name, w in zip(windows, feature_set.windows, strict=True)
     )
     changed = " OR ".join(
-        f"CAST({name} AS {kinds[w.name]}) IS DISTINCT FROM {quote(f'_old{n}')}"
+        f"CAST({name} AS {kinds[w.name]}) IS DISTINCT FROM {quote(f'{OLD}{n}')}"
         for n, (name, w) in enumerate(zip(windows, feature_set.windows, strict=True))
     )
     return f"""
         SELECT {plain}, {typed}, {SEQUENCE}, {NUMBER} FROM (
             SELECT *, {values} FROM (
-                SELECT {plain}, {old}, {SEQUENCE}, NULL::BIGINT AS {NUMBER}, {axis} AS {AXIS}, _since
-                FROM {feature_set.table} JOIN {since} USING ({keys}) WHERE {axis} >= _since - {reach}
+                SELECT {plain}, {old}, {SEQUENCE}, NULL::BIGINT AS {NUMBER}, {axis} AS {AXIS}, {SINCE}
+                FROM {feature_set.table} JOIN {since} USING ({keys}) WHERE {axis} >= {SINCE} - {reach}
                 UNION ALL BY NAME
-                SELECT {plain}, {nothing}, NULL::BIGINT AS {SEQUENCE}, {NUMBER}, {axis} AS {AXIS}, _since
+                SELECT {plain}, {nothing}, NULL::BIGINT AS {SEQUENCE}, {NUMBER}, {axis} AS {AXIS}, {SINCE}
                 FROM {rows} JOIN {since} USING ({keys})
             )
-        ) WHERE {AXIS} >= _since AND ({NUMBER} IS NOT NULL OR {changed})
+        ) WHERE {AXIS} >= {SINCE} AND ({NUMBER} IS NOT NULL OR {changed})
         """
 
 
@@ -180,7 +190,7 @@ def values_at_sql(feature_set: FeatureSet, probes: str, more: Sequence[str] = ()
     kept = ", ".join([keys, *sorted(inputs)])
     partition = f"PARTITION BY {keys} ORDER BY {AXIS}"
     values = ", ".join(
-        f"{call(window, feature_set.timestamp, where='_row')} OVER ({partition} {frame_sql(window)}) "
+        f"{call(window, feature_set.timestamp, where=KEPT)} OVER ({partition} {frame_sql(window)}) "
         f"AS {quote(window.name)}"
         for window in feature_set.windows
     )
@@ -188,10 +198,10 @@ def values_at_sql(feature_set: FeatureSet, probes: str, more: Sequence[str] = ()
     return f"""
         SELECT {keys}, {AXIS}{others}, {", ".join(quote(window.name) for window in feature_set.windows)} FROM (
             SELECT *, {values} FROM (
-                SELECT {kept}, {axis} AS {AXIS}, TRUE AS _row FROM {feature_set.table}
+                SELECT {kept}, {axis} AS {AXIS}, TRUE AS {KEPT} FROM {feature_set.table}
                 SEMI JOIN (SELECT DISTINCT {keys} FROM {probes}) USING ({keys})
                 UNION ALL BY NAME
-                SELECT {keys}, {AXIS}{others}, FALSE AS _row FROM {probes}
+                SELECT {keys}, {AXIS}{others}, FALSE AS {KEPT} FROM {probes}
             )
-        ) WHERE NOT _row
+        ) WHERE NOT {KEPT}
         """
