@@ -21,6 +21,9 @@ JSON_COLUMN = f"{RESERVED_COLUMNS}json"
 PART_COLUMN = f"{RESERVED_COLUMNS}part"
 """The column with the part of the stream that a row is from, where it has several."""
 
+LATEST = "latest"
+"""As a version: the highest number; what a name without ``@`` means too. No alias may be called so."""
+
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}\Z")
 
 
@@ -48,6 +51,14 @@ def check_name(name: str, kind: str = "name") -> str:
     if any(character in "@/\\" or ord(character) < 32 for character in name):
         raise Invalid(f"{kind} {name!r} may not hold '@', '/', '\\' or control characters")
     return name
+
+
+def check_alias(alias: str) -> str:
+    """``alias`` in lower case, if it may be one."""
+    check_name(alias, "alias")
+    if alias.isdigit() or alias.lower() == LATEST:
+        raise Invalid(f"alias {alias!r} has a meaning already", hint="numbers are versions, latest is the newest one")
+    return alias.lower()
 
 
 def check_project(name: str) -> str:

@@ -100,7 +100,8 @@ def together(fed: Sequence[Any]) -> Any:
 def per_row(values: Any, rows: int) -> Sequence[Any] | None:
     """An output's part for each row; the whole of it for the only one; ``None`` where it has no rows."""
     if values.shape[:1] == (rows,):
-        return values  # type: ignore[no-any-return]
+        each: Sequence[Any] = values
+        return each
     return [values] if rows == 1 else None
 
 

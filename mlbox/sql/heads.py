@@ -13,7 +13,7 @@ from mlbox.engine.workflows.commands import AlterObject
 from mlbox.sql import writing
 from mlbox.sql.grammar import StatementSyntax, statement
 from mlbox.sql.parser import Clauses, Cursor, Reader, clauses, finish, one_of
-from mlbox.sql.references import identifier, reference
+from mlbox.sql.references import identifier, reference, version_text
 from mlbox.sql.times import EPOCH, instant
 from mlbox.sql.values import options, text
 from mlbox.sql.writing import Writer
@@ -108,6 +108,28 @@ def alter_action(cursor: Cursor, kind: str, ref: Ref, actions: tuple[str, ...]) 
         given = options(cursor, "SET")
     finish(cursor, shown)
     return AlterObject(kind=kind, ref=ref, action=action.lower(), new_name=new_name, options=given)
+
+
+def alias_action(cursor: Cursor) -> tuple[str, str | None] | None:
+    """``SET ALIAS a = version | SET ALIAS a TO [VERSION] version | DROP ALIAS a``: the alias, and its version or None
+    when it goes. None where something else stands."""
+    if cursor.accept("DROP", "ALIAS"):
+        return identifier(cursor, "alias"), None
+    if not cursor.accept("SET", "ALIAS"):
+        return None
+    alias = identifier(cursor, "alias")
+    if cursor.accept("TO"):
+        cursor.accept("VERSION")
+    else:
+        cursor.expect("=", hint=f"write SET ALIAS {alias} = 3 or SET ALIAS {alias} TO VERSION 3")
+    return alias, version_text(cursor)
+
+
+def print_alias(alias: str, version: str | None) -> str:
+    """As :func:`alias_action` reads it."""
+    if version is None:
+        return f"DROP ALIAS {writing.name(alias)}"
+    return f"SET ALIAS {writing.name(alias)} = {writing.version_or_alias(version)}"
 
 
 def print_alter(command: AlterObject, write: Writer) -> str:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mlbox.base.clock import now
-from mlbox.base.errors import Invalid, NotFound
+from mlbox.base.errors import NotFound
 from mlbox.base.ids import new_id
-from mlbox.base.names import Ref, check_name
+from mlbox.base.names import LATEST, Ref, check_alias
 from mlbox.base.suggest import did_you_mean
 from mlbox.engine.catalog.dependants import Dependants, of_endpoints, refuse_embedding, refuse_used
 from mlbox.engine.catalog.tables import collections, dropped, endpoints, lineage, models, projects
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from mlbox.engine.models.sources import Source
-
-LATEST = "latest"
-"""Means the highest number; what a name without ``@`` means too. No alias may be called so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +66,6 @@ def resolve(cursor: DuckDBPyConnection, ref: Ref) -> ModelVersion:
             hint=f"versions: {', '.join(map(str, numbers[-10:]))}" if numbers else "it has no version",
         )
     return version
-
-
-def check_alias(alias: str) -> str:
-    """``alias`` in lower case, if it may be one."""
-    check_name(alias, "alias")
-    if alias.isdigit() or alias.lower() == LATEST:
-        raise Invalid(f"alias {alias!r} has a meaning already", hint="numbers are versions, latest is the newest one")
-    return alias.lower()
 
 
 def find_alias(cursor: DuckDBPyConnection, model: ModelRow, alias: str) -> tuple[str, int]:

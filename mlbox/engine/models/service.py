@@ -12,7 +12,7 @@ from mlbox.base.command import Caller, Handler, Plan, Result, Step
 from mlbox.base.counted import counted
 from mlbox.base.errors import Invalid, NotExecuted, NotFound
 from mlbox.base.events import Bus, Event
-from mlbox.base.names import Ref, check_name
+from mlbox.base.names import Ref, check_alias, check_name
 from mlbox.base.suggest import did_you_mean
 from mlbox.engine.catalog.tables import feature_vectors, models, projects
 from mlbox.engine.catalog.tables.models import AliasMove, ModelVersion
@@ -122,7 +122,7 @@ class Models:
                 hint="train in a function, then: CREATE MODEL m FROM RUN 'id'",
             )
         if command.alias is not None:
-            registry.check_alias(command.alias)
+            check_alias(command.alias)
         with self._catalog.read() as cursor:
             projects.require(cursor, command.ref.project)
             model = models.get(cursor, command.ref.project, command.ref.name)
@@ -211,7 +211,7 @@ class Models:
             if isinstance(command, DropModelAlias):
                 registry.find_alias(cursor, model, command.alias)
                 return Plan((Step("drop", str(command.ref.at(command.alias))),))
-            registry.check_alias(command.alias)
+            check_alias(command.alias)
             target = registry.resolve(cursor, command.ref.at(command.version))
             before = models.aliases(cursor, model).get(command.alias.lower())
         detail = f"to version {target.version}" + (f", now {before}" if before else "")

@@ -6,47 +6,30 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.command import Caller, Handler, Plan, Result, Step
-from mlbox.base.errors import Invalid, NotFound
+from mlbox.base.errors import NotFound
 from mlbox.base.events import Bus, Event
-from mlbox.base.names import Ref, check_name
+from mlbox.base.names import Ref, check_alias
 from mlbox.base.suggest import did_you_mean
 from mlbox.engine.catalog.tables import artifact_marks, artifacts, lineage, projects
 from mlbox.engine.catalog.tables.artifacts import ArtifactRow
 from mlbox.engine.runs.commands import LabelArtifact, SetArtifactAlias
 from mlbox.engine.runs.ledger import Ledger
 from mlbox.engine.runs.requests import plain
+from mlbox.engine.runs.versions import version_of
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from mlbox.engine.catalog.database import Catalog
 
-LATEST = "latest"
-"""Means the highest number; what a name without ``@`` means too."""
-
-
-def version_of(cursor: DuckDBPyConnection, ref: Ref) -> int | None:
-    """The number that a version or an alias means; None for the latest. ``NotFound`` for an alias that there is not."""
-    if ref.version is None or ref.version.lower() == LATEST:
-        return None
-    if ref.version.isdigit():
-        return int(ref.version)
-    known = artifact_marks.aliases(cursor, ref.project, ref.name)
-    if ref.version.lower() in known:
-        return known[ref.version.lower()]
-    if artifacts.find(cursor, ref.project, ref.name) is None:
-        return None  # what is wrong is the name
-    raise NotFound(
-        f"artifact {ref.at(None)} has no version or alias {ref.version!r}",
-        hint=did_you_mean(ref.version, known) or f"set it: ALTER ARTIFACT '{ref.name}' SET ALIAS {ref.version} = 1",
-    )
-
 
 def resolve(cursor: DuckDBPyConnection, ref: Ref, run_id: str | None = None) -> list[ArtifactRow]:
     """The rows that a reference means, the latest first: all of a version (of the latest one, without), or those that
     one run logged. ``NotFound`` with the nearest names."""
     projects.require(cursor, ref.project)
-    rows = artifacts.named(cursor, ref.project, ref.name, version_of(cursor, ref), run_id)
+    aliases = artifact_marks.aliases(cursor, ref.project, ref.name)
+    version = version_of("artifact", ref, aliases, lambda: artifacts.find(cursor, ref.project, ref.name) is not None)
+    rows = artifacts.named(cursor, ref.project, ref.name, version, run_id)
     if rows:
         return [row for row in rows if row.version == max(row.version for row in rows)]
     known = artifacts.names(cursor, ref.project, run_id)
@@ -102,12 +85,7 @@ class Artifacts:
 
     def plan_alias(self, command: SetArtifactAlias, caller: Caller) -> Plan:
         """The version must be there, or the alias when it is to go."""
-        check_name(command.alias, "alias")
-        alias = command.alias.lower()
-        if alias.isdigit() or alias == LATEST:
-            raise Invalid(
-                f"alias {alias!r} has a meaning already", hint="numbers are versions, latest is the newest one"
-            )
+        alias = check_alias(command.alias)
         with self._catalog.read() as cursor:
             projects.require(cursor, command.ref.project)
             known = artifact_marks.aliases(cursor, command.ref.project, command.ref.name)

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from mlbox.base.command import Caller, Handler, Plan, Result, Step
-from mlbox.base.errors import Invalid, NotFound
-from mlbox.base.names import check_name
+from mlbox.base.errors import NotFound
+from mlbox.base.names import check_alias
 from mlbox.base.suggest import did_you_mean
 from mlbox.engine.catalog.tables import functions
 from mlbox.engine.runs.commands import SetFunctionAlias
@@ -30,11 +30,8 @@ class FunctionAliases:
 
     def plan(self, command: SetFunctionAlias, caller: Caller) -> Plan:
         """The function and the version must be there, and the alias when it is to go."""
-        check_name(command.alias, "alias")
-        if command.alias.isdigit() or command.alias.lower() == "latest":
-            raise Invalid(f"alias {command.alias!r} has a meaning already", hint="numbers are versions")
+        alias = check_alias(command.alias)
         row = self._functions.require(command.ref.at(command.version))
-        alias = command.alias.lower()
         with self._catalog.read() as cursor:
             known = functions.aliases(cursor, row.project, row.name)
         shown = f"function {command.ref.at(alias)}"

@@ -30,6 +30,7 @@ from mlbox.engine.runs.executors.base import EXECUTORS, Capabilities
 from mlbox.engine.runs.executors.options import check_options
 from mlbox.engine.runs.requests import load_resources, plain
 from mlbox.engine.runs.source import HandlerInfo, Parameter, Source, fetch_source, read_requirements
+from mlbox.engine.runs.versions import version_of
 from mlbox.engine.security.secrets import Secrets
 from mlbox.engine.storage.artifacts import ArtifactStore
 
@@ -59,7 +60,10 @@ class Functions:
         """The version that ``ref`` names, or the latest; ``NotFound`` with the nearest names."""
         with self._catalog.read() as cursor:
             projects.require(cursor, ref.project)
-            version = _version(cursor, ref)
+            aliases = functions.aliases(cursor, ref.project, ref.name)
+            version = version_of(
+                "function", ref, aliases, lambda: functions.get(cursor, ref.project, ref.name) is not None
+            )
             found = functions.get(cursor, ref.project, ref.name, version)
             if found is not None:
                 return self._keep(found)
@@ -312,19 +316,3 @@ def _same(one: FunctionRow, other: FunctionRow) -> bool:
 
 def _seconds(interval: timedelta | None) -> float | None:
     return None if interval is None else interval.total_seconds()
-
-
-def _version(cursor: DuckDBPyConnection, ref: Ref) -> int | None:
-    """The number that a version or an alias means."""
-    if ref.version is None or ref.version.isdigit():
-        return int(ref.version) if ref.version else None
-    known = functions.aliases(cursor, ref.project, ref.name)
-    if ref.version.lower() in known:
-        return known[ref.version.lower()]
-    if functions.get(cursor, ref.project, ref.name) is None:
-        return None  # what is wrong is the name
-    raise NotFound(
-        f"function {ref.at(None)} has no version or alias {ref.version!r}",
-        hint=did_you_mean(ref.version, known) or f"set it: ALTER FUNCTION {ref.name} SET ALIAS {ref.version} = 1",
-        details={"kind": "function", "name": ref.name},
-    )

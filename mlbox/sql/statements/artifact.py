@@ -7,9 +7,9 @@ from mlbox.base.names import Ref
 from mlbox.engine.runs.commands import DropArtifact, LabelArtifact, SetArtifactAlias
 from mlbox.sql import writing
 from mlbox.sql.grammar import Noun, StatementSyntax, noun, statement
-from mlbox.sql.heads import drop_if_exists
+from mlbox.sql.heads import alias_action, drop_if_exists, print_alias
 from mlbox.sql.parser import Cursor, finish
-from mlbox.sql.references import identifier, reference, run_id, version_text
+from mlbox.sql.references import reference, run_id, version_text
 from mlbox.sql.values import options, word
 from mlbox.sql.writing import Writer
 
@@ -61,8 +61,8 @@ def _alter(cursor: Cursor) -> Command:
         command = LabelArtifact(ref=ref, labels=options(cursor, "SET LABELS"))
     elif cursor.accept("DROP", "LABELS"):
         command = LabelArtifact(ref=ref, without=words_in(cursor, "DROP LABELS"))
-    elif cursor.at("SET", "ALIAS") or cursor.at("DROP", "ALIAS"):
-        command = _alias(cursor, ref)
+    elif found := alias_action(cursor):
+        command = SetArtifactAlias(ref=ref, alias=found[0], version=found[1])
         if ref.version is not None:
             hint = f"write ALTER ARTIFACT '{ref.name}' SET ALIAS name = {ref.version}"
             cursor.fail("an alias is of the artifact and not of a version of it", hint, place)
@@ -75,23 +75,8 @@ def _alter(cursor: Cursor) -> Command:
     return command
 
 
-def _alias(cursor: Cursor, ref: Ref) -> SetArtifactAlias:
-    if cursor.accept("DROP", "ALIAS"):
-        return SetArtifactAlias(ref=ref, alias=identifier(cursor, "alias"), version=None)
-    cursor.expect("SET", "ALIAS")
-    alias = identifier(cursor, "alias")
-    if cursor.accept("TO"):
-        cursor.accept("VERSION")
-    else:
-        cursor.expect("=", hint=f"write SET ALIAS {alias} = 3 or SET ALIAS {alias} TO VERSION 3")
-    return SetArtifactAlias(ref=ref, alias=alias, version=version_text(cursor))
-
-
 def _print_alias(command: SetArtifactAlias, write: Writer) -> str:
-    shown, alias = f"ALTER ARTIFACT {print_artifact(command.ref, write)}", writing.name(command.alias)
-    if command.version is None:
-        return f"{shown} DROP ALIAS {alias}"
-    return f"{shown} SET ALIAS {alias} = {writing.version_or_alias(command.version)}"
+    return f"ALTER ARTIFACT {print_artifact(command.ref, write)} {print_alias(command.alias, command.version)}"
 
 
 def _print_labels(command: LabelArtifact, write: Writer) -> str:

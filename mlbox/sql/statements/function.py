@@ -11,10 +11,10 @@ from mlbox.engine.runs.commands import CreateFunction, DropFunction, Resources, 
 from mlbox.engine.workflows.commands import AlterObject
 from mlbox.sql import writing
 from mlbox.sql.grammar import Noun, StatementSyntax, noun, statement
-from mlbox.sql.heads import alter_action, create_clauses, create_head, drop, print_alter
+from mlbox.sql.heads import alias_action, alter_action, create_clauses, create_head, drop, print_alias, print_alter
 from mlbox.sql.parameters import Unbound
 from mlbox.sql.parser import Cursor, checked, finish, kept
-from mlbox.sql.references import identifier, is_name, reference, version_text
+from mlbox.sql.references import is_name, reference
 from mlbox.sql.times import interval
 from mlbox.sql.values import count, number, options, pairs, strings, text, value, word
 from mlbox.sql.writing import Writer
@@ -223,15 +223,8 @@ drop("function", DropFunction, version=True)
 def _alter(cursor: Cursor) -> Command:
     cursor.expect("ALTER", "FUNCTION")
     ref = reference(cursor, "function")
-    if cursor.accept("SET", "ALIAS"):
-        alias = identifier(cursor, "alias")
-        if cursor.accept("TO"):
-            cursor.accept("VERSION")
-        else:
-            cursor.expect("=", hint=f"write SET ALIAS {alias} = 3 or SET ALIAS {alias} TO VERSION 3")
-        command: Command = SetFunctionAlias(ref=ref, alias=alias, version=version_text(cursor))
-    elif cursor.accept("DROP", "ALIAS"):
-        command = SetFunctionAlias(ref=ref, alias=identifier(cursor, "alias"), version=None)
+    if found := alias_action(cursor):
+        command: Command = SetFunctionAlias(ref=ref, alias=found[0], version=found[1])
     elif cursor.at("RENAME") or cursor.at("SET", "("):
         return alter_action(cursor, "function", ref, ("RENAME", "SET"))
     else:
@@ -244,11 +237,7 @@ def _alter(cursor: Cursor) -> Command:
 
 
 def _print_alias(command: SetFunctionAlias, write: Writer) -> str:
-    alias = writing.name(command.alias)
-    shown = f"ALTER FUNCTION {write.ref(command.ref)}"
-    if command.version is None:
-        return f"{shown} DROP ALIAS {alias}"
-    return f"{shown} SET ALIAS {alias} = {writing.version_or_alias(command.version)}"
+    return f"ALTER FUNCTION {write.ref(command.ref)} {print_alias(command.alias, command.version)}"
 
 
 statement(

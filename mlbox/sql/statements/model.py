@@ -12,7 +12,7 @@ from mlbox.sql import writing
 from mlbox.sql.bodies import query_rest
 from mlbox.sql.column_types import typed_names
 from mlbox.sql.grammar import Noun, StatementSyntax, noun, statement
-from mlbox.sql.heads import alter_action, create_clauses, create_head, drop, print_alter
+from mlbox.sql.heads import alias_action, alter_action, create_clauses, create_head, drop, print_alias, print_alter
 from mlbox.sql.parser import Clauses, Cursor, Reader, finish
 from mlbox.sql.references import identifier, reference, run_id, version_text
 from mlbox.sql.values import number, options, pairs, text, word
@@ -111,11 +111,8 @@ def _print_columns(words: str, columns: tuple[tuple[str, str], ...]) -> str:
 
 
 def _print_alias(command: SetModelAlias | DropModelAlias, write: Writer) -> str:
-    shown = f"ALTER MODEL {write.ref(command.ref)}"
-    if isinstance(command, DropModelAlias):
-        return f"{shown} DROP ALIAS {writing.name(command.alias)}"
-    version = writing.version_or_alias(command.version)
-    return f"{shown} SET ALIAS {writing.name(command.alias)} = {version}"
+    version = None if isinstance(command, DropModelAlias) else command.version
+    return f"ALTER MODEL {write.ref(command.ref)} {print_alias(command.alias, version)}"
 
 
 statement(
@@ -143,20 +140,18 @@ statement(
 def _alter(cursor: Cursor) -> Command:
     cursor.expect("ALTER", "MODEL")
     ref = reference(cursor, "model")
-    if cursor.accept("SET", "ALIAS"):
-        alias = identifier(cursor, "alias")
-        hint = f"write SET ALIAS {alias} = 3 or SET ALIAS {alias} TO VERSION 3"
-        if cursor.accept("TO"):
-            cursor.accept("VERSION")
-        else:
-            cursor.expect("=", hint=hint)
-        command: Command = SetModelAlias(ref=ref, alias=alias, version=version_text(cursor))
+    command: Command
+    if found := alias_action(cursor):
+        alias, version = found
+        command = (
+            DropModelAlias(ref=ref, alias=alias)
+            if version is None
+            else SetModelAlias(ref=ref, alias=alias, version=version)
+        )
     elif cursor.accept("VERSION"):
         version = version_text(cursor)
         cursor.expect("SET", "ALIAS", "=", hint=f"write VERSION {version} SET ALIAS = name")
         command = SetModelAlias(ref=ref, alias=identifier(cursor, "alias"), version=version)
-    elif cursor.accept("DROP", "ALIAS"):
-        command = DropModelAlias(ref=ref, alias=identifier(cursor, "alias"))
     elif cursor.at("RENAME") or cursor.at("SET", "("):
         return alter_action(cursor, "model", ref, ("RENAME", "SET"))
     else:

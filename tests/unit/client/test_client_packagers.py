@@ -29,8 +29,6 @@ class Board:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Board) and other.text == self.text
 
-    __hash__ = None  # type: ignore[assignment]
-
 
 class Larger(Board):
     """One that is made of it."""

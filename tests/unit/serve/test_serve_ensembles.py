@@ -112,5 +112,6 @@ def test_a_defect_of_one_is_no_answer_of_another() -> None:
             raise MlboxError("one")
         return np.float64(arm)
 
-    found: list[Any] = ensemble.ask([0, 1, 2], answer, together=True)  # type: ignore[list-item]
+    members: Any = [0, 1, 2]
+    found: list[Any] = ensemble.ask(members, answer, together=True)
     assert [found[0], found[2]] == [0.0, 2.0] and isinstance(found[1], MlboxError)

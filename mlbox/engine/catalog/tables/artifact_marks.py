@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mlbox.engine.catalog.tables.aliases import point
 from mlbox.engine.catalog.tables.dropped import Part
 
 if TYPE_CHECKING:
@@ -30,16 +31,7 @@ def aliases(cursor: DuckDBPyConnection, project: str, name: str) -> dict[str, in
 
 def set_alias(cursor: DuckDBPyConnection, project: str, name: str, alias: str, version: int | None) -> None:
     """Point an alias at a version, or take it away."""
-    if version is None:
-        cursor.execute(
-            "DELETE FROM catalog.main.artifact_aliases WHERE project = ? AND name = lower(?) AND alias = ?",
-            [project, name, alias],
-        )
-        return
-    cursor.execute(
-        "INSERT OR REPLACE INTO catalog.main.artifact_aliases VALUES (?, lower(?), ?, ?)",
-        [project, name, alias, version],
-    )
+    point(cursor, "artifact_aliases", (project, name, alias), version)
 
 
 def labels(cursor: DuckDBPyConnection, project: str, name: str, version: int) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from mlbox.engine.catalog.tables.aliases import point
+
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
@@ -108,16 +110,7 @@ def aliases(cursor: DuckDBPyConnection, project: str, name: str) -> dict[str, in
 
 def set_alias(cursor: DuckDBPyConnection, project: str, name: str, alias: str, version: int | None) -> None:
     """Point an alias at a version, or take it away."""
-    if version is None:
-        cursor.execute(
-            "DELETE FROM catalog.main.function_aliases WHERE project = ? AND name = lower(?) AND alias = ?",
-            [project, name, alias],
-        )
-        return
-    cursor.execute(
-        "INSERT OR REPLACE INTO catalog.main.function_aliases VALUES (?, lower(?), ?, ?)",
-        [project, name, alias, version],
-    )
+    point(cursor, "function_aliases", (project, name, alias), version)
 
 
 def names(cursor: DuckDBPyConnection, project: str) -> list[str]:

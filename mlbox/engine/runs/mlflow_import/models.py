@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mlbox.base.clock import now
 from mlbox.base.errors import Cancelled, MlboxError
 from mlbox.base.ids import new_id
-from mlbox.base.names import Ref, check_name
+from mlbox.base.names import Ref, check_alias, check_name
 from mlbox.engine.catalog.tables import artifacts, models, runs, tracking
 from mlbox.engine.catalog.tables.artifacts import ArtifactRow
 from mlbox.engine.catalog.tables.models import ModelRow
@@ -167,6 +167,6 @@ class ModelImport:
             here, numbers = models.aliases(cursor, row), models.versions(cursor, row)
             for alias, number in model.aliases.items():
                 if alias.lower() not in here and number in numbers:
-                    registry.move(cursor, row, registry.check_alias(alias), number, self._to.caller.user)
+                    registry.move(cursor, row, check_alias(alias), number, self._to.caller.user)
 
         self._to.catalog.write(write)

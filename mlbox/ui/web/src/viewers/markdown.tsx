@@ -1,8 +1,8 @@
 /** Markdown (CommonMark's common part and tables), as React elements: what is markup in it stays text. */
 
-import { Fragment, type ReactNode, useState } from "react";
-import { Choice } from "../components/choice";
+import { Fragment, type ReactNode } from "react";
 import { ErrorNote } from "../components/notice";
+import { TwoForms } from "../components/two-forms";
 import { useContent } from "../live/content";
 import { type Block, blocksOf, type Span, spansOf } from "../markdown";
 import type { ArtifactRow } from "../rows";
@@ -17,30 +17,19 @@ export const viewer: ArtifactViewer = {
 
 function Markdown({ artifact }: { artifact: ArtifactRow }): ReactNode {
   const content = useContent(artifact, MOST);
-  const [form, setForm] = useState<"page" | "source">("page");
   if (content.error) return <ErrorNote error={content.error} />;
   if (content.text === null) return <p className="waiting">Loading …</p>;
   return (
-    <div className="viewer">
-      <Choice
-        label="Show as"
-        value={form}
-        options={[
-          { value: "page", label: "Page" },
-          { value: "source", label: "Source" },
-        ]}
-        onChange={setForm}
-      />
-      {form === "source" ? (
-        <Text artifact={artifact} />
-      ) : (
+    <TwoForms
+      source={<Text artifact={artifact} />}
+      page={
         <div className="prose">
           {blocksOf(content.text).map((block, i) => (
             <BlockOf key={i} block={block} />
           ))}
         </div>
-      )}
-    </div>
+      }
+    />
   );
 }
 
