@@ -6,7 +6,7 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -153,15 +153,11 @@ class FunctionTransform:
 
 def _awaited(answer: Future[pyarrow.Table]) -> Any:
     """The result, unless the statement is cancelled before: the process ends with its lease then."""
-    while True:
-        try:
-            return answer.result(_PATIENCE)
-        except TimeoutError:
-            if answer.done():
-                raise
-            underway = current()
-            if underway is not None:
-                underway.check()
+    while not wait([answer], _PATIENCE).done:
+        underway = current()
+        if underway is not None:
+            underway.check()
+    return answer.result()
 
 
 def log_id(project: str, feature_set: str) -> str:

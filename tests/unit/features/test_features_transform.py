@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from mlbox.app.house import House
 from mlbox.base.command import Caller
 from mlbox.base.errors import Cancelled, Conflict, Invalid, NotExecuted, NotFound
 from mlbox.base.settings import Settings
-from mlbox.serve.transforming import log_id
+from mlbox.serve.transforming import _awaited, log_id
 
 COLUMNS = "(ENTITY id BIGINT, TIMESTAMP ts, amount DOUBLE, label VARCHAR)"
 CLEAN = """
@@ -303,3 +304,17 @@ def test_a_cancelled_ingest_leaves_nothing_and_ends_its_process(shop: Shop) -> N
     assert isinstance(error, Cancelled)
     assert shop.rows("SELECT count(*) FROM ml.feature_sets") == [(0,)]
     wait_until(lambda: "function shop.slow@1" not in shop.house.endpoints.pools.processes(), 60)
+
+
+def test_an_answer_that_comes_in_the_moment_of_looking_is_taken() -> None:
+    class Sudden(Future[Any]):
+        """It is there as soon as somebody asks whether it is."""
+
+        def done(self) -> bool:
+            if not super().done():
+                self.set_result("rows")
+            return super().done()
+
+    answer = Sudden()
+    threading.Timer(0.3, answer.done).start()
+    assert _awaited(answer) == "rows"
