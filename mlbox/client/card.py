@@ -42,7 +42,7 @@ def html(row: Mapping[str, Any], params: Mapping[str, Any], metrics: Mapping[str
     told = row["error"] or row["reason"]
     if told:
         parts.append(
-            f"<div style='margin-top:6px;white-space:pre-wrap;overflow-wrap:anywhere'>{escape(str(told))}</div>"
+            f"<div style='{_TOLD}'>{escape(str(told))}</div>"
         )
     columns = [_table(name, values) for name, values in (("Metrics", metrics), ("Parameters", params)) if values]
     if columns:

@@ -66,7 +66,7 @@ class Keeping(Remarks):
         self, name: str, value: Any, format: Optional[str] = None, metadata: Optional[Mapping[str, Any]] = None
     ) -> str:
         """A text (``format``: txt, md) or what JSON can say, to be read by people and programs: a report, a prompt with
-        its parameters as ``metadata``. Given a path, the file."""
+        its parameters as ``metadata``. Given a ``pathlib.Path``, the file; a ``str`` is the text itself."""
         return self.log_artifact(name, value, "document", format, metadata)
 
     def log_plot(self, name: str, figure: Any, format: Optional[str] = None) -> str:

@@ -32,10 +32,10 @@ def importable(name: str) -> Any:
         return None
 
 
-def read_frame(path: str, types: Optional[Dict[str, str]] = None) -> Any:
-    """A Parquet or CSV file as a pandas DataFrame where pandas is installed, else a pyarrow Table, else a list of
-    dictionaries. ``types`` (column → Arrow type name) keeps text that looks like a number text. In CSV an empty
-    field is null."""
+def read_frame(path: str, types: Optional[Dict[str, str]] = None, media: Optional[str] = None) -> Any:
+    """A Parquet, Feather, JSON (by its media type) or CSV file as a pandas DataFrame where pandas is installed, else a
+    pyarrow Table, else a list of dictionaries. ``types`` (column → Arrow type name) keeps text that looks like a number
+    text. In CSV an empty field is null."""
     with open(path, "rb") as file:
         head = file.read(6)
     pandas, arrow = importable("pandas"), importable("pyarrow")
@@ -48,7 +48,7 @@ def read_frame(path: str, types: Optional[Dict[str, str]] = None) -> Any:
         read = pyarrow.parquet.read_table if head[:4] == b"PAR1" else pyarrow.feather.read_table
         table = read(path)
         return table if pandas is None else table.to_pandas()
-    if head[:1] == b"[":
+    if media == "application/json":
         with open(path, encoding="utf-8") as file:
             rows = json.load(file)
         return rows if pandas is None else pandas.DataFrame(rows)

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import tempfile
-from typing import TYPE_CHECKING, Any, Dict, List
+from typing import TYPE_CHECKING, Any, Dict
 
 from mlbox.client.failures import MlboxClientError, nearest
 
@@ -15,36 +15,36 @@ if TYPE_CHECKING:
     from mlbox.client.connection import Connection
 
 _ID = re.compile(r"[0-9a-f]{8,32}\Z")
-_ROWS = """SELECT id, name, version, aliases, kind, media_type, file_name, metadata FROM catalog.ml.artifacts
-WHERE project = $project"""
+_ROWS = "SELECT id, name, version, kind, media_type, file_name, metadata FROM catalog.ml.artifacts "
+_NAMED = "WHERE project = $project AND lower(name) = lower($name)"
+_WANTED = (
+    " AND ($version = 'latest' OR version::VARCHAR = $version OR list_contains(aliases, $version)) "
+    "ORDER BY version DESC, id DESC LIMIT 1"
+)
 
 
 def find(connection: Connection, text: str) -> Dict[str, Any]:
     """The row of ``ml.artifacts`` that ``text`` means: an id, the beginning of one, or ``name[@version]``; of several
     rows of a version the one that was logged last. Raises ``MlboxClientError`` with what is near."""
     if _ID.match(text):
-        several = "SELECT id, name, version, aliases, kind, media_type, file_name, metadata FROM catalog.ml.artifacts "
-        found = connection.sql(several + "WHERE starts_with(id, ?) LIMIT 2", [text]).rows()
+        found = connection.sql(_ROWS + "WHERE starts_with(id, ?) LIMIT 2", [text]).rows()
         if len(found) == 1:
             return found[0]
         if found:
             raise MlboxClientError(f"several artifacts begin with {text}", "write more of the id")
     name, at, version = text.rpartition("@")
     name, version = (name, version) if at else (text, "latest")
-    condition = " AND lower(name) = lower($name) ORDER BY version DESC, id DESC"
-    rows = connection.sql(_ROWS + condition, {"project": connection.project, "name": name}).rows()
-    if not rows:
+    asked = {"project": connection.project, "name": name}
+    rows = connection.sql(_ROWS + _NAMED + _WANTED, {**asked, "version": version.lower()}).rows()
+    if rows:
+        return rows[0]
+    there = connection.sql("SELECT DISTINCT version, aliases FROM catalog.ml.artifacts " + _NAMED, asked).rows()
+    if not there:
         known = "SELECT DISTINCT name FROM catalog.ml.artifacts WHERE project = ?"
         names = [str(row["name"]) for row in connection.sql(known, [connection.project]).rows()]
         raise MlboxClientError(f"project {connection.project} has no artifact {name!r}", nearest(name, names))
-    for row in rows:
-        if version.lower() in ("latest", str(row["version"]), *row["aliases"]):
-            return row
-    raise MlboxClientError(f"artifact {name!r} has no version or alias {version!r}", nearest(version, _names_of(rows)))
-
-
-def _names_of(rows: List[Dict[str, Any]]) -> List[str]:
-    return sorted({entry for row in rows for entry in (str(row["version"]), *row["aliases"])})
+    marks = sorted({entry for row in there for entry in (str(row["version"]), *row["aliases"])})
+    raise MlboxClientError(f"artifact {name!r} has no version or alias {version!r}", nearest(version, marks))
 
 
 def fetched(connection: Connection, id: str, path: str) -> str:

@@ -37,7 +37,7 @@ class Packager(Protocol[T]):
         ...
 
     def unpack(self, path: Path) -> T:
-        """The value again, from what :meth:`pack` wrote; the name is the same, the folder another."""
+        """The value again, from what :meth:`pack` wrote: a file keeps its name, a folder has that of the artifact."""
         ...
 
 

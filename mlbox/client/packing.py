@@ -12,7 +12,7 @@ import pathlib
 import sys
 import tempfile
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional
 
 from mlbox.client import artifacts, conversion, frames, packagers
 from mlbox.client.artifacts import Payload
@@ -22,6 +22,8 @@ from mlbox.client.hints import FORMATS
 JSON = "application/json"
 NUMPY_KINDS = {"npy": "application/x-npy", "npz": "application/zip", "txt": "text/plain", "csv": frames.CSV}
 _OBJECT = "object"
+_PLAIN = (type(None), bool, int, float, str)
+"""What JSON gives back as it was."""
 _TEXT_TYPES = {"txt": "text/plain", "md": "text/markdown"}
 
 
@@ -36,7 +38,8 @@ class Wanted(NamedTuple):
 @contextmanager
 def packed(name: str, value: Any, wanted: Wanted) -> Iterator[Payload]:
     """``value`` as what is stored. Raises ``MlboxClientError`` for what cannot be kept so."""
-    own = packagers.of_hint(wanted.kind) or _own(value, wanted.kind)
+    own = packagers.of_hint(wanted.kind) or _own(value, wanted)
+    value = _unboxed(value) if own is None else value
     made = _by_packager(own, name, value, wanted) if own is not None else _built_in(name, value, wanted)
     with made as payload:
         if wanted.metadata is not None:
@@ -44,9 +47,11 @@ def packed(name: str, value: Any, wanted: Wanted) -> Iterator[Payload]:
         yield payload
 
 
-def _own(value: Any, kind: Optional[str]) -> Optional[packagers.Registered]:
-    """The user's packager of the value's type, unless the hint asks for something that it does not make."""
-    found = packagers.of_type(type(value))
+def _own(value: Any, wanted: Wanted) -> Optional[packagers.Registered]:
+    """The user's packager of the value's type, unless something is asked for that it does not make."""
+    found, kind = packagers.of_type(type(value)), wanted.kind
+    if found is not None and wanted.format == "pickle" and "pickle" not in found.formats:
+        return None
     if found is None or kind in (None, "artifact", found.kind, found.hint) or (kind == "file" and found.kind is None):
         return found
     return None
@@ -75,6 +80,8 @@ def _built_in(name: str, value: Any, wanted: Wanted) -> Iterator[Payload]:
     elif kind == "plot":
         made = artifacts.plot(name, value, form)
     elif isinstance(value, (set, frozenset)) or (isinstance(value, tuple) and not has_arrays(value)):
+        made = document(name, value, form) if form is not None or are_plain(value) else pickled(name, value)
+    elif type(value) in (bool, int, float):
         made = document(name, value, form)
     elif is_array(value) or has_arrays(value):
         made = arrays(name, value, form)
@@ -93,15 +100,38 @@ def _built_in(name: str, value: Any, wanted: Wanted) -> Iterator[Payload]:
 
 
 def is_array(value: Any) -> bool:
-    """Whether it is a numpy array of numbers or texts."""
-    return type(value).__module__ == "numpy" and hasattr(value, "dtype") and not getattr(value.dtype, "hasobject", True)
+    """Whether it is a numpy array of numbers or texts; a number of numpy's is none."""
+    if type(value).__module__ != "numpy" or not hasattr(value, "__array_interface__"):
+        return False
+    return value.ndim > 0 and not value.dtype.hasobject
+
+
+def are_plain(values: Iterable[Any]) -> bool:
+    """Whether JSON gives each of the values back as it is."""
+    return all(type(_unboxed(value)) in _PLAIN for value in values)
+
+
+def _unboxed(value: Any) -> Any:
+    """A number or text of numpy's as the one of Python that it stands for; all else as it is."""
+    if type(value).__module__ != "numpy" or getattr(value, "shape", None) != () or value.dtype.hasobject:
+        return value
+    inner = value.item()
+    return inner if type(inner) in _PLAIN else value
+
+
+def _told(value: Any) -> Any:
+    """What JSON has no word for: numbers and arrays of numpy's as those of JSON, all else as its text."""
+    if is_array(value):
+        return value.tolist()
+    inner = _unboxed(value)
+    return str(value) if inner is value else inner
 
 
 def has_arrays(value: Any) -> bool:
     """Whether it is a dictionary by name, a list or a tuple of arrays and nothing else."""
     if isinstance(value, dict):
         return bool(value) and all(isinstance(key, str) and is_array(entry) for key, entry in value.items())
-    return isinstance(value, (list, tuple)) and bool(value) and all(is_array(e) and e.shape != () for e in value)
+    return isinstance(value, (list, tuple)) and bool(value) and all(is_array(entry) for entry in value)
 
 
 def is_frame(value: Any) -> bool:
@@ -151,7 +181,7 @@ def document(name: str, value: Any, form: Optional[str] = None) -> Payload:
         return Payload("document", data, media, artifacts.with_ending(name, f".{ending}"), {"packaged": known})
     if form not in (None, "json"):
         raise MlboxClientError(f"artifact {name!r}: a {type(value).__name__} has no format {form!r}", "it has json")
-    kind, body = type(value).__name__, value
+    kind, body = "tuple" if isinstance(value, tuple) else type(value).__name__, value
     if isinstance(value, (set, frozenset)):
         body = sorted(value, key=lambda entry: (type(entry).__name__, str(entry)))
     elif not isinstance(value, (dict, list, tuple)):
@@ -160,7 +190,7 @@ def document(name: str, value: Any, form: Optional[str] = None) -> Payload:
                 f"artifact {name!r}: a {kind} is no document", "give a text, a dictionary, a list or a plain value"
             )
         kind, body = "value", {"value": value}
-    data = json.dumps(body, default=str, indent=1).encode()
+    data = json.dumps(body, default=_told, indent=1).encode()
     known = {"packager": "json", "type": kind, "format": "json"}
     metadata = {} if kind in ("dict", "list") else {"packaged": known}
     return Payload("document", data, JSON, artifacts.with_ending(name, ".json"), metadata)

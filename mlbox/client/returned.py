@@ -12,7 +12,7 @@ from mlbox.client.artifacts import is_figure
 from mlbox.client.conversion import is_fitted_model
 from mlbox.client.failures import MlboxClientError, WrongCall, nearest
 from mlbox.client.hints import Hint, parse
-from mlbox.client.packing import has_arrays, is_array
+from mlbox.client.packing import are_plain, has_arrays, is_array
 
 F = TypeVar("F", bound=Callable[..., Any])
 ATTRIBUTE = "__mlbox_returns__"
@@ -110,7 +110,7 @@ def _by_type(context: Any, name: str, value: Any) -> None:
         context.log_artifact(name, value)
     elif isinstance(value, Mapping) and value and all(_is_number(entry) for entry in value.values()):
         context.log_metrics({str(key): entry for key, entry in value.items()})
-    elif has_arrays(value) or (is_array(value) and len(value.shape) not in (0, 2)):
+    elif has_arrays(value) or (is_array(value) and value.ndim != 2):
         context.log_artifact(name, value)
     elif isinstance(value, (tuple, list)) and value and not _is_plain(value):
         for index, entry in enumerate(value):
@@ -125,6 +125,8 @@ def _by_type(context: Any, name: str, value: Any) -> None:
         context.log_dataset(name, value)
     elif value is None or isinstance(value, (bool, str)):
         context.log_artifact(name, value, "document", "json")
+    elif isinstance(value, (set, frozenset)) and not are_plain(value):
+        _as_object(context, name, value)
     elif isinstance(value, (dict, list, tuple, set, frozenset, bytes, bytearray, os.PathLike)):
         context.log_artifact(name, value)
     else:

@@ -6,14 +6,19 @@ import json
 import os
 import pathlib
 import pickle
+import shutil
 import sys
 import zipfile
-from typing import Any, Mapping, Optional
+from typing import Any, Callable, Dict, Mapping, Optional
 
 from mlbox.client import frames, packagers
 from mlbox.client.failures import MlboxClientError
 
-_JSON_TYPES = {"set": set, "frozenset": frozenset, "tuple": tuple}
+_JSON_TYPES: Dict[str, Callable[[Any], Any]] = {
+    "set": lambda entries: set(_hashable(entries)),
+    "frozenset": lambda entries: frozenset(_hashable(entries)),
+    "tuple": tuple,
+}
 _CHECKED = {"dict": dict, "list": list, "tuple": tuple, "set": set, "bytes": bytes, "str": str}
 _SAME = ("numpy.", "polars.dataframe", "pyarrow.lib.Table")
 """Frames that come back as what they were, where nothing else is asked for: the others as pandas, where it is there."""
@@ -21,19 +26,19 @@ _PATHS = ("pathlib.Path", "Path", "os.PathLike", "PathLike")
 
 
 def file_of(known: Mapping[str, Any], path: str) -> pathlib.Path:
-    """What was fetched to ``path``, under the name that it was logged with: a file, or the folder that it was."""
+    """What was fetched to ``path``, under the name that it was logged with: a file, which is moved, or the folder that
+    it was. What an attempt before left there is replaced: it may be half, or changed."""
     folder = pathlib.Path(path + ".d")
     folder.mkdir(parents=True, exist_ok=True)
     name = os.path.basename(str(known.get("file_name") or known.get("name") or "artifact"))
-    target = folder / (
-        name if known.get("kind") != "folder" and not _is_folder(known) else name[: -len(".zip")] or name
-    )
-    if not target.exists():
-        if _is_folder(known):
-            with zipfile.ZipFile(path) as archive:
-                archive.extractall(target)
-        else:
-            os.link(path, target)
+    target = folder / (name[: -len(".zip")] or name if _is_folder(known) else name)
+    if target.is_dir():
+        shutil.rmtree(target)
+    if _is_folder(known):
+        with zipfile.ZipFile(path) as archive:
+            archive.extractall(target)
+    else:
+        os.replace(path, target)
     return target
 
 
@@ -49,7 +54,8 @@ def unpack(name: str, known: Mapping[str, Any], file: pathlib.Path, annotation: 
     if _text_of(annotation) in _PATHS:
         return file
     packed = dict((known.get("metadata") or {}).get("packaged") or {})
-    own = packagers.of_type(annotation) if isinstance(annotation, type) else None
+    is_pickle = packed.get("packager") == "pickle"  # asked for in spite of the type's packager
+    own = packagers.of_type(annotation) if isinstance(annotation, type) and not is_pickle else None
     own = own or packagers.of_name(str(packed.get("packager")))
     if own is not None:
         return packagers.unpack(own, name, file)
@@ -75,7 +81,7 @@ def _built_in(name: str, known: Mapping[str, Any], packed: Mapping[str, Any], fi
         raise MlboxClientError(told, "import the module that registers it, or annotate the parameter with pathlib.Path")
     if known.get("kind") in ("dataset", "table") or media in (frames.PARQUET, frames.FEATHER):
         types = {entry["name"]: _arrow_type(str(entry["type"])) for entry in metadata.get("schema") or ()}
-        rows = frames.read_frame(str(file), types)
+        rows = frames.read_frame(str(file), types, media)
         made = str(packed.get("type"))
         same = wanted is None and made.startswith(_SAME) and frames.importable(made.partition(".")[0]) is not None
         return frames.as_declared(rows, made.replace(".dataframe.frame", "").replace(".lib", "")) if same else rows
@@ -87,6 +93,11 @@ def _built_in(name: str, known: Mapping[str, Any], packed: Mapping[str, Any], fi
     if asked == "bytes":
         return file.read_bytes()
     return file.read_text(encoding="utf-8") if asked == "str" else file
+
+
+def _hashable(entries: Any) -> Any:
+    """Lists, which JSON has instead of tuples, as tuples again."""
+    return tuple(_hashable(entry) if isinstance(entry, list) else entry for entry in entries)
 
 
 def _arrow_type(kind: str) -> str:

@@ -249,6 +249,8 @@ def _plain(name: str, values: List[Any], numpy: Any) -> Any:
             found = None if numpy is None else numpy.asarray(values)
         except ValueError:  # ragged
             found = None
+        if found is not None and found.dtype.kind == "O" and found.ndim > 1:
+            raise WrongCall(f"output {name!r} holds lists with missing or mixed values", "return numbers only")
         if found is None or found.dtype.kind == "O":
             raise WrongCall(
                 f"output {name!r} has lists of different lengths", "return tensors of one shape for all rows"

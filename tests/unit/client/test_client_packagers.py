@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import enum
 import json
 import pathlib
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -90,8 +92,9 @@ class Kept:
 
     def back(self, name: str, annotation: Any = None) -> Any:
         """As another run gets it."""
-        known = self.rows[name]
-        return unpack(name, known, file_of(known, str(self.folder / name)), annotation)
+        known, fetched = self.rows[name], self.folder / f"input-{name}"
+        shutil.copyfile(self.folder / name, fetched)
+        return unpack(name, known, file_of(known, str(fetched)), annotation)
 
 
 @pytest.fixture
@@ -228,6 +231,79 @@ def test_plain_values_come_back_as_they_were(kept: Kept, value: Any) -> None:
     assert found == value and type(found) is type(value)
 
 
+class Level(enum.IntEnum):
+    """An int, and more."""
+
+    HIGH = 3
+
+
+DAY = datetime.date(2026, 1, 2)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{(1, 2)}, frozenset({DAY}), ((1, 2),), (DAY,), (Level.HIGH, 1), {Level.HIGH}],
+    ids=["0", "1", "2", "3", "4", "5"],
+)
+def test_members_that_json_does_not_give_back(kept: Kept, value: Any) -> None:
+    kept.log_artifact("v", value)
+    assert repr(kept.back("v")) == repr(value)
+    assert kept.rows["v"]["file_name"] == "v.pickle"
+
+
+def test_a_set_as_json_where_that_is_asked_for(kept: Kept, capsys: pytest.CaptureFixture[str]) -> None:
+    kept.log_artifact("v", {(1, 2)}, format="json")
+    assert kept.rows["v"]["file_name"] == "v.json" and kept.back("v") == {(1, 2)}
+    returned.keep(kept, "f", {DAY}, ["days"])
+    assert "'days', a builtins.set, is kept as a pickle" in capsys.readouterr().err
+
+
+def test_numbers_of_numpy_are_numbers(kept: Kept) -> None:
+    scores = {"auc": numpy.float64(0.5), "n": numpy.int64(3), "low": numpy.float32(0.25), "word": numpy.str_("a")}
+    for name, value in (("all", scores), ("one", numpy.float32(0.25)), ("two", numpy.array(7)), ("three", 0.5)):
+        kept.log_artifact(name, value)
+        assert kept.rows[name]["media_type"] == "application/json", name
+    assert kept.back("all") == {"auc": 0.5, "n": 3, "low": 0.25, "word": "a"}
+    assert [kept.back(name) for name in ("one", "two", "three")] == [0.25, 7, 0.5]
+    kept.log_artifact("both", {"at": numpy.int8(1), "curve": ARRAY[0, 0]})
+    assert kept.back("both") == {"at": 1, "curve": [0, 1, 2, 3]}
+    kept.log_artifact("pair", (numpy.float64(0.5), numpy.int64(3)))
+    assert kept.back("pair") == (0.5, 3)
+
+
+def test_a_pickle_in_spite_of_a_packager(kept: Kept) -> None:
+    packager(Board)(Boards)
+    kept.log_artifact("b", Board("abc"), format="pickle")
+    assert kept.rows["b"]["file_name"] == "b.pickle"
+    assert kept.back("b") == kept.back("b", Board) == Board("abc")
+
+
+def test_what_an_attempt_left_is_replaced(kept: Kept, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a.txt").write_text("a")
+    returned.keep(kept, "f", [tmp_path / "out", tmp_path / "out" / "a.txt"], ["folder", "file"])
+    kept.back("file").write_text("changed")
+    folder = kept.back("folder")
+    (folder / "a.txt").unlink()
+    (folder / "more.txt").write_text("more")
+    assert kept.back("file", str) == "a"
+    assert [entry.name for entry in kept.back("folder").iterdir()] == ["a.txt"]
+
+
+def test_a_file_of_the_kind_folder_keeps_its_name(kept: Kept) -> None:
+    packager(Board, kind="folder")(Boards)
+    kept.log_artifact("b", Board("abc"))
+    assert kept.rows["b"]["kind"] == "folder" and kept.back("b") == Board("abc")
+
+
+def test_columns_that_begin_like_json(kept: Kept) -> None:
+    import pandas
+
+    frame = pandas.DataFrame({"[m/s]": [1.5, 2.5]})
+    kept.log_artifact("rows", frame, "dataset", "csv")
+    assert kept.back("rows").equals(frame)
+
+
 @pytest.mark.parametrize(
     "value", [ARRAY, ARRAY[0, 0], {"a": ARRAY, "b": ARRAY[0, 0]}, [ARRAY, ARRAY], (ARRAY, ARRAY)], ids=type
 )
@@ -302,7 +378,6 @@ def test_any_object_is_a_pickle_that_is_told_of(kept: Kept, capsys: pytest.Captu
     returned.keep(kept, "f", (value for value in "ab"), ["stream"])
     assert "which is not kept" in capsys.readouterr().err and "stream" not in kept.rows
     (kept.folder / "day").write_bytes(b"torn")
-    (kept.folder / "day.d" / "day.pickle").unlink()
     with pytest.raises(MlboxClientError, match=r"'day' cannot be unpickled.*made with Python"):
         kept.back("day")
 
