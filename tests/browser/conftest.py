@@ -73,11 +73,14 @@ class Watched:
     def __init__(self, page: Any) -> None:
         self.page = page
         self.problems: list[str] = []
-        self.expected = ""
-        """A part of the complaints that the browser itself makes about what the test breaks on purpose."""
+        self.expected: tuple[str, ...] = ()
+        """Parts of the complaints that the browser itself makes about what the test breaks on purpose."""
         self.hosts: set[str] = set()
+        self.refused: dict[str, str | None] = {}
+        """Addresses of requests that failed, and why."""
         page.on("pageerror", lambda error: self.problems.append(str(error)))
         page.on("console", lambda line: self.problems.append(line.text) if line.type == "error" else None)
+        page.on("requestfailed", lambda request: self.refused.update({request.url: request.failure}))
         page.on("request", lambda request: self._note(request.url))
 
     def _note(self, url: str) -> None:
@@ -86,7 +89,7 @@ class Watched:
 
     def own_problems(self) -> list[str]:
         """What went wrong without being expected."""
-        known = [NETWORK, self.expected] if self.expected else [NETWORK]
+        known = (NETWORK, *self.expected)
         return [problem for problem in self.problems if not any(part in problem for part in known)]
 
     def fits(self) -> bool:

@@ -81,6 +81,7 @@ def files(ctx: Any, model: str, rows: int = 300) -> None:
     ctx.log_artifact("made", folder)
     Path("given.csv").write_text("a,b\n1,x\n2,y\n")
     ctx.log_dataset("given", "given.csv")
+    ctx.log_dataset("feathers", {"a": [1, 2]}, "feather")
 
 
 def tuned(ctx: Any, rate: float = 0.1, depth: int = 3, loss: str = "log") -> dict[str, float]:

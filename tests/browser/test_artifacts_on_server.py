@@ -54,7 +54,7 @@ def test_plots_are_drawn_and_reach_nothing(plots: str, open_page: Any) -> None:
 
 def test_a_plot_is_in_a_frame_that_is_shut_off(plots: str, open_page: Any) -> None:
     seen = open_page(plots)
-    seen.expected = "Content Security Policy"
+    seen.expected = ("Content Security Policy",)
     seen.page.wait_for_selector("iframe[title='Plot curve'][data-drawn=true]")
     frame = seen.page.query_selector("iframe[title='Plot curve']").content_frame()
     assert frame.evaluate("self.origin") == "null"
@@ -73,7 +73,7 @@ def test_a_plot_is_in_a_frame_that_is_shut_off(plots: str, open_page: Any) -> No
 
 def test_pictures_are_pictures(plots: str, open_page: Any) -> None:
     seen = open_page(plots)
-    seen.expected = "allow-scripts"  # the script of the SVG is refused
+    seen.expected = ("allow-scripts",)  # the script of the SVG is refused
     page = seen.page
     for name in ("svg", "png"):
         picture = page.get_by_role("img", name=f"Picture {name}")
@@ -135,6 +135,13 @@ def test_rows_of_a_file_are_read_by_the_server(files: str, open_page: Any) -> No
     expect(page.get_by_role("grid", name="First rows").get_by_role("gridcell", name="y")).to_be_visible()
 
 
+def test_rows_that_sql_does_not_read_are_not_offered_there(files: str, open_page: Any) -> None:
+    page = open_page(f"{files}?artifact=feathers").page
+    opened = page.get_by_role("region", name="Artifact feathers")
+    expect(opened.get_by_role("grid", name="First rows")).to_be_visible()
+    expect(opened.get_by_role("link", name="Rows in the SQL page")).to_have_count(0)
+
+
 def test_csv_is_shown_as_rows(files: str, open_page: Any) -> None:
     page = open_page(f"{files}?artifact=rows.csv").page
     expect(page.get_by_role("grid", name="rows.csv").get_by_role("gridcell").first).to_have_text("a, b")
@@ -171,11 +178,12 @@ def test_markdown_is_set_and_its_markup_stays_text(files: str, open_page: Any) -
 
 def test_a_page_is_shown_and_does_nothing(files: str, open_page: Any) -> None:
     seen = open_page(f"{files}?artifact=report.html")
-    seen.expected = "ed"  # "blocked", "violates .. directive": what the browser says of script and picture
+    seen.expected = ("Blocked script execution in", 'Content Security Policy directive: "img-src data:"')
     frame = seen.page.frame_locator("iframe[title='Page report.html']")
     expect(frame.locator("h1")).to_have_css("color", "rgb(1, 2, 3)")
     expect(frame.locator("#said")).to_have_text("as written")
-    assert {host for host in seen.hosts if host != files.split("/")[2]} <= {"elsewhere.example"}  # asked for, not sent
+    assert seen.refused == {"https://elsewhere.example/logo.png": "csp"}  # asked for, not sent
+    assert seen.hosts <= {files.split("/")[2], "elsewhere.example"}
     seen.page.get_by_role("button", name="Source").click()
     expect(seen.page.get_by_label("Text of report.html")).to_contain_text("<script>")
 

@@ -157,7 +157,7 @@ def test_an_event_brings_a_new_run_into_the_list(own_fixture: Any, open_page: An
 
 def test_polling_when_the_stream_breaks_and_live_again(own_fixture: Any, open_page: Any) -> None:
     seen = open_page(f"{own_fixture.url}/ui/endpoints")
-    seen.expected = "status of 503"  # while the stream is away
+    seen.expected = ("status of 503",)  # while the stream is away
     seen.page.get_by_text("Live", exact=True).wait_for()
     own_fixture.streaming = False
     own_fixture.cut_streams()
@@ -171,7 +171,7 @@ def test_polling_when_the_stream_breaks_and_live_again(own_fixture: Any, open_pa
 def test_an_error_shows_code_message_and_hint(own_fixture: Any, open_page: Any) -> None:
     own_fixture.execute("DROP TABLE ml.endpoints")
     seen = open_page(f"{own_fixture.url}/ui/endpoints")
-    seen.expected = "status of 400"
+    seen.expected = ("status of 400",)
     note = seen.page.get_by_role("alert")
     for part in ("statement", "endpoints", "this is the statement which the page has sent"):
         expect(note).to_contain_text(part)

@@ -95,7 +95,7 @@ def test_the_project_in_use_is_the_one_chosen(sql_page: Any) -> None:
 def test_an_error_is_shown_at_its_place(sql_page: Any) -> None:
     """In the editor, with message and hint; what follows is not run, and a change of mind takes the mark away."""
     watched = sql_page("SELECT 'ß🙂';\nSELECT id,\n  amuont FROM orders;\nSELECT 3;")
-    watched.expected = "400"
+    watched.expected = ("400",)
     page = watched.page
     page.keyboard.press("Control+Shift+Enter")
     expect()(page.get_by_role("alert")).to_contain_text("amuont")
@@ -112,7 +112,7 @@ def test_an_error_is_shown_at_its_place(sql_page: Any) -> None:
 def test_a_statement_is_cancelled(sql_page: Any, shop: Any) -> None:
     """By its button; the server has nothing under way afterwards, and the page goes on."""
     watched = sql_page(f"{ENDLESS};\nSELECT 1;")
-    watched.expected = "409"
+    watched.expected = ("409",)
     page = watched.page
     page.keyboard.press("Control+Shift+Enter")
     expect()(results(page).first).to_contain_text("running")
@@ -137,7 +137,7 @@ def test_leaving_the_page_ends_its_statement(sql_page: Any, shop: Any) -> None:
     """To another page of the dashboard, and by closing."""
     for way in ("link", "close"):
         watched = sql_page(ENDLESS)
-        watched.expected = "409"
+        watched.expected = ("409",)
         watched.page.keyboard.press("Control+Enter")
         wait_until(lambda: [one for one in under_way(shop) if one["sql"] == ENDLESS])
         if way == "link":
@@ -317,7 +317,7 @@ def test_a_file_of_another_kind_is_refused(sql_page: Any, tmp_path: Path) -> Non
     (tmp_path / "picture.png").write_bytes(b"\x89PNG")
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 no")
     watched = sql_page()
-    watched.expected = "400"
+    watched.expected = ("400",)
     page = watched.page
     page.get_by_label("File to upload").set_input_files(tmp_path / "picture.png")
     expect()(page.get_by_role("alert")).to_contain_text("of no known format")

@@ -14,6 +14,9 @@ import { artifactMetadata, datasetRows } from "../statements/artifacts";
 import { columnsOf, rowsOf } from "./columns";
 import { type ArtifactViewer, mediaType } from "./viewer";
 
+/** Media types that `ml.dataset` reads. */
+const READ_IN_SQL = /^(application\/vnd\.apache\.parquet|text\/csv|application\/json)$/;
+
 export const viewer: ArtifactViewer = {
   order: 40,
   takes: (artifact) => artifact.kind === "dataset" || (artifact.kind === "table" && mediaType(artifact) !== "text/csv"),
@@ -28,13 +31,13 @@ function Frame({ artifact }: { artifact: ArtifactRow }): ReactNode {
   const known = asObject(row.metadata);
   const columns = columnsOf(known["schema"], known["stats"]);
   const rows = rowsOf(known["preview"]);
-  const isDataset = artifact.kind === "dataset";
+  const inSql = artifact.kind === "dataset" && READ_IN_SQL.test(mediaType(artifact));
   return (
     <div className="viewer">
       <p className="hint">
         {typeof known["rows"] === "number" && <>{plural(known["rows"], "row")} </>}
         {columns.length > 0 && <>{plural(columns.length, "column")} </>}
-        {isDataset && (
+        {inSql && (
           <Link to={{ page: "sql", text: `${datasetRows(row.project, artifact.name, artifact.version)};` }} className="button small">
             <Icon name="sql" />
             Rows in the SQL page
@@ -43,7 +46,7 @@ function Frame({ artifact }: { artifact: ArtifactRow }): ReactNode {
       </p>
       {rows.length > 0 ? (
         <Rows columns={columns} rows={rows} total={known["rows"]} />
-      ) : isDataset ? (
+      ) : inSql ? (
         <Asked sql={datasetRows(row.project, artifact.name, artifact.version)} />
       ) : (
         <p className="hint">Nothing is known of its columns: it was logged as a file.</p>
