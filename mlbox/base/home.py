@@ -145,11 +145,13 @@ class HomeLock:
             hint = (
                 f"use it at {server['url']}, or stop it with: mlbox --home {self._home.path} down"
                 if server
-                else "wait for it to end, or choose another folder with --home DIR"
+                else "if a server is starting there, try again in a moment; else wait for that command to end, or "
+                "choose another folder with --home DIR"
             )
             raise HomeError(f"the home {self._home.path} is in use by {owner}", hint=hint) from None
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"process {os.getpid()}".encode(), 0)
+        self._home.server_file.unlink(missing_ok=True)  # of a killed server; its process id may be another's by now
         self._handle = handle
 
     def release(self) -> None:

@@ -204,7 +204,7 @@ def print_error(error: MlboxError, *, as_json: bool = False, out: TextIO | None 
     for name in ("explanation", "output"):
         if error.details.get(name):
             console.print(Text("\n".join("  " + line for line in str(error.details[name]).rstrip().splitlines())))
-    if error.hint:
+    if error.hint and error.hint.strip() != str(error.details.get("explanation", "")).strip():
         console.print(Text.assemble(("hint: ", "bold cyan"), error.hint))
 
 

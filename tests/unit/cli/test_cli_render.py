@@ -86,3 +86,12 @@ def test_an_error_points_at_its_place() -> None:
     assert lines[0] == "error: no nix"
     assert lines[1].index("nix") == lines[2].index("^")
     assert lines[3] == "hint: try one"
+
+
+def test_an_explanation_that_is_the_hint_is_told_once() -> None:
+    out = io.StringIO()
+    render.print_error(Invalid("not installed", hint="because", details={"explanation": "because"}), out=out)
+    assert out.getvalue() == "error: not installed\n  because\n"
+    out = io.StringIO()
+    render.print_error(Invalid("not installed", hint="do it", details={"explanation": "because"}), out=out)
+    assert out.getvalue() == "error: not installed\n  because\nhint: do it\n"

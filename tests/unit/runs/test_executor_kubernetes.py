@@ -83,14 +83,15 @@ def test_options_become_the_pods() -> None:
             "affinity": {"podAffinity": {}},
         }
     )
-    pod = options.pod({"name": "run", "envFrom": [{"secretRef": {"name": "ours"}}]})
+    ours = {"allowPrivilegeEscalation": False}
+    pod = options.pod({"name": "run", "envFrom": [{"secretRef": {"name": "ours"}}], "securityContext": ours})
     assert (pod["serviceAccountName"], pod["automountServiceAccountToken"], pod["priorityClassName"]) == (
         "trainer",
         True,
         "high",
     )
     assert pod["securityContext"] == {"fsGroup": 7} and pod["affinity"] == {"podAffinity": {}}
-    assert pod["containers"][0]["securityContext"] == {"runAsUser": 1000, "runAsNonRoot": True}
+    assert pod["containers"][0]["securityContext"] == {**ours, "runAsUser": 1000, "runAsNonRoot": True}
     assert pod["nodeSelector"] == {"disk": "ssd"} and pod["tolerations"] == [{"key": "gpu", "operator": "Exists"}]
     assert pod["imagePullSecrets"] == [{"name": "registry"}]
     (container,) = pod["containers"]

@@ -86,7 +86,8 @@ class KubernetesOptions:
         spec["securityContext"] = {name: value for name, value in context.items() if name in _OF_POD}
         own = {name: value for name, value in context.items() if name in _OF_CONTAINER}
         if own:
-            spec["containers"][0]["securityContext"] = own
+            kept = spec["containers"][0]
+            kept["securityContext"] = {**kept.get("securityContext", {}), **own}
         if self.priority_class:
             spec["priorityClassName"] = self.priority_class
         return spec
