@@ -61,6 +61,31 @@ def test_describe_writes_no_python(house: Any, tmp_path: Path) -> None:
     assert values["latest"] == "true" and values["handlers"] == "train"
 
 
+SIGNED = '''
+def train(ctx, lr: float = 0.1, n=3, *, why, **more):
+    """Fit it."""
+
+
+def score(frame):
+    pass
+'''
+
+
+def test_describe_shows_what_handlers_take(house: Any, tmp_path: Path) -> None:
+    """As errors of RUN write it, and with the docstring."""
+    (tmp_path / "train.py").write_text(SIGNED)
+    told(house, f"CREATE FUNCTION train FROM '{tmp_path}/train.py' HANDLER train")
+    values = {row["property"]: row["value"] for row in told(house, "DESCRIBE FUNCTION train")}
+    written = "train(ctx, lr: float = 0.1, n=3, why, **more)"
+    assert values["signatures"] == f"{written}: Fit it., score(frame)"
+    with pytest.raises(MlboxError) as caught:
+        told(house, "RUN train")
+    assert caught.value.hint == f"the signature is {written}"
+    (tmp_path / "script.py").write_text("print(1)")
+    told(house, f"CREATE FUNCTION script FROM '{tmp_path}/script.py'")
+    assert told(house, "SELECT signatures AS s FROM ml.functions WHERE name = 'script'") == [{"s": []}]
+
+
 def test_members_of_every_project_are_shown_and_in_project_narrows(house: Any) -> None:
     told(house, "CREATE PROJECT a; CREATE PROJECT b")
     told(
