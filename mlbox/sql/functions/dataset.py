@@ -11,20 +11,25 @@ from mlbox.base.errors import Invalid
 from mlbox.base.ids import new_id
 from mlbox.base.names import literal
 from mlbox.base.suggest import no_such
-from mlbox.engine.catalog.tables import artifacts
+from mlbox.engine.catalog.tables import artifact_marks, artifacts
+from mlbox.engine.runs.versions import version_of
 from mlbox.sql.functions.base import FUNCTIONS, Argument, Asked, Column, TableFunction
 
 _KEPT_SECONDS = 86_400
-_READERS = {"application/vnd.apache.parquet": "read_parquet", "text/csv": "read_csv"}
+_READERS = {
+    "application/vnd.apache.parquet": "read_parquet",
+    "text/csv": "read_csv",
+    "application/json": "read_json",
+}
 
 
 def write(asked: Asked, name: str, session: str) -> str:
     """See below."""
     ref = asked.ref(name, session)
-    if ref.version is not None and not ref.version.isdigit():
-        raise Invalid(f"the version of a dataset is a number, not {ref.version!r}", hint=f"ml.dataset('{ref.name}@1')")
     with asked.catalog.read() as cursor:
-        rows = artifacts.named(cursor, ref.project, ref.name, int(ref.version) if ref.version else None, None)
+        aliases = artifact_marks.aliases(cursor, ref.project, ref.name)
+        there = artifacts.find(cursor, ref.project, ref.name) is not None
+        rows = artifacts.named(cursor, ref.project, ref.name, version_of("artifact", ref, aliases, lambda: there), None)
         found = max((row for row in rows if row.kind == "dataset"), key=lambda row: row.version, default=None)
         known = artifacts.names(cursor, ref.project, None)
     if found is None:
@@ -33,7 +38,7 @@ def write(asked: Asked, name: str, session: str) -> str:
     if reader is None:
         raise Invalid(
             f"dataset {ref} is kept as {found.media_type or 'bytes of unknown kind'}, which is not read in SQL",
-            hint="CREATE DATASET writes Parquet",
+            hint="Parquet, CSV and JSON are; a handler reads all: RUN f INPUTS (rows = ARTIFACT ..)",
         )
     path = asked.models.artifacts.path(found.digest)
     return f"SELECT * FROM {reader}({literal(str(_reachable(asked, path)))})"
@@ -63,11 +68,11 @@ FUNCTIONS.add(
     TableFunction(
         "dataset",
         "The rows of a dataset artifact, as CREATE DATASET or a run has kept them.",
-        (Argument("name", "VARCHAR", "Dataset, as name or name@version; without a version the newest"),),
+        (Argument("name", "VARCHAR", "Dataset, as name, name@version or name@alias; without a version the newest"),),
         (Column("…", "", "The columns of the dataset"),),
         "FROM ml.dataset('kept')",
         write,
         "`CREATE TABLE t AS FROM ml.dataset('kept')` makes a table of it, `COPY (FROM ml.dataset('kept@1')) TO "
-        "'kept.parquet'` a file. Parquet and CSV are read.",
+        "'kept.parquet'` a file. Parquet, CSV and JSON are read.",
     ),
 )

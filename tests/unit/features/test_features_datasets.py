@@ -87,9 +87,35 @@ def test_rows_of_a_dataset_are_read_in_sql(house: House) -> None:
     assert run(house, "FROM ml.dataset('d')").table.to_pylist() == [{"a": 2, "b": "x"}]
     assert run(house, "FROM ml.dataset('default.d@1')").table.to_pylist() == [{"a": 1}]
     assert run(house, "CREATE TABLE t AS FROM ml.dataset('d'); SELECT b FROM t").table.to_pylist() == [{"b": "x"}]
-    for name, message in (("e", "there is no dataset"), ("d@7", "there is no dataset"), ("d@new", "is a number")):
+    run(house, "ALTER ARTIFACT 'd' SET ALIAS stable = 1")
+    for version in ("stable", "STABLE", "1"):
+        assert run(house, f"FROM ml.dataset('d@{version}')").table.to_pylist() == [{"a": 1}]
+    assert run(house, "FROM ml.dataset('d@latest')").table.to_pylist() == [{"a": 2, "b": "x"}]
+    missing = "has no version or alias 'new'"
+    for name, message in (("e", "there is no dataset"), ("d@7", "there is no dataset"), ("d@new", missing)):
         with pytest.raises(MlboxError, match=message):
             run(house, f"FROM ml.dataset('{name}')")
+
+
+LOGGED = """
+def keep(ctx):
+    rows = [{"x": 1, "w": "007"}, {"x": 2, "w": None}]
+    for form in ("parquet", "csv", "json", "feather"):
+        ctx.log_dataset(f"as_{form}", rows, form)
+"""
+
+
+def test_rows_that_a_run_has_logged_are_read_in_sql(house: House, tmp_path: Path) -> None:
+    (tmp_path / "keep.py").write_text(LOGGED)
+    run(house, f"CREATE FUNCTION keep FROM '{tmp_path}/keep.py'; RUN keep")
+    for form in ("parquet", "json"):
+        assert run(house, f"FROM ml.dataset('as_{form}')").table.to_pylist() == [
+            {"x": 1, "w": "007"}, {"x": 2, "w": None}
+        ]  # fmt: skip
+    assert run(house, "SELECT sum(x) AS x FROM ml.dataset('as_csv')").table.to_pylist() == [{"x": 3}]
+    with pytest.raises(MlboxError, match=r"arrow\.file, which is not read in SQL") as refused:
+        run(house, "FROM ml.dataset('as_feather')")
+    assert "Parquet, CSV and JSON are" in str(refused.value.hint)
 
 
 def test_members_read_datasets_of_their_projects(tmp_path: Path) -> None:
