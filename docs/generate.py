@@ -358,6 +358,8 @@ def _name(action: argparse.Action) -> str:
 
 
 def _meaning(action: argparse.Action) -> str:
+    if action.help == argparse.SUPPRESS:  # --home, which is taken behind the verb as well
+        return "folder of all state, as before the verb"
     text = action.help or ""
     return text % {**vars(action), "prog": "mlbox"} if "%(" in text else text.replace("%%", "%")
 

@@ -41,9 +41,7 @@ def html(row: Mapping[str, Any], params: Mapping[str, Any], metrics: Mapping[str
     ]
     told = row["error"] or row["reason"]
     if told:
-        parts.append(
-            f"<div style='{_TOLD}'>{escape(str(told))}</div>"
-        )
+        parts.append(f"<div style='{_TOLD}'>{escape(str(told))}</div>")
     columns = [_table(name, values) for name, values in (("Metrics", metrics), ("Parameters", params)) if values]
     if columns:
         parts.append(f"<div style='display:flex;flex-wrap:wrap;gap:6px 28px;margin-top:8px'>{''.join(columns)}</div>")

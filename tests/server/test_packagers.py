@@ -206,6 +206,10 @@ def test_artifacts_by_name_from_outside(server: Server, code: Path, tmp_path: Pa
     assert Path(connection.download(id[:20], tmp_path / "two.txt")).read_text() == "x/y/z"
     assert connection.artifact("words") == {"a", "b"}
     assert connection.artifact("board@1", Path).read_text() == "a/b"
+    assert connection.artifact("BOARD@STABLE", Path).read_text() == "a/b"
+    assert connection.artifact("board@latest", Path).read_text() == "x/y/z"
+    with pytest.raises(mlbox.MlboxClientError, match=r"'board' has no version or alias '9'"):
+        connection.artifact("board@9")
     with pytest.raises(
         mlbox.MlboxClientError, match=r"was packed by boards\.Boards, which this function does not know"
     ):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from mlbox.base.names import Ref
 from mlbox.base.suggest import nearest
 from mlbox.engine.catalog.commands import Describe, ShowLineage
-from mlbox.sql import writing
 from mlbox.sql.grammar import NOUNS, StatementSyntax, statement
 from mlbox.sql.parser import Cursor, finish
 from mlbox.sql.references import is_name
@@ -38,10 +37,7 @@ def _claims(cursor: Cursor) -> bool:
 
 def print_described(command: Describe | ShowLineage, write: Writer) -> str:
     """``MODEL m@3``."""
-    shown = NOUNS[command.kind].prints(command.ref, write)
-    if command.kind == "project":
-        shown = writing.name(command.ref.name)
-    return f"{command.kind.upper()} {shown}"
+    return f"{command.kind.upper()} {NOUNS[command.kind].prints(command.ref, write)}"
 
 
 statement(

@@ -20,7 +20,7 @@ def _project_ref(cursor: Cursor, kind: str) -> Ref:
     return Ref(name, name)
 
 
-noun(Noun("project", "projects", _project_ref))
+noun(Noun("project", "projects", _project_ref, lambda ref, write: str(writing.name(ref.name))))
 
 
 def _print_create(command: CreateProject, write: Writer) -> str:

@@ -7,8 +7,8 @@ from mlbox.engine.catalog.commands import RestoreObject
 from mlbox.sql.grammar import NOUNS, StatementSyntax, run_ref, statement
 from mlbox.sql.parser import Cursor, finish
 from mlbox.sql.references import project_name, reference
-from mlbox.sql.statements.artifact import artifact_reference, print_artifact
-from mlbox.sql.writing import Writer, name, text
+from mlbox.sql.statements.artifact import artifact_reference
+from mlbox.sql.writing import Writer
 
 VERSIONED = ("function", "model")
 
@@ -36,15 +36,7 @@ def _restore(cursor: Cursor) -> RestoreObject:
 
 
 def _print(command: RestoreObject, write: Writer) -> str:
-    if command.kind == "run":
-        shown = str(text(command.ref.name))
-    elif command.kind == "artifact":
-        shown = print_artifact(command.ref, write)
-    elif command.kind == "project":
-        shown = str(name(command.ref.name))
-    else:
-        shown = write.ref(command.ref)
-    return f"RESTORE {command.kind.upper()} {shown}"
+    return f"RESTORE {command.kind.upper()} {NOUNS[command.kind].prints(command.ref, write)}"
 
 
 statement(

@@ -156,7 +156,7 @@ statement(
         syntax="""RUN function[@version] [HANDLER handler] [FROM {vector | table | (SELECT ..)}]
     [WITH (parameter = value, ..)]
     [INPUTS (name = {'uri' | table[@version] | (SELECT ..) | ARTIFACT 'name'[@version] [OF [RUN] 'run']}, ..)]
-    [RETURNS ('name[:kind]', ..)]
+    [RETURNS ('[*|**]name[:kind[:format]]', ..)]
     [SWEEP ({parameter IN {(value, ..) | value} | parameter BETWEEN number AND number [LOG]}, ..)
         [USING grid|random|tpe|list] {MAXIMIZE | MINIMIZE} metric [LIMIT n] [PARALLEL n]
         [PRUNE {MEDIAN | HALVING}] [MAX ERRORS n] [STOP WHEN (expression)]]

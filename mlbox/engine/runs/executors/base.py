@@ -47,7 +47,7 @@ class RunSpec:
     handler: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     returns: tuple[str, ...] = ()
-    """How what the handler returns is kept, ``name:kind`` each."""
+    """How what the handler returns is kept, ``[*|**]name[:kind[:format]]`` each."""
     inputs: Mapping[str, Path] = field(default_factory=dict)
     artifacts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Inputs that are artifacts, and what is known of them; everywhere the run API gives their bytes."""
