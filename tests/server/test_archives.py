@@ -165,7 +165,7 @@ def test_a_torn_archive_leaves_nothing(exported: tuple[Server, Path], own_server
     manifest["migrations"]["catalog"] += 1
     rewritten(whole, tmp_path / "newer.zip", "manifest.json", json.dumps(manifest).encode())
     manifest["migrations"]["catalog"] -= 1
-    manifest["schema"].append({"kind": "view", "name": "half", "sql": "CREATE VIEW shop.half AS SELECT nope FROM tx"})
+    manifest["schema"].append({"kind": "table", "name": "half", "sql": "CREATE TABLE shop.half (x nope)"})
     rewritten(whole, tmp_path / "wrong.zip", "manifest.json", json.dumps(manifest).encode())
     for name, told in {
         "cut": "",

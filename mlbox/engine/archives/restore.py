@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlbox.base.clock import now
 from mlbox.base.command import Caller
@@ -17,6 +17,7 @@ from mlbox.base.names import quote
 from mlbox.engine.archives.manifest import Manifest
 from mlbox.engine.catalog.duckdb_errors import translate
 from mlbox.engine.catalog.tables import dropped_projects, dumps, projects, runs
+from mlbox.engine.catalog.tables.making import FIRST, Making
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from mlbox.engine.catalog.database import Catalog
     from mlbox.engine.catalog.projects import Projects
     from mlbox.engine.storage.artifacts import ArtifactStore
-
-FIRST = ("sequence", "table")
-"""Made before the rows come; the rest after them."""
 
 
 class Restorer:
@@ -56,8 +54,8 @@ class Restorer:
                 if found:
                     raise Conflict(f"{table} of the archive are in this home already, in another project: {found[0]}")
 
-    def restore(self, name: str, manifest: Manifest, folder: Path, caller: Caller) -> None:
-        """Bytes, a tombstone, the data, then the catalog's rows in place of the tombstone."""
+    def restore(self, name: str, manifest: Manifest, folder: Path, caller: Caller) -> list[str]:
+        """Bytes, a tombstone, the data, then the catalog's rows in place of the tombstone. Gives what is left out."""
         import duckdb
 
         for path, digest in manifest.blobs.items():
@@ -67,8 +65,11 @@ class Restorer:
         half = dropped_projects.Half(name, now(), caller.user)
         self._catalog.write(lambda cursor: dropped_projects.insert(cursor, half))
         try:
-            with self._catalog.transaction_data() as cursor:
-                self._write_data(cursor, name, manifest, folder)
+            making = Making()
+            making.within(
+                self._catalog.transaction_data,
+                lambda cursor, rows: self._write_data(cursor, manifest, folder, making, rows),
+            )
             self._catalog.write(lambda cursor: self._write_catalog(cursor, name, manifest, folder))
         except duckdb.Error as error:
             self._projects.removal.finish(name)
@@ -78,20 +79,23 @@ class Restorer:
             raise
         for take_in in self.arrived:
             take_in(name)
+        return making.left_out
 
-    def _write_data(self, cursor: DuckDBPyConnection, name: str, manifest: Manifest, folder: Path) -> None:
+    def _write_data(
+        self, cursor: DuckDBPyConnection, manifest: Manifest, folder: Path, making: Making, rows: bool
+    ) -> None:
+        name = manifest.project
         cursor.execute(f"CREATE SCHEMA IF NOT EXISTS data.{quote(name)}")
         for entries, schema in ((manifest.schema, name), (manifest.sets, "_sets")):
             cursor.execute(f"SET search_path = 'data.{quote(name)}'")
             for entry in (entry for entry in entries if entry["kind"] in FIRST):
-                _make(cursor, entry)
+                cursor.execute(entry["sql"])
             for entry in entries:
-                if "file" in entry:
+                if "file" in entry and rows:
                     dumps.read(cursor, f"data.{quote(schema)}.{quote(entry['name'])}", folder / entry["file"])
-        for entry in (*manifest.sets, *manifest.schema):
-            if entry["kind"] not in FIRST:
-                _make(cursor, entry)
-        for table, file in manifest.data.items():
+        last = [entry for entry in (*manifest.sets, *manifest.schema) if entry["kind"] not in FIRST]
+        making.make(cursor, [dumps.Made(entry["kind"], entry["name"], entry["sql"]) for entry in last])
+        for table, file in manifest.data.items() if rows else ():
             dumps.read_rows(cursor, "data", table, folder / file)
 
     def _write_catalog(self, cursor: DuckDBPyConnection, name: str, manifest: Manifest, folder: Path) -> None:
@@ -103,7 +107,3 @@ class Restorer:
         row = projects.ProjectRow(name, manifest.comment, manifest.owner, now(), None, dict(manifest.options))
         projects.upsert(cursor, row)
         dropped_projects.delete(cursor, name)
-
-
-def _make(cursor: DuckDBPyConnection, entry: dict[str, Any]) -> None:
-    cursor.execute(entry["sql"])

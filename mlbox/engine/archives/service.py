@@ -18,6 +18,7 @@ from mlbox.engine.archives.export import Describe, Exporter
 from mlbox.engine.archives.restore import Restorer
 from mlbox.engine.catalog.commands import CreateProject, ExportProject
 from mlbox.engine.catalog.tables import dumps, projects
+from mlbox.engine.catalog.tables.making import told_of
 from mlbox.engine.runs.origins.base import Place, inside, origin_of
 
 if TYPE_CHECKING:
@@ -88,8 +89,8 @@ class Archives:
                     known = dumps.migrations(cursor)
                 manifest = manifests.read(folder, known)
                 self.restorer.check(name, manifest, folder)
-                self.restorer.restore(name, manifest, folder, caller)
-                return f"restored project {name}: {counted(len(manifest.files), 'file')}"
+                left_out = self.restorer.restore(name, manifest, folder, caller)
+                return f"restored project {name}: {counted(len(manifest.files), 'file')}{told_of(left_out)}"
             return self._apply(command, folder, caller)
 
     def _apply(self, command: CreateProject, folder: Path, caller: Caller) -> str:

@@ -15,6 +15,7 @@ from mlbox.base.errors import Conflict, MlboxError
 from mlbox.engine.catalog.project_removal import Beside, ProjectRemoval
 from mlbox.engine.catalog.tables import dropped, dropped_projects, kept_projects, projects
 from mlbox.engine.catalog.tables.dropped import Tombstone
+from mlbox.engine.catalog.tables.making import Making, told_of
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -43,16 +44,35 @@ class KeptProjects:
         with self._removal.changing:
             self._removal.finish(found.name)  # one of this name that was dropped since and has left something
             self.check(found)
-            with self._catalog.transaction_data() as data:
-                kept_projects.revive_data(data, found.id, found.name)
+            unmade = self._revive_data(found)
             try:
                 self._catalog.write(lambda cursor: _revive_rows(cursor, found))
             except BaseException:
                 self._bury_again(found)
                 raise
+            failed = self._take_in(found, caller)  # before anybody deletes an entity from it
+        told = told_of(unmade) + "".join(f"; {message}" for message in failed)
+        return told + (f"; secrets are not kept: SET SECRET {', '.join(secrets)} anew" if secrets else "")
+
+    def _take_in(self, found: Tombstone, caller: Caller) -> list[str]:
+        """What is wrong with those of it that do not work again; the others do."""
+        failed = []
         for take_in in self.arrived:
-            take_in(found, caller)
-        return f"; secrets are not kept: SET SECRET {', '.join(secrets)} anew" if secrets else ""
+            try:
+                take_in(found, caller)
+            except MlboxError as error:
+                _log.warning("project %s is back, but %s", found.name, error.message)
+                failed.append(error.message)
+        return failed
+
+    def _revive_data(self, found: Tombstone) -> list[str]:
+        """What could not be made."""
+        making = Making()
+        making.within(
+            self._catalog.transaction_data,
+            lambda data, rows: kept_projects.revive_data(data, found.id, found.name, making, rows=rows),
+        )
+        return making.left_out
 
     def _secrets(self, found: Tombstone) -> list[str]:
         with self._catalog.read() as cursor:
@@ -64,23 +84,27 @@ class KeptProjects:
             beside = self._beside(found)
             for delete in self._removal.deleting:
                 delete(beside)
-            with self._catalog.transaction_data() as data:
-                kept_projects.purge_data(data, found.id)
 
             def forget(cursor: DuckDBPyConnection) -> None:
                 kept_projects.purge_rows(cursor, found.id)
                 dropped.forget(cursor, found)
 
-            self._catalog.write(forget)
+            self._catalog.write(forget)  # first: half of it must not come back
+            with self._catalog.transaction_data() as data:
+                kept_projects.purge_data(data, found.id)
 
     def complete(self) -> None:
         """At open: projects whose restoration was interrupted are as dropped as before."""
         with self._catalog.read() as cursor:
+            forgotten = kept_projects.forgotten(cursor)
             half = [
                 found
                 for found in dropped.of_kind(cursor, "project")
                 if not kept_projects.is_buried(cursor, found.id) and not projects.exists(cursor, found.name)
             ]
+        for drop_id in forgotten:
+            with self._catalog.transaction_data() as data:
+                kept_projects.purge_data(data, drop_id)
         for found in half:
             try:
                 self._bury_again(found)

@@ -124,8 +124,11 @@ class ProjectRemoval:
             projects.delete_row(cursor, name)
 
         with self.changing:
-            self._catalog.write(bury)
-            self._catalog.projects.forget(name)
+            with self._catalog.read() as cursor:
+                there = projects.exists(cursor, name)
+            if there:  # or somebody else has dropped it meanwhile
+                self._catalog.write(bury)
+                self._catalog.projects.forget(name)
             self.finish(name)
 
     def finish(self, name: str) -> None:

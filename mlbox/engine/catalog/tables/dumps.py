@@ -116,7 +116,7 @@ def read(cursor: DuckDBPyConnection, table: str, path: Path, fixed: dict[str, An
 
 
 def schema_of(cursor: DuckDBPyConnection, project: str, leave_out: Iterable[str]) -> list[Made]:
-    """Sequences, tables, indexes, views and macros of a project's schema, in the order in which they can be made."""
+    """Sequences, types, tables, indexes, views and macros of a schema, in the order in which they can be made."""
     hidden = {name.lower() for name in leave_out}
 
     def listed(kind: str, source: str, text: str = "sql") -> list[Made]:
@@ -129,11 +129,25 @@ def schema_of(cursor: DuckDBPyConnection, project: str, leave_out: Iterable[str]
 
     return [
         *listed("sequence", "duckdb_sequences()", _GOES_ON),
+        *_types(cursor, project),
         *listed("table", "duckdb_tables()"),
         *listed("index", "duckdb_indexes()"),
         *_macros(cursor, project),
         *listed("view", "duckdb_views()"),
     ]
+
+
+def _types(cursor: DuckDBPyConnection, project: str) -> list[Made]:
+    rows = cursor.execute(
+        "SELECT type_name FROM duckdb_types() WHERE database_name = 'data' AND schema_name = ? ORDER BY type_oid",
+        [project],
+    ).fetchall()
+    found = []
+    for (name,) in rows:
+        place = f"{quote(project)}.{quote(name)}"
+        ((text,),) = cursor.execute(f"SELECT typeof(CAST(NULL AS data.{place}))").fetchall()
+        found.append(Made("type", name, f"CREATE TYPE {place} AS {text};"))
+    return found
 
 
 def _macros(cursor: DuckDBPyConnection, project: str) -> list[Made]:
@@ -142,12 +156,14 @@ def _macros(cursor: DuckDBPyConnection, project: str) -> list[Made]:
         "WHERE database_name = 'data' AND schema_name = ? ORDER BY function_oid",
         [project],
     ).fetchall()
-    found = []
-    for name, parameters, body, kind in rows:
-        form = f"TABLE {body}" if kind == "table_macro" else body
+    forms: dict[str, list[str]] = {}
+    for name, parameters, body, kind in rows:  # one of several forms is a row each
         given = ", ".join(map(quote, parameters))
-        found.append(Made("macro", name, f"CREATE MACRO {quote(project)}.{quote(name)}({given}) AS {form};"))
-    return found
+        forms.setdefault(name, []).append(f"({given}) AS {f'TABLE {body}' if kind == 'table_macro' else body}")
+    return [
+        Made("macro", name, f"CREATE MACRO {quote(project)}.{quote(name)}{', '.join(each)};")
+        for name, each in forms.items()
+    ]
 
 
 def hidden_tables(cursor: DuckDBPyConnection, project: str) -> list[Made]:
@@ -238,7 +254,7 @@ def columns(cursor: DuckDBPyConnection, table: str) -> list[tuple[str, str]]:
     generated = cursor.execute(
         "SELECT column_name FROM duckdb_columns() WHERE is_generated "
         "AND table_oid = (SELECT any_value(table_oid) FROM duckdb_tables() WHERE "
-        "format('{}.{}.{}', database_name, schema_name, table_name) = replace(?, '\"', ''))",
+        "replace(format('{}.{}.{}', database_name, schema_name, table_name), '\"', '') = replace(?, '\"', ''))",
         [table],
     ).fetchall()
     return [(row[0], row[1]) for row in rows if (row[0],) not in generated]

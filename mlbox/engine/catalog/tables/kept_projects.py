@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mlbox.base.names import literal, quote
 from mlbox.engine.catalog.tables import dumps, feature_sets, published, run_memory, runs
+from mlbox.engine.catalog.tables.making import FIRST, Making
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -18,8 +19,6 @@ _GONE = frozenset({"audit", "run_tokens", "run_batches", "deployments", "replica
 """Of these nothing is kept: what was done stays where it is, what lets in or runs elsewhere ends."""
 _NAMES_ONLY = {"secrets": ("project", "name")}
 """Tables of which some columns are kept, to be told; their rows do not come back."""
-_FIRST = ("sequence", "table")
-"""Made before the rows come; the rest after them."""
 
 
 def places(cursor: DuckDBPyConnection, table: str, drop_id: str | None = None, database: str = "catalog") -> list[str]:
@@ -88,6 +87,15 @@ def is_buried(cursor: DuckDBPyConnection, drop_id: str) -> bool:
     return bool(cursor.execute(found, [drop_id]).fetchall())
 
 
+def forgotten(cursor: DuckDBPyConnection) -> list[str]:
+    """Ids under which the data file keeps what the catalog does not know any more: a purge that broke off."""
+    query = (
+        "SELECT DISTINCT drop_id FROM data._mlbox.kept_schemas WHERE drop_id NOT IN (SELECT id FROM "
+        "catalog.main.dropped UNION ALL SELECT drop_id FROM catalog.main.dropped_projects WHERE drop_id IS NOT NULL)"
+    )
+    return [row[0] for row in cursor.execute(query).fetchall()]
+
+
 def bury_data(cursor: DuckDBPyConnection, drop_id: str, name: str) -> None:
     """All of the project in the data file. Rows of sets stay where they are, under other names; its own tables and its
     rows of our tables are copied. Deleted they are by ``projects.delete_data``. Once more changes nothing."""
@@ -111,27 +119,28 @@ def bury_data(cursor: DuckDBPyConnection, drop_id: str, name: str) -> None:
         _rename_set(cursor, table, f"@{drop_id}.{table.removeprefix(f'{name}.')}")
 
 
-def revive_data(cursor: DuckDBPyConnection, drop_id: str, name: str) -> None:
-    """Back into place. Files of sets at locations of their own are written anew: somebody may have been deleted."""
+def revive_data(cursor: DuckDBPyConnection, drop_id: str, name: str, making: Making, *, rows: bool = True) -> None:
+    """Back into place; without ``rows`` as a trial of what can be made. Files of sets at locations of their own are
+    written anew: somebody may have been deleted."""
     for table in _sets(cursor, f"@{drop_id}."):
         _rename_set(cursor, table, f"{name}.{table.removeprefix(f'@{drop_id}.')}")
-    _revive_ours(cursor, "data", drop_id)
+    if rows:
+        _revive_ours(cursor, "data", drop_id)
     made = _made(cursor, drop_id)
     cursor.execute(f"CREATE SCHEMA IF NOT EXISTS data.{quote(name)}")
     cursor.execute(f"SET search_path = 'data.{quote(name)}'")
     for place, entry in made:
-        if entry.kind in _FIRST:
+        if entry.kind in FIRST:
             cursor.execute(entry.sql)
-        if entry.kind == "table":
+        if entry.kind == "table" and rows:
             target = f"data.{quote(name)}.{quote(entry.name)}"
             columns = ", ".join(quote(column) for column, _ in dumps.columns(cursor, target))
             source = _place("data", drop_id, str(place))
             cursor.execute(f"INSERT INTO {target} ({columns}) SELECT {columns} FROM {source}")
-    for _, entry in made:
-        if entry.kind not in (*_FIRST, "schema"):
-            cursor.execute(entry.sql)
-    published.mark(cursor, feature_sets.ids_of(cursor, name))
-    purge_data(cursor, drop_id)
+    making.make(cursor, [entry for _, entry in made if entry.kind not in (*FIRST, "schema")])
+    if rows:
+        published.mark(cursor, feature_sets.ids_of(cursor, name))
+        purge_data(cursor, drop_id)
 
 
 def purge_data(cursor: DuckDBPyConnection, drop_id: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mlbox.base.errors import NotFound
 from mlbox.base.names import quote
 from mlbox.base.suggest import did_you_mean
-from mlbox.engine.catalog.tables import feature_sets, run_memory
+from mlbox.engine.catalog.tables import dumps, feature_sets, run_memory
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -94,20 +94,10 @@ def delete_rows(cursor: DuckDBPyConnection, name: str) -> None:
     """Every row of other tables of the catalog that belongs to the project; what was done (``audit``) stays, and
     earlier projects of this name that can be restored."""
     run_memory.changed()
-    for table in _tables_of_projects(cursor, "catalog", "main"):
+    for table in dumps.of_projects(cursor, "catalog"):
         if table != "audit":
             others = " AND kind <> 'project'" if table == "dropped" else ""
             cursor.execute(f"DELETE FROM catalog.main.{quote(table)} WHERE project = ?{others}", [name])
-
-
-def _tables_of_projects(cursor: DuckDBPyConnection, database: str, schema: str) -> list[str]:
-    """Tables with a column ``project``."""
-    rows = cursor.execute(
-        "SELECT table_name FROM duckdb_columns() JOIN duckdb_tables() USING (database_name, schema_name, table_name) "
-        "WHERE database_name = ? AND schema_name = ? AND column_name = 'project' ORDER BY ALL",
-        [database, schema],
-    ).fetchall()
-    return [row[0] for row in rows]
 
 
 def contents(cursor: DuckDBPyConnection, name: str) -> dict[str, int]:
@@ -138,5 +128,5 @@ def delete_data(cursor: DuckDBPyConnection, name: str) -> None:
     for (table,) in hidden:
         cursor.execute(f"DROP TABLE data._sets.{quote(table)}")
     feature_sets.delete_definitions(cursor, name)
-    for table in _tables_of_projects(cursor, "data", "_mlbox"):
+    for table in dumps.of_projects(cursor, "data"):
         cursor.execute(f"DELETE FROM data._mlbox.{quote(table)} WHERE project = ?", [name])
