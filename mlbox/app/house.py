@@ -29,6 +29,7 @@ from mlbox.engine.models.service import Models
 from mlbox.engine.monitor.service import Monitors
 from mlbox.engine.runs.mlflow_import.origin import MlflowOrigin
 from mlbox.engine.runs.service import Runs
+from mlbox.engine.search.erasing_kept import KeptDocuments
 from mlbox.engine.search.keeping import KeptCollections
 from mlbox.engine.search.service import Collections
 from mlbox.engine.security import instance
@@ -159,6 +160,7 @@ class House:
         """What DELETE ENTITY needs of others."""
         self.features.erasure.before.append(self.endpoints.flush)
         self.features.erasure.collections = self.collections
+        self.features.erasure.kept_collections = KeptDocuments(self.catalog, self.collections.store)
         self.features.erasure.feeds = self.feeds
 
     def _make_feeds(self) -> Feeds:
@@ -177,6 +179,7 @@ class House:
         """With what they can be made from, and all that has to end when one goes, in this order."""
         made = Projects(self.catalog, self.bus)
         made.removal.users.append(self.features.readers_elsewhere)
+        self.features.erasure.changing = made.removal.changing
         made.removal.ending += (
             self.deployments.forget_project,
             self.feeds.forget_project,
@@ -211,7 +214,7 @@ class House:
         collections = KeptCollections(self.catalog, self.collections)
         made.arrived += (
             lambda found, caller: self.features.adopt_project(found.name),
-            lambda found, caller: collections.adopt(found, caller),
+            lambda found, caller: collections.adopt(found),
             lambda found, caller: self.endpoints.adopt_project(found.name),
             lambda found, caller: self.feeds.adopt_project(found.name),
             lambda found, caller: self.members.forget_project(found.name),  # what is known of its members

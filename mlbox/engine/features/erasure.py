@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mlbox.base.clock import now
@@ -54,6 +54,18 @@ class Elsewhere(Protocol):
         ...
 
 
+class KeptElsewhere(Protocol):
+    """What else is kept of dropped projects, and names entities."""
+
+    def plan(self, project: str, entity: Mapping[str, Any]) -> Sequence[str]:
+        """Names of the objects of dropped projects of this name that have the entity."""
+        ...
+
+    def erase(self, project: str, entity: Mapping[str, Any]) -> int:
+        """Rows that have gone from them, with their files."""
+        ...
+
+
 class Feeding(Protocol):
     """Feeds, whose rows wait, were refused, or stand in tables with their answers."""
 
@@ -78,8 +90,11 @@ class Erasure:
         self._secrets = Secrets(catalog)
         self.before: list[Callable[[], None]] = []
         self.collections: Elsewhere | None = None
+        self.kept_collections: KeptElsewhere | None = None
         self.feeds: Feeding | None = None
         self.publisher: Publisher | None = None
+        self.changing: AbstractContextManager[object] = nullcontext()
+        """Held while a project goes or comes back."""
 
     def handlers(self) -> Iterable[Handler]:
         """The command it answers."""
@@ -89,20 +104,20 @@ class Erasure:
         """The sets that have the entity; its values must be of its type."""
         kept: list[str] = []
         known: set[str] = set()
+        documents: list[str] = []
         if command.ref is not None:
             sets = [self._directory.set(command.ref)]
         else:
             kept, known = self._kept(command)
-            if not known:  # what was dropped and can be restored counts, whether or not there is one of its name now
-                with self._catalog.read() as cursor:
-                    projects.require(cursor, command.project)
+            if self.kept_collections is not None:
+                documents = list(self.kept_collections.plan(command.project, command.entity))
             sets = self._directory.sets_of(command.project)
         wanted = folded(command.entity)
         able = [found for found in sets if wanted <= folded(found.entity_names)]
         project = command.ref.project if command.ref else command.project
         of = [f"{found.project}.{found.name}" for found in able] if command.ref else None
         collections = list(self.collections.plan_erasure(project, command.entity, of)) if self.collections else []
-        if not able and not kept and not (collections and command.ref is None):
+        if not able and not kept and not documents and not (collections and command.ref is None):
             known |= {name for found in sets for name in found.entity_names}
             where = f"feature set {command.ref}" if command.ref else f"a feature set of project {command.project}"
             raise NotFound(
@@ -117,6 +132,7 @@ class Erasure:
         ]
         steps += [Step("delete", f"collection {project}.{name}", "documents and vectors") for name in collections]
         steps += [Step("delete", f"dropped project {name}", "what RESTORE PROJECT would bring back") for name in kept]
+        steps += [Step("delete", f"dropped collection {project}.{name}", "documents and vectors") for name in documents]
         scope = "of endpoints that read it" if command.ref else f"of project {project}"
         steps.append(Step("delete", "predictions", f"that name the entity, {scope}"))
         steps.append(Step("delete", "rows of feeds", f"that wait, were refused, or are answered in tables, {scope}"))
@@ -124,13 +140,17 @@ class Erasure:
         with self._catalog.read() as cursor:
             datasets = erasures.datasets_of(cursor, [(found.project, found.name) for found in able], vectors)
         steps += [Step("keep", f"dataset {name}", "immutable; DROP ARTIFACT deletes it") for name in datasets]
-        return Plan(tuple(steps), {"sets": able, "collections": collections, "datasets": datasets})
+        reached = {"sets": able, "collections": collections, "kept_collections": documents, "datasets": datasets}
+        return Plan(tuple(steps), reached)
 
     def _kept(self, command: DeleteEntity) -> tuple[list[str], set[str]]:
         """Dropped projects of this name of which a set has the entity; the entities of all their sets."""
         found, known = [], set()
         with self._catalog.read() as cursor:
-            for stone, sets in sets_of(cursor, command.project):
+            stones = sets_of(cursor, command.project)
+            if not stones:  # what was dropped and can be restored counts, whether or not there is one of its name now
+                projects.require(cursor, command.project)
+            for stone, sets in stones:
                 able = [one for one in sets if folded(command.entity) <= folded(one.entity_names)]
                 for one in able:
                     self._check(one, command.entity)
@@ -156,6 +176,10 @@ class Erasure:
 
     def execute(self, command: DeleteEntity, plan: Plan, caller: Caller) -> Result:
         """The data file, then the online store; a store that is away is followed when the home is opened."""
+        with self.changing:  # what was dropped may be back since the plan was made, and the other way round
+            return self._carry_out(command, self.plan(command, caller), caller)
+
+    def _carry_out(self, command: DeleteEntity, plan: Plan, caller: Caller) -> Result:
         for flush in self.before:
             flush()
         sets: list[FeatureSet] = plan.resolved["sets"]
@@ -163,6 +187,9 @@ class Erasure:
         project = command.ref.project if command.ref else command.project
         # First: after a crash the statement was not answered, and is given again.
         documents = self.collections.erase(project, names, command.entity) if self.collections and names else 0
+        kept_names: list[str] = plan.resolved["kept_collections"]
+        if self.kept_collections is not None and kept_names:
+            documents += self.kept_collections.erase(project, command.entity)
         with ExitStack() as held:
             if self.feeds is not None:
                 held.enter_context(self.feeds.paused(project))
@@ -178,7 +205,7 @@ class Erasure:
             f"{online:,} online" if online is not None else "those online follow when the online store can be reached"
         )
         facts: dict[str, Any] = {"rows": row.offline_rows, "online": online or 0, "predictions": row.predictions}
-        if names:
+        if names := [*names, *kept_names]:
             told += f", {counted(documents, 'document')} of {counted(len(names), 'collection')}"
             facts["documents"] = documents
         if row.refused_rows:
@@ -281,7 +308,7 @@ def _erase_version(
 ) -> tuple[int, list[bytes]]:
     """Rows of a version, and the online keys of their entities. An older version may have had other entities."""
     definition = FeatureSet.from_text(table.definition_of(cursor, set_id))
-    if not {name.lower() for name in entity} <= {name.lower() for name in definition.entity_names}:
+    if not folded(entity) <= folded(definition.entity_names):
         return 0, []
     place = table_of(found.project, found.name, version)
     condition = erasures.matching(definition.entities, entity)
@@ -290,8 +317,8 @@ def _erase_version(
     owners = cursor.execute(f"SELECT DISTINCT {names} FROM {place} WHERE {condition}").fetchall()
     keys = [key for key in map(packer.pack, owners) if key is not None]
     if len(definition.entities) == len(entity):  # online without a row offline: of a source that was thinned
-        folded = {name.lower(): value for name, value in entity.items()}
-        own = packer.pack([folded[name.lower()] for name in definition.entity_names])
+        values = {name.lower(): value for name, value in entity.items()}
+        own = packer.pack([values[name.lower()] for name in definition.entity_names])
         keys += [own] if own is not None and own not in keys else []
     texts = erasures.own_texts(cursor, set_id, place, condition)
     gone = erasures.delete_rows(cursor, place, condition)
@@ -304,7 +331,7 @@ def _erase_dropped(cursor: DuckDBPyConnection, project: str, entity: Mapping[str
     ids = []
     for kept in dropped_sets.versions(cursor, project):
         definition = FeatureSet.from_text(kept.definition)
-        if {name.lower() for name in entity} <= {name.lower() for name in definition.entity_names}:
+        if folded(entity) <= folded(definition.entity_names):
             place, condition = kept.table(project), erasures.matching(definition.entities, entity)
             texts = erasures.own_texts(cursor, kept.id, place, condition)
             erasures.delete_rows(cursor, place, condition)

@@ -225,26 +225,28 @@ class Collections:
         own = [state.collection for key, state in self._states.items() if key[0] == project.lower()]
         return [found.name for found in own if names_entity(found, entity) and (sets is None or reads(found))]
 
-    def erase(self, project: str, names: Sequence[str], entity: Mapping[str, Any]) -> int:
-        """Documents that have gone. What is left is written anew, since files keep what is only marked as deleted."""
+    def erase(self, project: str, names: Sequence[str], entity: Mapping[str, Any] | None) -> int:
+        """Documents that have gone; without an entity all. What is left is written anew, since files keep what is only
+        marked as deleted."""
         count = 0
         for name in names:
             with self._locked(_key(project, name)):
                 state = self.state(Ref(project, name))
                 table = self.reader(state)
-                keys = keys_of(state.collection, table, entity)
-                if keys:
-                    count += len(keys)
+                keys = keys_of(state.collection, table, entity) if entity is not None else None
+                if keys or keys is None:
+                    count += len(keys) if keys is not None else state.row.documents
                     self._rewrite(state, table, keys)
         return count
 
-    def _rewrite(self, state: State, table: Any, keys: set[str]) -> None:
+    def _rewrite(self, state: State, table: Any, keys: set[str] | None) -> None:
+        """Without the documents of these keys, or without any."""
         fresh = new_id()
         try:
             made = self.store.create(fresh, table.schema)
-            for rows in without(table, keys):
+            for rows in without(table, keys) if keys is not None else ():
                 made.add(rows)
-            done = Filled(documents=state.row.documents - len(keys))
+            done = Filled(documents=state.row.documents - len(keys) if keys is not None else 0)
             self._commit(state.moved(id=fresh), made, done)
         except BaseException:
             self.store.drop(fresh)

@@ -289,3 +289,82 @@ def test_an_entity_of_any_type_is_joined_read_online_and_deleted(erasing: Erasin
             erasing.run("DELETE ENTITY (k = 'no such') FROM FEATURE SET of")
     assert dict(erasing.run(f"DELETE ENTITY (k = {value}) FROM FEATURE SET of").facts)["rows"] == 2
     assert erasing.rows(read) == [(None,)] and erasing.rows("SELECT count(*) FROM of") == [(0,)]
+
+
+NOTES = """
+CREATE PROJECT r; CREATE TABLE r.o AS SELECT * FROM orders;
+CREATE FEATURE SET r.person (ENTITY customer, TIMESTAMP ts) AS SELECT customer, ts, total FROM r.o;
+CREATE TABLE notes AS SELECT 'c' || range AS customer, 'body ' || range AS body FROM range(3);
+CREATE COLLECTION r.col KEY (customer) TEXT body AS SELECT customer, body FROM "default".notes;
+CREATE PROJECT alone; CREATE COLLECTION alone.col KEY (customer) TEXT body AS SELECT customer, body FROM "default".notes
+"""
+
+
+def test_who_was_deleted_while_a_project_was_dropped_is_not_found_in_its_collections(erasing: Erasing) -> None:
+    """At once, also when its collections cannot be made anew any more; whatever else the project has."""
+    pytest.importorskip("lancedb")
+    erasing.run(NOTES)
+    for project in ("r", "alone"):
+        erasing.run(f"DROP PROJECT {project} CASCADE")
+        plan = erasing.rows(f"EXPLAIN DELETE ENTITY (customer = 'c1') FROM PROJECT {project}")
+        assert ("delete", f"dropped collection {project}.col", "documents and vectors") in [row[:3] for row in plan]
+        done = erasing.run(f"DELETE ENTITY (customer = 'c1') FROM PROJECT {project}")
+        assert done.facts["documents"] == 1 and "1 document of 1 collection" in done.message
+        with pytest.raises(NotFound, match="is no entity of a feature set of project"):
+            erasing.run(f"DELETE ENTITY (custmer = 'c1') FROM PROJECT {project}")
+    vectors = erasing.house.home.path / "vectors"
+    assert len(list(vectors.glob("*.lance"))) == 2
+    assert not any(b"body 1" in path.read_bytes() for path in vectors.rglob("*") if path.is_file())
+    erasing.run("DROP TABLE notes")
+    erasing.reopen()
+    for project in ("r", "alone"):
+        assert erasing.run(f"RESTORE PROJECT {project}").message == f"restored project {project}"
+        search = f"SELECT customer FROM ml.search('{project}.col', 'body') ORDER BY 1"
+        assert erasing.rows(search) == [("c0",), ("c2",)]
+        assert erasing.rows(f"SELECT documents FROM ml.collections WHERE project = '{project}'") == [(2,)]
+    assert erasing.rows("SELECT count(*) FROM r.person") == [(8,)]
+    erasing.run("DROP PROJECT r CASCADE; DROP PROJECT r PURGE; DROP PROJECT alone CASCADE; DROP PROJECT alone PURGE")
+    assert not list(vectors.glob("*.lance"))
+
+
+def test_a_collection_that_cannot_be_made_anew_comes_back_without_rows(erasing: Erasing) -> None:
+    pytest.importorskip("lancedb")
+    erasing.run("CREATE TABLE notes AS SELECT 'c' || range AS customer, 'body ' || range AS body FROM range(3)")
+    erasing.run("CREATE COLLECTION col KEY (customer) TEXT body AS SELECT customer, body FROM notes")
+    erasing.run("DROP COLLECTION col; DELETE ENTITY (customer = 'c1') FROM PROJECT default; DROP TABLE notes")
+    message = erasing.run("RESTORE COLLECTION col").message
+    assert "it is empty, since its query fails" in message and "REFRESH COLLECTION default.col FULL fills it" in message
+    assert erasing.rows("SELECT customer FROM ml.search('col', 'body')") == []
+    erasing.run("CREATE TABLE notes AS SELECT 'c7' AS customer, 'body 7' AS body; REFRESH COLLECTION col FULL")
+    assert erasing.rows("SELECT customer FROM ml.search('col', 'body')") == [("c7",)]
+
+
+def test_what_does_not_work_again_does_not_keep_the_rest_from_it(erasing: Erasing) -> None:
+    erasing.run("CREATE PROJECT r; CREATE TABLE r.t AS SELECT 1 AS x; DROP PROJECT r CASCADE")
+    kept = erasing.house.restoring._keepers["project"]
+    told: list[str] = []
+
+    def fails(found: Any, caller: Any) -> None:
+        raise NotFound("the shop of r is away")
+
+    kept.arrived[:] = [fails, lambda found, caller: told.append(found.name)]
+    assert erasing.run("RESTORE PROJECT r").message == "restored project r; the shop of r is away"
+    assert told == ["r"] and erasing.rows("SELECT x FROM r.t") == [(1,)]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_project_that_comes_or_goes_behind_the_plan(erasing: Erasing, there: bool) -> None:
+    """Another session restores or drops it between the plan and the deletion."""
+    erasing.run("CREATE PROJECT r; CREATE TABLE r.o AS SELECT * FROM orders")
+    erasing.run("CREATE FEATURE SET r.person (ENTITY customer, TIMESTAMP ts) AS SELECT customer, ts, total FROM r.o")
+    meanwhile = ["DROP PROJECT r CASCADE", "RESTORE PROJECT r"]
+    if not there:
+        erasing.run(meanwhile.pop(0))
+    erasure, command = erasing.house.features.erasure, DeleteEntity(ref=None, project="r", entity={"customer": "c1"})
+    plan = erasure.plan(command, Caller())
+    erasing.run(meanwhile.pop(0))
+    done = erasure.execute(command, plan, Caller())
+    assert done.facts["rows"] == 4
+    for text in meanwhile:
+        erasing.run(text)
+    assert erasing.rows("SELECT count(*), count(*) FILTER (customer = 'c1') FROM r.person") == [(8, 0)]

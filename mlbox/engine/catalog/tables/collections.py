@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, fields
 from datetime import datetime
 from typing import TYPE_CHECKING
+
+from mlbox.base.names import quote
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -44,9 +46,18 @@ def upsert(cursor: DuckDBPyConnection, row: CollectionRow) -> None:
     )
 
 
-def every(cursor: DuckDBPyConnection) -> list[CollectionRow]:
-    """All of all projects."""
-    return [CollectionRow(*row) for row in cursor.execute("SELECT * FROM catalog.main.collections").fetchall()]
+def every(cursor: DuckDBPyConnection, place: str = "catalog.main.collections") -> list[CollectionRow]:
+    """All of all projects, or those that a table (SQL) keeps of a dropped one."""
+    names = ", ".join(quote(field.name) for field in fields(CollectionRow))
+    return [CollectionRow(*row) for row in cursor.execute(f"SELECT {names} FROM {place}").fetchall()]
+
+
+def change(cursor: DuckDBPyConnection, place: str, row: CollectionRow) -> None:
+    """What a collection that a table (SQL) keeps of a dropped project has now."""
+    cursor.execute(
+        f"UPDATE {place} SET id = ?, table_version = ?, documents = ?, rows = ?, indexed = ? WHERE name = ?",
+        [row.id, row.table_version, row.documents, row.rows, row.indexed, row.name],
+    )
 
 
 def embedding_with(
