@@ -9,7 +9,7 @@ from mlbox.base.errors import Invalid, NotExecuted
 from mlbox.base.suggest import did_you_mean
 from mlbox.engine.features.commands import CreateFeatureSet
 from mlbox.engine.features.definition import FeatureSet
-from mlbox.engine.features.locations.base import FORMS
+from mlbox.engine.features.locations.base import FORMS, day_of
 
 FORMAT = "format"
 
@@ -52,6 +52,11 @@ def placed(built: FeatureSet, command: CreateFeatureSet, *, from_stream: bool) -
     for name in command.partition_by:
         if name.lower() not in known:
             raise Invalid(f"PARTITION BY: there is no column {name!r}", hint=did_you_mean(name, built.columns))
+        column, taken = known[name.lower()], known.get(day_of(name).lower())
+        if column in built.times and taken is not None:
+            raise Invalid(
+                f"PARTITION BY {column} makes a column {day_of(column)}, and the set has one", hint="rename that column"
+            )
     return replace(
         built,
         location=location,

@@ -67,9 +67,12 @@ class Publisher:
         self._catalog.write_data(lambda cursor: published.put(cursor, found.project, found.id, reached.sequence, now()))
 
     def catch_up(self, sets: Iterable[FeatureSet]) -> None:
-        """At open: what is not written yet, or must be written anew."""
+        """What is not written yet of these sets, or must be written anew, in all their versions; they are locked."""
+        sets = list(sets)
+        names = {(found.project, found.name) for found in sets}
         with self._catalog.read() as cursor:
             older = [FeatureSet.from_text(table.definition_of(cursor, one)) for one in published.marked(cursor)]
+        older = [found for found in older if (found.project, found.name) in names]
         for found in {one.id: one for one in (*sets, *older)}.values():
             try:
                 self.follow(found)

@@ -216,7 +216,9 @@ class FeatureSets:
     def catch_up(self, sets: Iterable[FeatureSet]) -> None:
         """At open: what was committed offline, and is not in the online store: after a crash, or in another store."""
         sets = list(sets)
-        self.publisher.catch_up(sets)
+        for found in sets:
+            with self._locked(found.ref.at(None)):
+                self.publisher.catch_up([found])
         for found in sets:
             if found.store == "offline":
                 continue

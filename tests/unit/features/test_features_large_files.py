@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from statements import Statements
 
 from mlbox.engine.features import copying
 from mlbox.engine.features.sources import files as file_source
+from mlbox.engine.features.sources import hashing
 from mlbox.engine.features.sources.base import ROW
 from mlbox.engine.features.sources.parquet_schema import schema_of
 
@@ -206,3 +208,36 @@ def test_a_footer_that_is_broken_is_no_schema(tmp_path: Path) -> None:
         assert schema_of(text) is None
     nested = b"\x19" * 100_000  # a list in a list in a list
     assert schema_of(nested + len(nested).to_bytes(4, "little") + b"PAR1") is None
+
+
+def test_few_files_are_hashed_at_once_and_none_that_nobody_waits_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever becomes of a file, who waits for its hash is told."""
+    path = tmp_path / "x"
+    path.write_bytes(b"x" * 1000)
+    most = threading.BoundedSemaphore(hashing.AT_ONCE)
+    gate, opened = threading.Event(), []
+
+    def slow(name: str, mode: str) -> Any:
+        assert most.acquire(blocking=False), "too many at once"
+        try:
+            opened.append(name)
+            assert gate.wait(30)
+            return open(name, mode)
+        finally:
+            most.release()
+
+    monkeypatch.setattr(hashing, "open", slow, raising=False)
+    files = [hashing.Hashing(str(path)) for _ in range(20)]
+    waiting = [hashing.Hashing(str(tmp_path / f"unwanted{n}")) for n in range(20)]
+    waiting.clear()
+    gone = hashing.Hashing(str(tmp_path / "no such file"))
+    broken = hashing.Hashing("\0")
+    gate.set()
+    assert {one.result()["hash"] for one in files} == {hashing.digest(str(path))}
+    with pytest.raises(FileNotFoundError):
+        gone.result()
+    with pytest.raises(ValueError, match="null"):
+        broken.result()
+    assert not [name for name in opened if "unwanted" in name]

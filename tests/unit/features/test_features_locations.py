@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +20,9 @@ from waiting import wait_until
 from mlbox.app.house import House
 from mlbox.base.command import Caller
 from mlbox.base.errors import Conflict, Invalid, Unavailable
+from mlbox.base.names import Ref
 from mlbox.base.settings import Settings
+from mlbox.engine.catalog.tables import published
 from mlbox.engine.features import publishing
 from mlbox.engine.features.locations import delta
 from mlbox.engine.features.locations.base import FORMS
@@ -359,3 +362,41 @@ def test_pushed_rows_and_those_of_streams_follow(tmp_path: Path, form: str, monk
         placed.do(f"CREATE FEATURE SET g (ENTITY id INT, TIMESTAMP ts, x DOUBLE) {told.replace('/f', '/g')}")
     finally:
         placed.house.close()
+
+
+def test_a_deletion_leaves_the_places_of_other_sets_to_those_who_hold_them(placed: Placed) -> None:
+    """A set that is to be written anew is so by who holds its lock, not by a deletion from another set."""
+    placed.do("INSERT INTO t SELECT n, TIMESTAMPTZ '2026-01-01' + to_hours(n), 'a', n FROM range(9) r(n)")
+    placed.create("")
+    placed.do("CREATE FEATURE SET other (ENTITY id, TIMESTAMP ts) AS SELECT * FROM t")
+    with placed.house.catalog.read() as cursor:
+        ((marked,),) = cursor.execute("SELECT id FROM data._mlbox.feature_definitions WHERE name = 'f'").fetchall()
+    placed.house.catalog.write_data(lambda cursor: published.mark(cursor, [marked]))
+    placed.do("DELETE ENTITY (id = 1) FROM FEATURE SET other")
+    with placed.house.catalog.read() as cursor:
+        assert published.marked(cursor) == [marked]
+    held = placed.house.features._sets._locked(Ref("default", "f"))
+    taken = threading.Event()
+
+    def catch_up() -> None:
+        placed.house.features._sets.catch_up(placed.house.features._directory.sets_of("default"))
+        taken.set()
+
+    with held:
+        thread = threading.Thread(target=catch_up)
+        thread.start()
+        assert not taken.wait(1)
+    assert taken.wait(30)
+    thread.join()
+    with placed.house.catalog.read() as cursor:
+        assert published.marked(cursor) == []
+    assert placed.differs() == []
+
+
+@pytest.mark.parametrize("column", ["ts_day", "TS_Day"])
+def test_a_column_that_is_called_as_the_day_of_a_time_is_refused(placed: Placed, column: str) -> None:
+    body = f"WITH (location = '{placed.location}', format = '{placed.form}') AS SELECT *, 'z' AS {column} FROM t"
+    with pytest.raises(Invalid, match="PARTITION BY ts makes a column ts_day, and the set has one") as caught:
+        placed.do(f"CREATE FEATURE SET f (ENTITY id, TIMESTAMP ts) PARTITION BY (TS) {body}")
+    assert caught.value.hint == "rename that column"
+    placed.do(f"CREATE FEATURE SET f (ENTITY id, TIMESTAMP ts) PARTITION BY (kind) {body}")

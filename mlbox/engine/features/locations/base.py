@@ -65,12 +65,17 @@ class Form(Protocol):
 FORMS: Registry[Form] = Registry("format of a location", "mlbox.engine.features.locations")
 
 
+def day_of(column: str) -> str:
+    """The name by which rows are laid apart by the day of a time."""
+    return f"{column}_day"
+
+
 def apart(found: FeatureSet) -> tuple[list[str], Sequence[str]]:
     """Columns of rows as they are written (SQL), and names of those by which they are laid apart: of a time its day."""
     columns, names = [quote(column) for column in found.columns], []
     for column in found.partition_by:
         if column in found.times:
-            names.append(f"{column}_day")
+            names.append(day_of(column))
             columns.append(f"({quote(column)} AT TIME ZONE 'UTC')::DATE AS {quote(names[-1])}")
         else:
             names.append(column)
