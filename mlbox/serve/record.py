@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 CHUNK = 20_000
 """Rows that are written at once."""
 
+SMALL_CHUNK = 2_000
+"""The same while nobody waits for them: a commit of more keeps the core for longer than the kernel's clock ticks."""
+
 SHARE = 0.2
 """Of the interpreter's time, for making rows while requests are answered and nobody waits for the rows."""
 
@@ -143,6 +146,7 @@ class Recorder:
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._shapes: set[str] = set()
+        self._appender = predictions.Appender()
         self._promised = False
         """Whether somebody waits for an entry of the buffer."""
         self.statistics = Statistics()
@@ -239,7 +243,7 @@ class Recorder:
                 counts, self._counts = self._counts, {}
                 waited, self._promised = self._promised, False
             while entries or counts:
-                taken = _chunk(entries)
+                taken = _chunk(entries, CHUNK if self._hurries(waited) else SMALL_CHUNK)
                 taken.counts, counts = counts, {}
                 taken.waited = waited
                 self._write_or_drop(taken)
@@ -279,6 +283,11 @@ class Recorder:
             self._flush()
             self.statistics.flushes += 1
 
+    def _hurries(self, waited: bool) -> bool:
+        """Whether somebody waits for rows to be written, or the buffer fills."""
+        fills = self._rows * 4 > self._capacity or self._held > WRITTEN_AT
+        return waited or self._awaited > 0 or self._wake.is_set() or self._stop.is_set() or fills
+
     def _resting(self, waited: bool) -> Callable[[], None]:
         """For threads that make or write rows, called again and again: leave interpreter and core to the requests for
         the most part of the time, unless somebody waits for the rows or the buffer fills."""
@@ -290,8 +299,7 @@ class Recorder:
             worked = clock - since.setdefault(thread, clock)
             if worked < 0.0002:
                 return
-            fills = self._rows * 4 > self._capacity or self._held > WRITTEN_AT
-            if not (waited or self._awaited or self._wake.is_set() or self._stop.is_set() or fills):
+            if not self._hurries(waited):
                 time.sleep(min(worked / SHARE - worked, _PAUSE_SECONDS))
             since[thread] = time.thread_time()
 
@@ -306,6 +314,7 @@ class Recorder:
                 break
             except Exception as error:  # whatever it is, the request path must go on
                 failed = error
+                self._appender.forget()
                 if attempt < ATTEMPTS:
                     time.sleep(0.05 * attempt)
         begun: list[Recorded] = []
@@ -345,7 +354,7 @@ class Recorder:
         def write(cursor: DuckDBPyConnection) -> None:
             rest = self._resting(waited)
             for batch in new:
-                predictions.append(cursor, batch, rest)
+                self._appender.append(cursor, batch, rest)
             rest()
             predictions.count(cursor, counts)
             rest()
@@ -355,11 +364,11 @@ class Recorder:
             known.update(batch.shapes)
 
 
-def _chunk(entries: deque[Recorded]) -> _Taken:
-    """Entries from the front, taken away there."""
+def _chunk(entries: deque[Recorded], most: int) -> _Taken:
+    """Entries of so many rows from the front, taken away there."""
     taken: list[Recorded] = []
     rows = held = 0
-    while entries and rows < CHUNK and held < WRITTEN_AT:
+    while entries and rows < most and held < WRITTEN_AT:
         entry = entries.popleft()
         taken.append(entry)
         rows += entry.rows

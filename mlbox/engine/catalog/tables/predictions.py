@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 PIECE = 128
 """Rows that are written without a rest: less than a millisecond of work."""
 
+KINDS = 16
+"""Schemas whose statements are kept."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrafficRow:
@@ -41,32 +44,87 @@ class Batch:
     json: bool
 
 
-def append(cursor: DuckDBPyConnection, batch: Batch, rest: Callable[[], None] | None = None) -> None:
-    """Add predictions. ``rest`` is called before every piece of them: what computes in one go keeps the only core from
-    the requests for as long as the kernel's clock ticks, however nice it is."""
+def append(cursor: DuckDBPyConnection, batch: Batch) -> None:
+    """Add predictions."""
+    _add_shapes(cursor, batch)
+    with registered(cursor, "_predictions_batch", batch.rows.to_reader()):
+        cursor.execute(_insertion(batch.json, "_predictions_batch"))
+
+
+def _add_shapes(cursor: DuckDBPyConnection, batch: Batch) -> None:
     for shape, names in batch.shapes.items():
         cursor.execute(
             "INSERT INTO data._mlbox.prediction_shapes VALUES (?, ?) ON CONFLICT DO NOTHING", [shape, list(names)]
         )
-    plain = "::JSON" if batch.json else ""
-    rows = batch.rows.to_reader() if rest is None else _in_pieces(batch.rows, rest)
-    with registered(cursor, "_predictions_batch", rows):
-        cursor.execute(
-            "INSERT INTO data._mlbox.predictions BY NAME "
-            f"SELECT * REPLACE (inputs{plain}::VARIANT AS inputs, outputs{plain}::VARIANT AS outputs) "
-            "FROM _predictions_batch"
-        )
 
 
-def _in_pieces(rows: pyarrow.Table, rest: Callable[[], None]) -> pyarrow.RecordBatchReader:
-    import pyarrow
+def _insertion(json: bool, source: str) -> str:
+    plain = "::JSON" if json else ""
+    return (
+        "INSERT INTO data._mlbox.predictions BY NAME "
+        f"SELECT * REPLACE (inputs{plain}::VARIANT AS inputs, outputs{plain}::VARIANT AS outputs) FROM {source}"
+    )
 
-    def pieces() -> Iterator[pyarrow.RecordBatch]:
-        for piece in rows.to_batches(max_chunksize=PIECE):
-            rest()
-            yield piece
 
-    return pyarrow.RecordBatchReader.from_batches(rows.schema, pieces())
+class _Source:
+    """What a prepared statement reads: each time that it is executed, the rows of then (the Arrow PyCapsule
+    interface)."""
+
+    def __init__(self, schema: pyarrow.Schema) -> None:
+        self._schema = schema
+        self.pieces: Iterable[pyarrow.RecordBatch] = ()
+
+    def __arrow_c_schema__(self) -> object:
+        return self._schema.__arrow_c_schema__()
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        import pyarrow
+
+        reader = pyarrow.RecordBatchReader.from_batches(self._schema, iter(self.pieces))
+        return reader.__arrow_c_stream__(requested_schema)
+
+
+class Appender:
+    """Adds predictions again and again on one cursor: a statement for each schema, planned once."""
+
+    def __init__(self) -> None:
+        self._sources: dict[tuple[pyarrow.Schema, bool], tuple[str, _Source]] = {}
+
+    def append(self, cursor: DuckDBPyConnection, batch: Batch, rest: Callable[[], None]) -> None:
+        """As :func:`append`. ``rest`` is called before every piece of the rows: what computes in one go keeps the only
+        core from the requests for as long as the kernel's clock ticks, however nice it is."""
+        _add_shapes(cursor, batch)
+        statement, source = self._prepared(cursor, batch)
+        rest()
+
+        def pieces() -> Iterator[pyarrow.RecordBatch]:
+            for piece in batch.rows.to_batches(max_chunksize=PIECE):
+                rest()
+                yield piece
+
+        source.pieces = pieces()
+        try:
+            cursor.execute(f"EXECUTE {statement}")
+        finally:
+            source.pieces = ()
+
+    def forget(self) -> None:
+        """After a transaction that failed, and took with it what was prepared in it."""
+        self._sources.clear()
+
+    def _prepared(self, cursor: DuckDBPyConnection, batch: Batch) -> tuple[str, _Source]:
+        key = (batch.rows.schema, batch.json)
+        found = self._sources.get(key)
+        if found is None:
+            if len(self._sources) >= KINDS:
+                self._sources.clear()
+            number = len(self._sources)
+            source = _Source(batch.rows.schema)
+            cursor.register(f"_predictions_{number}", source)
+            statement = f"_append_predictions_{number}"
+            cursor.execute(f"PREPARE {statement} AS {_insertion(batch.json, f'_predictions_{number}')}")
+            found = self._sources[key] = (statement, source)
+        return found
 
 
 def count(cursor: DuckDBPyConnection, rows: Iterable[TrafficRow]) -> None:
