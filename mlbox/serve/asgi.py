@@ -317,8 +317,7 @@ class InferenceApp:
             if held(request, None) <= REMEMBERED:
                 slot.recent.append(request)
         if slot.durable and error is None:
-            self._recorder.count(row.project, row.name, at_us, failed)
-            return self._recorder.keep_durably(entry)
+            return self._recorder.keep_durably(entry, counts=True)
         self._recorder.keep(entry, counts=True)
         return None
 

@@ -204,7 +204,7 @@ def _event_times(value: Any, rows: int) -> list[datetime] | None:
         if not isinstance(value, list):
             return [as_utc(datetime.fromisoformat(value))] * rows
         return [as_utc(datetime.fromisoformat(time)) for time in times]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # the year 1 in the east is the year 0 in UTC
         raise Invalid("parameter event_time is no ISO 8601 time", hint="for example 2013-07-01T06:00:00Z") from None
 
 

@@ -13,7 +13,7 @@ from mlbox.engine.models.lists import unnested
 from mlbox.engine.storage.arrow_stream import table_of
 from mlbox.serve.feeding import rows_of
 from mlbox.serve.nested import of_lists
-from mlbox.serve.tensors import DATATYPES, MAX_ROWS, Column, Datatype, datatype_of_array
+from mlbox.serve.tensors import DATATYPES, MAX_ROWS, Column, Datatype, check_whole, datatype_of_array
 
 if TYPE_CHECKING:
     from mlbox.serve.codec import Reply
@@ -41,6 +41,7 @@ def columns_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Column]:
 def _column(name: str, values: list[Any]) -> Column:
     kinds = {type(value) for value in values} - {type(None)}
     if kinds <= {int, float}:
+        check_whole(name, "FP64", values, kinds)
         return Column(name, DATATYPES["FP64"], values, len(values))
     if kinds == {str}:
         return Column(name, DATATYPES["BYTES"], values, len(values))
