@@ -22,6 +22,25 @@ _HINT = '{"rows": [{"amount": 3.2, "country": "DE"}]}'
 _encoder = msgspec.json.Encoder()
 
 
+def hint_for(body: Any) -> str:
+    """What to send instead of a JSON body that has neither inputs nor rows: other servers have forms of their own."""
+    try:
+        sent = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):  # numbers that the decoder of requests skips
+        sent = None
+    if not isinstance(sent, dict):
+        return f"send {_HINT}"
+    for name in ("instances", "dataframe_records"):
+        listed = sent.get(name)
+        if isinstance(listed, list) and listed and isinstance(listed[0], dict):
+            return f'call {name!r} "rows": {_HINT}'
+    for name in ("instances", "dataframe_records", "dataframe_split", "data", "features"):
+        if name in sent:
+            return f"{name!r} is the form of another server; send values by name: {_HINT}"
+    named = [name for name in sent if name not in ("id", "parameters", "outputs", "inputs", "rows")]
+    return f'put the values into "rows": {_HINT}' if named else f"send {_HINT}"
+
+
 def columns_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Column]:
     """Columns of rows of values by name: numbers, texts or booleans, or nested lists of them; ``null`` and what a row
     leaves out are missing."""
