@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlbox import __version__
 from mlbox.app.dispatcher import CommandDispatcher
@@ -36,6 +36,8 @@ from mlbox.engine.security import instance
 from mlbox.engine.security.fence import Fence
 from mlbox.engine.security.members import Members
 from mlbox.engine.security.permission import Permission
+from mlbox.engine.security.profiles import Profiles
+from mlbox.engine.storage.artifacts import ArtifactStore
 from mlbox.engine.storage.remote import store_at
 from mlbox.engine.workflows.scheduler import Scheduler
 from mlbox.engine.workflows.service import Workflows
@@ -80,7 +82,7 @@ class House:
         fence = Fence(self.catalog)
         self.dispatcher = CommandDispatcher(self.catalog, Permission(self.members, fence, settings))
         self.parser = SqlParser()
-        self.artifacts = store_at(settings.artifact_store, settings.artifact_store_options, home.artifacts)
+        self.artifacts = self._make_artifacts()
         self.listener = Listener(self)
         self.doors = Doors(self)
         self.wire: WireServer | None = None
@@ -129,6 +131,17 @@ class House:
         self._keep_projects().complete()
         self.projects.removal.complete()
 
+    def _make_artifacts(self) -> ArtifactStore:
+        self.profiles = Profiles(self.catalog)
+        settings, folder = self.settings, self.home.artifacts
+        access = self.artifact_access if settings.artifact_store_profile else None
+        return store_at(settings.artifact_store, settings.artifact_store_options, folder, access)
+
+    def artifact_access(self) -> dict[str, Any]:
+        """Options of the profile that the settings name for artifacts."""
+        project, _, name = self.settings.artifact_store_profile.partition(".")
+        return self.profiles.options(project, name, self.settings.artifact_store)
+
     def _introduce(self) -> None:
         """Parts that answer for, or wait for, others."""
         self.monitors.add_to(self.workflows.alterations)
@@ -151,6 +164,7 @@ class House:
             self.feeds,
             self.members,
             self.runs.secrets,
+            self.profiles,
             plain,
             Reading(self.catalog, plain),
         ):

@@ -6,9 +6,9 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlbox.base.home import Home
 from mlbox.base.settings import Settings
@@ -67,9 +67,8 @@ def work(brief: Brief, control: socket.socket, listening: socket.socket, cells: 
         channel.begin("dropping", (project, endpoint, reason))
 
     store = open_store(Place(home.online, settings.online_store, settings.online_store_password, read_only=True))
-    station = Station(
-        shared, Kitchen(_sessions(home, settings), store, vector, lambda: shared[DEFINITIONS]), brief.workers
-    )
+    sessions = _sessions(home, settings, lambda: channel.ask("artifact_access", None))
+    station = Station(shared, Kitchen(sessions, store, vector, lambda: shared[DEFINITIONS]), brief.workers)
     channel = Channel(control, station.answer, ended.set)
     recorder = Recorder(None, settings.log_flush_ms / 1000, settings.log_buffer_rows, dropping)
     recorder.deliver = deliver
@@ -92,12 +91,13 @@ def work(brief: Brief, control: socket.socket, listening: socket.socket, cells: 
     os._exit(0)
 
 
-def _sessions(home: Home, settings: Settings) -> Sessions:
+def _sessions(home: Home, settings: Settings, access: Callable[[], dict[str, Any]]) -> Sessions:
     """Models of the home's artifacts; large ones share their weights with the other workers."""
     from mlbox.engine.models.mapped import MappedModels
     from mlbox.engine.models.sessions import Sessions
     from mlbox.engine.storage.remote import store_at
 
-    made = Sessions(store_at(settings.artifact_store, settings.artifact_store_options, home.artifacts))
+    by_profile = access if settings.artifact_store_profile else None
+    made = Sessions(store_at(settings.artifact_store, settings.artifact_store_options, home.artifacts, by_profile))
     made.mapped = MappedModels.of(home)
     return made

@@ -159,6 +159,8 @@ class Workers:
                 return self._may(*value)
             case "vector":
                 return self._house.features.reader(Ref(*value)).readable()
+            case "artifact_access":
+                return self._house.artifact_access()
             case "dropping":
                 project, endpoint, reason = value
                 return self._house.bus.publish(Event("endpoint.dropping", project, endpoint, {"reason": reason}))

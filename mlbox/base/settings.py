@@ -112,6 +112,9 @@ class Settings:
     artifact_store_options: str = _setting(
         "", 'What its library is told, as JSON ({"profile": "team"}); secrets are better in its own environment'
     )
+    artifact_store_profile: str = _setting(
+        "", "The profile by which it is asked, as project.name (CREATE PROFILE); it is looked up at the first use"
+    )
     online_store: str = _setting(
         "", "Online store of features: redis://host:6379/0, rediss:// or unix://; empty: in the home (LMDB)"
     )

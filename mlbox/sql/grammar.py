@@ -6,10 +6,11 @@ A file of ``mlbox/sql/statements`` registers the statements of its noun; adding 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mlbox.base.command import Command, Query, RunSql
+from mlbox.base.errors import MlboxError
 from mlbox.base.names import Ref
 from mlbox.base.registry import Registry
 from mlbox.sql.misspelt import refuse_misspelt
@@ -37,6 +38,8 @@ class StatementSyntax:
     """Reads a whole statement from its first word."""
     later: tuple[str, ...] = ()
     """Clauses whose text is checked, but which this version refuses to carry out."""
+    private: bool = False
+    """Whether credentials may stand in its text: an error then shows no line of it."""
     prints: Mapping[type[Command], Callable[[Any, Writer], str]] = field(default_factory=dict)
     """How its commands are printed as statements."""
     claims: Callable[[Cursor], bool] | None = None
@@ -138,8 +141,13 @@ def parse_statement(cursor: Cursor) -> Command:
         query = kept(Cursor(cursor.scope, cursor.tokens, cursor.index, cursor.limit))
         refuse_misspelt(cursor, starts(), query.text)
         return RunSql(query=query, project=cursor.scope.project)
-    check_brackets(cursor)
-    return syntax.parse(cursor)
+    try:
+        check_brackets(cursor)
+        return syntax.parse(cursor)
+    except MlboxError as error:
+        if syntax.private and error.where is not None:
+            error.where = replace(error.where, text="")
+        raise
 
 
 def stored(cursor: Cursor, what: str) -> Query:

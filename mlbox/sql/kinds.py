@@ -25,6 +25,7 @@ KINDS = {
     "project": Kind("projects"),
     "member": Kind("members"),
     "secret": Kind("secrets"),
+    "profile": Kind("profiles"),
     "token": Kind("tokens", "id"),
     "function": Kind("functions", version="version"),
     "run": Kind("runs", "id"),

@@ -41,11 +41,11 @@ from mlbox.engine.features.commands import (
     Watch,
 )
 from mlbox.engine.features.definition import Feature, FeatureSet, FeatureVector, VectorFeature, WindowColumn
-from mlbox.engine.features.sources.base import options_of
 from mlbox.engine.models.commands import CreateModel, SetModelAlias
 from mlbox.engine.runs.commands import CreateFunction, SetFunctionAlias
 from mlbox.engine.runs.requests import load_resources
 from mlbox.engine.search.definition import Collection
+from mlbox.engine.security.secret_names import options_of
 from mlbox.engine.workflows.commands import CreateSchedule
 from mlbox.serve.commands import CreateEndpoint, Share
 from mlbox.serve.feeds.commands import CreateFeed
@@ -190,6 +190,8 @@ def _feature_set(found: FeatureSet) -> CreateFeatureSet:
         options["tags"] = list(found.tags)
     if found.location is not None:
         options["location"] = found.location
+        if found.location_profile is not None:
+            options["profile"] = found.location_profile
         if found.location_format != "parquet":
             options["format"] = found.location_format
     options.update(found.engine_options)

@@ -162,6 +162,8 @@ WRITES = {
     "create_type": "CREATE TYPE mood AS ENUM (SELECT word FROM closed.hidden_table)",
     "create_index": "CREATE INDEX i ON t (k)",
     "create_temporary_table": "CREATE TEMP TABLE t2 AS FROM closed.hidden_table",
+    "create_profile": "CREATE PROFILE lake TYPE s3 WITH (endpoint_url = 'http://127.0.0.1:9')",
+    "drop_profile": "DROP PROFILE IF EXISTS lake",
     "create_project": "CREATE PROJECT mine",
     "drop_project": "DROP PROJECT open_p CASCADE",
     "drop_other_project": "DROP PROJECT closed CASCADE",

@@ -144,7 +144,7 @@ def test_versions_of_a_model_one_by_one(shop: Everything) -> None:
     assert [row["version"] for row in shop.rows("SELECT version FROM ml.model_versions WHERE name = 'n'")] == [2, 1]
 
 
-@pytest.mark.parametrize("what", ["SECRET s", "TOKEN t"])
+@pytest.mark.parametrize("what", ["SECRET s", "TOKEN t", "PROFILE p"])
 def test_what_is_not_kept_says_why(shop: Everything, what: str) -> None:
     with pytest.raises(NotExecuted, match="cannot be restored: ") as told:
         shop.run(f"RESTORE {what}")

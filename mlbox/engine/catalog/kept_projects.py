@@ -40,7 +40,7 @@ class KeptProjects:
 
     def revive(self, found: Tombstone, caller: Caller) -> str:
         """All of it but secrets, tokens of runs and replicas; nothing when its name is taken meanwhile."""
-        secrets = self._secrets(found)
+        secrets, profiles = self._names(found, "secrets"), self._names(found, "profiles")
         with self._removal.changing:
             self._removal.finish(found.name)  # one of this name that was dropped since and has left something
             self.check(found)
@@ -52,7 +52,8 @@ class KeptProjects:
                 raise
             failed = self._take_in(found, caller)  # before anybody deletes an entity from it
         told = told_of(unmade) + "".join(f"; {message}" for message in failed)
-        return told + (f"; secrets are not kept: SET SECRET {', '.join(secrets)} anew" if secrets else "")
+        told += f"; secrets are not kept: SET SECRET {', '.join(secrets)} anew" if secrets else ""
+        return told + (f"; profiles are not kept: CREATE PROFILE {', '.join(profiles)} anew" if profiles else "")
 
     def _take_in(self, found: Tombstone, caller: Caller) -> list[str]:
         """What is wrong with those of it that do not work again; the others do."""
@@ -74,9 +75,9 @@ class KeptProjects:
         )
         return making.left_out
 
-    def _secrets(self, found: Tombstone) -> list[str]:
+    def _names(self, found: Tombstone, table: str) -> list[str]:
         with self._catalog.read() as cursor:
-            return sorted(kept_projects.texts(cursor, "secrets", "name", found.id))
+            return sorted(kept_projects.texts(cursor, table, "name", found.id))
 
     def purge(self, found: Tombstone) -> None:
         """Files, data, rows."""

@@ -44,6 +44,7 @@ class Keeper(Protocol):
 
 REFUSED = {
     "secret": "its value is deleted at once: SET SECRET stores it anew",
+    "profile": "its credentials are deleted at once: CREATE PROFILE stores them anew",
     "token": "a token that was revoked stays worthless: CREATE TOKEN makes another",
     "member": "GRANT gives the role again",
 }

@@ -16,9 +16,10 @@ from mlbox.engine.features.commands import Column, CreateFeatureSet
 from mlbox.engine.features.definition import SEQUENCE, Feature, FeatureSet
 from mlbox.engine.features.frames import AXIS
 from mlbox.engine.features.offline import TIME, rows_sql
-from mlbox.engine.features.placing import FORMAT, check_format, check_location, placed
+from mlbox.engine.features.placing import FORMAT, check_format, check_location, check_profile, placed
 from mlbox.engine.features.spark.options import check_engine, options_of_engine
 from mlbox.engine.features.stream_options import LATENESS, with_stream
+from mlbox.engine.security.profiles import PROFILE
 
 Describe = Callable[[str, Query], list[tuple[str, str]]]
 
@@ -204,12 +205,15 @@ def _check_options(options: Mapping[str, object]) -> None:
         if name == FORMAT:
             check_format(value, options)
             continue
+        if name == PROFILE:
+            check_profile(value, options)
+            continue
         if name in OPTIONS and value not in OPTIONS[name]:
             raise Invalid(
                 f"option {name} = {value!r} is not known",
                 hint="allowed: " + ", ".join(str(choice).lower() for choice in OPTIONS[name]),
             )
-        known = [*OPTIONS, LATENESS, FORMAT, "timezone", "location", "owner", "tags"]
+        known = [*OPTIONS, LATENESS, FORMAT, PROFILE, "timezone", "location", "owner", "tags"]
         if name not in known and nearest(name, known):
             raise Invalid(f"there is no option {name}", hint=did_you_mean(name, known))
 

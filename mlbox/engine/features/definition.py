@@ -100,6 +100,8 @@ class FeatureSet:
     """The unit of times that come as numbers: s, ms or us since 1970."""
     location: str | None = None
     """A folder or URL where its rows also lie, apart by ``partition_by``."""
+    location_profile: str | None = None
+    """The profile by which its object store is asked."""
     location_format: str = "parquet"
     """In which form they lie there."""
     partition_by: tuple[str, ...] = ()
@@ -195,6 +197,7 @@ class FeatureSet:
                 "lateness": self.lateness,
                 "time_unit": self.time_unit,
                 "location": self.location,
+                "location_profile": self.location_profile,
                 "location_format": self.location_format,
                 "partition_by": list(self.partition_by),
                 "transform": self.transform,

@@ -10,6 +10,7 @@ from mlbox.base.suggest import did_you_mean
 from mlbox.engine.features.commands import CreateFeatureSet
 from mlbox.engine.features.definition import FeatureSet
 from mlbox.engine.features.locations.base import FORMS, day_of
+from mlbox.engine.security.profiles import PROFILE
 
 FORMAT = "format"
 
@@ -30,6 +31,18 @@ def check_format(value: object, options: Mapping[str, object]) -> None:
         raise Invalid(
             f"option {FORMAT} says how the rows lie at a location, and there is none",
             hint=f"WITH (location = '/data/tx', {FORMAT} = {value})",
+        )
+
+
+def check_profile(value: object, options: Mapping[str, object]) -> None:
+    """A name, of a location at a URL; whether there is such a profile, its place says when it is tried."""
+    location = options.get("location")
+    if not isinstance(value, str) or not value:
+        raise Invalid(f"option profile = {value!r} is no name", hint="profile = lake, after CREATE PROFILE lake ..")
+    if not isinstance(location, str) or "://" not in location or location.startswith("file://"):
+        raise Invalid(
+            "option profile says who asks an object store, and there is no location in one",
+            hint=f"WITH (location = 's3://bucket/tx', profile = {value})",
         )
 
 
@@ -60,6 +73,7 @@ def placed(built: FeatureSet, command: CreateFeatureSet, *, from_stream: bool) -
     return replace(
         built,
         location=location,
+        location_profile=command.options.get(PROFILE),
         location_format=command.options.get(FORMAT, "parquet"),
         partition_by=tuple(known[name.lower()] for name in command.partition_by),
     )

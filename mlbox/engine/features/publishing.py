@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlbox.base.clock import now
 from mlbox.base.errors import MlboxError
@@ -23,6 +23,7 @@ from mlbox.engine.features.definition import FeatureSet
 from mlbox.engine.features.directory import Directory
 from mlbox.engine.features.locations.base import FORMS, Job
 from mlbox.engine.features.reading import SourceReader
+from mlbox.engine.security.profiles import Profiles
 
 if TYPE_CHECKING:
     from mlbox.engine.catalog.database import Catalog
@@ -39,6 +40,7 @@ class Publisher:
         self._catalog = catalog
         self._reader = reader
         self._reached = reached
+        self._profiles = Profiles(catalog)
 
     def check(self, built: FeatureSet) -> None:
         """Raise ``Invalid``, ``Conflict`` or ``Unavailable`` when its rows cannot be written there."""
@@ -46,7 +48,7 @@ class Publisher:
             return
         with self._reader.staging() as staging, self._catalog.session(built.project) as cursor:
             staging.mkdir(parents=True)
-            FORMS.get(built.location_format).check(Job(built, cursor, staging))
+            FORMS.get(built.location_format).check(Job(built, cursor, staging, store=self._store(built)))
 
     def follow(self, found: FeatureSet) -> None:
         """Bring what lies there after the table; raises ``Unavailable`` when it cannot be written."""
@@ -62,9 +64,15 @@ class Publisher:
         erase = before is not None and before < 0
         with self._reader.staging() as staging, self._catalog.session(found.project) as cursor:
             staging.mkdir(parents=True)
-            job = Job(found, cursor, staging, first, reached.sequence, anew=anew, erase=erase)
+            job = Job(found, cursor, staging, first, reached.sequence, anew, erase, self._store(found))
             FORMS.get(found.location_format).write(job)
         self._catalog.write_data(lambda cursor: published.put(cursor, found.project, found.id, reached.sequence, now()))
+
+    def _store(self, found: FeatureSet) -> dict[str, Any]:
+        """Options of the profile that it names."""
+        if found.location_profile is None or found.location is None:
+            return {}
+        return self._profiles.options(found.project, found.location_profile, found.location)
 
     def catch_up(self, sets: Iterable[FeatureSet]) -> None:
         """What is not written yet of these sets, or must be written anew, in all their versions; they are locked."""

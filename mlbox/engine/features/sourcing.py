@@ -16,13 +16,17 @@ from mlbox.base.errors import AlreadyExists, Conflict, Invalid, NotFound
 from mlbox.base.events import Bus, Event
 from mlbox.base.ids import new_id
 from mlbox.base.names import Ref, check_name
+from mlbox.base.object_stores import type_of
 from mlbox.base.suggest import did_you_mean, no_such
 from mlbox.engine.catalog.tables import dropped, projects
 from mlbox.engine.catalog.tables import sources as table
 from mlbox.engine.catalog.tables.lineage import Edge, record_all
 from mlbox.engine.features import lineage
 from mlbox.engine.features.commands import AlterSource, CreateSource, DropSource
-from mlbox.engine.features.sources.base import SOURCES, AnySource, SecretName, Source, options_of, options_text
+from mlbox.engine.features.sources import remote
+from mlbox.engine.features.sources.base import SOURCES, AnySource, Source
+from mlbox.engine.security.profiles import PROFILE, Profiles
+from mlbox.engine.security.secret_names import options_of, options_text, refuse_literals, secrets_in, with_values
 from mlbox.engine.security.secrets import Secrets
 
 if TYPE_CHECKING:
@@ -43,6 +47,7 @@ class Sources:
         self._bus = bus
         self._readers = readers
         self._secrets = Secrets(catalog)
+        self._profiles = Profiles(catalog)
         self._lock = threading.Lock()
         self._known: dict[str, Source] = {}
 
@@ -87,13 +92,20 @@ class Sources:
 
     def opened(self, source: Source) -> Source:
         """The source with the values of its secrets, for its reader alone."""
-        names = [value.name for value in source.options.values() if isinstance(value, SecretName)]
-        values = self._secrets.values(source.project, names)
-        options = {
-            name: values[value.name] if isinstance(value, SecretName) else value
-            for name, value in source.options.items()
-        }
+        options = with_values(source.options, lambda names: self._secrets.values(source.project, names))
+        profile = self._profile(source)
+        if profile is not None:
+            options = {name: value for name, value in options.items() if name.lower() != PROFILE}
+            options |= self._profiles.options(source.project, profile, source.uri or "")
         return replace(source, options=options)
+
+    def _profile(self, source: Source) -> str | None:
+        """The profile that its options name; what is none of ours may be one of S3's own library."""
+        given = next((str(value) for name, value in source.options.items() if name.lower() == PROFILE), None)
+        amazons = type_of(source.uri or "") == "s3" and source.type != "delta"
+        if given is None or (amazons and not self._profiles.has(source.project, given)):
+            return None
+        return given
 
     def forget_project(self, project: str) -> None:
         """A project is dropped; its rows go otherwise."""
@@ -136,13 +148,16 @@ class Sources:
     def _check(self, source: Source) -> AnySource:
         plugin = SOURCES.get(source.type)
         plugin.check(source)
-        names = [value.name for value in source.options.values() if isinstance(value, SecretName)]
-        self._secrets.require(source.project, names)
-        for name, value in source.options.items():
-            if name.lower() in ("password", "secret", "token") and not isinstance(value, SecretName):
+        self._secrets.require(source.project, secrets_in(source.options))
+        refuse_literals(source.options, source.name)
+        profile = self._profile(source)
+        if profile is not None:
+            self._profiles.check(source.project, profile, source.uri or "")
+            more = next((name for name in source.options if name.lower() in remote.ACCESS), None)
+            if more is not None:
                 raise Invalid(
-                    f"option {name} would be kept where others read it",
-                    hint=f"SET SECRET {source.name}_{name} = $1, then {name} = SECRET {source.name}_{name}",
+                    f"option {more} and a profile exclude each other",
+                    hint=f"CREATE OR REPLACE PROFILE {profile} says it, or leave profile away",
                 )
         if source.uri and _SCHEME.match(source.uri) and urlsplit(source.uri).password is not None:
             raise Invalid(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from mlbox.base.command import Command, Role
+from mlbox.base.names import Ref
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,3 +73,29 @@ class DropSecret(Command):
     project: str
     name: str
     if_exists: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateProfile(Command):
+    """Credentials of an object store under a name. ``options`` may hold secrets by name; none of them is part of
+    ``repr``."""
+
+    statement: ClassVar[str] = "CREATE PROFILE"
+    role: ClassVar[Role] = "admin"
+    ref: Ref
+    type: str
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    replace: bool = False
+    if_not_exists: bool = False
+    comment: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropProfile(Command):
+    """Forget a profile."""
+
+    statement: ClassVar[str] = "DROP PROFILE"
+    role: ClassVar[Role] = "admin"
+    ref: Ref
+    if_exists: bool = False
+    cascade: bool = False

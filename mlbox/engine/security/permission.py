@@ -27,7 +27,7 @@ from mlbox.engine.catalog.commands import (
     Show,
     UseProject,
 )
-from mlbox.engine.security.commands import CreateToken, DropToken
+from mlbox.engine.security.commands import CreateProfile, CreateToken, DropProfile, DropToken
 from mlbox.engine.security.fence import Fence, unseen
 from mlbox.engine.security.members import Members
 
@@ -83,6 +83,8 @@ class Permission:
             raise Forbidden("projects are exported by the owner of the server: the file is on its machine")
         elif isinstance(command, RestoreObject) and command.kind == "project":
             raise Forbidden("projects are restored by the owner of the server")
+        elif isinstance(command, (CreateProfile, DropProfile)):
+            raise Forbidden("profiles are kept by the owner of the server: they say which stores it opens, and as whom")
         elif isinstance(command, (UseProject, DropProject)):
             self._role(command, command.name, access)
         elif isinstance(command, CreateToken):

@@ -65,7 +65,7 @@ class Secrets:
         """As :meth:`values`, without those that are not kept any more."""
         with self._catalog.read() as cursor:
             kept = {name: secrets.get(cursor, project, name) for name in names}
-        return {name: self._decrypt(name, value) for name, value in kept.items() if value is not None}
+        return {name: self.decrypted(name, value) for name, value in kept.items() if value is not None}
 
     def _plan_set(self, command: SetSecret, caller: Caller) -> Plan:
         if not command.name.isidentifier() or not command.name.isascii():
@@ -97,7 +97,8 @@ class Secrets:
         self._catalog.write(lambda cursor: secrets.delete(cursor, command.project, command.name))
         return Result(f"secret {command.name} is forgotten")
 
-    def _decrypt(self, name: str, value: bytes) -> str:
+    def decrypted(self, name: str, value: bytes) -> str:
+        """A value that :meth:`encrypted` has made; ``HomeError`` with another key."""
         from cryptography.fernet import InvalidToken
 
         try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, TypeVar
 from mlbox.base.clock import as_utc
 from mlbox.base.errors import Invalid, MlboxError, NotFound, SystemError, Unavailable
 from mlbox.base.ids import new_id
+from mlbox.base.object_stores import for_fsspec, type_of, without_credentials
 from mlbox.engine.storage.artifacts import CHUNK, ArtifactStore, Blob, check_digest, is_digest
 from mlbox.engine.storage.claims import Kept
 from mlbox.engine.storage.sharing import StoreMark
@@ -28,25 +29,53 @@ WHOLE_OR_NOT = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl"
 """Protocols of stores in which an object appears when its upload is complete; elsewhere it is renamed at the end."""
 
 
-def store_at(address: str, options: str, folder: Path) -> ArtifactStore:
-    """The store of the settings ``artifact_store`` and ``artifact_store_options``; without an address the folder."""
-    return RemoteStore(address, options, folder) if address else ArtifactStore(folder)
+Access = Callable[[], Mapping[str, Any]]
+"""Gives the options of the file system, when the store is opened first."""
+
+
+def store_at(address: str, options: str, folder: Path, access: Access | None = None) -> ArtifactStore:
+    """The store of the settings ``artifact_store`` and ``artifact_store_options``; without an address the folder.
+
+    ``access`` is asked for options at the first use, and again until it has given them.
+    """
+    return RemoteStore(address, options, folder, access) if address else ArtifactStore(folder)
 
 
 class RemoteStore(ArtifactStore):
     """``<address>/<first two digits>/<digest>``. Raises ``Unavailable`` while the object store cannot be used."""
 
-    def __init__(self, address: str, options: str, folder: Path) -> None:
+    def __init__(self, address: str, options: str, folder: Path, access: Access | None = None) -> None:
         super().__init__(folder)
         self._cache = ArtifactStore(folder)
         self._address = address
-        self._files, self._root = _connect(address, options)
-        self._whole = not WHOLE_OR_NOT.isdisjoint(
-            (self._files.protocol,) if isinstance(self._files.protocol, str) else self._files.protocol
-        )
+        self._options, self._access = options, access
+        self._connected: tuple[Any, str] | None = None
+        self._secret: Mapping[str, Any] = {}
+        if access is None:
+            self._connection()  # a wrong address is told at the start
         self._fetching = threading.Lock()
         self._mark = StoreMark(folder.with_name(f"{folder.name}.store.json"))
         self._marked = False
+
+    def _connection(self) -> tuple[Any, str]:
+        if self._connected is None:
+            if self._access is not None:
+                self._secret = self._access()
+            self._connected = _connect(self._address, self._options, self._secret)
+        return self._connected
+
+    @property
+    def _files(self) -> Any:
+        return self._connection()[0]
+
+    @property
+    def _root(self) -> str:
+        return self._connection()[1]
+
+    @property
+    def _whole(self) -> bool:
+        protocol = self._files.protocol
+        return not WHOLE_OR_NOT.isdisjoint((protocol,) if isinstance(protocol, str) else protocol)
 
     def has(self, digest: str) -> bool:
         """Whether these bytes are in the object store: what is only here does not count as kept."""
@@ -187,7 +216,9 @@ class RemoteStore(ArtifactStore):
             raise
         except Exception as error:
             raise Unavailable(
-                f"the artifact store {self._address} cannot be used: {type(error).__name__}: {error}",
+                without_credentials(
+                    f"the artifact store {self._address} cannot be used: {type(error).__name__}: {error}", self._secret
+                ),
                 hint="look at its address, its credentials and the network, then try again",
             ).kept_from_others("the artifact store cannot be used", "the owner of the server is told why") from None
 
@@ -206,13 +237,14 @@ def moment_of(told: dict[str, Any]) -> float | None:
     return None
 
 
-def _connect(address: str, options: str) -> tuple[Any, str]:
+def _connect(address: str, options: str, secret: Mapping[str, Any]) -> tuple[Any, str]:
     """The file system and the path in it."""
     hint = "pip install 'mlbox[remote]'"
     try:
         import fsspec
 
-        given = json.loads(options or "{}")
+        kind = type_of(address)
+        given = json.loads(options or "{}") | (for_fsspec(kind, secret) if kind is not None else dict(secret))
         files, root = fsspec.core.url_to_fs(address, **given)
     except ImportError as error:
         raise Invalid(f"artifact_store {address!r} needs another package: {error}", hint=hint) from None

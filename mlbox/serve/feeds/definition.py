@@ -16,7 +16,8 @@ from mlbox.base.suggest import did_you_mean, no_such
 from mlbox.engine.catalog.tables import endpoints, feeds
 from mlbox.engine.catalog.tables.feeds import FeedRow
 from mlbox.engine.features.sinks.base import Target, sink_kind
-from mlbox.engine.features.sources.base import SOURCES, SecretName, options_text
+from mlbox.engine.features.sources.base import SOURCES
+from mlbox.engine.security.secret_names import SecretName, options_text, refuse_literals
 from mlbox.engine.workflows.schedule import zone
 from mlbox.serve.feeds.commands import CreateFeed
 
@@ -92,12 +93,7 @@ def target_of(command: CreateFeed) -> str | None:
 def check_target(row: FeedRow, options: Mapping[str, Any]) -> None:
     """The kind of address must be known, and have the options. Opens nothing."""
     others = {name: value for name, value in options.items() if name.lower() not in KNOWN}
-    for name, value in others.items():
-        if name.lower() in ("password", "secret", "token") and not isinstance(value, SecretName):
-            raise Invalid(
-                f"option {name} would be kept where others read it",
-                hint=f"SET SECRET {row.name}_{name} = $1, then {name} = SECRET {row.name}_{name}",
-            )
+    refuse_literals(others, row.name)
     if row.target is None or row.target.startswith(TABLE):
         if others:
             name = next(iter(others))

@@ -23,7 +23,7 @@ from mlbox.engine.catalog.tables import sources as position_table
 from mlbox.engine.catalog.tables.feeds import FeedRow
 from mlbox.engine.catalog.tables.lineage import record_all
 from mlbox.engine.catalog.tables.sources import PositionRow
-from mlbox.engine.features.sources.base import SecretName
+from mlbox.engine.security.secret_names import secrets_in
 from mlbox.engine.workflows.commands import AlterObject
 from mlbox.engine.workflows.scheduler import Job
 from mlbox.serve.feeds import definition
@@ -279,8 +279,7 @@ class Feeds:
                 )
             row = definition.row_of(command, cursor, source, existing, caller)
         definition.check_target(row, command.options)
-        secrets = [value.name for value in command.options.values() if isinstance(value, SecretName)]
-        self._endpoints.shop.secrets.require(ref.project, secrets)
+        self._endpoints.shop.secrets.require(ref.project, secrets_in(command.options))
         if command.query is not None:
             self._bodies.foresee(command.query, Caller(caller.user, ref.project, "feed"), {"scheduled_at": now()})
             row = replace(row, next_run=definition.first_due(row, None))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlbox.base.errors import Conflict, Forbidden, MlboxError, Unavailable
 from mlbox.engine.features.sinks.base import Target, open_sink
-from mlbox.engine.features.sources.base import SecretName, options_of
+from mlbox.engine.security.secret_names import options_of, with_values
 from mlbox.serve.feeds import definition
 from mlbox.serve.feeds.asking import Asker, Outcome
 from mlbox.serve.feeds.inlets import ColumnInlet, InboxInlet, Inlet, StreamInlet, TableInlet
@@ -111,9 +111,7 @@ class Ways:
             name = row.target.removeprefix(definition.TABLE)
             return TableOutlet(self.catalog, row.project, name, made_by, self._types(row))
         options = {k: v for k, v in options_of(row.options).items() if k.lower() not in definition.KNOWN}
-        names = [value.name for value in options.values() if isinstance(value, SecretName)]
-        values = self.endpoints.shop.secrets.values(row.project, names)
-        given = {k: values[v.name] if isinstance(v, SecretName) else v for k, v in options.items()}
+        given = with_values(options, lambda names: self.endpoints.shop.secrets.values(row.project, names))
         return SinkOutlet(open_sink(Target(row.target, row.project, self.catalog, given)))
 
     def _types(self, row: FeedRow) -> dict[str, str]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from mlbox.base.errors import MlboxError
 from mlbox.engine.security.commands import DropSecret, SetSecret
 from mlbox.sql import writing
 from mlbox.sql.grammar import Noun, StatementSyntax, noun, statement
@@ -25,16 +22,6 @@ def _project(cursor: Cursor, shown: str) -> str:
 
 
 def _set(cursor: Cursor) -> SetSecret:
-    """An error shows no line of the text: the value stands in it."""
-    try:
-        return _read_set(cursor)
-    except MlboxError as error:
-        if error.where is not None:
-            error.where = replace(error.where, text="")
-        raise
-
-
-def _read_set(cursor: Cursor) -> SetSecret:
     cursor.expect("SET", "SECRET")
     name = identifier(cursor, "secret")
     cursor.expect("=", hint=f"write SET SECRET {name} = 'value', or = $1 to keep the value out of the text")
@@ -66,6 +53,7 @@ statement(
         examples=("SET SECRET api_key = 'abc' IN PROJECT fraud",),
         starts=(("SET", "SECRET"),),
         parse=_set,
+        private=True,
         prints={SetSecret: _print_set},
         claims=lambda cursor: is_name(cursor.token),
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mlbox.base.object_stores import CREDENTIALS
 from mlbox.engine.features.commands import AlterSource, CreateSource, DropSource
-from mlbox.engine.features.sources.base import SecretName
+from mlbox.engine.security.secret_names import SecretName
 from mlbox.sql import writing
 from mlbox.sql.bodies import query_rest
 from mlbox.sql.grammar import Noun, StatementSyntax, noun, statement
@@ -30,13 +31,15 @@ def options(cursor: Cursor, clause: str) -> dict[str, Any]:
     return pairs(cursor, clause, _value)
 
 
-def print_options(words: str, given: Mapping[str, Any]) -> str:
-    """The same as text."""
-    printed = {
-        key: f"SECRET {writing.name(item.name)}" if isinstance(item, SecretName) else writing.value(item)
-        for key, item in given.items()
-    }
-    return writing.pairs(words, printed)
+def print_options(words: str, given: Mapping[str, Any], *, secrets: bool = False) -> str:
+    """The same as text; credentials that stand there themselves only with ``secrets``."""
+    return writing.pairs(words, {key: _printed(key, item, secrets=secrets) for key, item in given.items()})
+
+
+def _printed(key: str, item: Any, *, secrets: bool) -> str:
+    if isinstance(item, SecretName):
+        return f"SECRET {writing.name(item.name)}"
+    return f"${key.lower()}" if key.lower() in CREDENTIALS and not secrets else writing.value(item)
 
 
 _CLAUSES: dict[str, Reader] = {"TYPE": word, "FROM": text, "WITH": options}
@@ -72,7 +75,7 @@ def _print(command: CreateSource, write: Writer) -> str:
         command,
         writing.clause("TYPE", writing.word(command.type)),
         writing.clause("FROM", writing.text(command.uri)),
-        print_options("WITH", command.options),
+        print_options("WITH", command.options, secrets=write.secrets),
         writing.comment(command),
         writing.clause("AS", command.query.text if command.query else None),
     )
@@ -118,7 +121,7 @@ def _print_alter(command: AlterSource, write: Writer) -> str:
     if command.new_name is not None:
         action = f"RENAME TO {writing.name(command.new_name)}"
     elif command.action == "set":
-        action = print_options("SET", command.options) or "SET ()"
+        action = print_options("SET", command.options, secrets=write.secrets) or "SET ()"
     return f"ALTER SOURCE {write.ref(command.ref)} {action}"
 
 

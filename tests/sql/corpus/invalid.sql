@@ -77,7 +77,7 @@ CREATE TABEL t AS SELECT 1
 -- error 1:8 there is no statement CREATE TABEL | did you mean CREATE TABLE?
 
 CREATE
--- error 1:7 CREATE is not complete | CREATE is followed by ALERT, COLLECTION, DATASET, ENDPOINT, FEATURE, FEED, FUNCTION, INDEX, MACRO, MODEL, MONITOR, PERSISTENT, PROJECT, RECURSIVE, SCHEDULE, SCHEMA, SECRET, SEQUENCE, SOURCE, TABLE, TEMP, TEMPORARY, TOKEN, TRIGGER, TYPE, UNIQUE, VIEW, WORKFLOW
+-- error 1:7 CREATE is not complete | CREATE is followed by ALERT, COLLECTION, DATASET, ENDPOINT, FEATURE, FEED, FUNCTION, INDEX, MACRO, MODEL, MONITOR, PERSISTENT, PROFILE, PROJECT, RECURSIVE, SCHEDULE, SCHEMA, SECRET, SEQUENCE, SOURCE, TABLE, TEMP, TEMPORARY, TOKEN, TRIGGER, TYPE, UNIQUE, VIEW, WORKFLOW
 
 CREATE FEATURE a
 -- error 1:16 there is no statement CREATE FEATURE a | CREATE FEATURE is followed by SET, VECTOR
@@ -703,6 +703,15 @@ CREATE TOKEN 'ana'
 SET SECRET key 'abc'
 -- error 1:16 expected =, found 'abc' | write SET SECRET key = 'value', or = $1 to keep the value out of the text
 
+CREATE PROFILE lake WITH (key = 'k')
+-- error 1:37 CREATE PROFILE needs TYPE | write TYPE s3
+
+CREATE PROFILE lake TYPE s3
+-- error 1:28 CREATE PROFILE needs WITH | write WITH (key = $1, secret = $2)
+
+CREATE PROFILE lake TYPE s3 (key = 'k')
+-- error 1:29 TYPE: s3(..) is not a value | a value is a number, a text in quotes, a list, a struct, an interval, a time or a name
+
 SET SECRET key = abc
 -- error 1:18 the value of a secret is a text in quotes or a parameter | write SET SECRET key = $1
 
@@ -843,7 +852,7 @@ SHOW LINEAGE OF MODLE m
 -- error 1:17 SHOW LINEAGE OF needs a kind of object, found MODLE | did you mean MODEL?
 
 SHOW LINEAGE OF m
--- error 1:17 SHOW LINEAGE OF needs a kind of object, found m | kinds: ALERT, ARTIFACT, COLLECTION, ENDPOINT, FEATURE SET, FEATURE VECTOR, FEED, FUNCTION, HUB FUNCTION, MEMBER, MODEL, MONITOR, PROJECT, RUN, SCHEDULE, SECRET, SOURCE, TOKEN, WORKFLOW
+-- error 1:17 SHOW LINEAGE OF needs a kind of object, found m | kinds: ALERT, ARTIFACT, COLLECTION, ENDPOINT, FEATURE SET, FEATURE VECTOR, FEED, FUNCTION, HUB FUNCTION, MEMBER, MODEL, MONITOR, PROFILE, PROJECT, RUN, SCHEDULE, SECRET, SOURCE, TOKEN, WORKFLOW
 
 DESCRIBE MODEL FROM x
 -- error 1:16 DESCRIBE MODEL needs a name, found FROM | write DESCRIBE MODEL name

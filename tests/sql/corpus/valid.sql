@@ -588,6 +588,19 @@ RUN train SWEEP (lr IN $values, depth BETWEEN $low AND 8) MAXIMIZE auc
 REFRESH FEATURE SET f FROM $from TO $to
 -- => RefreshFeatureSet ref=p.f, start=2026-01-01 00:00:00+00:00, end=2026-01-02 12:00:00+00:00
 
+CREATE PROFILE lake TYPE s3 WITH (key = 'AK', secret = SECRET lake_secret, endpoint_url = 'http://127.0.0.1:9000') COMMENT 'c'
+-- => CreateProfile ref=p.lake, type='s3', options={key: 'AK', secret: SecretName(name='lake_secret'), endpoint_url: 'http://127.0.0.1:9000'}, comment='c'
+
+-- with ["s3cr3t"]
+CREATE OR REPLACE PROFILE fraud.archive TYPE AZURE WITH (Account_Name = 'corp', account_key = $1)
+-- => CreateProfile ref=fraud.archive, type='azure', options={account_name: 'corp', account_key: 's3cr3t'}, replace=True
+
+DROP PROFILE IF EXISTS lake
+-- => DropProfile ref=p.lake, if_exists=True
+
+CREATE SOURCE lake FROM 's3://bucket/tx/' WITH (profile = lake)
+-- => CreateSource ref=p.lake, uri='s3://bucket/tx/', options={profile: 'lake'}
+
 -- with ["s3cr3t"]
 SET SECRET key = $1
 -- => SetSecret project='p', name='key', value='s3cr3t'

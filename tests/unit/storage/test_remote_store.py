@@ -77,7 +77,8 @@ def test_a_changed_copy_is_fetched_anew_and_a_changed_object_is_told(opens: Open
     copy.chmod(0o600)
     copy.write_bytes(b"Weights")
     assert there.read(blob.digest) == b"weights"
-    files, place = vars(here)["_files"], f"{vars(here)['_root']}/{blob.digest[:2]}/{blob.digest}"
+    files, root = vars(here)["_connected"]
+    place = f"{root}/{blob.digest[:2]}/{blob.digest}"
     files.pipe_file(place, b"Weights")
     with pytest.raises(SystemError, match="was changed in"):
         third.read(blob.digest)

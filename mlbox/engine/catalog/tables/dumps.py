@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 DROPPED = ("dropped", "dropped_rows", "dropped_definitions")
 SECRET = frozenset(
-    {"audit", "events", "members", "secrets", "run_tokens", "run_batches", "deployments", "replicas", *DROPPED}
+    "audit events members secrets profiles run_tokens run_batches deployments replicas".split() + [*DROPPED]
 )
 """Tables of which nothing leaves the home: what was done or dropped here, who may do what, what must not be read."""
 OF_RUNS = frozenset(

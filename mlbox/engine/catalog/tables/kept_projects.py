@@ -17,7 +17,7 @@ SCHEMA = "_kept"
 _OWN = {"catalog": "catalog.main", "data": "data._mlbox"}
 _GONE = frozenset({"audit", "run_tokens", "run_batches", "deployments", "replicas", *dumps.DROPPED})
 """Of these nothing is kept: what was done stays where it is, what lets in or runs elsewhere ends."""
-_NAMES_ONLY = {"secrets": ("project", "name")}
+_NAMES_ONLY = {"secrets": ("project", "name"), "profiles": ("project", "name")}
 """Tables of which some columns are kept, to be told; their rows do not come back."""
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 CONTENTS = (
     *("functions", "runs", "models", "sources", "feature_sets", "feature_vectors", "collections", "endpoints"),
-    *("feeds", "workflows", "schedules", "monitors", "alerts", "secrets"),
+    *("feeds", "workflows", "schedules", "monitors", "alerts", "secrets", "profiles"),
 )
 """Tables of the catalog that tell whether a project holds something."""
 _ALIVE = {"functions": " AND dropped_at IS NULL", "runs": " AND deleted_at IS NULL"}

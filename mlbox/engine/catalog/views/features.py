@@ -27,6 +27,7 @@ VIEWS = (
                    || (s.definition::JSON->'transform'->>2) AS transform,
                coalesce(s.definition::JSON->>'engine', 'duckdb') AS engine,
                s.definition::JSON->>'location' AS location,
+               s.definition::JSON->>'location_profile' AS location_profile,
                CASE WHEN s.definition::JSON->>'location' IS NOT NULL
                     THEN coalesce(s.definition::JSON->>'location_format', 'parquet') END AS location_format,
                coalesce(from_json(s.definition::JSON->'partition_by', '["VARCHAR"]'), []) AS partition_by
@@ -61,6 +62,7 @@ VIEWS = (
             ViewColumn("transform", "VARCHAR", "The function that its rows go through, as project.name@version"),
             ViewColumn("engine", "VARCHAR", "Who computes its query: duckdb or spark"),
             ViewColumn("location", "VARCHAR", "Folder or URL where its rows also lie"),
+            ViewColumn("location_profile", "VARCHAR", "Profile by which that place is asked; NULL: the server's own"),
             ViewColumn("location_format", "VARCHAR", "In which form: parquet or delta"),
             ViewColumn("partition_by", "VARCHAR[]", "Columns by which these are laid apart"),
         ),

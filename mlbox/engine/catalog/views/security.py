@@ -1,4 +1,4 @@
-"""Views of members, tokens and secrets. Neither a token nor a secret's value is in any of them."""
+"""Views of members, tokens, secrets and profiles. Neither a token nor a secret's value is in any of them."""
 
 from __future__ import annotations
 
@@ -47,6 +47,20 @@ VIEWS = (
             ViewColumn("name", "VARCHAR", "Name, as in SECRETS (name)"),
             ViewColumn("updated_at", _TIME, "When its value was set"),
             ViewColumn("updated_by", "VARCHAR", "Who set it"),
+        ),
+    ),
+    View(
+        "profiles",
+        "One row a profile of an object store: what it is for, never its credentials.",
+        "SELECT project, name, type, shown AS options, comment, updated_at, updated_by FROM catalog.main.profiles",
+        (
+            ViewColumn("project", "VARCHAR", "Project"),
+            ViewColumn("name", "VARCHAR", "Name, as in WITH (profile = name)"),
+            ViewColumn("type", "VARCHAR", "Kind of store: s3, gcs, azure or http"),
+            ViewColumn("options", "VARCHAR", "Options that are no credentials, as JSON; secrets by their names"),
+            ViewColumn("comment", "VARCHAR", "What it is for"),
+            ViewColumn("updated_at", _TIME, "When it was made or replaced"),
+            ViewColumn("updated_by", "VARCHAR", "Who did"),
         ),
     ),
 )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mlbox.base.names import quote
 from mlbox.base.registry import Registry
@@ -21,6 +21,7 @@ class Job:
 
     ``cursor`` sees them, ``staging`` is an empty folder for as long as the job takes. With ``anew`` they come in place
     of all that lies there; with ``erase`` nothing of what lay there may be found by any reader afterwards.
+    ``store`` are the options of a profile by which an object store is asked; without them its library finds its own.
     """
 
     found: FeatureSet
@@ -30,6 +31,7 @@ class Job:
     last: int = 0
     anew: bool = False
     erase: bool = False
+    store: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def rows(self, first: int | None = None) -> str:
         """A relation (SQL): the rows behind ``first``, where it is given, instead of the job's own."""

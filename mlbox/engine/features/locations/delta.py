@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.errors import Conflict, Invalid, MlboxError, Unavailable
+from mlbox.base.object_stores import for_object_store, type_of, without_credentials
 from mlbox.engine.catalog.duckdb_errors import translate
 from mlbox.engine.features.definition import FeatureSet
 from mlbox.engine.features.locations.base import FORMS, Job, apart
@@ -76,7 +77,7 @@ class Delta:
                 mode=mode,
                 partition_by=list(names) or None,
                 commit_properties=properties,
-                storage_options=_options(address),
+                storage_options=_options(address, job.store),
                 **more,
             )
 
@@ -113,12 +114,15 @@ def _package() -> Any:
     return deltalake
 
 
-def _options(address: str) -> dict[str, str] | None:
-    """How long a store is waited for; the rest is in the environment: AWS_…, AZURE_…, GOOGLE_…"""
+def _options(address: str, store: Mapping[str, Any]) -> dict[str, str] | None:
+    """Those of a profile, and how long a store is waited for; else those of the environment: AWS_…, AZURE_…"""
     import os
 
+    kind = type_of(address)
     if "://" not in address:
         return None
+    if store and kind is not None:
+        return {**_PATIENCE, **for_object_store(kind, store)}
     plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
     return {**_PATIENCE, **({"AWS_ALLOW_HTTP": "true"} if plain and address.startswith("s3://") else {})}
 
@@ -127,7 +131,7 @@ def _table(lake: Any, job: Job) -> Any:
     """As it is now; None where there is none."""
     address = job.address.removeprefix("file://")
     try:  # DeltaTable.is_deltatable would hold the interpreter while the store answers
-        return lake.DeltaTable(address, storage_options=_options(address))
+        return lake.DeltaTable(address, storage_options=_options(address, job.store))
     except lake.exceptions.TableNotFoundError:
         return None
 
@@ -182,8 +186,8 @@ def _told(job: Job, act: Callable[[], Any]) -> Any:
         if "Invalid data type" in told:
             raise _unfit(job.found, error) from None
         raise Unavailable(
-            f"location {job.address} cannot be used: {type(error).__name__}: {told}",
-            hint="look at the address, the credentials of the server's environment, and the network",
+            without_credentials(f"location {job.address} cannot be used: {type(error).__name__}: {told}", job.store),
+            hint="look at the address, the credentials (CREATE PROFILE, or the server's own), and the network",
         ) from None
 
 

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from mlbox.base.errors import Conflict, Invalid, Unavailable
 from mlbox.base.ids import new_id
 from mlbox.base.names import literal, quote
+from mlbox.base.object_stores import for_fsspec, type_of, without_credentials
 from mlbox.engine.catalog.duckdb_errors import translate
 from mlbox.engine.features.locations.base import FORMS, Job, apart
 
@@ -38,12 +39,12 @@ class Parquet:
 
     def check(self, job: Job) -> None:
         """The place, and the types."""
-        folder_of(job.address).names()
+        folder_of(job.address, job.store).names()
         _copy(job, job.no_rows(), "check")
 
     def write(self, job: Job) -> None:
         """Add files; then those go that hold the same rows or, with ``anew``, all others of ours."""
-        folder = folder_of(job.address)
+        folder = folder_of(job.address, job.store)
         own = ((name, found) for name in folder.names() if (found := _OURS.search(name)))
         stale = [name for name, found in own if job.anew or int(found[1]) >= job.first]
         _copy(job, job.rows(), f"rows-{job.first}-{job.last}-{new_id()}")
@@ -69,10 +70,10 @@ def _copy(job: Job, rows: str, name: str) -> None:
         ) from None
 
 
-def folder_of(address: str) -> Folder:
+def folder_of(address: str, store: Mapping[str, Any]) -> Folder:
     """The folder at a path or URL."""
     if "://" in address and not address.startswith("file://"):
-        return _Remote(address)
+        return _Remote(address, store)
     return _Local(Path(address.removeprefix("file://")))
 
 
@@ -101,7 +102,7 @@ class _Local:
 
 
 class _Remote:
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, store: Mapping[str, Any]) -> None:
         try:
             import fsspec
         except ImportError:
@@ -109,9 +110,11 @@ class _Remote:
                 "locations at URLs need the package fsspec",
                 hint="install it where the server runs: pip install 'mlbox[remote]'",
             ) from None
-        self._address = address
+        self._address, self._store = address, store
+        kind = type_of(address)
         try:
-            self._files, self._root = fsspec.core.url_to_fs(address)
+            given = for_fsspec(kind, store) if kind is not None else store
+            self._files, self._root = fsspec.core.url_to_fs(address, **given)
         except (ImportError, ValueError, TypeError) as error:
             hint = "pip install 'mlbox[remote]' has s3, gcs and azure"
             raise Invalid(f"location {address}: {error}", hint=hint) from None
@@ -139,8 +142,10 @@ class _Remote:
             return act()
         except Exception as error:  # each store has errors of its own
             raise Unavailable(
-                f"location {self._address} cannot be used: {type(error).__name__}: {error}",
-                hint="look at the address, the credentials of the server's environment, and the network",
+                without_credentials(
+                    f"location {self._address} cannot be used: {type(error).__name__}: {error}", self._store
+                ),
+                hint="look at the address, the credentials (CREATE PROFILE, or the server's own), and the network",
             ) from None
 
 

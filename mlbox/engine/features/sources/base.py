@@ -7,7 +7,6 @@ positions of a feature set are committed in one transaction with the rows that w
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -47,15 +46,8 @@ class Capabilities:
 
 
 @dataclass(frozen=True, slots=True)
-class SecretName:
-    """A secret of the source's project in place of an option's value: ``WITH (password = SECRET name)``."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
 class Source:
-    """A source as it is declared; either ``uri`` or ``query``. ``options`` may hold :class:`SecretName`."""
+    """A source as it is declared; either ``uri`` or ``query``. ``options`` may hold secrets by name."""
 
     id: str
     project: str
@@ -208,18 +200,3 @@ def check_options(source: Source, known: Sequence[str]) -> None:
                 f"a source of type {source.type} has no option {name!r}",
                 hint=did_you_mean(name, known) or f"options: {', '.join(known)}",
             )
-
-
-def options_text(options: Mapping[str, Any]) -> str:
-    """Options as JSON; a secret by its name."""
-    shown = {name: {"$secret": v.name} if isinstance(v, SecretName) else v for name, v in options.items()}
-    return json.dumps(shown, default=str)
-
-
-def options_of(text: str) -> dict[str, Any]:
-    """Back from :func:`options_text`."""
-    found: dict[str, Any] = json.loads(text)
-    for name, value in found.items():
-        if isinstance(value, dict) and set(value) == {"$secret"}:
-            found[name] = SecretName(value["$secret"])
-    return found

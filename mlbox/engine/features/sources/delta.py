@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from mlbox.base.errors import Invalid, MlboxError, Unavailable
+from mlbox.base.object_stores import STORES, for_object_store, type_of, without_credentials
 from mlbox.engine.features.sources.base import (
     ARROW,
     SOURCES,
@@ -20,19 +21,10 @@ from mlbox.engine.features.sources.base import (
     check_options,
 )
 from mlbox.engine.features.sources.tables import WHOLE
+from mlbox.engine.security.profiles import PROFILE
 
 if TYPE_CHECKING:
     import pyarrow
-
-_OBJECT_STORE = {
-    "key": "AWS_ACCESS_KEY_ID",
-    "secret": "AWS_SECRET_ACCESS_KEY",
-    "token": "AWS_SESSION_TOKEN",
-    "endpoint_url": "AWS_ENDPOINT_URL",
-    "region": "AWS_REGION",
-    "account_name": "AZURE_STORAGE_ACCOUNT_NAME",
-    "account_key": "AZURE_STORAGE_ACCOUNT_KEY",
-}
 
 
 class DeltaSource:
@@ -48,7 +40,9 @@ class DeltaSource:
         """A URI, and access to the store."""
         if source.uri is None:
             raise Invalid("a source of type delta needs FROM 'folder or URL of the table'")
-        check_options(source, tuple(_OBJECT_STORE))
+        store = STORES[type_of(source.uri) or "s3"]
+        known = [name for name, word in store.options.items() if word is not None]
+        check_options(source, (*known, PROFILE))
 
     def shape(self, source: Source, request: Request) -> Rows | None:
         """The table's columns."""
@@ -81,9 +75,7 @@ def _table(source: Source, version: int | None = None) -> Any:
             "sources in Delta Lake need the package deltalake",
             hint="install it where the server runs: pip install 'mlbox[delta]'",
         ) from None
-    options = {_OBJECT_STORE[name.lower()]: str(value) for name, value in source.options.items()}
-    if options.get("AWS_ENDPOINT_URL", "").startswith("http://"):
-        options["AWS_ALLOW_HTTP"] = "true"
+    options = for_object_store(type_of(source.uri or "") or "s3", source.options)
     return _told(source, lambda: DeltaTable(source.uri or "", version=version, storage_options=options or None))
 
 
@@ -95,7 +87,7 @@ def _told(source: Source, act: Callable[[], Any]) -> Any:
     except Exception as error:
         told = " ".join(str(error).split())
         raise Unavailable(
-            f"source {source.ref} cannot be read from {source.uri}: {told}",
+            without_credentials(f"source {source.ref} cannot be read from {source.uri}: {told}", source.options),
             hint="look at the address, the secret, and whether there is a Delta table",
         ) from None
 

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mlbox.base.errors import Invalid, MlboxError, NotFound, Unavailable
+from mlbox.base.object_stores import STORES, for_fsspec, type_of, without_credentials
 from mlbox.engine.features.sources.base import Source
+from mlbox.engine.security.profiles import PROFILE
 
 T = TypeVar("T")
-OPTIONS = (
-    *("key", "secret", "token", "endpoint_url", "region", "anon", "profile", "project"),
-    *("account_name", "account_key", "sas_token", "username", "password", "client_kwargs"),
-)
-"""What tells an object store who asks."""
+ACCESS = tuple(sorted({"client_kwargs", *(name for store in STORES.values() for name in store.options)} - {PROFILE}))
+OPTIONS = (*ACCESS, PROFILE)
+"""What tells an object store who asks: by themselves, or by the name of a profile."""
 _TIMES = ("LastModified", "last_modified", "mtime", "updated", "created")
 
 
@@ -74,11 +74,10 @@ def _files(source: Source) -> tuple[Any, str]:
             hint="install it where the server runs: pip install 'mlbox[remote]'",
         ) from None
     options = {name.lower(): value for name, value in source.options.items() if name.lower() in OPTIONS}
-    scheme = (source.uri or "").partition("://")[0]
-    if scheme in ("s3", "s3a") and "region" in options:
-        options["client_kwargs"] = {"region_name": options.pop("region"), **options.get("client_kwargs", {})}
+    kind = type_of(source.uri or "")
     try:
-        files, root = fsspec.core.url_to_fs(source.uri, **options)
+        given = for_fsspec(kind, options) if kind is not None else options
+        files, root = fsspec.core.url_to_fs(source.uri, **given)
     except (ImportError, ValueError, TypeError) as error:
         raise Invalid(
             f"source {source.ref}: {error}", hint="pip install 'mlbox[remote]' has s3, gcs and azure"
@@ -96,6 +95,8 @@ def _told(source: Source, act: Callable[[], T]) -> T:
         raise NotFound(f"source {source.ref}: there is no {error.args[-1] if error.args else source.uri}") from None
     except Exception as error:
         raise Unavailable(
-            f"source {source.ref} cannot be read from {source.uri}: {type(error).__name__}: {error}",
-            hint="look at the address, the credentials (WITH (key = .., secret = SECRET name)) and the network",
+            without_credentials(
+                f"source {source.ref} cannot be read from {source.uri}: {type(error).__name__}: {error}", source.options
+            ),
+            hint="look at the address, the credentials (CREATE PROFILE; WITH (profile = name)) and the network",
         ) from None

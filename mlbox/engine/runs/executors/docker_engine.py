@@ -36,15 +36,7 @@ class Engine:
                 self._client = self._connect()
             return self._client
 
-    def ping(self, seconds: float) -> None:
-        """Whether it answers within so many seconds; to be used inside ``told``."""
-        client = self._connect(seconds)
-        try:
-            client.ping()
-        finally:
-            client.close()
-
-    def _connect(self, seconds: float = _SECONDS) -> Any:
+    def _connect(self) -> Any:
         try:
             import docker
         except ImportError:
@@ -53,7 +45,7 @@ class Engine:
             ) from None
         environment = {**os.environ, "DOCKER_HOST": self.address}
         known = docker.utils.kwargs_from_env(environment=environment)
-        return docker.DockerClient(**known, timeout=seconds, max_pool_size=_CONNECTIONS)
+        return docker.DockerClient(**known, timeout=_SECONDS, max_pool_size=_CONNECTIONS)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ impute in info initially inner input inputs insert install intersect into is isn
 labels lambda last lateral leading left like limit lineage log macro manual map max maximize mean median merge metric
 minimize model models monitor monitors natural new none not notify notnull null nulls of offline offset on online only
 options or order outer output over overlaps parallel param partition pivot pivot_longer pivot_wider placing positional
-postprocess preceding predictions preprocess primary project projects prune publish purge qualify quarantine recursive
+postprocess preceding predictions preprocess primary profile profiles project projects prune publish purge qualify quarantine recursive
 references refresh relations rename replace requirements rerun resources restore resume retry returning returns revoke
 right rollback row rows run runs runtime sample schedule schedules schema secret secrets segment select semi set sets
 severity shadow show similar skip some source split stack stop store struct summarize suspend sweep symmetric table
@@ -28,9 +28,9 @@ uhugeint uinteger union usmallint utinyint uuid varchar variant`);
 export const STARTS = spaced(`
 alter_alert alter_artifact alter_endpoint alter_feature alter_feed alter_function alter_model alter_monitor alter_project alter_run
 alter_schedule alter_source alter_workflow cancel collect_garbage create_alert create_collection create_dataset
-create_endpoint create_feature create_feed create_function create_model create_monitor create_project create_schedule
+create_endpoint create_feature create_feed create_function create_model create_monitor create_profile create_project create_schedule
 create_source create_token create_workflow delete_entity deploy_endpoint drop_alert drop_artifact drop_collection
-drop_endpoint drop_feature drop_feed drop_function drop_model drop_monitor drop_project drop_run drop_schedule
+drop_endpoint drop_feature drop_feed drop_function drop_model drop_monitor drop_profile drop_project drop_run drop_schedule
 drop_secret drop_source drop_token drop_workflow export_project grant install_function log publish refresh_collection
 refresh_feature refresh_model refresh_monitor rerun restore revoke run run_workflow undeploy_endpoint verify_feature`);
 
