@@ -39,10 +39,12 @@ test-browser: $(DEV) $(DASHBOARD) ## The dashboard in a real Chromium (MLBOX_CHR
 # What is no executor has its own files, which run without an engine's mark where the engine is there.
 SCENARIOS_redis := tests/conformance/test_online_stores.py tests/unit/features/test_features_redis.py \
 	tests/conformance/test_stream_sources.py
+SCENARIOS_rabbitmq := tests/unit/features/test_features_rabbitmq.py tests/conformance/test_stream_sources.py \
+	tests/conformance/test_sinks.py
 
-test-engine: $(DEV) ## One scenario on an engine that is started for it (ENGINE=docker|kubernetes|dask|spark|redis; see tests/engines)
+test-engine: $(DEV) ## One scenario on an engine that is started for it (ENGINE=docker|kubernetes|dask|spark|redis|rabbitmq; see tests/engines)
 ifdef SCENARIOS_$(ENGINE)
-	$(BIN)/python -m pytest $(SCENARIOS_$(ENGINE)) -k "$(ENGINE)" $(ARGS)
+	$(BIN)/python -m pytest -m "not nightly" $(SCENARIOS_$(ENGINE)) -k "$(ENGINE)" $(ARGS)
 else
 	$(BIN)/python -m pytest -m "engine and not nightly" tests/conformance/test_executors.py tests/conformance/test_deployments.py \
 		tests/unit/runs/test_executor_$(ENGINE).py $(wildcard tests/unit/features/test_features_$(ENGINE).py) \

@@ -34,6 +34,7 @@ DEBIAN = {
     "zsh": "zsh",
     "fish": "fish",
     "redis-server": "redis-server",
+    "/usr/lib/rabbitmq/bin/rabbitmq-server": "rabbitmq-server",
     "java": "default-jdk-headless",
     "/usr/share/java/postgresql.jar": "libpostgresql-jdbc-java",
 }
@@ -62,6 +63,7 @@ STAGES = (
     Stage("engine: dask", ("make", "test-engine", "ENGINE=dask"), skip=lambda: why_no_engine("dask")),
     Stage("engine: spark", ("make", "test-engine", "ENGINE=spark"), skip=lambda: why_no_engine("spark")),
     Stage("engine: redis", ("make", "test-engine", "ENGINE=redis"), skip=lambda: why_no_engine("redis")),
+    Stage("engine: rabbitmq", ("make", "test-engine", "ENGINE=rabbitmq"), skip=lambda: why_no_engine("rabbitmq")),
     Stage("engine: databases", ("make", "test-databases")),
     Stage("demo", ("make", "ci-demo")),
     Stage("executable: build", ("make", "build")),

@@ -21,7 +21,10 @@ from mlbox.engine.runs.uv import find_uv, uv_environment
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "build" / "image"
-EXTRAS = ("docker", "kubernetes", "redis", "kafka", "postgres", "mysql", "delta", "remote", "tune", "vectors")
+EXTRAS = (
+    *("docker", "kubernetes", "redis", "kafka", "rabbitmq"),
+    *("postgres", "mysql", "delta", "remote", "tune", "vectors"),
+)
 """What a server in a container may be asked for."""
 
 PROGRAM = '#!/bin/sh\nexec python3 -m mlbox "$@"\n'

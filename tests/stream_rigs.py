@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from engines import kafka, redis
+import pytest
+from engines import kafka, rabbitmq, redis
 
 AOF = ("--appendonly", "yes", "--appendfsync", "always")
 
@@ -59,6 +61,33 @@ class KafkaRig:
         pass
 
 
+class RabbitQueueRig:
+    """A queue of the broker that this process shares; its messages have names."""
+
+    type = "classic"
+
+    def __init__(self, folder: Path, broker: rabbitmq.Broker | None = None) -> None:
+        self.broker = broker or rabbitmq.shared()
+        self.queue = f"events-{uuid.uuid4().hex}"
+        self.broker.declare(self.queue, self.type)
+        self.address: tuple[str, dict[str, Any]] = (f"amqp://{self.broker.address}/{rabbitmq.VHOST}/{self.queue}", {})
+        self.declared = f"FROM '{self.address[0]}'"
+
+    def add(self, rows: list[Any]) -> None:
+        self.broker.send(self.queue, [(json.dumps(row).encode(), uuid.uuid4().hex) for row in rows])
+
+    def close(self) -> None:
+        self.broker.delete(self.queue)
+
+
+class RabbitQuorumRig(RabbitQueueRig):
+    type = "quorum"
+
+
+class RabbitStreamRig(RabbitQueueRig):
+    type = "stream"
+
+
 class HttpRig:
     """Pushes to the server, again and again until it is answered for: what a careful client does."""
 
@@ -83,8 +112,32 @@ class HttpRig:
         pass
 
 
-RIGS = {"redis": RedisRig, "kafka": KafkaRig, "http": HttpRig}
-WHY_NOT = {"redis": redis.why_not(), "kafka": kafka.why_not(), "http": ""}
+RIGS = {
+    "redis": RedisRig,
+    "kafka": KafkaRig,
+    "http": HttpRig,
+    "rabbitmq-queue": RabbitQueueRig,
+    "rabbitmq-quorum": RabbitQuorumRig,
+    "rabbitmq-stream": RabbitStreamRig,
+}
+TYPES = {name: "amqp" if name.startswith("rabbitmq") else name for name in RIGS}
+"""Rig → type of source."""
+WHY_NOT = {"redis": redis.why_not(), "kafka": kafka.why_not(), "http": ""} | {
+    name: rabbitmq.why_not() for name in RIGS if name.startswith("rabbitmq")
+}
+
+
+def params(*nightly: str) -> list[Any]:
+    """All rigs, as parameters of a fixture. A broker that takes seconds to start is an engine; a quorum queue is read
+    as a classic one."""
+    engine, long = pytest.mark.engine, pytest.mark.nightly
+    return [
+        pytest.param(
+            name,
+            marks=[engine] * name.startswith("rabbitmq") + [long] * (name in nightly or name == "rabbitmq-quorum"),
+        )
+        for name in RIGS
+    ]
 
 
 @contextmanager

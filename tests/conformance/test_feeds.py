@@ -11,12 +11,9 @@ from typing import Any
 import pytest
 from onnx_models import scaled
 from real_server import Server
-from stream_rigs import WHY_NOT, RedisRig, rig
+from stream_rigs import WHY_NOT, RedisRig, params, rig
 from waiting import wait_until
 
-from mlbox.engine.features.sources.base import SOURCES
-
-KINDS = sorted(name for name, plugin in SOURCES if plugin.capabilities.stream)
 EVENTS = 4000
 
 
@@ -42,7 +39,7 @@ def own(tmp_path: Path) -> Iterator[Space]:
     server.stop()
 
 
-@pytest.fixture(params=[pytest.param(kind, marks=[pytest.mark.nightly] * (kind == "kafka")) for kind in KINDS])
+@pytest.fixture(params=params("kafka"))
 def stream(request: pytest.FixtureRequest, tmp_path: Path, own: Space) -> Iterator[Any]:
     if WHY_NOT[request.param]:
         pytest.skip(WHY_NOT[request.param])

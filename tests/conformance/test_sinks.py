@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from feature_house import FeatureHouse
-from stream_rigs import WHY_NOT, rig
+from stream_rigs import TYPES, WHY_NOT, params, rig
 
 from mlbox.base.errors import Invalid, Unavailable
 from mlbox.base.names import JSON_COLUMN
@@ -24,8 +24,14 @@ ROWS = [
     {"k": 1, "x": 2.5, "city": "Zürich", "ok": True, "at": TIME, "tags": ["a", "b"]},
     {"k": 2, "x": None, "city": 'it\'s "quoted"', "ok": False, "at": TIME, "tags": []},
 ]
-KINDS = {"redis": ("redis", "rediss", "unix"), "kafka": ("kafka",), "http": ("http", "https"), "table": ("table",)}
-DEAD = {"redis": "redis://127.0.0.1:1/events", "http": "http://127.0.0.1:1/x"}
+KINDS = {
+    "redis": ("redis", "rediss", "unix"),
+    "kafka": ("kafka",),
+    "http": ("http", "https"),
+    "table": ("table",),
+    "amqp": ("amqp", "amqps"),
+}
+DEAD = {"redis": "redis://127.0.0.1:1/events", "http": "http://127.0.0.1:1/x", "amqp": "amqp://127.0.0.1:1/shop/q"}
 
 
 def test_every_scheme_is_tested() -> None:
@@ -67,10 +73,11 @@ class Place:
             return self._hook.rows
         if self.kind == "table":
             return self._house.rows("FROM events ORDER BY k")
-        source = Source("", "default", "s", self.kind, self.target.uri, options=self.target.options)
+        kind = TYPES[self.kind]
+        source = Source("", "default", "s", kind, self.target.uri, options=self.target.options)
         found: list[Any] = []
         empty = 0
-        batches = SOURCES.get(self.kind).consume(source, {})  # type: ignore[union-attr]
+        batches = SOURCES.get(kind).consume(source, {})  # type: ignore[union-attr]
         for batch in batches:
             found += [json.loads(text) for text in batch.rows.column(JSON_COLUMN).to_pylist()]
             empty = 0 if len(batch.rows) else empty + 1
@@ -80,7 +87,7 @@ class Place:
         return sorted(found, key=lambda row: int(row["k"]))
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=[*params(), "table"])
 def place(request: pytest.FixtureRequest, tmp_path: Path, sets: FeatureHouse) -> Iterator[Place]:
     kind = str(request.param)
     if WHY_NOT.get(kind):
@@ -121,8 +128,8 @@ def test_rows_are_there_when_it_returns(place: Place) -> None:
 
 @pytest.mark.parametrize("kind", DEAD)
 def test_what_cannot_be_reached_may_be_tried_again(kind: str) -> None:
-    if WHY_NOT.get(kind):
-        pytest.skip(WHY_NOT[kind])
+    if WHY_NOT.get("rabbitmq-queue" if kind == "amqp" else kind):
+        pytest.skip("the client is not installed")
     with pytest.raises(Unavailable):
         open_sink(Target(DEAD[kind], "default")).write(ROWS)
 
@@ -155,6 +162,11 @@ def test_a_table_takes_what_fits(sets: FeatureHouse) -> None:
         ("kafak://h/t", {}, "no place that rows are written to"),
         ("kafka://h", {}, "does not name broker and topic"),
         ("kafka://h/t", {"keys": "k"}, "no option 'keys'"),
+        ("amqp://h/shop", {}, "names neither queue nor exchange"),
+        ("amqp://h/shop/q", {"exchange": "x"}, "and option exchange is given"),
+        ("amqp://h/shop/q", {"routing_key": "x"}, "is for an exchange"),
+        ("amqp://h/shop/q", {"prefetch": 1}, "no option 'prefetch'"),
+        ("amqp://h/a/b/c", {}, "virtual host and queue alone"),
         ("redis://h:1", {}, "does not name the stream"),
         ("redis://h:1/s", {"field": "x"}, "no option 'field'"),
         ("table:", {}, "table name"),

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from real_server import Server
-from stream_rigs import RIGS, WHY_NOT, rig
+from stream_rigs import TYPES, WHY_NOT, params, rig
 from waiting import wait_until
 
 from mlbox.engine.features.sources.base import SOURCES
@@ -26,10 +26,10 @@ BATCH = """CREATE OR REPLACE FEATURE SET b (ENTITY k, TIMESTAMP ts, n, x)
 
 
 def test_every_kind_has_a_rig() -> None:
-    assert sorted(RIGS) == KINDS
+    assert sorted(set(TYPES.values())) == KINDS
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=params())
 def kind(request: pytest.FixtureRequest) -> str:
     if WHY_NOT[request.param]:
         pytest.skip(WHY_NOT[request.param])

@@ -127,7 +127,7 @@ def _refuse_through(command: CreateFeatureSet, source: FromSource) -> None:
     if source.push:
         raise NotExecuted(
             f"pushed rows through a function (TRANSFORM {command.transform}) are not executed by this version",
-            hint="push what the function has made, or send the rows through a stream that is read (kafka, redis)",
+            hint="push what the function has made, or send the rows through a stream that is read (kafka, redis, amqp)",
         )
 
 

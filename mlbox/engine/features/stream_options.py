@@ -23,7 +23,7 @@ def with_stream(built: FeatureSet, command: CreateFeatureSet, *, from_stream: bo
     if command.refresh.mode == "continuous" and not from_stream:
         raise Invalid(
             f"feature set {built.name} reads no stream, so it cannot be refreshed continuously",
-            hint="FROM a source of a stream (kafka, redis), or CREATE SCHEDULE … AS REFRESH FEATURE SET …",
+            hint="FROM a source of a stream (kafka, redis, amqp), or CREATE SCHEDULE … AS REFRESH FEATURE SET …",
         )
     if not fed:
         for name in (LATENESS, "time_unit"):

@@ -64,10 +64,8 @@ def of_batch(batch: StreamBatch) -> Chunk:
     only = next(iter(positions)) if len(positions) == 1 else WHOLE
     parts: list[str] = rows.column(PART).to_pylist() if PART in rows.column_names else [only] * len(rows)
     texts = _texts(rows)
-    if ID in rows.column_names and POSITION in rows.column_names:
-        names, places = rows.column(ID).to_pylist(), rows.column(POSITION).to_pylist()
-    else:
-        names, places = [_named(text) for text in texts], [None] * len(rows)
+    names = rows.column(ID).to_pylist() if ID in rows.column_names else [_named(text) for text in texts]
+    places = rows.column(POSITION).to_pylist() if POSITION in rows.column_names else [None] * len(rows)
     events = [read(*given) for given in zip(names, texts, parts, places, strict=True)]
     return Chunk(events, positions, batch.lag)
 

@@ -92,6 +92,7 @@ statement(
             "CREATE SOURCE flights FROM 'data/flights_*.csv' WITH (nullstr = 'NA')",
             "CREATE SOURCE tx FROM 'kafka://broker:9092/tx' WITH (username = 'ana', password = SECRET kafka_password)",
             "CREATE SOURCE clicks FROM 'redis://localhost:6379/clicks' WITH (start = latest)",
+            "CREATE SOURCE orders FROM 'amqp://ana@broker/shop/orders' WITH (password = SECRET rabbit_password)",
             "CREATE SOURCE app TYPE http",
             "CREATE SOURCE big WITH (watermark = updated_at) AS SELECT * FROM transactions WHERE amount > 1000",
         ),

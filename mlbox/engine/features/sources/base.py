@@ -158,8 +158,8 @@ class StreamBatch:
     Columns by name, or one column ``_json`` (VARCHAR) with an object a row, which the set reads by its types. A column
     ``_part`` names the part of each row, where their orders have nothing to do with each other. ``lag`` is how many
     rows were there behind these, where it is known. Of a stream whose rows have names of their own, columns ``_id``
-    and ``_position`` (JSON: the part's position behind the row) say them: who reads may then stop in the midst of a
-    batch, and tell others which row he means.
+    and ``_position`` (JSON: the part's position behind the row) say them: who reads may then tell others which row he
+    means, and stop in the midst of a batch.
     """
 
     rows: pyarrow.Table

@@ -121,7 +121,7 @@ class Consumer:
             except Exception as error:
                 if self._stopping.is_set():
                     return
-                message = error.message if isinstance(error, MlboxError) else f"{type(error).__name__}: {error}"
+                message = _message(error)
                 if not isinstance(error, (MlboxError, OSError)):
                     log.exception("reading the stream of feature set %s failed", feature_set.name)
                 if message != told:
@@ -192,3 +192,10 @@ class Consumer:
             self._watermarks = self._next_watermarks
         self._lag = batch.lag
         return taken.added, taken.late, len(taken.refused)
+
+
+def _message(error: Exception) -> str:
+    """What is said of a source that cannot be read, with what to do about it."""
+    if not isinstance(error, MlboxError):
+        return f"{type(error).__name__}: {error}"
+    return f"{error.message} ({error.hint})" if error.hint else error.message

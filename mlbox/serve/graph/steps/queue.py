@@ -25,7 +25,7 @@ GRAPH_STEPS.add(
         "The event is written to a stream, and goes on as it is.",
         {
             "to": "table:name of the project (columns event_time, event), http(s)://.. to post it to, "
-            "redis://host:6379/stream or kafka://broker:9092/topic"
+            "redis://host:6379/stream, kafka://broker:9092/topic or amqp://host/vhost/queue"
         },
         build,
         needs=("to",),
