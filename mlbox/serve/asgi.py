@@ -10,7 +10,7 @@ from functools import lru_cache, partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from mlbox.base.errors import MlboxError, NotFound, Unavailable
+from mlbox.base.errors import MlboxError, NotFound
 from mlbox.base.ids import new_id
 from mlbox.base.telemetry import FOLLOWED, Followed, carried, request_id, span, tracer
 from mlbox.serve import codec
@@ -18,6 +18,7 @@ from mlbox.serve.batching import Batcher
 from mlbox.serve.call import INLINE_BYTES, INLINE_ROWS, Call
 from mlbox.serve.compact import Kept
 from mlbox.serve.express import Lane
+from mlbox.serve.generating import stream
 from mlbox.serve.graph.drawing import drawing_of
 from mlbox.serve.http import (
     JSON,
@@ -40,7 +41,8 @@ from mlbox.serve.http import (
     rest_of_body,
     whole_body,
 )
-from mlbox.serve.limits import Patience, late, seconds_for, shed
+from mlbox.serve.joining import STREAM
+from mlbox.serve.limits import Patience, check_state, late, seconds_for, shed
 from mlbox.serve.metadata import model_metadata, server_metadata
 from mlbox.serve.openapi import description
 from mlbox.serve.record import Entry, microseconds
@@ -52,7 +54,7 @@ if TYPE_CHECKING:
     from mlbox.serve.record import Recorder
 
 _READY = ("v2", "health", "ready")
-VERBS = {"infer": "predict", "explain": "explain", "event": "event"}
+VERBS = {"infer": "predict", "explain": "explain", "event": "event", "generate": "generate"}
 """Last parts of paths, and what they ask for."""
 
 
@@ -71,7 +73,7 @@ class InferenceApp:
         self._directory = directory
         self._recorder = recorder
         self._ensure = ensure
-        self._max_body = max_body
+        self.max_body = max_body
         self._version = version
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="inference")
         self._patience = Patience(body_seconds)
@@ -98,6 +100,9 @@ class InferenceApp:
                 call: Call | None
                 infer = self._infer if tracer() is None else self._traced
                 response, call = await infer(parts, scope, receive)
+            elif scope["method"] == "POST" and len(parts) >= 4 and parts[1] == "models" and parts[-1] == STREAM:
+                await stream(self, parts, scope, receive, send)
+                return
             else:
                 kind = SVG if parts[-1:] == ("graph",) else JSON
                 status = 503 if self.starting and parts == _READY else 200
@@ -111,6 +116,10 @@ class InferenceApp:
         await reply(send, response)
         if call is not None and call.runtime is not None and call.runtime.shadow is not None:
             await self._shadow(call)
+
+    def find(self, name: str) -> Slot:
+        """The endpoint of that name; raises ``NotFound`` and ``Conflict``."""
+        return self._directory.find(name)
 
     async def _describe(self, parts: tuple[str, ...], method: str) -> bytes:
         if method in ("GET", "HEAD"):
@@ -129,26 +138,28 @@ class InferenceApp:
                 return b'{"ready":false}' if self.starting else b'{"ready":true}'
             case ["v2", "models", _] | ["v2", "models", _, "versions", _]:
                 slot = self._directory.find(parts[2])
-                return codec.to_json(model_metadata(slot, await self._runtime(slot, parts)))
+                return codec.to_json(model_metadata(slot, await self.runtime(slot, parts)))
             case ["v2", "models", _, "openapi.json"]:
                 slot = self._directory.find(parts[2])
-                return codec.to_json(description(slot, await self._runtime(slot, parts), self._version))
+                return codec.to_json(description(slot, await self.runtime(slot, parts), self._version))
             case ["v2", "models", _, "ready"] | ["v2", "models", _, "versions", _, "ready"]:
                 slot = self._directory.find(parts[2])
-                _check_state(slot)
-                await self._runtime(slot, parts)
+                check_state(slot)
+                await self.runtime(slot, parts)
                 return codec.to_json({"name": slot.name, "ready": True})
             case ["v2", "models", _, "graph"]:
                 slot = self._directory.find(parts[2])
-                return drawing_of(await self._runtime(slot, parts))
-            case ["v2", "models", _, verb] | ["v2", "models", _, "versions", _, verb] if verb in VERBS:
+                return drawing_of(await self.runtime(slot, parts))
+            case ["v2", "models", _, verb] | ["v2", "models", _, "versions", _, verb] if (
+                verb in VERBS or verb == STREAM
+            ):
                 raise NotAllowed(f"{verb} takes a POST", hint="send the inputs as the body of a POST")
         raise NotFound(
             f"there is no path /{'/'.join(parts)}",
             hint="POST /v2/models/{endpoint}/infer, GET /v2/models/{endpoint}, /v2/health/ready, /v2",
         )
 
-    async def _runtime(self, slot: Slot, parts: tuple[str, ...]) -> Runtime:
+    async def runtime(self, slot: Slot, parts: tuple[str, ...]) -> Runtime:
         """The runtime, built beside the event loop when there is none yet; the path's version must be one of it."""
         runtime = slot.runtime
         if runtime is None:
@@ -184,15 +195,15 @@ class InferenceApp:
         meter.waiting += 1
         try:
             if slot.row.state != "ready":
-                _check_state(slot)
+                check_state(slot)
             if meter.waiting > slot.max_queue:
                 shed(slot)
             headers = headers_of(scope)
             limit = seconds_for(slot, headers)
-            check_length(headers, self._max_body)
-            body = await self._read(headers, receive)
+            check_length(headers, self.max_body)
+            body = await self.read(headers, receive)
             if slot.runtime is None or len(parts) > 4:
-                await self._runtime(slot, parts)
+                await self.runtime(slot, parts)
             if limit is not None and perf_counter() - call.started > limit:
                 raise late(slot, limit)
             response = self._quick(call, body, headers) or await self._answer(call, body, headers, limit)
@@ -207,24 +218,24 @@ class InferenceApp:
         finally:
             meter.waiting -= 1
         if error is None:
-            written = self._note(call, None)
+            written = self.note(call, None)
             if written is not None:
                 error = await written
         else:
-            self._note(call, error)
+            self.note(call, error)
         if followed is not None and not followed.given:
             followed.id = call.id
         if error is not None:
             return failure(error, call.id), call
         return (response if len(response[2]) < PACKED else packed(response, headers)), call
 
-    async def _read(self, headers: RequestHeaders, receive: Receive) -> bytes:
+    async def read(self, headers: RequestHeaders, receive: Receive) -> bytes:
         """The body, for which a slow client has his time."""
         task = self._patience.begin()
         try:
             message = await receive()
-            body = whole_body(message, headers, self._max_body)
-            return await rest_of_body(message, headers, receive, self._max_body) if body is None else body
+            body = whole_body(message, headers, self.max_body)
+            return await rest_of_body(message, headers, receive, self.max_body) if body is None else body
         except asyncio.CancelledError:
             slow = self._patience.ended(task)
             if slow is None:
@@ -251,16 +262,16 @@ class InferenceApp:
         """The response to any request: here, with others, in a thread, or from a process."""
         slot, runtime = call.slot, call.slot.runtime
         if call.verb != "predict" or (runtime is not None and runtime.asynchronous):
-            return await self._within(call.later(body, headers, self._max_body), slot, limit)
+            return await self._within(call.later(body, headers, self.max_body), slot, limit)
         if slot.batch and runtime is not None and runtime.batches:
             return await self._within(self._together(call, body, headers), slot, limit)
         beside = len(body) > INLINE_BYTES or (runtime is not None and (runtime.waits or runtime.slow))
-        if beside or call.decode(body, headers, self._max_body).rows > INLINE_ROWS:
+        if beside or call.decode(body, headers, self.max_body).rows > INLINE_ROWS:
             loop = asyncio.get_running_loop()
             if call.request is not None:
                 work = loop.run_in_executor(self._threads, carried(call.finish))
             else:
-                whole = partial(call.whole, body, headers, self._max_body)
+                whole = partial(call.whole, body, headers, self.max_body)
                 work = loop.run_in_executor(self._threads, carried(whole))
             return await self._within(work, slot, limit)
         return call.finish()
@@ -270,7 +281,7 @@ class InferenceApp:
         slot = call.slot
         if slot.batcher is None:
             slot.batcher = Batcher.of(slot.row.options, self._threads)
-        request = call.decode(body, headers, self._max_body)
+        request = call.decode(body, headers, self.max_body)
         runtime = call.take_runtime()
         if slot.batcher is None or not runtime.batches:
             return call.encode(runtime.answer(request))
@@ -287,7 +298,7 @@ class InferenceApp:
                 raise
             raise late(slot, limit) from None
 
-    def _note(self, call: Call, error: MlboxError | None) -> Awaitable[MlboxError | None] | None:
+    def note(self, call: Call, error: MlboxError | None) -> Awaitable[MlboxError | None] | None:
         """Count the request, and record it when its endpoint's LOG clause says so.
 
         What is returned, if anything, tells when the record is durable, or why it will never be.
@@ -345,10 +356,3 @@ class InferenceApp:
 @lru_cache(maxsize=1024)
 def _parts(path: str) -> tuple[str, ...]:
     return tuple(part for part in path.split("/") if part)
-
-
-def _check_state(slot: Slot) -> None:
-    if slot.row.state != "ready":
-        raise Unavailable(
-            f"endpoint {slot.name} is suspended", hint=f"ALTER ENDPOINT {slot.name} RESUME makes it answer again"
-        )

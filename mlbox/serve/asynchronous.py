@@ -24,6 +24,11 @@ class AsyncRuntime(Runtime):
 
     asynchronous: ClassVar[bool] = True
 
+    @property
+    def streams(self) -> bool:
+        """Whether what answers gives its answer in pieces."""
+        return len(self.arms) == 1 and self._combine is None and getattr(self.arms[0].predictor, "streams", False)
+
     def warm(self) -> None:
         """Processes are ready when they are started; what is computed here is run once."""
         for arm in (*self.arms, *(each for each in (self.shadow, self.meta) if each)):
@@ -46,6 +51,15 @@ class AsyncRuntime(Runtime):
             return None
         request, enriched = await self._shaped_later(request)
         return await self._one(self.shadow, request, enriched)
+
+    async def values_later(self, request: Request, nested: Mapping[str, Any]) -> tuple[dict[str, Any], Seen]:
+        """What code that streams is given for a request of one row: values by name, and what is recorded of them.
+        ``nested`` are those that are no plain values, by name in lower case."""
+        request, enriched = await self._shaped_later(request)
+        arm = self.arms[0]
+        columns, seen = self._remote(arm, arm.predictor, request, enriched)
+        values = {name: _item(column[0]) for name, column in columns.items()}
+        return {name: nested.get(name.lower(), value) for name, value in values.items()}, seen
 
     async def _shaped_later(self, request: Request) -> tuple[Request, Enriched]:
         if self.waits:
@@ -131,6 +145,10 @@ class AsyncRuntime(Runtime):
         import numpy as np
 
         return np.asarray(column.values, dtype=np.float64).reshape(request.rows, column.width)
+
+
+def _item(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def _value(column: Column) -> Any:

@@ -27,7 +27,7 @@ INLINE_BYTES = 64 * 1024
 
 class Call:
     """A request to an endpoint. ``id`` is the caller's (in the body, else the header), or ours; ``verb`` is predict,
-    explain or event."""
+    explain, event or generate."""
 
     __slots__ = ("answer", "asked", "id", "keep", "kept", "request", "runtime", "slot", "started", "verb")
 
@@ -94,7 +94,7 @@ class Call:
 
     async def later(self, body: bytes, headers: RequestHeaders, limit: int) -> Response:
         """The answer of a runtime that waits for others; large bodies are read by a thread."""
-        if self.verb == "event":
+        if self.verb in ("event", "generate"):
             return await self.plain(body, headers, limit)
         if len(body) > INLINE_BYTES:
             request = await asyncio.to_thread(self.decode, body, headers, limit)
@@ -110,7 +110,13 @@ class Call:
         self.id = self.id or new_id()
         runtime = self.take_runtime()
         body = media.unpacked(body, headers.get(b"content-encoding"), limit)
-        result, self.request, self.answer = await events.ask(runtime, events.decode(body))
+        sent = events.decode(body)
+        if self.verb == "generate":
+            from mlbox.serve.generating import whole
+
+            media.is_arrow(headers.get(b"content-type", b""))
+            return 200, JSON, codec.to_json(await whole(self, runtime, sent))
+        result, self.request, self.answer = await events.ask(runtime, sent)
         return 200, JSON, codec.to_json(result)
 
     def encode(self, answer: Answer) -> Response:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mlbox.base.clock import now
 from mlbox.base.errors import Conflict, NotFound
 from mlbox.base.suggest import did_you_mean
-from mlbox.serve.limits import MAX_QUEUE
+from mlbox.serve.limits import MAX_QUEUE, STREAM_SECONDS
 from mlbox.serve.meter import Meter
 from mlbox.serve.switching import RECENT
 
@@ -44,6 +44,7 @@ class Slot:
         limit = options.get("timeout_ms")
         self.timeout = limit / 1000 if limit else None
         """Seconds that a request may take."""
+        self.stream_seconds = int(options.get("stream_seconds") or STREAM_SECONDS)
         self.durable = bool(options.get("durable"))
         self.strict = options.get("missing") == "reject"
         """Whether a row without a value of a feature is refused."""

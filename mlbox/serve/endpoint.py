@@ -136,6 +136,11 @@ class Runtime:
         """What answers now, as the protocol tells it."""
         return str(self.arms[0].version) if len(self.arms) == 1 else ",".join(arm.label for arm in self.arms)
 
+    @property
+    def streams(self) -> bool:
+        """Whether it has an answer in pieces; see ``AsyncRuntime.values_later``."""
+        return False
+
     def _all_stored(self, arm: Arm) -> tuple[str, ...]:
         """Names in the vector of all that a model of one matrix of floats takes; empty when something must be sent."""
         predictor, known = arm.predictor, self._enriched

@@ -7,7 +7,7 @@ import math
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from mlbox.base.errors import Invalid
+from mlbox.base.errors import Invalid, Unavailable
 from mlbox.serve.http import DeadlineExceeded, Overloaded, TooSlow
 
 if TYPE_CHECKING:
@@ -17,8 +17,19 @@ if TYPE_CHECKING:
 MAX_QUEUE = 1000
 """Requests of an endpoint that may be under way at once, where WITH (max_queue) says nothing."""
 
+STREAM_SECONDS = 600
+"""For how long an answer in pieces may go on, where WITH (stream_seconds) says nothing."""
+
 TIMEOUT = b"x-request-timeout-ms"
 """Header in which a caller says for how long he waits."""
+
+
+def check_state(slot: Slot) -> None:
+    """Raise ``Unavailable`` where the endpoint is suspended."""
+    if slot.row.state != "ready":
+        raise Unavailable(
+            f"endpoint {slot.name} is suspended", hint=f"ALTER ENDPOINT {slot.name} RESUME makes it answer again"
+        )
 
 
 def shed(slot: Slot) -> NoReturn:
@@ -36,9 +47,17 @@ def shed(slot: Slot) -> NoReturn:
 def seconds_for(slot: Slot, headers: RequestHeaders) -> float | None:
     """For how long this request may take: what the caller says, and at most what the endpoint has."""
     own = slot.timeout
+    if TIMEOUT not in headers:
+        return own
+    asked = asked_seconds(headers)
+    return asked if own is None or asked is None else min(own, asked)
+
+
+def asked_seconds(headers: RequestHeaders) -> float | None:
+    """For how long the caller waits, when he says."""
     told = headers.get(TIMEOUT)
     if told is None:
-        return own
+        return None
     try:
         asked = float(told)
     except ValueError:
@@ -47,7 +66,7 @@ def seconds_for(slot: Slot, headers: RequestHeaders) -> float | None:
         raise Invalid(
             f"the header X-Request-Timeout-Ms is {told.decode('latin-1')!r}", hint="a positive number of milliseconds"
         )
-    return asked / 1000 if own is None else min(own, asked / 1000)
+    return asked / 1000
 
 
 def late(slot: Slot, seconds: float) -> DeadlineExceeded:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mlbox.serve.joining import TEXT
 from mlbox.serve.remote import RemotePredictor
 from mlbox.serve.tensors import DATATYPES
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 def server_metadata(version: str) -> dict[str, Any]:
     """Name, version and extensions of the server."""
-    return {"name": "mlbox", "version": version, "extensions": ["binary_tensor_data"]}
+    return {"name": "mlbox", "version": version, "extensions": ["binary_tensor_data", "generate"]}
 
 
 def model_metadata(slot: Slot, runtime: Runtime) -> dict[str, Any]:
@@ -35,6 +36,7 @@ def model_metadata(slot: Slot, runtime: Runtime) -> dict[str, Any]:
         "platform": _platform(runtime),
         "inputs": inputs,
         "outputs": _outputs(runtime),
+        **({"parameters": {"streams": True}} if runtime.streams else {}),
     }
 
 
@@ -53,6 +55,8 @@ def _outputs(runtime: Runtime) -> list[dict[str, Any]]:
     if runtime.row.ensemble is not None:
         return outputs + [{"name": arm.label, "datatype": "FP64", "shape": [-1]} for arm in runtime.arms]
     predictor = runtime.arms[0].predictor
+    if runtime.streams:
+        return [{"name": TEXT, "datatype": "BYTES", "shape": [-1]}]
     if isinstance(predictor, RemotePredictor):
         return outputs
     if predictor.tensors_in:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlbox.serve.codec import HEADER
+from mlbox.serve.joining import STREAM
 from mlbox.serve.limits import TIMEOUT
 from mlbox.serve.media import ARROW
 from mlbox.serve.metadata import model_metadata
@@ -73,6 +74,8 @@ def server_paths() -> dict[str, Any]:
         for verb, summary in (("infer", "Predict"), ("explain", "Explain a prediction")):
             operation = _post(f"{verb}{mark}", summary, request, answer)
             paths[f"{path}/{verb}"] = {"post": operation, "parameters": parameters}
+        for verb, operation in _generate([], mark).items():
+            paths[f"{path}/{verb}"] = {"post": operation, "parameters": parameters}
     path, parameters = "/v2/models/{endpoint}", [_ENDPOINT]
     event = {**_post("event", "Any JSON, answered with JSON", {}, {}), "requestBody": _body({})}
     svg = _get("graph", "A drawing of the graph behind it", {}, ("400", *_TOLD))
@@ -97,6 +100,7 @@ def description(slot: Slot, runtime: Runtime, version: str) -> dict[str, Any]:
         "info": {"title": slot.name, "version": ",".join(told["versions"]), "x-mlbox": version},
         "paths": {
             f"{path}/infer": {"post": infer},
+            **{f"{path}/{verb}": {"post": told_of} for verb, told_of in _generate(told["inputs"]).items()},
             path: {"get": _get("metadata", "What it takes and gives", _metadata())},
             f"{path}/ready": {"get": _get("ready", "Whether it answers", _ready())},
         },
@@ -137,6 +141,27 @@ def _post(operation: str, summary: str, request: dict[str, Any], answer: dict[st
         "requestBody": body,
         "responses": {"200": done, **{status: _failure(status) for status in _ERRORS}},
     }
+
+
+def _generate(inputs: list[dict[str, Any]], mark: str = "") -> dict[str, Any]:
+    """Triton's generate extension: fields in, fields out, as one object or as server-sent events."""
+    fields: dict[str, Any] = {each["name"]: {} for each in inputs}
+    request = {"type": "object", "properties": {**fields, "parameters": {"type": ["object", "null"]}}}
+    answer = {
+        "type": "object",
+        "required": ["model_name", "model_version"],
+        "properties": {"model_name": _TEXT, "model_version": _TEXT, "text_output": {}},
+    }
+    found = {}
+    for verb, summary in (("generate", "Fields in, fields out"), (STREAM, "The same, piece by piece")):
+        operation = _post(f"{verb}{mark}", summary, request, answer)
+        done = _answer("The answer", answer)
+        if verb == STREAM:
+            done = {"description": "Events, whose data are such objects; the last may be an error"}
+            done["content"] = {"text/event-stream": {}, "application/json": {}}
+        operation["responses"]["200"] = done
+        found[verb] = {**operation, "requestBody": _body(request)}
+    return found
 
 
 def _body(schema: dict[str, Any]) -> dict[str, Any]:

@@ -11,10 +11,13 @@ from mlbox.serve.ensemble import POLICIES
 
 OPTIONS = (
     *("timeout_ms", "max_queue", "batch", "batch_delay_ms", "durable", "missing", "sticky"),
-    *("processes", "threads", "start_seconds", "parameters", "on_member_error", "workers"),
+    *("processes", "threads", "start_seconds", "stream_seconds", "parameters", "on_member_error", "workers"),
 )
 
-_COUNTS = {"batch": 4096, "max_queue": 1_000_000, "processes": 64, "threads": 256, "workers": 64, "start_seconds": 3600}
+_COUNTS = {
+    **{"batch": 4096, "max_queue": 1_000_000, "processes": 64, "threads": 256, "workers": 64},
+    **{"start_seconds": 3600, "stream_seconds": 86_400},
+}
 
 
 def check_options(command: CreateEndpoint) -> None:

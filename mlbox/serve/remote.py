@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.telemetry import outgoing, span
 from mlbox.client.serving import wire
 from mlbox.engine.models.sessions import Output
 from mlbox.engine.models.signature import Tensor
+from mlbox.serve.http import DeadlineExceeded
+from mlbox.serve.joining import Joined, output_of
 from mlbox.serve.python.errors import CodeFailed
+from mlbox.serve.python.streams import pieces_of
 
 if TYPE_CHECKING:
     from mlbox.serve.python.leases import Lease
     from mlbox.serve.python.process import Reply
+
+ROWS_AT_ONCE = 8
+"""Rows of a request that code which streams answers at once."""
 
 INLINE_BYTES = 256 * 1024
 """Larger messages are sent by a thread: the process may take its time to read them."""
@@ -32,13 +38,15 @@ class RemotePredictor:
 
     def __init__(self, lease: Lease, features: Sequence[str], seconds: float) -> None:
         self._lease = lease
-        self._seconds = seconds
+        self.seconds = seconds
+        """Time limit of an answer, or of a piece of it."""
         self.kept: float | None = None
         """Seconds for which code may keep a request that nobody waits for any more, where that is less."""
         told = tuple(map(str, lease.about.get("features") or ()))
         self.features = tuple(features) or told
         self.optional = frozenset(map(str, lease.about.get("optional") or ()))
         self.verbs = frozenset(map(str, lease.about["verbs"]))
+        self.streams = "stream" in self.verbs
         self.name = lease.pool.launch.name
         self.tensors = tuple(Tensor(name, "double", (None,)) for name in self.features) or (
             Tensor("inputs", "double", (None, None)),
@@ -50,23 +58,55 @@ class RemotePredictor:
 
     async def ask(self, verb: str, columns: Mapping[str, Any], rows: int) -> Output:
         """``predict`` or ``explain``; raises ``CodeFailed``, ``DeadlineExceeded``, ``Unavailable``, ``Invalid``."""
+        if self.streams and verb == "predict":
+            return await self._joined(columns, rows)
         entries, buffers = wire.pack(columns)
         with span(f"process {self.name}", **{"mlbox.rows": rows}):
             head = {"verb": verb, "columns": entries, "rows": rows, "request": outgoing()}
             if sum(map(len, buffers)) > INLINE_BYTES:
                 # The thread learns of nobody who does not wait any more, and ends the code itself.
-                seconds = min(self._seconds, self.kept or self._seconds)
+                seconds = min(self.seconds, self.kept or self.seconds)
                 reply = await asyncio.to_thread(self._lease.pool.wait, head, buffers, seconds)
             else:
-                reply = await self._lease.pool.ask(head, buffers, self._seconds, self.kept)
+                reply = await self._lease.pool.ask(head, buffers, self.seconds, self.kept)
         return self._output(reply, rows)
 
     async def do(self, event: Any) -> Any:
         """What the code makes of one event."""
         with span(f"process {self.name}"):
             head = {"verb": "do", "event": event, "request": outgoing()}
-            reply, _ = await self._lease.pool.ask(head, (), self._seconds, self.kept)
+            reply, _ = await self._lease.pool.ask(head, (), self.seconds, self.kept)
         return reply["value"]
+
+    def pieces(self, values: Mapping[str, Any]) -> AsyncGenerator[Any, None]:
+        """The answer to one request, its values by name, in pieces."""
+        head = {"verb": "stream", "event": dict(values), "request": outgoing()}
+        return pieces_of(self._lease.pool, head, self.seconds, self.kept)
+
+    async def _joined(self, columns: Mapping[str, Any], rows: int) -> Output:
+        """The whole answers of code that streams."""
+        room = asyncio.Semaphore(ROWS_AT_ONCE)
+        lists = {name: _rows_of(values, rows) for name, values in columns.items()}
+
+        async def one(index: int) -> dict[str, Any]:
+            joined = Joined()
+            async with room:
+                pieces = self.pieces({name: values[index] for name, values in lists.items()})
+                try:
+                    async for piece in pieces:
+                        joined.add(piece)
+                finally:
+                    await pieces.aclose()
+            return joined.whole()
+
+        with span(f"process {self.name}", **{"mlbox.rows": rows}):
+            try:
+                async with asyncio.timeout(self.seconds):
+                    found = await _all([asyncio.ensure_future(one(index)) for index in range(rows)])
+            except TimeoutError:
+                told = f"the time limit of {self.seconds * 1000:g} ms has passed and {self.name} has not answered"
+                raise DeadlineExceeded(told, hint="raise timeout_ms, or POST .../generate_stream") from None
+        return output_of(found)
 
     def _output(self, reply: Reply, rows: int) -> Output:
         import numpy as np
@@ -84,3 +124,17 @@ class RemotePredictor:
         if name == "prediction":  # that name is for numbers
             outputs = {"output" if key == name else key: values for key, values in outputs.items()}
         return Output(np.full(rows, np.nan), outputs, numbered=chosen.ndim < 3)
+
+
+async def _all(tasks: Sequence[asyncio.Task[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """All results; none goes on when one has failed."""
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+def _rows_of(values: Any, rows: int) -> list[Any]:
+    found = values.tolist() if hasattr(values, "tolist") else values
+    return found if isinstance(found, list) else [found] * rows

@@ -12,6 +12,7 @@ from mlbox.client.bootstrap import load_module
 from mlbox.client.failures import WrongCall
 from mlbox.client.frames import importable
 from mlbox.client.serving.errors import BadInput
+from mlbox.client.serving.streaming import named, streams, through, through_later
 from mlbox.client.serving.transforming import Transforming
 
 WHOLE = ("inputs", "columns")
@@ -34,8 +35,8 @@ class ServingContext:
 
 
 class Answering:
-    """What a process answers with. ``verbs`` are of predict, explain and do; ``features`` what it takes, in order,
-    empty where it takes anything."""
+    """What a process answers with. ``verbs`` are of predict, stream, explain and do; ``features`` what it takes, in
+    order, empty where it takes anything."""
 
     verbs: List[str]
     asynchronous = False
@@ -49,6 +50,10 @@ class Answering:
     def explain(self, columns: Dict[str, Any], rows: int) -> Any:
         """An explanation for each row."""
         raise WrongCall("this code has no explain", "it answers to: " + ", ".join(self.verbs))
+
+    def stream(self, event: Any) -> Any:
+        """A generator of the pieces of an answer, which may be asynchronous, where ``predict`` is one."""
+        raise WrongCall("this code does not stream", "a predict that streams has yield")
 
     def do(self, event: Any) -> Any:
         """What becomes of one event."""
@@ -68,7 +73,9 @@ class OfClass(Answering):
         self.verbs = [verb for verb in verbs if callable(getattr(instance, verb, None))]
         self.features = [str(name) for name in getattr(instance, "features", ())]
         steps = (getattr(instance, name, None) for name in ("preprocess", "predict", "postprocess", "explain", "do"))
-        self.asynchronous = any(inspect.iscoroutinefunction(step) for step in steps)
+        self.asynchronous = any(inspect.iscoroutinefunction(s) or inspect.isasyncgenfunction(s) for s in steps)
+        if streams(getattr(instance, "predict", None)):
+            self.verbs.append("stream")
 
     def predict(self, columns: Dict[str, Any], rows: int) -> Any:
         """Through preprocess and postprocess, where there are such."""
@@ -77,6 +84,11 @@ class OfClass(Answering):
     def explain(self, columns: Dict[str, Any], rows: int) -> Any:
         """Through preprocess, where there is one."""
         return self._through(self._instance.explain, columns, last=False)
+
+    def stream(self, event: Any) -> Any:
+        """One request, its values by name, through preprocess; each piece through postprocess."""
+        before, after = (getattr(self._instance, name, None) for name in ("preprocess", "postprocess"))
+        return (through_later if self.asynchronous else through)(before, self._instance.predict, after, event)
 
     def do(self, event: Any) -> Any:
         """The event goes to ``do``."""
@@ -104,7 +116,9 @@ class OfFunction(Answering):
         self._function = function
         self._given = dict(parameters)
         self.verbs = ["predict", "do", "transform"]
-        self.asynchronous = inspect.iscoroutinefunction(function)
+        self.asynchronous = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+        if streams(function):
+            self.verbs.append("stream")
         entries = [
             entry
             for entry in inspect.signature(function).parameters.values()
@@ -129,6 +143,12 @@ class OfFunction(Answering):
         import asyncio
 
         return joined(await asyncio.gather(*(self._function(**call, **self._given) for call in calls)))
+
+    def stream(self, event: Any) -> Any:
+        """The values of one request by name, or all of them."""
+        if self._whole:
+            return self._function(event, **self._given)
+        return self._function(**named(event, self.features), **self._given)
 
     def do(self, event: Any) -> Any:
         """The function is given the event."""

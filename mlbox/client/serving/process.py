@@ -18,6 +18,7 @@ from mlbox.client.serving import arena, asked, wire
 from mlbox.client.serving.answering import Answering, as_columns, load
 from mlbox.client.serving.arena import Arena
 from mlbox.client.serving.errors import BadInput
+from mlbox.client.serving.streaming import Flow, LoopFlow, encodable
 
 Reply = Tuple[Dict[str, Any], List[Any]]
 
@@ -31,6 +32,7 @@ class Process:
         self._sending = threading.Lock()
         self._folder = ""
         self._answering: Optional[Answering] = None
+        self._flows: Dict[int, Any] = {}
 
     def run(self) -> None:
         """Until the server closes the socket."""
@@ -52,8 +54,8 @@ class Process:
         self._send(({"id": 0, "ready": about}, []))
         if answering.asynchronous:
             self._on_loop()
-        elif int(spec.get("threads") or 1) > 1:
-            self._on_threads(int(spec["threads"]))
+        elif int(spec.get("threads") or 1) > 1 or "stream" in answering.verbs:
+            self._on_threads(int(spec.get("threads") or 1))
         else:
             while True:
                 self._send(self._answer(*self._receive()))
@@ -66,10 +68,65 @@ class Process:
 
         with ThreadPoolExecutor(number) as threads:
             while True:
-                threads.submit(self._respond, *self._receive())
+                head, body = self._receive()
+                if "cancel" in head:
+                    flow = self._flows.get(head["cancel"])
+                    if flow is not None:
+                        flow.stop()
+                elif not self._makes_room(head):
+                    if head["verb"] == "stream":
+                        self._flows[head["id"]] = Flow()
+                    threads.submit(self._respond, head, body)
+
+    def _makes_room(self, head: Mapping[str, Any]) -> bool:
+        """Whether it says that pieces of a stream were taken, which may have ended just now."""
+        flow = self._flows.get(head["more"]) if "more" in head else None
+        if flow is not None:
+            flow.more(head["pieces"])
+        return "more" in head
 
     def _respond(self, head: Mapping[str, Any], body: memoryview) -> None:
-        self._send(self._answer(head, body))
+        self._send(self._stream(head) if head["verb"] == "stream" else self._answer(head, body))
+
+    def _stream(self, head: Mapping[str, Any]) -> Reply:
+        """Send the pieces of an answer; what is said when it is over."""
+        number = head["id"]
+        flow = self._flows[number]
+        try:
+            pieces = self._call(head, memoryview(b""))
+            try:
+                for piece in pieces:
+                    if not flow.take():
+                        return _cancelled(number)
+                    self._send_piece(number, piece)
+            finally:
+                pieces.close()
+        except Exception as error:
+            return self._failed(head, error)
+        finally:
+            self._flows.pop(number, None)
+        return {"id": number, "end": True}, []
+
+    async def _stream_later(self, head: Mapping[str, Any]) -> Reply:
+        """The same on the event loop."""
+        number = head["id"]
+        flow = self._flows[number] = LoopFlow()
+        try:
+            pieces = self._call(head, memoryview(b""))
+            try:
+                async for piece in pieces:
+                    await flow.take()
+                    self._send_piece(number, piece)
+            finally:
+                await pieces.aclose()
+        finally:
+            self._flows.pop(number, None)
+        return {"id": number, "end": True}, []
+
+    def _send_piece(self, number: int, piece: Any) -> None:
+        text = encodable(_jsonable(piece))
+        with self._sending:
+            wire.send(self._connection, {"id": number, "piece": True}, [text.encode()], self._arena)
 
     def _on_loop(self) -> None:
         import asyncio
@@ -85,6 +142,8 @@ class Process:
                         under_way = tasks.get(head["cancel"])
                         if under_way is not None:
                             under_way.cancel()
+                        continue
+                    if self._makes_room(head):
                         continue
                     number = head["id"]
                     tasks[number] = asyncio.run_coroutine_threadsafe(self._answer_later(head, body), loop)
@@ -103,14 +162,17 @@ class Process:
 
     async def _answer_later(self, head: Mapping[str, Any], body: memoryview) -> None:
         try:
-            result = self._call(head, body)
-            if hasattr(result, "__await__"):
-                result = await result
-            reply = self._finish(head, result)
+            if head["verb"] == "stream":
+                reply = await self._stream_later(head)
+            else:
+                result = self._call(head, body)
+                if hasattr(result, "__await__"):
+                    result = await result
+                reply = self._finish(head, result)
         except Exception as error:
             reply = self._failed(head, error)
         except BaseException:  # cancelled: nobody waits for it any more
-            reply = {"id": head["id"], "error": {"type": "Cancelled", "message": "it took too long"}}, []
+            reply = _cancelled(head["id"])
         self._send(reply)
 
     def _call(self, head: Mapping[str, Any], body: memoryview) -> Any:
@@ -120,8 +182,8 @@ class Process:
         asked.begin(head.get("request"))
         if verb not in answering.verbs:
             raise WrongCall(f"it has no {verb}", f"it has: {', '.join(answering.verbs)}")
-        if verb == "do":
-            return answering.do(head["event"])
+        if verb in ("do", "stream"):
+            return (answering.do if verb == "do" else answering.stream)(head["event"])
         if verb == "transform":
             return answering.transform(body)
         columns = wire.unpack(head["columns"], body)
@@ -157,6 +219,10 @@ class Process:
             told = {"type": "WrongCall", "message": f"what it returned cannot be sent: {error}", "hint": None}
             with self._sending:
                 wire.send(self._connection, {"id": head["id"], "error": told})
+
+
+def _cancelled(number: int) -> Reply:
+    return {"id": number, "error": {"type": "Cancelled", "message": "nobody waits for it any more"}}, []
 
 
 def _jsonable(value: Any) -> Any:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlbox.base.errors import MlboxError, Unavailable
 from mlbox.serve.http import DeadlineExceeded
@@ -30,6 +30,8 @@ CANCEL_SECONDS = 1.0
 
 LONGEST_PAUSE = 30.0
 """Longest time between two attempts to start a process that does not start, in seconds."""
+
+TicketT = TypeVar("TicketT", bound=Ticket)
 
 Tell = Callable[[str, "Launch", Mapping[str, Any]], None]
 """Kind of event, of what, and details."""
@@ -72,7 +74,10 @@ class Pool:
 
     def submit(self, head: Mapping[str, Any], buffers: Sequence[Any], seconds: float) -> Ticket:
         """Put a request in line. Raises ``Unavailable`` when too many wait, or when the code does not start."""
-        ticket = Ticket(dict(head), buffers, seconds)
+        return self.place(Ticket(dict(head), buffers, seconds))
+
+    def place(self, ticket: TicketT) -> TicketT:
+        """The same for a ticket that is there already."""
         ticket.future.add_done_callback(self._go_on)
         with self._lock:
             if self._closed:
@@ -94,9 +99,9 @@ class Pool:
         try:
             return await asyncio.wait_for(asyncio.wrap_future(ticket.future), seconds)
         except TimeoutError:
-            raise self._late(ticket) from None
+            raise self.late(ticket) from None
         except asyncio.CancelledError:
-            self._abandoned(ticket, min(seconds, kept or seconds))
+            self.abandoned(ticket, min(seconds, kept or seconds))
             raise
 
     def wait(self, head: Mapping[str, Any], buffers: Sequence[Any], seconds: float) -> Reply:
@@ -106,7 +111,7 @@ class Pool:
             return ticket.future.result(seconds)
         except TimeoutError:
             ticket.future.cancel()
-            raise self._late(ticket) from None
+            raise self.late(ticket) from None
 
     def pids(self) -> list[int]:
         """Numbers of the processes that are ready."""
@@ -192,10 +197,20 @@ class Pool:
             except MlboxError as error:
                 _fail(ticket, error)
 
+    def taken(self, ticket: Ticket, pieces: int) -> None:
+        """So many pieces of a stream are gone: there is room for as many."""
+        process = self._holder(ticket)
+        if process is not None:
+            process.more(ticket, pieces)
+
+    def _holder(self, ticket: Ticket) -> Process | None:
+        with self._lock:
+            return next((process for process in self._processes if process.has(ticket)), None)
+
     def _room(self) -> int:
         return ASYNCHRONOUS if self._about and self._about.get("asynchronous") else self._size.threads
 
-    def _late(self, ticket: Ticket) -> MlboxError:
+    def late(self, ticket: Ticket) -> MlboxError:
         """What to tell who waited in vain. Code that keeps a request too long is ended, and its process with it."""
         limit = f"the time limit of {ticket.limit * 1000:g} ms has passed"
         with self._lock:
@@ -218,7 +233,7 @@ class Pool:
             f"{limit} and {self.launch.name} has not answered", hint="raise timeout_ms, or send less at once"
         )
 
-    def _abandoned(self, ticket: Ticket, kept: float) -> None:
+    def abandoned(self, ticket: Ticket, kept: float) -> None:
         """Nobody waits any more. The code has the rest of the endpoint's own time to give the request back: who calls
         may have had less patience than that, which is no reason to end a process."""
         with self._lock:
@@ -228,7 +243,7 @@ class Pool:
         if holder is None or ticket.sent is None:
             return
         asynchronous = bool(self._about and self._about.get("asynchronous"))
-        if asynchronous:
+        if asynchronous or ticket.head.get("verb") == "stream":
             holder.cancel(ticket)
         left = CANCEL_SECONDS if asynchronous else max(0.0, kept - (time.monotonic() - ticket.sent))
         limit = f"the time limit of {kept * 1000:g} ms has passed"

@@ -39,6 +39,13 @@ class Ticket:
     future: Future[Reply] = field(default_factory=Future)
     sent: float | None = None
 
+    def heard(self, body: memoryview) -> None:
+        """A piece of the answer, as JSON; told by the thread that reads. Who waits for a whole one hears of none."""
+
+    def overdue(self, now: float) -> bool:
+        """Whether the code has kept it for longer than its limit."""
+        return self.sent is not None and now - self.sent > self.limit
+
 
 class Process:
     """Started with ``start``; ``on_end`` is called once, from its own thread, when it has ended.
@@ -106,15 +113,22 @@ class Process:
         """Whether it has had a request for longer than that one's limit."""
         now = time.monotonic()
         with self._lock:
-            return any(ticket.sent is not None and now - ticket.sent > ticket.limit for ticket in self.busy.values())
+            return any(ticket.overdue(now) for ticket in self.busy.values())
 
     def cancel(self, ticket: Ticket) -> None:
-        """Ask for the end of a request that is in it, where its code is asynchronous."""
+        """Ask for the end of a request that is in it, where its code is asynchronous or streams."""
+        self._tell_of(ticket, "cancel")
+
+    def more(self, ticket: Ticket, pieces: int) -> None:
+        """So many pieces of the ticket's stream have been taken."""
+        self._tell_of(ticket, "more", pieces=pieces)
+
+    def _tell_of(self, ticket: Ticket, word: str, **details: int) -> None:
         with self._lock:
             number = next((number for number, each in self.busy.items() if each is ticket), None)
         if number is not None:
             with suppress(wire.Closed), self._sending:
-                wire.send(self._ours, {"cancel": number})
+                wire.send(self._ours, {word: number, **details})
 
     def has(self, ticket: Ticket) -> bool:
         """Whether the request is under way in it."""
@@ -193,6 +207,12 @@ class Process:
                         self._ready.set_exception(of_reply(self.launch.name, head["error"]))
                         return
                     self._ready.set_result(head["ready"])
+                    continue
+                if "piece" in head:
+                    with self._lock:
+                        ticket = self.busy.get(head["id"])
+                    if ticket is not None:
+                        ticket.heard(body)
                     continue
                 with self._lock:
                     ticket = self.busy.pop(head["id"], None)

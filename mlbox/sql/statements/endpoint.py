@@ -220,7 +220,7 @@ statement(
     [PREPROCESS (expression [AS name], ..)] [POSTPROCESS (expression [AS name], ..)] [PATH '/path']
     [LOG {ALL | NONE | n%}]
     [WITH ({timeout_ms = n | max_queue = n | batch = n | batch_delay_ms = n | durable = true | missing = reject
-     | processes = n | threads = n | start_seconds = n | parameters = value
+     | processes = n | threads = n | start_seconds = n | stream_seconds = n | parameters = value
      | sticky = 'input' | on_member_error = fail | on_member_error = skip | workers = n}, ..)]
     [COMMENT 'text']""",
         examples=(

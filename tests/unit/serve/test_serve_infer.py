@@ -88,7 +88,7 @@ def test_selected_outputs_gzip_and_versions_in_the_path(live: Any, scaled: Model
 def test_what_the_server_tells_about_itself(live: Any, scaled: Models) -> None:
     live.house.model("m", scaled(1.0), "x", "y")
     live.house.endpoint("e", "m")
-    assert live.http.get("/v2").json()["extensions"] == ["binary_tensor_data"]
+    assert live.http.get("/v2").json()["extensions"] == ["binary_tensor_data", "generate"]
     assert live.http.get("/v2/health/live").status_code == 200
     assert live.http.get("/v2/models/e/ready").json() == {"name": "default.e", "ready": True}
     told = live.http.get("/v2/models/default.e").json()
