@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Sequence
+from functools import partial
 from typing import Any
 
 from litestar import Litestar, Request, Response, get
@@ -26,11 +27,12 @@ from mlbox.api.openapi import configuration
 from mlbox.api.push import push
 from mlbox.api.replicas import REPLICA_API
 from mlbox.api.runs import RUN_API, begin
-from mlbox.api.sight import check_door
+from mlbox.api.sight import ENDPOINTS, check_door, sees
 from mlbox.api.sql import cancel_statement, get_statement, list_statements, run_sql
 from mlbox.api.stream import stream
 from mlbox.api.uploads import drop_file, list_files, upload, upload_offset, upload_part, uploads_of
 from mlbox.base.errors import Internal, MlboxError
+from mlbox.serve.listing import SEES
 
 log = logging.getLogger("mlbox")
 PREFIXES = (
@@ -176,6 +178,8 @@ class Front:
             scope = {**scope, "path": inner}
         if path.startswith("/v2/") or path == "/v2":
             app = self._inference
+            if not path.startswith(ENDPOINTS) or path == ENDPOINTS:  # what is asked of one endpoint lists nothing
+                scope = {**scope, SEES: partial(sees, self._context, scope)}
         elif path.startswith(FEATURES):
             app = self._features
         elif path.startswith(PREFIXES) or path == "/runs" or (path.startswith("/runs/") and path.endswith("/log")):

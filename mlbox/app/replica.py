@@ -17,9 +17,11 @@ from mlbox.base.errors import Unavailable
 from mlbox.base.home import Home
 from mlbox.base.ids import new_id
 from mlbox.serve.deploy.bundle import install
+from mlbox.serve.deploy.ending import CLOSE_SECONDS, DELIVER_SECONDS, DRAIN_SECONDS, finish_seconds
 from mlbox.serve.deploy.features import BundledReaders
 from mlbox.serve.deploy.replica import ReplicaApp
 from mlbox.serve.deploy.spool import Spool
+from mlbox.serve.runtimes.base import DEFAULT_SECONDS, seconds_of
 
 if TYPE_CHECKING:
     from mlbox.base.settings import Settings
@@ -29,12 +31,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger("mlbox.serve")
 FETCH_SECONDS = 120.0
 """How long the home may be away when a replica starts."""
-
-DRAIN_SECONDS = 5.0
-"""For which a replica that is told to end still answers, until nobody sends to it any more."""
-
-DELIVER_SECONDS = 20.0
-"""For which it then hands in what it has recorded."""
 
 
 class Replica:
@@ -51,6 +47,7 @@ class Replica:
         self._app: ReplicaApp | None = None
         self._serving: Serving | None = None
         self._readers: BundledReaders | None = None
+        self._request_seconds = DEFAULT_SECONDS
         self._spool = Spool(folder / "spool", door.send)
 
     @property
@@ -62,6 +59,7 @@ class Replica:
     def start(self, version: str, host: str, port: int) -> str:
         """Fetch, build, warm, listen; what answers now."""
         bundle = self._fetch(version)
+        self._request_seconds = seconds_of(bundle.endpoint)
         if bundle.private is not None:
             self._take_sources(bundle.private)
         for old in self._folder.glob("home-*"):
@@ -87,15 +85,24 @@ class Replica:
         if self._app is not None and self._serving is not None:
             self._app.drain()
             threading.Event().wait(drain)
-            self._serving.stop()
+            self._serving.stop(finish_seconds(self._request_seconds))
         if self._house is not None:
-            self._house.close()  # writes what is recorded into the spool
+            self._house.endpoints.recorder.flush()  # into the spool, whatever hangs below
+            self._close(self._house)
         if self._readers is not None:
             self._readers.close()
         left = self._spool.stop(DELIVER_SECONDS) if self._app is not None else 0
         if left:
             _log.error("the home does not answer: %d deliveries of predictions stay in %s", left, self._folder)
         return left
+
+    def _close(self, house: House) -> None:
+        """A step that hangs must not take the time in which predictions are handed in."""
+        closing = threading.Thread(target=house.close, name="closing", daemon=True)
+        closing.start()
+        closing.join(CLOSE_SECONDS)
+        if closing.is_alive():
+            _log.error("something of the endpoint does not end within %g s: it is left behind", CLOSE_SECONDS)
 
     def _take_sources(self, private: Private) -> None:
         """Where packages come from; what the container was told itself counts more."""

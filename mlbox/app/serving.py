@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 START_SECONDS = 60
 """For which a busy machine may take to begin to listen."""
 
+STOP_SECONDS = 10.0
+
 
 def choose_port(host: str, port: int) -> int:
     """``port`` if it is free, a free one for 0; raises ``Conflict`` when it is in use."""
@@ -64,12 +66,12 @@ class Serving:
         if self._listening is None:
             self._await_answer()
 
-    def stop(self) -> None:
-        """Stop listening; requests under way are finished."""
+    def stop(self, seconds: float = STOP_SECONDS) -> None:
+        """Stop listening; requests under way are finished, within so many seconds."""
         if self._loop is not None and self._server is not None:
             self._loop.call_soon_threadsafe(self._server.stop)
         if self._thread is not None:
-            self._thread.join(timeout=10)
+            self._thread.join(timeout=seconds)
 
     def _run(self) -> None:
         import uvloop

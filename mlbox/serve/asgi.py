@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mlbox.base.errors import MlboxError, NotFound
 from mlbox.base.ids import new_id
 from mlbox.base.telemetry import FOLLOWED, Followed, carried, request_id, span, tracer
-from mlbox.serve import codec
+from mlbox.serve import codec, listing
 from mlbox.serve.batching import Batcher
 from mlbox.serve.call import INLINE_BYTES, INLINE_ROWS, Call
 from mlbox.serve.compact import Kept
@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     from mlbox.serve.record import Recorder
 
 _READY = ("v2", "health", "ready")
+_INDEX = ("v2", "repository", "index")
+_PATHS = "POST /v2/models/{endpoint}/infer, GET /v2/models/{endpoint}, /v2/models, /v2/health/ready, /v2"
 VERBS = {"infer": "predict", "explain": "explain", "event": "event", "generate": "generate"}
 """Last parts of paths, and what they ask for."""
 
@@ -106,7 +108,8 @@ class InferenceApp:
             else:
                 kind = SVG if parts[-1:] == ("graph",) else JSON
                 status = 503 if self.starting and parts == _READY else 200
-                response, call = (status, kind, await self._describe(parts, scope["method"])), None
+                listed = await self._listed(parts, scope, receive)
+                response, call = (status, kind, listed or await self._describe(parts, scope["method"])), None
         except Gone:
             return
         except MlboxError as error:
@@ -121,9 +124,23 @@ class InferenceApp:
         """The endpoint of that name; raises ``NotFound`` and ``Conflict``."""
         return self._directory.find(name)
 
+    async def _listed(self, parts: tuple[str, ...], scope: Scope, receive: Receive) -> bytes | None:
+        """The endpoints that the sender sees, where the path asks for them."""
+        sees = scope.get(listing.SEES)
+        if parts == ("v2", "models") and scope["method"] in ("GET", "HEAD"):
+            return codec.to_json(listing.names(self._directory, sees))
+        if parts == _INDEX and scope["method"] == "POST":
+            body = await self.read(headers_of(scope), receive)
+            return codec.to_json(listing.index(self._directory, sees, body))
+        return None
+
     async def _describe(self, parts: tuple[str, ...], method: str) -> bytes:
-        if method in ("GET", "HEAD"):
+        if method in ("GET", "HEAD") and parts != _INDEX:
             return await self._told(parts)
+        if parts == _INDEX:
+            raise NotAllowed("/v2/repository/index takes a POST", hint='{"ready": true}, or no body')
+        if parts == ("v2", "models"):
+            raise NotAllowed("/v2/models takes a GET", hint="it lists the endpoints")
         if parts[-1:] != ("graph",):  # it is there for some endpoints only
             await self._told(parts)
         raise NotAllowed(f"{method} is not a method of /{'/'.join(parts)}", hint="use GET")
@@ -154,10 +171,7 @@ class InferenceApp:
                 verb in VERBS or verb == STREAM
             ):
                 raise NotAllowed(f"{verb} takes a POST", hint="send the inputs as the body of a POST")
-        raise NotFound(
-            f"there is no path /{'/'.join(parts)}",
-            hint="POST /v2/models/{endpoint}/infer, GET /v2/models/{endpoint}, /v2/health/ready, /v2",
-        )
+        raise NotFound(f"there is no path /{'/'.join(parts)}", hint=_way(parts))
 
     async def runtime(self, slot: Slot, parts: tuple[str, ...]) -> Runtime:
         """The runtime, built beside the event loop when there is none yet; the path's version must be one of it."""
@@ -328,8 +342,7 @@ class InferenceApp:
             if held(request, None) <= REMEMBERED:
                 slot.recent.append(request)
         if slot.durable and error is None:
-            self._recorder.count(row.project, row.name, at_us, failed)
-            return self._recorder.keep_durably(entry)
+            return self._recorder.keep_durably(entry, counts=True)
         self._recorder.keep(entry, counts=True)
         return None
 
@@ -356,3 +369,12 @@ class InferenceApp:
 @lru_cache(maxsize=1024)
 def _parts(path: str) -> tuple[str, ...]:
     return tuple(part for part in path.split("/") if part)
+
+
+def _way(parts: tuple[str, ...]) -> str:
+    """Where the sender of a path that is none probably wanted to."""
+    if parts[1:2] == ("models",) and parts[-1] in ("predict", "invocations", "score"):
+        return f"POST /v2/models/{parts[2]}/infer"
+    if parts[1:3] == ("repository", "models"):
+        return "endpoints are loaded and unloaded by SQL: CREATE ENDPOINT, ALTER ENDPOINT .. SUSPEND, RESUME"
+    return _PATHS

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.counted import counted
@@ -39,9 +40,11 @@ def build(row: EndpointRow, shop: Shop) -> Runtime:
         return GraphRuntime(row, shop)
     row = with_set_statistics(row, shop)
     reader = _reader(row, shop)
-    arms = [_function_arm(row, shop)] if row.function else [_arm(row, share, shop) for share in row.shares]
-    shadow = _arm(row, row.shadow, shop) if row.shadow else None
-    meta = _arm(row, row.meta, shop) if row.meta else None
+    stored = frozenset(name.lower() for name in reader.features) if reader else frozenset()
+    one = partial(_arm, row, shop=shop, stored=stored)
+    arms = [_function_arm(row, shop)] if row.function else [one(share) for share in row.shares]
+    shadow = one(row.shadow) if row.shadow else None
+    meta = one(row.meta) if row.meta else None
     _check_impute(row.impute, [*arms, *([shadow] if shadow else [])])
     if row.ensemble is not None:
         ensemble.check_numbers(arms)
@@ -95,14 +98,14 @@ def _version(share: ShareRow, shop: Shop) -> ModelVersion:
     return shop.models.resolve(Ref(share.project, share.name, share.version))
 
 
-def _arm(row: EndpointRow, share: ShareRow, shop: Shop) -> Arm:
+def _arm(row: EndpointRow, share: ShareRow, shop: Shop, stored: Set[str]) -> Arm:
     version = _version(share, shop)
     predictor = runtime_of(version).open(version, row, shop)
     name = version.name if version.project == row.project else f"{version.project}.{version.name}"
     if tracer() is not None and not isinstance(predictor, RemotePredictor):
         traced: Any = TracedPredictor(predictor, str(version))
         predictor = traced
-    return Arm(name, version.version, predictor, share.weight, _impute(row.impute, version, predictor.features))
+    return Arm(name, version.version, predictor, share.weight, _impute(row.impute, version, predictor.features, stored))
 
 
 def _function_arm(row: EndpointRow, shop: Shop) -> Arm:
@@ -139,8 +142,9 @@ def _check_impute(impute: Mapping[str, Any], arms: list[Arm]) -> None:
 
 
 def _impute(
-    impute: Mapping[str, Any], version: ModelVersion, features: tuple[str, ...]
+    impute: Mapping[str, Any], version: ModelVersion, features: tuple[str, ...], stored: Set[str]
 ) -> tuple[tuple[int, float], ...]:
+    """Numbers by the index of the feature. ``*`` asks for no statistic of what is not stored: callers send that."""
     folded = {name.lower(): value for name, value in impute.items()}
     statistics = {name.lower(): value for name, value in version.feature_stats.items()}
     filled = []
@@ -149,6 +153,8 @@ def _impute(
         if value is None:
             continue
         if isinstance(value, str) and value.startswith("$"):
+            if feature.lower() not in {*folded, *stored, *statistics}:
+                continue
             value = _statistic(value[1:].lower(), feature, statistics.get(feature.lower()), version)
         if isinstance(value, str) or not isinstance(value, int | float):
             raise Invalid(f"IMPUTE {feature} = {value!r}: a number or '$mean' is needed")

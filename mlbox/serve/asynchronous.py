@@ -95,7 +95,8 @@ class AsyncRuntime(Runtime):
             raise Invalid(f"{predictor.name} has no {verb}", hint=f"it has {', '.join(sorted(predictor.verbs))}")
         columns, seen = self._remote(arm, predictor, request, enriched)
         output = await predictor.ask(verb, columns, request.rows)
-        return Answer(arm.model, arm.version, output.prediction, named(output), seen)
+        outputs = named(output) if verb == "predict" else output.outputs  # an explanation predicts nothing
+        return Answer(arm.model, arm.version, output.prediction, outputs, seen)
 
     def _remote(
         self, arm: Arm, predictor: RemotePredictor, request: Request, enriched: Enriched

@@ -99,6 +99,8 @@ def decode(body: bytes, header_length: int | None = None, shared: Set[str] = fro
             raise Invalid("the request has both rows and inputs", hint="send one of them")
         columns = simple.columns_of(wire.rows)
     else:
+        if not wire.inputs:
+            raise Invalid("the request has no inputs", hint=simple.hint_for(head))
         columns = _columns(wire.inputs, rest)
     rows = _rows(columns, shared)
     parameters = wire.parameters
@@ -114,8 +116,6 @@ def decode(body: bytes, header_length: int | None = None, shared: Set[str] = fro
 
 def _rows(columns: Mapping[str, Column], shared: Set[str]) -> int:
     """Those of the request, which all inputs have that are not shared."""
-    if not columns:
-        raise Invalid("the request has no inputs")
     first: Column | None = None
     for key, column in columns.items():
         if shared and key in shared:
@@ -204,7 +204,7 @@ def _event_times(value: Any, rows: int) -> list[datetime] | None:
         if not isinstance(value, list):
             return [as_utc(datetime.fromisoformat(value))] * rows
         return [as_utc(datetime.fromisoformat(time)) for time in times]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # the year 1 in the east is the year 0 in UTC
         raise Invalid("parameter event_time is no ISO 8601 time", hint="for example 2013-07-01T06:00:00Z") from None
 
 

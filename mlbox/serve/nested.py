@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mlbox.base.errors import Invalid
-from mlbox.serve.tensors import DATATYPES, Column, column_of, flattened
+from mlbox.serve.tensors import DATATYPES, Column, check_whole, column_of, flattened
 
 _KINDS: tuple[tuple[frozenset[type], str], ...] = (
     (frozenset({bool}), "BOOL"),
@@ -39,4 +39,5 @@ def of_lists(name: str, values: Sequence[Any]) -> Column:
         raise Invalid(f"{name!r} holds {told}", hint="a tensor holds numbers, texts or booleans only")
     if found == "INT64" and not all(-(2**63) <= value < 2**63 for value in flat):
         found = "FP64"
+    check_whole(name, found, flat, kinds)
     return column_of(name, DATATYPES[found], flat, sizes)

@@ -59,6 +59,8 @@ def server_paths() -> dict[str, Any]:
     """Every path under ``/v2``."""
     paths: dict[str, Any] = {
         "/v2": {"get": _get("server", "Name, version and extensions of the server", _server(), ("401", "403", "405"))},
+        "/v2/models": {"get": _get("list", "The endpoints that the sender sees", _listed(), ("401", "403", "405"))},
+        "/v2/repository/index": {"post": _index()},
         "/v2/health/live": {"get": _health("live")},
         "/v2/health/ready": {"get": _health("ready")},
     }
@@ -179,6 +181,23 @@ def _answer(text: str, schema: dict[str, Any]) -> dict[str, Any]:
 def _server() -> dict[str, Any]:
     told = {"name": _TEXT, "version": _TEXT, "extensions": {"type": "array", "items": _TEXT}}
     return {"type": "object", "required": list(told), "properties": told}
+
+
+def _listed() -> dict[str, Any]:
+    return {"type": "object", "required": ["models"], "properties": {"models": {"type": "array", "items": _TEXT}}}
+
+
+def _index() -> dict[str, Any]:
+    """Triton's, of all endpoints."""
+    entry = {"type": "object", "required": ["name", "state"], "properties": dict.fromkeys(_ENTRY, _TEXT)}
+    told = _get("index", "Endpoints, their versions and states", {"type": "array", "items": entry})
+    asked = {"type": "object", "properties": {"ready": {"type": ["boolean", "null"]}}}
+    wrong = {status: _failure(status) for status in ("400", "401", "403", "408", "413")}
+    body = {**_body(asked), "required": False}
+    return {**told, "requestBody": body, "responses": {"200": told["responses"]["200"], **wrong}}
+
+
+_ENTRY = ("name", "version", "state", "reason")
 
 
 def _ready() -> dict[str, Any]:

@@ -11,16 +11,16 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from mlbox.base.errors import MlboxError, Unavailable
 from mlbox.engine.catalog.tables import predictions
+from mlbox.serve.log_parts import WRITTEN_AT, Count, Taken, chunk, halves, parts_of, traffic
 from mlbox.serve.recorded import held as held_by
 from mlbox.serve.rows import batches
 
@@ -46,11 +46,11 @@ _PAUSE_SECONDS = 0.01
 HELD = 256 << 20
 """Bytes of tensors that wait to be written; an entry beyond them is dropped, unless it is the only one."""
 
-WRITTEN_AT = 16 << 20
-"""Bytes of tensors from which on they are written at once, and as many together."""
-
 ATTEMPTS = 3
-"""Times that a batch is tried before it is given up and counted."""
+"""Times that a batch is tried before what is wrong with it is looked for."""
+
+SEARCHES = 40
+"""Parts of a batch that may fail while the entry is looked for that cannot be written; then the others go with it."""
 
 Deliver = Callable[[list[predictions.Batch], list[predictions.TrafficRow]], None]
 """Takes rows and counts."""
@@ -81,20 +81,6 @@ class Entry(msgspec.Struct, gc=False):
 
 
 @dataclass(slots=True)
-class _Count:
-    requests: int = 0
-    errors: int = 0
-    unrecorded: int = 0
-    last_us: int = 0
-
-    def add(self, other: _Count) -> None:
-        self.requests += other.requests
-        self.errors += other.errors
-        self.unrecorded += other.unrecorded
-        self.last_us = max(self.last_us, other.last_us)
-
-
-@dataclass(slots=True)
 class Statistics:
     """What the recorder has done since the start."""
 
@@ -103,16 +89,6 @@ class Statistics:
     flushes: int = 0
     """Times that the buffer was looked at."""
     last_error: str | None = None
-
-
-@dataclass(slots=True)
-class _Taken:
-    entries: Sequence[Recorded] = ()
-    counts: dict[tuple[str, str, int], _Count] = field(default_factory=dict)
-    rows: int = 0
-    held: int = 0
-    waited: bool = False
-    """Whether somebody waits for what was taken together."""
 
 
 class Recorder:
@@ -134,7 +110,7 @@ class Recorder:
         self._capacity = capacity
         self._on_drop = on_drop
         self._entries: deque[Recorded] = deque()
-        self._counts: dict[tuple[str, str, int], _Count] = {}
+        self._counts: dict[tuple[str, str, int], Count] = {}
         self._rows = 0
         self._held = 0
         self._dropping: set[tuple[str, str]] = set()
@@ -207,7 +183,7 @@ class Recorder:
         if begins:
             self._tell(entry, "the buffer is full")
 
-    def keep_durably(self, entry: Entry) -> asyncio.Future[MlboxError | None]:
+    def keep_durably(self, entry: Entry, *, counts: bool = False) -> asyncio.Future[MlboxError | None]:
         """As :meth:`keep`, and written at once, with what else there is; the result is why it was not."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[MlboxError | None] = loop.create_future()
@@ -222,7 +198,7 @@ class Recorder:
                 loop.call_soon_threadsafe(settle, reason)
 
         entry.written = tell
-        self.keep(entry)
+        self.keep(entry, counts=counts)
         self._wake.set()
         return done
 
@@ -243,16 +219,16 @@ class Recorder:
                 counts, self._counts = self._counts, {}
                 waited, self._promised = self._promised, False
             while entries or counts:
-                taken = _chunk(entries, CHUNK if self._hurries(waited) else SMALL_CHUNK)
+                taken = chunk(entries, CHUNK if self._hurries(waited) else SMALL_CHUNK)
                 taken.counts, counts = counts, {}
                 taken.waited = waited
                 self._write_or_drop(taken)
 
-    def _count(self, project: str, endpoint: str, at_us: int) -> _Count:
+    def _count(self, project: str, endpoint: str, at_us: int) -> Count:
         key = (project, endpoint, at_us // 60_000_000)
         counted = self._counts.get(key)
         if counted is None:
-            counted = self._counts[key] = _Count()
+            counted = self._counts[key] = Count()
         return counted
 
     def _drop(self, entry: Recorded) -> bool:
@@ -305,18 +281,41 @@ class Recorder:
 
         return rest
 
-    def _write_or_drop(self, taken: _Taken) -> None:
+    def _write_or_drop(self, taken: Taken) -> None:
+        failed = self._tried(taken, ATTEMPTS)
+        if failed is None or len(taken.entries) < 2:
+            self._settle(taken, failed)
+            return
+        # It may be one request of one caller that cannot be written, and the others are not to be lost with it.
+        counts, *waiting = parts_of(taken)
+        failed = self._tried(counts)
+        self._settle(counts, failed)
+        left = SEARCHES if failed is None else 0
+        while waiting:
+            part = waiting.pop()
+            failed = self._tried(part)
+            if failed is not None and left and len(part.entries) > 1:
+                left -= 1
+                waiting += halves(part)
+            else:
+                self._settle(part, failed)
+
+    def _tried(self, taken: Taken, times: int = 1) -> Exception | None:
+        """Why it cannot be written, if it cannot."""
         failed: Exception | None = None
-        for attempt in range(1, ATTEMPTS + 1):
+        for attempt in range(1, times + 1):
             try:
                 self._write(taken)
-                failed = None
-                break
+                return None
             except Exception as error:  # whatever it is, the request path must go on
                 failed = error
                 self._appender.forget()
-                if attempt < ATTEMPTS:
+                if attempt < times:
                     time.sleep(0.05 * attempt)
+        return failed
+
+    def _settle(self, taken: Taken, failed: Exception | None) -> None:
+        """Tell who waits; what failed is counted as lost, and its counts are kept for the next time."""
         begun: list[Recorded] = []
         with self._lock:
             self._rows -= taken.rows
@@ -332,9 +331,9 @@ class Recorder:
         for entry in begun:
             self._tell(entry, f"they cannot be written: {failed}")
 
-    def _write(self, taken: _Taken) -> None:
+    def _write(self, taken: Taken) -> None:
         rows = list(batches(taken.entries, self._resting(taken.waited)))
-        counts = [_traffic(key, count) for key, count in taken.counts.items()]
+        counts = [traffic(key, count) for key, count in taken.counts.items()]
         if self.deliver is not None:
             self.deliver(rows, counts)
         elif self._catalog is not None:
@@ -362,31 +361,6 @@ class Recorder:
         catalog.write_data(write, behind=True)
         for batch in new:
             known.update(batch.shapes)
-
-
-def _chunk(entries: deque[Recorded], most: int) -> _Taken:
-    """Entries of so many rows from the front, taken away there."""
-    taken: list[Recorded] = []
-    rows = held = 0
-    while entries and rows < most and held < WRITTEN_AT:
-        entry = entries.popleft()
-        taken.append(entry)
-        rows += entry.rows
-        held += entry.held
-    return _Taken(taken, rows=rows, held=held)
-
-
-def _traffic(key: tuple[str, str, int], count: _Count) -> predictions.TrafficRow:
-    project, endpoint, minute = key
-    return predictions.TrafficRow(
-        project,
-        endpoint,
-        datetime.fromtimestamp(minute * 60, UTC),
-        count.requests,
-        count.errors,
-        count.unrecorded,
-        datetime.fromtimestamp((count.last_us or minute * 60_000_000) / 1e6, UTC),
-    )
 
 
 def microseconds() -> int:

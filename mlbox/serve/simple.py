@@ -13,13 +13,32 @@ from mlbox.engine.models.lists import unnested
 from mlbox.engine.storage.arrow_stream import table_of
 from mlbox.serve.feeding import rows_of
 from mlbox.serve.nested import of_lists
-from mlbox.serve.tensors import DATATYPES, MAX_ROWS, Column, Datatype, datatype_of_array
+from mlbox.serve.tensors import DATATYPES, MAX_ROWS, Column, Datatype, check_whole, datatype_of_array
 
 if TYPE_CHECKING:
     from mlbox.serve.codec import Reply
 
 _HINT = '{"rows": [{"amount": 3.2, "country": "DE"}]}'
 _encoder = msgspec.json.Encoder()
+
+
+def hint_for(body: Any) -> str:
+    """What to send instead of a JSON body that has neither inputs nor rows: other servers have forms of their own."""
+    try:
+        sent = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):  # numbers that the decoder of requests skips
+        sent = None
+    if not isinstance(sent, dict):
+        return f"send {_HINT}"
+    for name in ("instances", "dataframe_records"):
+        listed = sent.get(name)
+        if isinstance(listed, list) and listed and isinstance(listed[0], dict):
+            return f'call {name!r} "rows": {_HINT}'
+    for name in ("instances", "dataframe_records", "dataframe_split", "data", "features"):
+        if name in sent:
+            return f"{name!r} is the form of another server; send values by name: {_HINT}"
+    named = [name for name in sent if name not in ("id", "parameters", "outputs", "inputs", "rows")]
+    return f'put the values into "rows": {_HINT}' if named else f"send {_HINT}"
 
 
 def columns_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Column]:
@@ -41,6 +60,7 @@ def columns_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Column]:
 def _column(name: str, values: list[Any]) -> Column:
     kinds = {type(value) for value in values} - {type(None)}
     if kinds <= {int, float}:
+        check_whole(name, "FP64", values, kinds)
         return Column(name, DATATYPES["FP64"], values, len(values))
     if kinds == {str}:
         return Column(name, DATATYPES["BYTES"], values, len(values))

@@ -23,8 +23,13 @@ def with_set_statistics(row: EndpointRow, shop: Shop) -> EndpointRow:
         return row
     versions = [shop.models.resolve(Ref(share.project, share.name, share.version)) for share in row.models]
     found: dict[str, Any] = dict(row.impute)
+    taken = None  # names of what the models take, where all of them tell
+    if all(version.features for version in versions):
+        taken = {name.lower() for version in versions for name in version.features}
     for feature in shop.features.reader(Ref(*row.vector)).features:
         word = _word(asked.get(feature.lower(), asked.get("*")))
+        if feature.lower() not in asked and taken is not None and feature.lower() not in taken:
+            continue  # the vector has more than the models take
         if not word or all(_has(version, feature, word) for version in versions):
             continue
         number = find(Ref(*row.vector), feature, word)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Sequence
+import sys
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
@@ -62,6 +63,9 @@ MAX_ROWS = 1_000_000
 
 MAX_AXES = 16
 """Axes of a tensor."""
+
+GREATEST = sys.float_info.max
+"""Of whole numbers, which JSON may have with any number of digits, and floats not."""
 
 
 class Column(msgspec.Struct, gc=False):
@@ -164,7 +168,9 @@ def is_single(shape: list[int], datatype: Datatype, data: Any) -> bool:
     if kind not in datatype.classes:
         return False
     low, high = datatype.low, datatype.high
-    return low is None or high is None or bool(low <= value <= high)
+    if low is None or high is None:
+        return kind is not int or -GREATEST <= value <= GREATEST
+    return bool(low <= value <= high)
 
 
 def from_json(tensor: str, shape: Sequence[int], datatype: Datatype, data: Any) -> Column:
@@ -208,9 +214,16 @@ def _place(index: int, sizes: Sequence[int]) -> str:
     return "".join(f"[{each}]" for each in (index, *reversed(found)))
 
 
+def check_whole(tensor: str, datatype: str, data: Sequence[Any], kinds: Set[type]) -> None:
+    """Raise ``Invalid`` when a whole number is too great for any float; ``kinds`` are the types of the values."""
+    if int not in kinds or max(map(abs, filter(None, data)), default=0) <= GREATEST:
+        return
+    raise Invalid(f"input {tensor!r}: a whole number has more digits than fit in {datatype}")
+
+
 def _check_values(tensor: str, datatype: Datatype, data: list[Any]) -> None:
-    classes = datatype.classes
-    if not classes.issuperset(map(type, data)):
+    classes, kinds = datatype.classes, set(map(type, data))
+    if not kinds <= classes:
         wrong = next(value for value in data if value.__class__ not in classes)
         raise _wrong(tensor, datatype.name, wrong)
     low, high = datatype.low, datatype.high
@@ -218,6 +231,8 @@ def _check_values(tensor: str, datatype: Datatype, data: list[Any]) -> None:
         for value in (min(data), max(data)):
             if not low <= value <= high:
                 raise Invalid(f"input {tensor!r}: {value} does not fit in {datatype.name}")
+    else:
+        check_whole(tensor, datatype.name, data, kinds)
 
 
 def _wrong(tensor: str, datatype: str, value: Any) -> Invalid:

@@ -19,6 +19,7 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 BASE = "/ui"
+_ENDPOINTS = "endpoints answer POST /v2/models/{endpoint}/infer, and GET /v2/models lists them"
 TYPES = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
@@ -131,7 +132,9 @@ async def static_app(scope: Scope, receive: Receive, send: Send) -> None:
     path: str = scope["path"]
     method: str = scope["method"]
     if method not in ("GET", "HEAD"):
-        await _send(send, 405, _plain(f"{method} is not for pages\n"), method, ((b"allow", b"GET, HEAD"),))
+        await _send(
+            send, 405, _plain(f"{method} {path} leads nowhere: {_ENDPOINTS}\n"), method, ((b"allow", b"GET, HEAD"),)
+        )
         return
     if path in ("/", BASE):
         await _send(send, 307, _plain(""), method, ((b"location", f"{BASE}/".encode()),))

@@ -16,8 +16,10 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from engines import processes
 
 USUAL = "unix:///var/run/docker.sock"
 IMAGE = "mlbox-test-python:2"
@@ -69,6 +71,9 @@ def engine(folder: Path) -> Iterator[dict[str, str]]:
         make_image(address)
         yield _settings(address)
     finally:
+        with suppress(OSError, ValueError):
+            if int((short / "pid").read_text()) != process.pid:  # a test has started it again
+                processes.Started.of(short / "pid").end()
         process.send_signal(signal.SIGTERM)
         try:
             process.wait(30)

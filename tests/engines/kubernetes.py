@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from engines import docker
+from engines import docker, processes
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ("docker-up.sh", "kube-up.sh", "kube-down.sh", "kube-all.zst")
@@ -72,6 +72,8 @@ def _own() -> Iterator[dict[str, str]]:
         program.chmod(0o755)
         up = ("bash", str(recipes / "kube-up.sh"), str(cluster), str(program), f"{engine_folder}/docker.sock")
         _sh(*up, PAUSE_FROM=docker.IMAGE)
+        processes.again(cluster / "kubelet.pid", f"--docker={address}")  # else it measures no container
+        processes.again(cluster / "cm.pid", "--horizontal-pod-autoscaler-downscale-stabilization=30s")  # usually 300 s
         os.environ.update(KUBECONFIG=str(cluster / "kubeconfig"), DOCKER_HOST=address)  # for tests that look themselves
         yield {"MLBOX_KUBERNETES_CONFIG": str(cluster / "kubeconfig"), "MLBOX_KUBERNETES_IMAGE": docker.IMAGE}
     finally:

@@ -14,7 +14,8 @@ from mlbox.base.events import Bus, Event
 from mlbox.base.ids import new_id
 from mlbox.base.names import check_name
 from mlbox.engine.catalog import conditions
-from mlbox.engine.catalog.tables import alerts, dropped, monitors, projects
+from mlbox.engine.catalog.dropping import Dropping
+from mlbox.engine.catalog.tables import alerts, monitors, projects
 from mlbox.engine.catalog.tables.lineage import record_all
 from mlbox.engine.monitor import actions, definitions, lineage
 from mlbox.engine.monitor.actions import Actions, Raised
@@ -57,9 +58,10 @@ class Alerts:
 
     def handlers(self) -> Iterable[Handler]:
         """The commands it answers, but for ALTER."""
+        dropping = Dropping(self._catalog, self._bus, "alert", alerts, "its activations stay")
         return (
             Handler(CreateAlert, self._plan_create, self._create),
-            Handler(DropAlert, self._plan_drop, self._drop),
+            Handler(DropAlert, dropping.plan, dropping.drop),
         )
 
     # evaluation
@@ -252,28 +254,7 @@ class Alerts:
         self._bus.publish(Event("alert.created", ref.project, ref.name, {"on": row.on_name}))
         return Result(f"created alert {ref}")
 
-    # DROP and ALTER ALERT
-
-    def _plan_drop(self, command: DropAlert, caller: Caller) -> Plan:
-        ref = command.ref
-        if self._look(ref.project, lambda cursor: alerts.get(cursor, ref.project, ref.name)) is None:
-            if command.if_exists:
-                return Plan((), {"missing": True})
-            self._look(ref.project, lambda cursor: alerts.require(cursor, ref.project, ref.name))
-        return Plan((Step("drop", f"alert {ref}", "its activations stay"),))
-
-    def _drop(self, command: DropAlert, plan: Plan, caller: Caller) -> Result:
-        ref = command.ref
-        if plan.resolved.get("missing"):
-            return Result(f"there is no alert {ref}")
-
-        def write(cursor: DuckDBPyConnection) -> None:
-            dropped.bury_named(cursor, "alert", ref.project, ref.name, caller.user)
-            alerts.delete(cursor, ref.project, ref.name)
-
-        self._catalog.write(write)
-        self._bus.publish(Event("alert.dropped", ref.project, ref.name, {}))
-        return Result(f"dropped alert {ref}")
+    # ALTER ALERT
 
     def plan_alter(self, command: AlterObject, caller: Caller) -> Plan:
         """Check ALTER ALERT; change nothing."""

@@ -13,15 +13,14 @@ from mlbox.base.cron import Cron
 from mlbox.base.errors import AlreadyExists, Invalid, MlboxError, NotExecuted
 from mlbox.base.events import Bus, Event
 from mlbox.base.names import check_name
-from mlbox.engine.catalog.tables import dropped, projects, schedules
+from mlbox.engine.catalog.dropping import Dropping
+from mlbox.engine.catalog.tables import projects, schedules
 from mlbox.engine.workflows.bodies import Bodies
 from mlbox.engine.workflows.commands import AlterObject, CreateSchedule, DropSchedule
 from mlbox.engine.workflows.scheduler import Job
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
-
-    from duckdb import DuckDBPyConnection
 
     from mlbox.engine.catalog.database import Catalog
 
@@ -70,9 +69,10 @@ class Schedules:
 
     def handlers(self) -> Iterable[Handler]:
         """The commands it answers, but for ALTER."""
+        dropping = Dropping(self._catalog, self._bus, "schedule", schedules)
         return (
             Handler(CreateSchedule, self._plan_create, self._create),
-            Handler(DropSchedule, self._plan_drop, self._drop),
+            Handler(DropSchedule, dropping.plan, dropping.drop),
         )
 
     def jobs(self) -> list[Job]:
@@ -154,28 +154,7 @@ class Schedules:
         message = f"created schedule {command.ref}: next at {row.next_run:%Y-%m-%d %H:%M:%S} UTC"
         return Result(message, facts={"next_run": row.next_run})
 
-    # DROP and ALTER SCHEDULE
-
-    def _plan_drop(self, command: DropSchedule, caller: Caller) -> Plan:
-        ref = command.ref
-        if self._look(ref.project, lambda cursor: schedules.get(cursor, ref.project, ref.name)) is None:
-            if command.if_exists:
-                return Plan((), {"missing": True})
-            self._look(ref.project, lambda cursor: schedules.require(cursor, ref.project, ref.name))
-        return Plan((Step("drop", f"schedule {ref}"),))
-
-    def _drop(self, command: DropSchedule, plan: Plan, caller: Caller) -> Result:
-        ref = command.ref
-        if plan.resolved.get("missing"):
-            return Result(f"there is no schedule {ref}")
-
-        def write(cursor: DuckDBPyConnection) -> None:
-            dropped.bury_named(cursor, "schedule", ref.project, ref.name, caller.user)
-            schedules.delete(cursor, ref.project, ref.name)
-
-        self._catalog.write(write)
-        self._bus.publish(Event("schedule.dropped", ref.project, ref.name, {}))
-        return Result(f"dropped schedule {ref}")
+    # ALTER SCHEDULE
 
     def plan_alter(self, command: AlterObject, caller: Caller) -> Plan:
         """Check ALTER SCHEDULE; change nothing."""

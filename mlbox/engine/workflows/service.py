@@ -15,7 +15,8 @@ from mlbox.base.errors import AlreadyExists, Invalid, MlboxError, NotFound, Unav
 from mlbox.base.events import Bus, Event
 from mlbox.base.ids import new_id
 from mlbox.base.names import check_name
-from mlbox.engine.catalog.tables import dropped, projects, workflows
+from mlbox.engine.catalog.dropping import Dropping
+from mlbox.engine.catalog.tables import projects, workflows
 from mlbox.engine.workflows import definition
 from mlbox.engine.workflows.alterations import Alterations
 from mlbox.engine.workflows.bodies import MADE, Bodies, parameters_in
@@ -26,8 +27,6 @@ from mlbox.engine.workflows.renames import Renames
 from mlbox.engine.workflows.schedule import Schedules
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
     from mlbox.engine.catalog.database import Catalog
 
 T = TypeVar("T")
@@ -49,10 +48,11 @@ class Workflows:
 
     def handlers(self) -> Iterable[Handler]:
         """The commands it answers, those of schedules and ALTER among them."""
+        dropping = Dropping(self._catalog, self._bus, "workflow", workflows, "its runs stay")
         return (
             Handler(CreateWorkflow, self._plan_create, self._create),
             Handler(RunWorkflow, self._plan_run, self._run),
-            Handler(DropWorkflow, self._plan_drop, self._drop),
+            Handler(DropWorkflow, dropping.plan, dropping.drop),
             *self.schedules.handlers(),
             *self.alterations.handlers(),
         )
@@ -148,29 +148,6 @@ class Workflows:
         self._catalog.write(lambda cursor: workflows.put(cursor, row))
         self._bus.publish(Event("workflow.created", ref.project, ref.name, {"steps": row.steps}))
         return Result(f"created workflow {ref}: {counted(len(row.steps), 'step')}", facts={"steps": row.steps})
-
-    # DROP WORKFLOW
-
-    def _plan_drop(self, command: DropWorkflow, caller: Caller) -> Plan:
-        ref = command.ref
-        if self._look(ref.project, lambda cursor: workflows.get(cursor, ref.project, ref.name)) is None:
-            if command.if_exists:
-                return Plan((), {"missing": True})
-            self._look(ref.project, lambda cursor: workflows.require(cursor, ref.project, ref.name))
-        return Plan((Step("drop", f"workflow {ref}", "its runs stay"),))
-
-    def _drop(self, command: DropWorkflow, plan: Plan, caller: Caller) -> Result:
-        ref = command.ref
-        if plan.resolved.get("missing"):
-            return Result(f"there is no workflow {ref}")
-
-        def write(cursor: DuckDBPyConnection) -> None:
-            dropped.bury_named(cursor, "workflow", ref.project, ref.name, caller.user)
-            workflows.delete(cursor, ref.project, ref.name)
-
-        self._catalog.write(write)
-        self._bus.publish(Event("workflow.dropped", ref.project, ref.name, {}))
-        return Result(f"dropped workflow {ref}")
 
     # RUN WORKFLOW
 

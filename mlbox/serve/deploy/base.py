@@ -41,6 +41,18 @@ class Target(Protocol):
         seconds, what was there stays."""
         ...
 
+    def warnings(self, what: Described) -> list[str]:
+        """What will not work as one may expect, though it can be deployed."""
+        ...
+
+    def check(self, seconds: float) -> None:
+        """Raises ``Unavailable`` when the engine does not answer within so many seconds."""
+        ...
+
+    def left(self, row: DeploymentRow) -> str:
+        """A command that takes away what may still be there, for people, once the engine is back."""
+        ...
+
     def remove(self, row: DeploymentRow) -> list[str]:
         """Take all of it away; what there was."""
         ...

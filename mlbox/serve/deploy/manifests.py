@@ -7,14 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mlbox.serve.deploy.ending import grace_seconds
 from mlbox.serve.deploy.options import DeployOptions
+from mlbox.serve.runtimes.base import DEFAULT_SECONDS
 
 PORT = 8080
 """At which a replica listens inside its container."""
-
-GRACE_SECONDS = 60
-"""From SIGTERM until a replica is killed; it answers on for a while, ends what it has begun, and hands in what it has
-recorded."""
 
 PROCESSOR_PERCENT = 70
 """At which the autoscaler adds replicas."""
@@ -39,6 +37,13 @@ class Described:
     callers: str
     """The token of callers, for whoever may read the Secret."""
     options: DeployOptions
+    request_seconds: float = DEFAULT_SECONDS
+    """That a request of the endpoint may take."""
+
+    @property
+    def grace(self) -> int:
+        """Seconds from SIGTERM until the engine kills a replica."""
+        return grace_seconds(self.request_seconds)
 
 
 def manifests(what: Described, autoscaling: str = "v2") -> list[dict[str, Any]]:
@@ -102,7 +107,7 @@ def _deployment(what: Described) -> dict[str, Any]:
             "spec": {
                 "automountServiceAccountToken": False,
                 "enableServiceLinks": False,
-                "terminationGracePeriodSeconds": GRACE_SECONDS,
+                "terminationGracePeriodSeconds": what.grace,
                 "containers": [_container(what)],
                 "volumes": [{"name": "home", "emptyDir": {}}],
             },

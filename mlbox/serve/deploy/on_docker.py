@@ -14,7 +14,9 @@ from urllib.parse import urlsplit
 from mlbox.base.errors import Invalid
 from mlbox.engine.runs.executors.docker_engine import Engine, is_missing, told
 from mlbox.serve.deploy.base import Rolled
-from mlbox.serve.deploy.manifests import GRACE_SECONDS, PORT, Described, front_command, replica_command, variables
+from mlbox.serve.deploy.ending import grace_seconds
+from mlbox.serve.deploy.manifests import PORT, Described, front_command, replica_command, variables
+from mlbox.serve.runtimes.base import DEFAULT_SECONDS
 
 if TYPE_CHECKING:
     from mlbox.base.settings import Settings
@@ -56,7 +58,7 @@ class DockerTarget:
             "cpus": what.options.cpu,
             "mem_limit": what.options.memory_bytes,
             "restart": "unless-stopped",
-            "stop_grace_period": f"{GRACE_SECONDS}s",
+            "stop_grace_period": f"{what.grace}s",
             "healthcheck": {"test": ["CMD-SHELL", _CHECK], "interval": "10s", "timeout": "10s"},
         }
         front = {
@@ -98,6 +100,19 @@ class DockerTarget:
             self._end(old)
             return Rolled(self._address(front))
 
+    def warnings(self, what: Described) -> list[str]:
+        """None."""
+        return []
+
+    def check(self, seconds: float) -> None:
+        """By a connection of its own, which waits no longer."""
+        with told("asking whether it is there", self._engine):
+            self._engine.ping(seconds)
+
+    def left(self, row: DeploymentRow) -> str:
+        """By the label that all of its containers have."""
+        return f"docker rm -f $(docker ps -aq --filter label=mlbox.deployment={row.name}); docker network rm {row.name}"
+
     def remove(self, row: DeploymentRow) -> list[str]:
         """Stopped as SIGTERM does it, so that they hand in what they have recorded."""
         with told(f"removing {row.name}", self._engine):
@@ -107,17 +122,23 @@ class DockerTarget:
             return [f"container {each.name}" for each in found]
 
     def _run(self, what: Described) -> Any:
-        container = self._engine.client().containers.create(
+        client = self._engine.client()
+        made = client.api.create_container(  # the comfortable way takes no stop_timeout
             what.options.image,
             entrypoint=replica_command()[:1],
             command=replica_command()[1:],
             name=f"{what.name}-{secrets.token_hex(3)}",
             environment=_environment(what),
-            nano_cpus=int(what.options.cpu * _SECOND),
-            mem_limit=what.options.memory_bytes,
             labels=_labels(what, "replica"),
-            restart_policy={"Name": "unless-stopped"},
             stop_signal="SIGTERM",
+            stop_timeout=what.grace,
+            host_config=client.api.create_host_config(
+                nano_cpus=int(what.options.cpu * _SECOND),
+                mem_limit=what.options.memory_bytes,
+                restart_policy={"Name": "unless-stopped"},
+                network_mode=what.name,
+            ),
+            networking_config={"EndpointsConfig": self._in_network(what.name, [ALIAS])["networking_config"]},
             healthcheck={
                 "test": ["CMD-SHELL", _CHECK],
                 "interval": 10 * _SECOND,
@@ -125,8 +146,8 @@ class DockerTarget:
                 "start_period": 300 * _SECOND,
                 "start_interval": _SECOND,
             },
-            **self._in_network(what.name, [ALIAS]),
         )
+        container = client.containers.get(made["Id"])
         try:
             container.start()
         except BaseException:
@@ -231,7 +252,7 @@ class DockerTarget:
 
         def end(container: Any) -> None:
             with _missing_is_fine():
-                container.stop(timeout=GRACE_SECONDS)
+                container.stop(timeout=_stop_timeout(container))
                 container.remove(v=True, force=True)
 
         replicas = [each for each in containers if each.labels.get("mlbox.part") != "front"]
@@ -285,6 +306,11 @@ def _wished(what: Described) -> str:
 
 def _wish(container: Any) -> str:
     return str(container.labels.get("mlbox.wish", ""))
+
+
+def _stop_timeout(container: Any) -> int:
+    """Seconds from SIGTERM until it is killed; of one that has none, as a replica usually needs."""
+    return int(container.attrs["Config"].get("StopTimeout") or grace_seconds(DEFAULT_SECONDS))
 
 
 def _port(container: Any) -> int:

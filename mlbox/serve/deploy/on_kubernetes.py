@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mlbox.base.errors import Invalid
 from mlbox.engine.runs.executors.kubernetes_cluster import SECONDS, Cluster, is_missing, told
 from mlbox.serve.deploy.base import Rolled
-from mlbox.serve.deploy.manifests import GRACE_SECONDS, PORT, Described, manifests
+from mlbox.serve.deploy.manifests import PORT, Described, manifests
 from mlbox.serve.deploy.pods import Pods
 
 if TYPE_CHECKING:
@@ -81,11 +81,31 @@ class KubernetesTarget:
             return Rolled(address, problem, restored=True)
         return Rolled(address, problem)
 
+    def warnings(self, what: Described) -> list[str]:
+        """An autoscaler that has nothing to go by."""
+        if what.options.most == what.options.replicas:
+            return []
+        with suppress(Exception):
+            if not self._cluster.versions("metrics.k8s.io", _SHORT_SECONDS):
+                return ["the cluster has no metrics server (metrics.k8s.io): until it has, replicas do not become more"]
+        return []
+
+    def check(self, seconds: float) -> None:
+        """See ``Target``."""
+        with told("asking whether it is there", self._cluster):
+            self._cluster.versions("apps", seconds)
+
+    def left(self, row: DeploymentRow) -> str:
+        """By the label that all of its objects have."""
+        kinds = "deployment,service,secret,horizontalpodautoscaler"
+        return f"kubectl delete {kinds} -n {row.place} -l app.kubernetes.io/instance={row.name}"
+
     def remove(self, row: DeploymentRow) -> list[str]:
         """All objects. Returns when the pods are gone, which hand in what they have recorded before."""
         with told(f"removing {row.name}", self._cluster):
+            grace = self._pods.grace(row.name, row.place)
             gone = [kind for kind in reversed(_KINDS) if self._delete(kind, row.name, row.place)]
-            give_up = time.monotonic() + GRACE_SECONDS + SECONDS
+            give_up = time.monotonic() + grace + SECONDS
             while self._pods.of(row.name, row.place) and time.monotonic() < give_up:
                 time.sleep(0.5)
         return gone
@@ -146,6 +166,8 @@ class KubernetesTarget:
         except Exception as error:
             if not is_missing(error):
                 raise
+            if kind == "Deployment":  # the autoscaler has the number, once there is one to change
+                entry = {**entry, "spec": {"replicas": what.options.replicas, **entry["spec"]}}
             self._create(entry, what)
 
     def _create(self, entry: dict[str, Any], what: Described) -> None:

@@ -36,6 +36,11 @@ class Pods:
         found = self._cluster.core().list_namespaced_pod(namespace, label_selector=label, _request_timeout=SECONDS)
         return list(found.items)
 
+    def grace(self, name: str, namespace: str) -> float:
+        """Seconds that they have at most from SIGTERM to their end."""
+        given = [pod.spec.termination_grace_period_seconds or 0 for pod in self.of(name, namespace)]
+        return float(max(given, default=0))
+
     def newest(self, name: str, namespace: str, revision: str) -> str:
         """Name of the replica set of a revision, with which the names of its pods begin; that of the deployment while
         there is none yet."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlbox.base.errors import MlboxError, NotFound, Unauthorized
 from mlbox.serve.http import JSON, Receive, Scope, Send, failure, headers_of, reply
+from mlbox.serve.listing import SEES
 
 if TYPE_CHECKING:
     from mlbox.serve.asgi import InferenceApp
@@ -48,7 +49,7 @@ class ReplicaApp:
         except MlboxError as error:
             await reply(send, failure(error))
             return
-        await self._inference({**scope, "path": inner} if inner is not None else scope, receive, send)
+        await self._inference({**scope, "path": inner or path, SEES: _any}, receive, send)
 
     def _check(self, scope: Scope) -> None:
         given = headers_of(scope).get(b"authorization", b"").removeprefix(b"Bearer ").strip()
@@ -57,6 +58,11 @@ class ReplicaApp:
                 "the token of this deployment is needed",
                 hint="Authorization: Bearer, with the token that DEPLOY ENDPOINT told",
             )
+
+
+def _any(project: str) -> bool:
+    """Who has the token of the deployment may see what it holds."""
+    return True
 
 
 def _closing(send: Send) -> Send:

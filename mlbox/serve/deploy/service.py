@@ -31,7 +31,7 @@ from mlbox.serve.deploy.on_docker import DockerTarget
 from mlbox.serve.deploy.on_kubernetes import KubernetesTarget
 from mlbox.serve.deploy.options import DeployOptions
 from mlbox.serve.deploy.packing import bundle_of, elsewhere
-from mlbox.serve.runtimes.base import runtime_of
+from mlbox.serve.runtimes.base import runtime_of, seconds_of
 
 if TYPE_CHECKING:
     from mlbox.base.settings import Settings
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("mlbox.serve")
 TARGETS = ("docker", "kubernetes")
 _LATER = "<made by DEPLOY>"
+FORCE_SECONDS = 5.0
+"""Within which an engine must answer, else UNDEPLOY .. FORCE does without it."""
 
 
 class Doors(Protocol):
@@ -125,6 +127,7 @@ class Deployments:
             token=_LATER,
             callers=_LATER,
             options=options,
+            request_seconds=seconds_of(row),
         )
         many = counted(options.replicas, "replica")
         if options.most > options.replicas:
@@ -132,9 +135,12 @@ class Deployments:
         action = "replace" if known else "create"
         detail = f"{many} of {image} as {what.name} in {place}, version {what.version}"
         steps = [*_read_steps(bundle, self._shop, self._settings)]
+        warnings = [] if options.dry_run else target.warnings(what)
+        detail = "; ".join([detail, *warnings])
         steps.append(Step(action, f"{what.endpoint} on {target.name}", detail))
         made = [Step("write", _label(entry), as_yaml([entry])) for entry in target.objects(what)]
-        return Plan((*steps, *made), {"target": target, "what": what, "bundle": bundle, "known": known, "row": row})
+        found = {"target": target, "what": what, "bundle": bundle, "known": known, "warnings": warnings}
+        return Plan((*steps, *made), found)
 
     def deploy(self, command: DeployEndpoint, plan: Plan, caller: Caller) -> Result:
         """Keep what replicas ask for, bring them up beside those that are there, and wait until they answer."""
@@ -165,7 +171,8 @@ class Deployments:
             version=what.version,
         )
         with self._alone(row):
-            return self._roll(row, known, target, what)
+            done = self._roll(row, known, target, what)
+        return replace(done, message="; ".join([*plan.resolved["warnings"], done.message]))
 
     def _roll(self, row: DeploymentRow, known: DeploymentRow | None, target: Target, what: Described) -> Result:
         if known is not None and known.place != row.place:
@@ -232,6 +239,8 @@ class Deployments:
         left: list[str] = []
         for row in rows:
             try:
+                if command.force:
+                    self._target(row.engine).check(FORCE_SECONDS)
                 gone += self._remove(row)
             except Conflict:
                 raise  # another statement is at it
@@ -242,7 +251,10 @@ class Deployments:
                     )
                     raise type(error)(error.message, hint=f"{error.hint}; {hint}" if error.hint else hint) from None
                 self._forget(row)
-                left.append(f"{row.name} in {row.place} is forgotten and may still run there ({error.message})")
+                left.append(
+                    f"{row.name} in {row.place} is forgotten and may still run there ({error.message}); "
+                    f"to take it away once that is back: {self._target(row.engine).left(row)}"
+                )
         said = ", ".join(gone) or ("" if left else "nothing was there any more")
         return Result(f"undeployed {command.ref}: {'; '.join(each for each in (said, *left) if each)}")
 

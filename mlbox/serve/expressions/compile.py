@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlbox.base.command import Query
 from mlbox.base.errors import Invalid, StatementError
@@ -25,6 +26,9 @@ from mlbox.serve.expressions.operators import (
     negated,
 )
 from mlbox.serve.expressions.values import Vector, constant
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 _HEAD = "SELECT "
 _COMPARE = {
@@ -65,17 +69,37 @@ def compile_all(query: Query, *, nested: bool = False) -> tuple[Expression, ...]
             "SELECT json_serialize_sql(?, skip_null := true, skip_empty := true, skip_default := true)",
             [_HEAD + query.text],
         ).fetchone()
+        body: dict[str, Any] = json.loads(row[0]) if row else {"error": True}
+        if body.get("error"):
+            place = max(0, int(body.get("position") or len(_HEAD)) - len(_HEAD))
+            hint = _reserved(connection, query.text, place)
+            message = f"this is no expression: {body.get('error_message')}"
+            raise StatementError(message, hint=hint, where=query.where(place))
     finally:
         connection.close()
-    body: dict[str, Any] = json.loads(row[0]) if row else {"error": True}
-    if body.get("error"):
-        place = max(0, int(body.get("position") or len(_HEAD)) - len(_HEAD))
-        raise StatementError(f"this is no expression: {body.get('error_message')}", where=query.where(place))
     node = body["statements"][0].get("node", {})
     listed = node.get("select_list")
     if len(body["statements"]) != 1 or not listed or _more(node):
         raise StatementError("only expressions stand here, no query", hint="x + 1 AS y, ..", where=query.where(0))
     return tuple(_Compiler(query, nested).named(each) for each in listed)
+
+
+_WORD_AT = re.compile(r"[A-Za-z_]\w*")
+_WORD_BEFORE = re.compile(r"([A-Za-z_]\w*)\s*$")
+
+
+def _reserved(connection: DuckDBPyConnection, text: str, place: int) -> str | None:
+    """How a column is written whose name is a word of the language, when one stands where the parser gave up."""
+    found = (_WORD_AT.match(text, place), _WORD_BEFORE.search(text, 0, place))
+    for match, kinds in zip(found, (("reserved",), ("type_function", "column_name")), strict=True):
+        if match is None:
+            continue
+        word = match.group().strip()
+        asked = "SELECT keyword_category FROM duckdb_keywords() WHERE keyword_name = lower(?)"
+        kind = connection.execute(asked, [word]).fetchone()
+        if kind is not None and kind[0] in kinds:
+            return f'{word} is a word of SQL; a column of that name is written "{word}"'
+    return None
 
 
 def _more(node: Mapping[str, Any]) -> bool:

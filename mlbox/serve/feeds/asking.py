@@ -144,15 +144,15 @@ class Asker:
     ) -> Awaitable[MlboxError | None] | None:
         """Count and record as a request over HTTP is. What is returned, if anything, tells when that is durable."""
         row, at, took = slot.row, microseconds(), (perf_counter() - asked.began) * 1000
-        if not shadow:
-            self.recorder.count(row.project, row.name, at, error is not None)
         if row.log_percent < 100 and not random.random() * 100 < row.log_percent:
+            if not shadow:
+                self.recorder.count(row.project, row.name, at, error is not None)
             return None
         told = error.message if error is not None else None
         entry = Entry(row.project, row.name, asked.id, at, took, asked.request, answer, told, shadow=shadow)
         if slot.durable and answer is not None and not shadow:
-            return self.recorder.keep_durably(entry)
-        self.recorder.keep(entry)
+            return self.recorder.keep_durably(entry, counts=True)
+        self.recorder.keep(entry, counts=not shadow)
         return None
 
 

@@ -53,8 +53,8 @@ def mock(
 ) -> Mock:
     """``graph`` is a file, its text, or what it holds. ``functions`` by the names that steps use: a function, a class
     or an object with ``do(event)``; ``models`` by reference: a function of a row, or an object with ``predict(rows)``
-    as scikit-learn has it; ``vectors``: an object with ``entities`` and ``read``; ``collections``: a function of a
-    ``Question`` that gives rows."""
+    as scikit-learn has it; ``vectors``: the rows, ``{"customer": {7: {"age": 40}}}``, or an object with ``entities``
+    and ``read``; ``collections``: a function of a ``Question`` that gives rows."""
     scope = _MockScope(functions or {}, models or {}, vectors or {}, collections or {})
     return Mock(compile_graph(_read(graph), scope), scope.written)
 
@@ -91,8 +91,13 @@ class _MockScope:
         return _LocalModel(ref, _named(spec, self._models, ref, "model", "models"))
 
     def features(self, spec: StepSpec, ref: str) -> Any:
-        """The reader of the test."""
-        return _named(spec, self._vectors, ref, "feature vector", "vectors")
+        """The reader of the test, or one of its rows."""
+        found = _named(spec, self._vectors, ref, "feature vector", "vectors")
+        if isinstance(found, Mapping):
+            return _Profiles(spec, found)
+        if not hasattr(found, "read") or not hasattr(found, "entities"):
+            raise spec.wrong(f"{type(found).__name__} is no feature vector", _PROFILES)
+        return found
 
     def collection(self, spec: StepSpec, ref: str) -> Search:
         """The function of the test."""
@@ -118,6 +123,29 @@ def _named(spec: StepSpec, known: Mapping[str, Any], name: str, kind: str, argum
     if found is None:
         raise spec.wrong(f"no {kind} {name!r} was given", f"mock(graph, {argument}={{{name!r}: ..}})")
     return found
+
+
+_PROFILES = "give {'customer': {7: {'age': 40}}}: the entity, its keys, and their features"
+
+
+class _Profiles:
+    """Features of a mapping: the name of the entity, its keys, and what is known of each; ``{"customer": {7: {"age":
+    40}}}``. Of several entities both are tuples. What a key does not have is missing."""
+
+    def __init__(self, spec: StepSpec, known: Mapping[Any, Any]) -> None:
+        if len(known) != 1:
+            raise spec.wrong("a feature vector has one entity, or a tuple of them", _PROFILES)
+        ((entities, rows),) = known.items()
+        self.entities: tuple[str, ...] = (entities,) if isinstance(entities, str) else tuple(entities)
+        if not isinstance(rows, Mapping) or not all(isinstance(row, Mapping) for row in rows.values()):
+            raise spec.wrong(f"the keys of {entities!r} are not told with their features", _PROFILES)
+        self._rows = {(key if isinstance(key, tuple) else (key,)): row for key, row in rows.items()}
+        self.features = tuple(dict.fromkeys(name for row in rows.values() for name in row))
+
+    def read(self, columns: Mapping[str, Sequence[Any]], at: Any = None) -> dict[str, list[Any]]:
+        """Values of each feature for each row of keys."""
+        found = [self._rows.get(key, {}) for key in zip(*(columns[name] for name in self.entities), strict=True)]
+        return {name: [row.get(name) for row in found] for name in self.features}
 
 
 class _Local:

@@ -231,7 +231,7 @@ statement(
             "CREATE ENDPOINT fast USING MODEL m WITH (batch = 64, batch_delay_ms = 2, max_queue = 500)",
             "CREATE ENDPOINT paid USING MODEL m WITH (durable = true, missing = 'reject')",
             "CREATE ENDPOINT flow USING GRAPH 'fraud.yaml' PATH '/fraud'",
-            "CREATE ENDPOINT shaped USING MODEL m PREPROCESS (amount / 100 AS euros, hour(at::TIMESTAMP) AS hour) "
+            "CREATE ENDPOINT shaped USING MODEL m PREPROCESS (amount / 100 AS euros, hour(sent_at::TIMESTAMP) AS hour) "
             "POSTPROCESS (prediction > 0.5 AS fraud)",
             "CREATE ENDPOINT stacked USING ENSEMBLE STACK (m@1, n@2) BY meta@1 WITH (on_member_error = fail)",
         ),

@@ -258,6 +258,17 @@ def test_what_stands_for_a_gap_comes_from_the_sets_where_the_model_has_no_statis
     assert not any(isinstance(value, str) for name, value in plain.impute.items() if name != "*")
 
 
+def test_a_statistic_for_all_others_is_not_asked_of_what_callers_send(live: Any, scaled: Callable[..., bytes]) -> None:
+    _store(live.house, ttl=timedelta(hours=2))
+    live.house.model("m", scaled(1.0), "wind", "sent")
+    live.house.endpoint("e", "m", enrich=Ref("default", "v"), impute={"*": "$min"})
+    body = {"rows": [{"origin": "nowhere", "runway": 2, "sent": 5}]}
+    answer = live.http.post("/v2/models/e/infer", json=body).json()
+    assert (answer["rows"][0]["prediction"], answer["parameters"]) == (7.0, {"features_missing": ["wind"]})
+    with pytest.raises(Invalid, match="no statistics of sent"):
+        live.house.endpoint("no", "m", enrich=Ref("default", "v"), impute={"sent": "$min"})
+
+
 def test_an_endpoint_takes_no_value_that_is_too_old(live: Any, scaled: Callable[..., bytes]) -> None:
     _store(live.house)
     live.house.model("m", scaled(1.0), "wind", "wet")

@@ -217,6 +217,14 @@ def test_what_is_outside_of_the_subset_is_refused_with_its_place(text: str, says
         assert caught.value.hint is not None and "coalesce" not in caught.value.hint and "greatest" in caught.value.hint
 
 
+@pytest.mark.parametrize(("text", "word"), [("hour(at::TIMESTAMP) AS h", "at"), ("x + order AS y", "order")])
+def test_a_column_that_is_called_like_a_word_of_the_language_is_told_quotes(text: str, word: str) -> None:
+    with pytest.raises(StatementError) as caught:
+        compile_all(Query(text))
+    assert caught.value.hint == f'{word} is a word of SQL; a column of that name is written "{word}"'
+    assert compile_all(Query(text.replace(word, f'"{word}"')))
+
+
 def test_values_that_do_not_fit_are_the_callers_fault() -> None:
     for text in ("s + 1", "s = 1", "9223372036854775807 + b", "1 // (b - b)", "s::DOUBLE", "nosuch + 1", "lower(a)"):
         with pytest.raises(Invalid):

@@ -102,6 +102,23 @@ def test_rows_of_values_by_name(endpoint: Any) -> None:
     assert row["inputs"] == {"x": 1, "y": 0.5}
 
 
+@pytest.mark.parametrize(
+    ("body", "hint"),
+    [
+        ({"instances": [{"x": 1, "y": 2}]}, "call 'instances' \"rows\""),
+        ({"dataframe_records": [{"x": 1, "y": 2}]}, "call 'dataframe_records' \"rows\""),
+        ({"instances": [[1, 2]]}, "'instances' is the form of another server"),
+        ({"dataframe_split": {"columns": ["x"], "data": [[1]]}}, "'dataframe_split' is the form of another server"),
+        ({"x": 1, "y": 2}, 'put the values into "rows"'),
+        ({}, 'send {"rows"'),
+    ],
+)
+def test_forms_of_other_servers_are_told_ours(endpoint: Any, body: dict[str, Any], hint: str) -> None:
+    answer = endpoint.http.post("/v2/models/e/infer", json=body)
+    assert answer.status_code == 400 and answer.json()["error"] == "the request has no inputs"
+    assert answer.json()["hint"].startswith(hint)
+
+
 def test_arrow_in_and_out_for_bulk(live: Any) -> None:
     trained = onnx_models.gradient_boosting(zipmap=False)
     live.house.model("m", trained.onnx, "a", "b", "c", "d")

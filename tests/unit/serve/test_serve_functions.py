@@ -111,7 +111,7 @@ def test_a_class_is_loaded_once_prepares_explains_and_refuses(shared: Live) -> N
     assert by_name == {"prediction": [4.0, 12.0], "over": [False, True]}
     body = {"inputs": [{"name": n, "shape": [1], "datatype": "FP64", "data": [3]} for n in ("amount", "hour")]}
     told = shared.http.post("/v2/models/model/explain", json=body).json()
-    assert {o["name"]: o["data"] for o in told["outputs"]}["amount"] == [6.0]
+    assert {o["name"]: o["data"] for o in told["outputs"]} == {"amount": [6.0], "hour": [0.0]}
     refused = _one(shared, "model", amount=-1.0, hour=0.0)
     assert refused.status_code == 400
     assert refused.json() == {"error": "an amount is below 0", "code": "invalid", "hint": "send what was paid"}

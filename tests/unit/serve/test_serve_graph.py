@@ -331,3 +331,18 @@ def test_expressions_reach_into_objects() -> None:
         failed = graph.test(event)
         assert words in failed["sorry"] and failed["of"] == 7
     assert graph.test({"customer": None, "number": 7}) is None  # what is not known is not above 17
+
+
+def test_rows_stand_in_for_a_feature_vector_in_a_mock() -> None:
+    graph = {"steps": [{"name": "look", "kind": "enrich", "vector": "v", "impute": {"age": 40}}]}
+    known = {"customer": {7: {"age": 31, "spent": 2.5}, 8: {"age": None}}}
+    tried = mock(graph, vectors={"v": known})
+    assert tried.test({"customer": 7}) == {"customer": 7, "age": 31, "spent": 2.5}
+    assert tried.test({"customer": 8}) == tried.test({"customer": 9}) | {"customer": 8}
+    assert tried.test({"customer": 9}) == {"customer": 9, "age": 40, "spent": None}
+    pairs = mock(graph, vectors={"v": {("a", "b"): {(1, 2): {"age": 3}}}})
+    assert pairs.test({"a": 1, "b": 2}) == {"a": 1, "b": 2, "age": 3}
+    for wrong in ({7: {"age": 3}, 8: {}}, {"customer": {7: 3}}, object(), lambda keys: {}):
+        with pytest.raises(MlboxError) as caught:
+            mock(graph, vectors={"v": wrong})
+        assert "'customer': {7: {'age': 40}}" in str(caught.value.hint)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,12 @@ from mlbox.base.ids import new_id
 from mlbox.base.settings import Settings
 from mlbox.engine.catalog.tables import deployments
 from mlbox.engine.catalog.tables.deployments import DeploymentRow
+from mlbox.serve.deploy import ending
 from mlbox.serve.deploy.manifests import Described, as_yaml, manifests
+from mlbox.serve.deploy.on_docker import DockerTarget
+from mlbox.serve.deploy.on_kubernetes import KubernetesTarget
 from mlbox.serve.deploy.options import DeployOptions
+from mlbox.serve.workers.fleet import LEAVE_SECONDS
 
 GOLDEN = Path(__file__).parent / "manifests" / "scaled.yaml"
 
@@ -47,6 +53,18 @@ def test_without_a_maximum_the_deployment_says_how_many_and_nothing_scales() -> 
     made = {entry["kind"]: entry for entry in yaml.safe_load_all(as_yaml(manifests(described(replicas=3))))}
     assert list(made) == ["Secret", "Deployment", "Service"]
     assert made["Deployment"]["spec"]["replicas"] == 3
+
+
+@pytest.mark.parametrize("request_seconds", [1.0, 30.0, 120.0, 3600.0])
+def test_an_engine_waits_longer_than_a_replica_takes_to_end(request_seconds: float) -> None:
+    what = replace(described(replicas=2), request_seconds=request_seconds)
+    pod = manifests(what)[1]["spec"]["template"]["spec"]
+    inside = ending.inside_seconds(request_seconds)
+    assert inside >= ending.DRAIN_SECONDS + min(request_seconds, 600) + ending.DELIVER_SECONDS
+    assert pod["terminationGracePeriodSeconds"] >= inside + ending.SPARE_SECONDS
+    assert ending.DELIVER_SECONDS >= LEAVE_SECONDS  # as long as a worker has for the same
+    compose = DockerTarget(Settings()).objects(what)[0]["services"]["replica"]
+    assert compose["stop_grace_period"] == f"{pod['terminationGracePeriodSeconds']}s"
 
 
 def test_a_cluster_without_the_newer_autoscaler_gets_the_older_one() -> None:
@@ -118,6 +136,15 @@ def test_deploy_refuses_what_replicas_cannot_reach(tmp_path: Path) -> None:
         house.close()
 
 
+def kubeconfig(folder: Path, server: str) -> Path:
+    config = folder / "kubeconfig"
+    config.write_text(
+        "{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: c, user: u}}],"
+        f" clusters: [{{name: c, cluster: {{server: '{server}'}}}}], users: [{{name: u, user: {{}}}}]}}"
+    )
+    return config
+
+
 def deployed_on(engine: str, place: str) -> DeploymentRow:
     return DeploymentRow(
         project="default", endpoint="e", engine=engine, id=new_id(), name="mlbox-default-e-1a2b3c4d", place=place,
@@ -127,16 +154,23 @@ def deployed_on(engine: str, place: str) -> DeploymentRow:
 
 
 @pytest.mark.parametrize("engine", ["docker", "kubernetes"])
+def test_an_engine_that_takes_a_connection_and_says_nothing_is_not_waited_for(tmp_path: Path, engine: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        target: DockerTarget | KubernetesTarget = DockerTarget(Settings(docker_host=f"tcp://{address}"))
+        if engine == "kubernetes":
+            target = KubernetesTarget(Settings(kubernetes_config=str(kubeconfig(tmp_path, f"http://{address}"))))
+        with pytest.raises(Unavailable, match="does not answer"):
+            target.check(0.2)
+
+
+@pytest.mark.parametrize("engine", ["docker", "kubernetes"])
 def test_a_deployment_whose_engine_is_gone_is_forgotten_by_force(tmp_path: Path, engine: str) -> None:
     from mlbox.app.house import House
 
     (tmp_path / "m.onnx").write_bytes(onnx_models.scaled(2.0))
     gone = "tcp://127.0.0.1:9"
-    config = tmp_path / "kubeconfig"
-    config.write_text(
-        "{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: c, user: u}}],"
-        " clusters: [{name: c, cluster: {server: 'http://127.0.0.1:9'}}], users: [{name: u, user: {}}]}"
-    )
+    config = kubeconfig(tmp_path, "http://127.0.0.1:9")
     house = House.open(Home(tmp_path / "home"), Settings(docker_host=gone, kubernetes_config=str(config)))
     try:
 
@@ -153,6 +187,7 @@ def test_a_deployment_whose_engine_is_gone_is_forgotten_by_force(tmp_path: Path,
         assert house.catalog.row("SELECT count(*) AS n FROM catalog.ml.deployments") == {"n": 1}
         told = run("UNDEPLOY ENDPOINT e FORCE").message
         assert f"{row.name} in {gone} is forgotten and may still run there" in told
+        assert {"docker": "docker rm -f", "kubernetes": "kubectl delete"}[engine] in told
         assert house.catalog.row("SELECT count(*) AS n FROM catalog.ml.deployments") == {"n": 0}
         assert run("DROP ENDPOINT e").message == "dropped endpoint default.e"
     finally:

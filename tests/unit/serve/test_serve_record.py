@@ -92,6 +92,57 @@ def test_what_cannot_be_written_is_counted_and_told(make: Callable[..., House], 
     assert house.predictions() == []
 
 
+def broken(endpoint: str, number: int) -> record.Entry:
+    """An entry whose inputs no row can be made of."""
+    column = Column("X", DATATYPES["FP32"], [10**400, 1], 1, 2, (2,))
+    return record.Entry("default", endpoint, f"broken-{number}", record.microseconds(), 1.0,
+                        Request({"x": column}, 1, None, None, False), error="wrong")  # fmt: skip
+
+
+def test_an_entry_that_cannot_be_written_takes_no_other_with_it(make: Callable[..., House], serve: Any) -> None:
+    house = make(log_flush_ms=HOUR_MS)
+    house.endpoint("other", "m")
+    house.endpoint("durable", "m", options={"durable": True})
+    url = serve(house).url
+    ask(url, 40)
+    for number in range(3):
+        house.endpoints.recorder.keep(broken("e", number), counts=True)
+        ask(url, 7, rows=2)
+    house.endpoints.recorder.keep(broken("other", 3), counts=True)
+    with httpx.Client(base_url=url) as client:  # who waits for his row is not told of another's
+        body = {"inputs": tensors(ROW)}
+        for endpoint in ("other", "durable"):
+            client.post(f"/v2/models/{endpoint}/infer", json=body).raise_for_status()
+    assert len(house.predictions("endpoint = 'e'")) == 40 + 3 * 14
+    assert len(house.predictions("endpoint = 'other'")) == 1 and len(house.predictions("endpoint = 'durable'")) == 1
+    assert house.endpoints.statistics.dropped == 4
+    assert shown(house) == {"requests": 40 + 3 * 8, "unrecorded": 3}
+    assert len(told(house)) == 2 and all(reason.startswith("they cannot be written") for reason in told(house))
+    assert house.endpoints.recorder._rows == 0 and house.endpoints.recorder._held == 0
+
+
+def test_where_nothing_can_be_written_what_is_wrong_is_not_looked_for_in_every_row(
+    make: Callable[..., House], serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = make(log_flush_ms=HOUR_MS)
+    ask(serve(house).url, 300)
+    recorder, tried = house.endpoints.recorder, []
+    write = recorder._write
+
+    def fails(taken: Any) -> None:
+        if taken.entries:
+            tried.append(len(taken.entries))
+            raise OSError("full")
+        write(taken)
+
+    monkeypatch.setattr(recorder, "_write", fails)
+    house.endpoints.flush()
+    assert len(tried) <= record.ATTEMPTS + 2 * record.SEARCHES + 1
+    assert house.endpoints.statistics.dropped == 300 and recorder._rows == 0
+    monkeypatch.undo()
+    assert shown(house) == {"requests": 300, "unrecorded": 300}
+
+
 def test_the_buffer_is_written_once_an_interval_while_requests_come(make: Callable[..., House], serve: Any) -> None:
     began = time.monotonic()
     house = make(log_flush_ms=100)

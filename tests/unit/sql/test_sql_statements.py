@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import duckdb
 import pytest
 
 from mlbox.base.command import Command
+from mlbox.serve.expressions.compile import compile_all
 from mlbox.sql.grammar import NOUNS, recognise, starts
 from mlbox.sql.parser import Cursor, Scope
 from mlbox.sql.script import parse, split
@@ -86,3 +89,12 @@ def test_every_create_knows_replace_if_not_exists_and_comment(kind: str) -> None
         command = parse(statement, "p")
         assert getattr(command, field) is True
         assert getattr(command, "comment") == "why"  # noqa: B009
+
+
+def test_expressions_of_examples_can_be_computed() -> None:
+    found = 0
+    for example in REGISTRY.get("CREATE ENDPOINT").examples:
+        command: Any = parse(split(example)[0], "p")
+        for query in filter(None, (command.preprocess, command.postprocess)):
+            found += len(compile_all(query))
+    assert found >= 3

@@ -36,7 +36,15 @@ class Engine:
                 self._client = self._connect()
             return self._client
 
-    def _connect(self) -> Any:
+    def ping(self, seconds: float) -> None:
+        """Whether it answers within so many seconds; to be used inside ``told``."""
+        client = self._connect(seconds)
+        try:
+            client.ping()
+        finally:
+            client.close()
+
+    def _connect(self, seconds: float = _SECONDS) -> Any:
         try:
             import docker
         except ImportError:
@@ -45,7 +53,7 @@ class Engine:
             ) from None
         environment = {**os.environ, "DOCKER_HOST": self.address}
         known = docker.utils.kwargs_from_env(environment=environment)
-        return docker.DockerClient(**known, timeout=_SECONDS, max_pool_size=_CONNECTIONS)
+        return docker.DockerClient(**known, timeout=seconds, max_pool_size=_CONNECTIONS)
 
 
 @contextmanager
