@@ -31,6 +31,18 @@ from mlbox.base.names import literal, quote  # noqa: E402
 from mlbox.engine.catalog.views.base import all_views  # noqa: E402
 from mlbox.ui import assets  # noqa: E402
 
+METADATA = {
+    "name": "flights.delay",
+    "versions": ["2"],
+    "platform": "onnx",
+    "inputs": [
+        {"name": "dep_hour", "datatype": "FP64", "shape": [-1]},
+        {"name": "temp", "datatype": "FP32", "shape": [-1], "parameters": {"optional": True}},
+    ],
+    "outputs": [{"name": "prediction", "datatype": "FP64", "shape": [-1]}],
+}
+"""What its ready endpoint takes and gives."""
+
 
 def database(fixture: Fixture) -> duckdb.DuckDBPyConnection:
     """Tables named and typed like the public views, with the fixture's rows."""
@@ -118,6 +130,9 @@ class FixtureServer:
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if self.path == "/v2/models/flights.delay/infer":
+                    self.infer(body)
+                    return
                 status, answer = server.run_sql(body["sql"])
                 self.reply(status, "application/json", json.dumps(answer).encode())
 
@@ -131,12 +146,24 @@ class FixtureServer:
                         "SELECT media_type FROM ml.artifacts WHERE id = ?", [parts[1]]
                     )
                     self.reply(200, row.fetchall()[0][0], server.fixture.contents[parts[1]])
+                elif parts[:2] == ["v2", "models"] and parts[2:] == ["flights.delay"]:
+                    self.reply(200, "application/json", json.dumps(METADATA).encode())
                 elif parts[0] == "runs" and parts[-1] == "log":
                     offset = int(parse_qs(address.query).get("offset", ["0"])[0])
                     body = server.fixture.logs.get(parts[1], "").encode()
                     self.reply(200, "text/plain; charset=utf-8", body[offset:], {"X-Mlbox-Offset": str(len(body))})
                 else:
                     self.page(unquote(address.path))
+
+            def infer(self, body: dict[str, Any]) -> None:
+                """As an endpoint that needs ``dep_hour``."""
+                given = [row.get("dep_hour") for row in body["rows"]]
+                if None in given:
+                    refused = {"error": "the request has no input 'dep_hour'", "code": "invalid"}
+                    self.reply(400, "application/json", json.dumps(refused).encode())
+                    return
+                answer = {"model_name": "flights.delay", "rows": [{"prediction": 0.25} for _ in given]}
+                self.reply(200, "application/json", json.dumps(answer).encode())
 
             def page(self, path: str) -> None:
                 """By the application that the real server uses."""

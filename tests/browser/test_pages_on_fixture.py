@@ -196,6 +196,44 @@ def test_the_endpoint_tells_traffic_drift_and_what_was_done(shared_fixture: Any,
     expect(page.locator("ol.steps .step-head b")).to_have_text(["fit", "compare", "promote", "tell"])
 
 
+def test_the_endpoint_is_called_from_its_page(shared_fixture: Any, open_page: Any) -> None:
+    seen = open_page(f"{shared_fixture.url}/ui/endpoints/flights/delay", PHONE)
+    page = seen.page
+    request = page.locator("pre[aria-label='A request']")
+    expect(request).to_contain_text(f"curl -s {shared_fixture.url}/v2/models/flights.delay/infer")
+    expect(request).to_contain_text('"dep_hour":23')  # as it was asked last
+    page.get_by_role("button", name="tritonclient").click()
+    expect(request).to_contain_text('("dep_hour", "FP64", np.array([23], np.float64)),')
+    expect(page.locator("main")).to_contain_text("dep_hour FP64, temp FP32 (optional)")
+    page.get_by_role("button", name="Send").click()
+    answer = page.locator("pre[aria-label='The answer']")
+    expect(answer).to_contain_text('"prediction": 0.25')
+    seen.expected = ("400",)
+    page.get_by_label("Try it").fill('{"rows": [{}]}')
+    page.get_by_role("button", name="Send").click()
+    expect(answer).to_contain_text("the request has no input 'dep_hour'")
+    expect(page.locator(".call .step-error")).to_contain_text("400")
+    page.get_by_role("button", name="Start again").click()
+    expect(page.get_by_label("Try it")).to_have_value(re.compile('"dep_hour": 23'))
+    assert seen.fits()
+
+
+def test_predictions_are_shown_by_model_and_one_by_one(shared_fixture: Any, open_page: Any) -> None:
+    page = open_page(f"{shared_fixture.url}/ui/endpoints/flights/delay").page
+    arms = page.get_by_role("table", name="Requests by model").locator("tbody tr")
+    expect(arms).to_have_count(2)
+    expect(arms.first).to_contain_text("delay@1")
+    rows = page.get_by_role("table", name="Predictions").locator("tbody tr")
+    expect(rows).to_have_count(10)
+    expect(rows.first).to_contain_text("r2999")
+    expect(rows.first).to_contain_text("dep_hour 23")
+    page.get_by_role("button", name="Failed").click()
+    expect(rows.first).to_contain_text("input dep_hour is missing")
+    suspended = open_page(f"{shared_fixture.url}/ui/endpoints/fraud/cards").page
+    suspended.wait_for_selector("text=No predictions logged yet")
+    expect(suspended.get_by_role("button", name="Send")).to_have_count(0)
+
+
 def test_charts_and_heat_map_answer_to_keys(shared_fixture: Any, open_page: Any) -> None:
     page = open_page(f"{shared_fixture.url}/ui/endpoints/flights/delay").page
     chart = page.get_by_role("img", name="Latency over time")

@@ -48,7 +48,11 @@ VIEWS = (
             e.created_at, e.comment, e.serving AS kind,
             CASE WHEN (e.parts->>'$.function[0]') = e.project THEN '' ELSE (e.parts->>'$.function[0]') || '.' END
                 || (e.parts->>'$.function[1]') || '@' || (e.parts->>'$.function[2]') AS "function",
-            (e.parts->>'$.path') AS path, (e.parts->>'$.graph.text') AS graph
+            (e.parts->>'$.path') AS path, (e.parts->>'$.graph.text') AS graph, e.ensemble,
+            CASE WHEN e.shadow.project = e.project THEN e.shadow.name ELSE e.shadow.project || '.' || e.shadow.name END
+                || '@' || e.shadow.version AS shadow,
+            nullif(e.impute::VARCHAR, '{}') AS impute, (e.parts->>'$.preprocess') AS preprocess,
+            (e.parts->>'$.postprocess') AS postprocess, nullif(e.options::VARCHAR, '{}') AS options
         FROM catalog.main.endpoints e
         LEFT JOIN traffic t ON t.id = e.id
         LEFT JOIN latency l ON l.id = e.id
@@ -80,6 +84,12 @@ VIEWS = (
             ViewColumn("function", "VARCHAR", "The function that answers, with its version"),
             ViewColumn("path", "VARCHAR", "A path of its own, which takes any JSON"),
             ViewColumn("graph", "VARCHAR", "The graph that answers, as its file has it"),
+            ViewColumn("ensemble", "VARCHAR", "How members become one prediction: mean, vote, weighted or stack"),
+            ViewColumn("shadow", "VARCHAR", "The model that is asked as well and answers nobody"),
+            ViewColumn("impute", "VARCHAR", "What stands for a missing feature, as JSON"),
+            ViewColumn("preprocess", "VARCHAR", "Expressions that add columns to a request"),
+            ViewColumn("postprocess", "VARCHAR", "Expressions that the answer is made of"),
+            ViewColumn("options", "VARCHAR", "What its WITH says, as JSON"),
         ),
     ),
     View(

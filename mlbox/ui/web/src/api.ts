@@ -1,5 +1,7 @@
 /** The server's doors, typed. There is one for data: `POST /sql`. */
 
+import type { ModelMetadata } from "./calling";
+
 export type Cell = string | number | boolean | null | Cell[] | { [key: string]: Cell };
 export type Row = Record<string, Cell>;
 
@@ -60,8 +62,12 @@ function isErrorBody(value: unknown): value is ErrorBody {
 async function errorOf(response: Response): Promise<ApiError> {
   try {
     const body: unknown = await response.json();
-    if (typeof body === "object" && body !== null && "error" in body && isErrorBody(body.error)) {
-      return new ApiError(body.error, response.status);
+    if (typeof body === "object" && body !== null && "error" in body) {
+      if (isErrorBody(body.error)) return new ApiError(body.error, response.status);
+      // The inference protocol has the message as a text.
+      if (typeof body.error === "string" && "code" in body) {
+        return new ApiError({ ...(body as unknown as ErrorBody), message: body.error }, response.status);
+      }
     }
   } catch {
     // Not JSON: fall through to a message made of the status.
@@ -194,4 +200,31 @@ export async function runLog(id: string, offset: number, signal: AbortSignal): P
   const response = await reach(`/runs/${encodeURIComponent(id)}/log?offset=${offset}`, { signal });
   const bytes = await response.arrayBuffer();
   return { bytes, next: Number(response.headers.get("X-Mlbox-Offset") ?? offset + bytes.byteLength) };
+}
+
+const modelUrl = (endpoint: string): string => `/v2/models/${encodeURIComponent(endpoint)}`;
+
+/** What an endpoint takes and gives. */
+export async function metadataOf(endpoint: string, signal: AbortSignal): Promise<ModelMetadata> {
+  return (await (await reach(modelUrl(endpoint), { signal })).json()) as ModelMetadata;
+}
+
+export interface Raw {
+  ok: boolean;
+  /** 0: nobody answered. */
+  status: number;
+  text: string;
+  ms: number;
+}
+
+/** The answer to a body as it was written, errors too. */
+export async function answerOf(endpoint: string, body: string): Promise<Raw> {
+  const begin = performance.now();
+  try {
+    const response = await fetch(`${modelUrl(endpoint)}/infer`, { method: "POST", headers: { "Content-Type": "application/json" }, body });
+    const text = await response.text();
+    return { ok: response.ok, status: response.status, text, ms: performance.now() - begin };
+  } catch {
+    return { ok: false, status: 0, text: UNREACHABLE.message, ms: performance.now() - begin };
+  }
 }

@@ -112,6 +112,41 @@ export interface EndpointRow {
   comment: string | null;
   kind: string | null;
   function: string | null;
+  serving: string | null;
+  ensemble: string | null;
+  shadow: string | null;
+  impute: string | null;
+  preprocess: string | null;
+  postprocess: string | null;
+  options: string | null;
+  path: string | null;
+}
+
+export interface ArmRow {
+  model: string | null;
+  model_version: number | null;
+  shadow: boolean;
+  requests: number;
+  errors: number;
+  p50_ms: number | null;
+  p99_ms: number | null;
+  mean_prediction: number | null;
+  last_at: string;
+}
+
+export interface PredictionRow {
+  request_id: string;
+  row_id: string | null;
+  predicted_at: string;
+  model: string | null;
+  model_version: number | null;
+  shadow: boolean;
+  status: string;
+  error: string | null;
+  inputs: Cell;
+  prediction: number | null;
+  outputs: Cell;
+  latency_ms: number;
 }
 
 export interface SpanRow {

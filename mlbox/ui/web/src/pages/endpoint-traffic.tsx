@@ -19,13 +19,6 @@ const CLOCKS: { value: Clock; label: string; title: string }[] = [
   { value: "predicted_at", label: "Arrival", title: "When the request arrived" },
 ];
 
-const infer = (endpoint: EndpointKey): string => `# what it needs
-curl -s ${location.origin}/v2/models/${endpoint.project}.${endpoint.name}
-# a request
-curl -s ${location.origin}/v2/models/${endpoint.project}.${endpoint.name}/infer \\
-  -H 'Content-Type: application/json' \\
-  -d '{"inputs": [{"name": "distance", "shape": [1], "datatype": "FP64", "data": [1400]}]}'`;
-
 interface TrafficProps {
   endpoint: EndpointKey;
   /** Changes with each request, so that the log is only read again when it has grown. */
@@ -95,8 +88,8 @@ export function TrafficPanel({ endpoint, revision }: TrafficProps): ReactNode {
         </div>
       ) : (
         span.rows && (
-          <Empty title="No predictions logged yet" statement={infer(endpoint)}>
-            <p>Send it a request over the Open Inference Protocol; each answer becomes a row of ml.predictions.</p>
+          <Empty title="No predictions logged yet">
+            <p>Each answer becomes a row of ml.predictions, as far as the endpoint's LOG clause says.</p>
           </Empty>
         )
       )}

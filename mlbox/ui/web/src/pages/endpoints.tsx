@@ -22,6 +22,31 @@ export function modelOf(endpoint: Pick<EndpointRow, "model" | "model_version"> &
   return version === null || model.endsWith(`@${version}`) ? model : `${model} (v${version})`;
 }
 
+interface Share {
+  project: string;
+  name: string;
+  version: string;
+  weight: number;
+}
+
+/** The same in full: of a split the shares, of an ensemble its kind and the weights that it goes by. */
+export function partsOf(endpoint: EndpointRow): string {
+  if (endpoint.kind !== "traffic" && endpoint.kind !== "ensemble") return modelOf(endpoint);
+  let shares: Share[] = [];
+  try {
+    shares = JSON.parse(endpoint.serving ?? "[]") as Share[];
+  } catch {
+    return modelOf(endpoint);
+  }
+  const unit = endpoint.kind === "traffic" ? " %" : "";
+  const weighted = endpoint.kind === "traffic" || endpoint.ensemble === "weighted";
+  const listed = shares.map((share) => {
+    const owner = share.project === endpoint.project ? "" : `${share.project}.`;
+    return `${owner}${share.name}@${share.version}${weighted ? ` ${number(share.weight)}${unit}` : ""}`;
+  });
+  return `${endpoint.ensemble ? `${endpoint.ensemble} of ` : ""}${listed.join(", ")}`;
+}
+
 /** Share of failed requests in words. */
 export function errorShare(endpoint: EndpointRow): string {
   if (endpoint.errors === 0 || endpoint.requests === 0) return number(endpoint.errors);

@@ -11,7 +11,8 @@ export interface EndpointKey {
 export type Clock = "event_time" | "predicted_at";
 
 const COLUMNS = `project, name, state, model, model_version, feature_vector, url, log_percent,
-       requests, errors, unrecorded, p50_ms, p99_ms, last_request, comment, kind, "function"`;
+       requests, errors, unrecorded, p50_ms, p99_ms, last_request, comment, kind, "function",
+       serving, ensemble, shadow, impute, preprocess, postprocess, options, path`;
 
 /** Within its project an object goes by its name alone, elsewhere the project stands before it. */
 const names = (key: EndpointKey, column: string, project: string): string =>
@@ -96,6 +97,39 @@ SELECT m.name AS model, m.alias, m.from_version, m.to_version, m.moved_at, m.mov
 FROM ml.model_alias_moves AS m
 JOIN model ON model.project = m.project AND lower(model.name) = lower(m.name)
 ORDER BY m.moved_at`;
+
+/** What it was sent last and could answer: the best example of a request. */
+export const lastInputs = (key: EndpointKey): string =>
+  lines(
+    "SELECT inputs",
+    "FROM ml.predictions",
+    `WHERE ${ofEndpoint(key)} AND status = 'ok' AND NOT coalesce(shadow, false)`,
+    "ORDER BY predicted_at DESC LIMIT 1",
+  );
+
+/** Requests, latency and predictions of each model that has answered or listened. */
+export const armsOf = (key: EndpointKey): string =>
+  lines(
+    `SELECT model, model_version, coalesce(shadow, false) AS shadow, count(DISTINCT request_id) AS requests,
+       count(DISTINCT request_id) FILTER (WHERE status = 'error') AS errors,
+       quantile_cont(latency_ms, 0.5) AS p50_ms, quantile_cont(latency_ms, 0.99) AS p99_ms,
+       avg(prediction) AS mean_prediction, max(predicted_at) AS last_at`,
+    "FROM ml.predictions",
+    `WHERE ${ofEndpoint(key)}`,
+    "GROUP BY ALL ORDER BY 3, 4 DESC, 2 DESC LIMIT 20",
+  );
+
+export const LATEST = 10;
+
+/** The latest rows of the prediction log. */
+export const latestPredictions = (key: EndpointKey, failed: boolean): string =>
+  lines(
+    `SELECT request_id, row_id, predicted_at, model, model_version, coalesce(shadow, false) AS shadow, status, error,
+       inputs, prediction, outputs, latency_ms`,
+    "FROM ml.predictions",
+    `WHERE ${ofEndpoint(key)}${failed ? " AND status = 'error'" : ""}`,
+    `ORDER BY predicted_at DESC LIMIT ${LATEST}`,
+  );
 
 /** What brings rows to this endpoint besides HTTP. */
 export const feedsOf = (key: EndpointKey): string =>
