@@ -61,11 +61,11 @@ def same(element: int, shape: list[Any]) -> bytes:
                   [_info("y", shape, element)], [])  # fmt: skip
 
 
-def chooser() -> bytes:
-    """``boxes [K, 2]``: of ``[N, 2]`` those whose first value is above 0, however many there are; ``kind`` of them."""
+def chooser(test: str = "Greater") -> bytes:
+    """``boxes [K, 2]``: of ``[N, 2]`` those whose first value is above 0 (``Less``: below), however many there are."""
     nodes = [
         helper.make_node("Gather", ["points", "zero"], ["first"], axis=2),
-        helper.make_node("Greater", ["first", "nought"], ["is"]),
+        helper.make_node(test, ["first", "nought"], ["is"]),
         helper.make_node("NonZero", ["is"], ["found"]),
         helper.make_node("Transpose", ["found"], ["boxes"]),
     ]
@@ -91,3 +91,18 @@ def rater_with_more() -> bytes:
     shape = ["n", 3, 4, 4]
     outputs = [_info("rating", ["n", 1]), _info("twice", shape), _info("total", [])]
     return _model(nodes, [_info("image", shape)], outputs, constants)
+
+
+def scorer(scores: list[list[float]], bias: list[float]) -> bytes:
+    """Scores ``logits [N, C]`` of an image ``[N, 3, 4, 4]``: the means of its channels times ``scores [3, C]`` and
+    ``bias``; no label, no probability."""
+    nodes = [
+        helper.make_node("ReduceMean", ["image"], ["means"], axes=[2, 3], keepdims=0),
+        helper.make_node("Gemm", ["means", "scores", "bias"], ["logits"]),
+    ]
+    constants = [
+        numpy_helper.from_array(np.array(scores, np.float32), "scores"),
+        numpy_helper.from_array(np.array(bias, np.float32), "bias"),
+    ]
+    output = _info("logits", ["n", len(bias)])
+    return _model(nodes, [_info("image", ["n", 3, 4, 4])], [output], constants)

@@ -11,7 +11,7 @@ from mlbox.base.errors import Invalid
 from mlbox.base.names import Ref
 from mlbox.base.suggest import did_you_mean
 from mlbox.base.telemetry import tracer
-from mlbox.serve import ensemble, feeding
+from mlbox.serve import ensemble, ensemble_tensors, feeding
 from mlbox.serve.asynchronous import AsyncRuntime
 from mlbox.serve.endpoint import Arm, Runtime
 from mlbox.serve.graph.runtime import GraphRuntime, planned
@@ -47,7 +47,7 @@ def build(row: EndpointRow, shop: Shop) -> Runtime:
     meta = one(row.meta) if row.meta else None
     _check_impute(row.impute, [*arms, *([shadow] if shadow else [])])
     if row.ensemble is not None:
-        ensemble.check_numbers(arms)
+        ensemble_tensors.check(row.ensemble, arms)
     if meta is not None:
         ensemble.check_stack(arms, meta)
     waits = any(isinstance(arm.predictor, RemotePredictor) for arm in (*arms, shadow, meta) if arm)

@@ -76,14 +76,14 @@ class AsyncRuntime(Runtime):
         answers = await asyncio.gather(*map(ask, self.arms))
         arms, said, failed = ensemble.present(self.row, self.arms, answers)
         if self.meta is None:
-            return self._joined(arms, said, failed, ensemble.combine(str(self._combine), arms, said))
+            return ensemble.join(str(self._combine), arms, said, failed)
         predictor = self.meta.predictor
         columns = ensemble.member_columns(arms, said, predictor.features)
         if isinstance(predictor, RemotePredictor):
             prediction = (await predictor.ask("predict", columns, request.rows)).prediction
         else:
             prediction = predictor.run([columns[name] for name in predictor.features], request.rows).prediction
-        return self._joined(arms, said, failed, prediction)
+        return ensemble.join(str(self._combine), arms, said, failed, prediction)
 
     async def _one(self, arm: Arm, request: Request, enriched: Enriched, verb: str = "predict") -> Answer:
         predictor = arm.predictor

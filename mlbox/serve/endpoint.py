@@ -359,26 +359,13 @@ class Runtime:
         together = self._saved * request.rows >= ensemble.GAIN_SECONDS
         answers = ensemble.ask(self.arms, lambda arm: self._arm(arm, request, enriched), together=together)
         arms, said, failed = ensemble.present(self.row, self.arms, answers)
+        kind = str(self._combine)
         if self.meta is None:
-            return self._joined(arms, said, failed, ensemble.combine(str(self._combine), arms, said))
+            return ensemble.join(kind, arms, said, failed)
         predictor = self.meta.predictor
         columns = ensemble.member_columns(arms, said, predictor.features)
         output = predictor.run([columns[name] for name in predictor.features], request.rows)
-        return self._joined(arms, said, failed, output.prediction)
-
-    @staticmethod
-    def _joined(arms: Sequence[Arm], said: Sequence[Answer], failed: Sequence[str], prediction: Any) -> Answer:
-        """The answer of all members, with what each has said."""
-        members = {arm.label: answer.prediction for arm, answer in zip(arms, said, strict=True)}
-        absent = sorted({name for answer in said for name in answer.seen.missing})
-        first = said[0].seen
-        return Answer(
-            "+".join(members),
-            None,
-            prediction,
-            {"prediction": prediction, **members},
-            Seen(first.names, first.values, absent, tuple(failed)),
-        )
+        return ensemble.join(kind, arms, said, failed, output.prediction)
 
 
 def _wrong_type(column: Column, wanted: str) -> Invalid:

@@ -7,9 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from mlbox.base import processors
 from mlbox.base.errors import Invalid, MlboxError, Unavailable
 from mlbox.base.telemetry import carried
+from mlbox.serve import ensemble_tensors as tensors
+from mlbox.serve.imputing import Seen
+from mlbox.serve.python.errors import CodeFailed
 
 if TYPE_CHECKING:
     from mlbox.engine.catalog.tables.endpoints import EndpointRow
@@ -69,9 +74,44 @@ def present(
     return kept, said, failed
 
 
+def join(
+    kind: str, arms: Sequence[Arm], answers: Sequence[Answer], failed: Sequence[str], prediction: Any = None
+) -> Answer:
+    """The answer of all members, with what each has said: a number for each row (that of the model that ends a stack
+    is given), or the averages of tensors."""
+    alone = kind in ("mean", "weighted") and [tensors.only_tensors(answer) for answer in answers]
+    if alone and all(alone):
+        weights = [arm.weight for arm in arms] if kind == "weighted" else None
+        return _joined(arms, answers, failed, answers[0].prediction, tensors.average(arms, answers, weights))
+    if alone and any(alone):
+        odd, other = arms[alone.index(True)], arms[alone.index(False)]
+        raise CodeFailed(f"{odd.label} gives tensors only, and {other.label} a number for each row")
+    if kind == "vote":
+        answers = [_voting(arm, answer) for arm, answer in zip(arms, answers, strict=True)]
+    if prediction is None:
+        prediction = combine(kind, arms, answers)
+    members = {arm.label: answer.prediction for arm, answer in zip(arms, answers, strict=True)}
+    return _joined(arms, answers, failed, prediction, {"prediction": prediction, **members})
+
+
+def _joined(
+    arms: Sequence[Arm], answers: Sequence[Answer], failed: Sequence[str], prediction: Any, outputs: dict[str, Any]
+) -> Answer:
+    absent = sorted({name for answer in answers for name in answer.seen.missing})
+    first = answers[0].seen
+    seen = Seen(first.names, first.values, absent, tuple(failed))
+    return type(answers[0])("+".join(arm.label for arm in arms), None, prediction, outputs, seen)
+
+
+def _voting(arm: Arm, answer: Answer) -> Answer:
+    """A member's answer with its class as the prediction, where it has given scores alone."""
+    vote = tensors.vote_of(arm, answer)
+    return answer if vote is None else msgspec.structs.replace(answer, prediction=vote)
+
+
 def combine(kind: str, arms: Sequence[Arm], answers: Sequence[Answer]) -> Any:
     """One prediction a row: mean, weighted mean, or vote. A vote of classifiers of two classes counts those that say
-    at least 0.5, of more classes the most frequent class; a vote of regressors is their mean."""
+    at least 0.5, of more classes the most frequent class; a vote of regressors is their mean. NaN is no vote."""
     import numpy as np
 
     votes = np.stack([answer.prediction for answer in answers])
@@ -80,23 +120,39 @@ def combine(kind: str, arms: Sequence[Arm], answers: Sequence[Answer]) -> Any:
         return weights @ votes / weights.sum()
     if kind != "vote" or not all(map(classifies, arms, answers)):
         return votes.mean(axis=0)
-    if ((votes < 0) | (votes > 1)).any():
+    classes = max(map(_classes, arms, answers))
+    there = ~np.isnan(votes)
+    if classes > 2 or ((votes < 0) | (votes > 1)).any():
         return np.array([_most_frequent(column) for column in votes.T])
-    share = (votes >= 0.5).mean(axis=0)
-    return np.where(share == 0.5, votes.mean(axis=0) >= 0.5, share > 0.5).astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        share = (votes >= 0.5).sum(axis=0) / there.sum(axis=0)
+        mean = np.where(there, votes, 0).sum(axis=0) / there.sum(axis=0)
+    found = np.where(share == 0.5, mean >= 0.5, share > 0.5).astype(np.float64)
+    return np.where(there.any(axis=0), found, np.nan)
 
 
 def classifies(arm: Arm, answer: Answer) -> bool:
     """Whether a member chooses among classes."""
-    return bool(arm.predictor.classifies) or "probabilities" in answer.outputs
+    if arm.predictor.classifies or "probabilities" in answer.outputs:
+        return True
+    return tensors.scores_of(arm, answer) is not None
+
+
+def _classes(arm: Arm, answer: Answer) -> int:
+    """How many classes a member tells scores of; 0 where it tells none."""
+    scores = tensors.scores_of(arm, answer)
+    if scores is None:
+        name = getattr(arm.predictor, "chosen", "probabilities")
+        scores = answer.outputs.get(name)
+    return int(scores.shape[1]) if scores is not None and scores.ndim == 2 else 0
 
 
 def _most_frequent(values: Any) -> float:
-    """Of classes that are as frequent, the least."""
+    """Of classes that are as frequent, the least; NaN where nobody votes."""
     import numpy as np
 
-    classes, counts = np.unique(values, return_counts=True)
-    return float(classes[counts.argmax()])
+    classes, counts = np.unique(values[~np.isnan(values)], return_counts=True)
+    return float(classes[counts.argmax()]) if len(classes) else float("nan")
 
 
 def member_columns(arms: Sequence[Arm], answers: Sequence[Answer], features: Sequence[str]) -> Mapping[str, Any]:
@@ -108,16 +164,6 @@ def member_columns(arms: Sequence[Arm], answers: Sequence[Answer], features: Seq
     if all(name.lower() in named for name in features):
         return {name: named[name.lower()] for name in features}
     return {name: answer.prediction for name, answer in zip(features, answers, strict=True)}
-
-
-def check_numbers(arms: Sequence[Arm]) -> None:
-    """Raise ``Invalid`` when a member gives tensors only: what is combined is a number for each row."""
-    for arm in arms:
-        if not arm.predictor.numbered:
-            raise Invalid(
-                f"{arm.label} gives no number for each row, which an ensemble combines",
-                hint="serve it alone or by TRAFFIC, or combine its tensors in a graph or a class: USING FUNCTION",
-            )
 
 
 def check_stack(arms: Sequence[Arm], meta: Arm) -> None:

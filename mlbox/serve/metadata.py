@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mlbox.serve.joining import TEXT
+from mlbox.serve import ensemble_tensors
 from mlbox.serve.remote import RemotePredictor
 from mlbox.serve.tensors import DATATYPES
 
@@ -52,6 +53,9 @@ def _outputs(runtime: Runtime) -> list[dict[str, Any]]:
         return outputs
     if runtime.shaping.gives:
         return [{"name": name, "datatype": "FP64", "shape": [-1]} for name in runtime.shaping.gives]
+    if runtime.row.ensemble is not None and ensemble_tensors.averages(runtime.row.ensemble, runtime.arms):
+        found = ensemble_tensors.averaged_outputs(runtime.arms)
+        return [{"name": name, "datatype": datatype, "shape": shape} for name, datatype, shape in found]
     if runtime.row.ensemble is not None:
         return outputs + [{"name": arm.label, "datatype": "FP64", "shape": [-1]} for arm in runtime.arms]
     predictor = runtime.arms[0].predictor

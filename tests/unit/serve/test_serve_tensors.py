@@ -17,7 +17,6 @@ import tensor_models
 from onnx import TensorProto
 from serving_house import DictReader, House, Live, Server
 
-from mlbox.base.errors import MlboxError
 from mlbox.base.names import Ref
 from mlbox.base.settings import Settings
 from mlbox.serve import record, recorded, switching
@@ -381,12 +380,10 @@ def test_traffic_shadow_and_a_new_version(live: Live) -> None:
     assert switched.data["largest_difference"] == pytest.approx(4 * IMAGE.max())
 
 
-def test_ensembles_of_numbers_and_those_that_have_none(live: Live) -> None:
+def test_an_ensemble_of_numbers_from_tensors(live: Live) -> None:
     live.house.endpoint("mean", "rater@1", "rater@2", using="ensemble", ensemble="mean")
     found = _outputs(live.infer("mean", {"inputs": [_json(IMAGE)]}))
     assert found["prediction"].tolist() == (1.5 * IMAGE.sum(axis=(1, 2, 3))).tolist()
-    with pytest.raises(MlboxError, match="segmenter@1 gives no number for each row"):
-        live.house.endpoint("means", "segmenter@1", "segmenter@2", using="ensemble", ensemble="mean")
 
 
 def test_openapi_tells_the_shapes(live: Live) -> None:
