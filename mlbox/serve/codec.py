@@ -156,7 +156,7 @@ def encode_plain(model: str, version: str, request_id: str, outputs: Mapping[str
     for name, array in outputs.items():
         shape = array.shape
         values = array if len(shape) == 1 else array.ravel()
-        parts += (_values_opening(separator, name, shape, array.dtype.char), json(values.tolist()))
+        parts += (_values_opening(separator, name, shape, array.dtype.char, array.__class__), json(values.tolist()))
         separator = b"},"
     parts.append(b"}]}")
     return b"".join(parts)
@@ -246,9 +246,9 @@ def encode(reply: Reply, request: Request) -> tuple[bytes, int | None]:
     binary: list[bytes] = []
     for name, as_binary in _wanted(reply, request):
         array = reply.outputs[name]
-        parts.append(_tensor_opening(name, array.shape, array.dtype.char))
+        parts.append(_tensor_opening(name, array.shape, array.dtype.char, array.__class__))
         if as_binary:
-            raw = to_binary(datatype_of_array(array.dtype), array)
+            raw = to_binary(datatype_of_array(array.dtype, array.__class__), array)
             parts += (b'"parameters":{"binary_data_size":', json(len(raw)), b"}},")
             binary.append(raw)
         else:
@@ -269,18 +269,18 @@ def _opening(model_name: str, model_version: str) -> bytes:
 
 
 @lru_cache(maxsize=4096)
-def _tensor_opening(name: str, shape: tuple[int, ...], kind: str) -> bytes:
-    """An output up to its values; ``kind`` is numpy's letter of their type."""
+def _tensor_opening(name: str, shape: tuple[int, ...], kind: str, of: type) -> bytes:
+    """An output up to its values; ``kind`` is numpy's letter of their type, ``of`` the class of the array."""
     import numpy as np
 
-    head = _encoder.encode({"name": name, "shape": shape, "datatype": datatype_of_array(np.dtype(kind)).name})
+    head = _encoder.encode({"name": name, "shape": shape, "datatype": datatype_of_array(np.dtype(kind), of).name})
     return head[:-1] + b","
 
 
 @lru_cache(maxsize=4096)
-def _values_opening(separator: bytes, name: str, shape: tuple[int, ...], kind: str) -> bytes:
+def _values_opening(separator: bytes, name: str, shape: tuple[int, ...], kind: str, of: type) -> bytes:
     """The same with what stands before it, and up to its first value."""
-    return separator + _tensor_opening(name, shape, kind) + b'"data":'
+    return separator + _tensor_opening(name, shape, kind, of) + b'"data":'
 
 
 def _wanted(reply: Reply, request: Request) -> list[tuple[str, bool]]:

@@ -50,7 +50,7 @@ def only_tensors(answer: Answer) -> bool:
     """Whether a member gives no number for each row, but tensors."""
     import numpy as np
 
-    said = answer.outputs.get("prediction")
+    said: Any = answer.outputs.get("prediction")
     if said is not answer.prediction:
         return True
     others = (values for values in answer.outputs.values() if values is not said)
@@ -94,7 +94,7 @@ def scores_of(arm: Arm, answer: Answer) -> Any:
     if not alone and (arm.predictor.classifies or not arm.predictor.outputs):
         return None
     chosen = getattr(arm.predictor, "chosen", None)
-    names = sorted(answer.outputs, key=lambda name: name != chosen) if alone else [str(chosen)]
+    names = sorted(answer.outputs, key=lambda name: name != chosen) if alone else [chosen] if chosen else []
     for name in names:
         values = answer.outputs[name]
         if values.ndim == 2 and values.shape[1] > 1 and values.dtype.kind == "f":

@@ -38,7 +38,7 @@ def of_column(column: Column, rows: int) -> list[Any]:
 
 def of_output(values: Any, rows: int) -> list[Any]:
     """What is recorded of an output for each row; an output without rows belongs to the request's first one."""
-    name = datatype_of_array(values.dtype).name
+    name = datatype_of_array(values.dtype, type(values)).name
     found: Sequence[Any] | None = per_row(values, rows)
     if found is None:
         return [_form(values, name), *[None] * (rows - 1)]
@@ -91,5 +91,5 @@ def _bytes(row: Any, text: bool) -> bytes:
 
     if text:
         values = np.array(["" if value is None else value for value in row.ravel()], object)
-        return to_binary(datatype_of_array(values.dtype), values)
-    return to_binary(datatype_of_array(row.dtype), row)
+        return to_binary(datatype_of_array(values.dtype, type(values)), values)
+    return to_binary(datatype_of_array(row.dtype, type(row)), row)

@@ -286,6 +286,10 @@ def to_binary(datatype: Datatype, values: Any) -> bytes:
     """An output tensor in the binary form."""
     import numpy as np
 
+    if datatype.name == "BF16":
+        from mlbox.engine.models.bfloat16 import bits_of
+
+        values = bits_of(values)
     if datatype.name == "BYTES":
         encoded = [str(value).encode() for value in np.asarray(values, dtype=object).ravel()]
         return b"".join(struct.pack("<I", len(text)) + text for text in encoded)
@@ -308,9 +312,15 @@ _OUTPUT = {
 }
 
 
+def datatype_of_array(dtype: Any, kind: Any = None) -> Datatype:
+    """The type of a model's output whose array has this dtype, and is of this class."""
+    return _datatype_of(dtype, bool(getattr(kind, "bfloat16", False)))
+
+
 @lru_cache(maxsize=64)
-def datatype_of_array(dtype: Any) -> Datatype:
-    """The type of a model's output whose array has this dtype."""
+def _datatype_of(dtype: Any, narrow: bool) -> Datatype:
+    if narrow and dtype.char == "f":
+        return DATATYPES["BF16"]
     return DATATYPES[_OUTPUT.get("b" if dtype.kind == "b" else f"{dtype.kind}{dtype.itemsize}", "BYTES")]
 
 

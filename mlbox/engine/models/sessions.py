@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mlbox.base.errors import Invalid, NotFound, SystemError
+from mlbox.base.errors import Invalid, MlboxError, NotFound, SystemError
 from mlbox.base.suggest import did_you_mean
 from mlbox.engine.models.bound_row import BoundRow, bound_row
 from mlbox.engine.models.signature import Choice, Signature, Tensor, choose
@@ -69,14 +69,24 @@ class OnnxSession:
         self.choice: Choice = choose(self.signature.outputs, texts=self.signature.layout == "tensors")
         self._names = [tensor.name for tensor in self.signature.outputs]
         self._run = getattr(self._session, "_sess", self._session).run  # without its wrapper's checks, 2 µs a call
+        self._narrow = frozenset(tensor.name for tensor in self.signature.inputs if tensor.element == "bfloat16")
+        if self._narrow or any(tensor.element == "bfloat16" for tensor in self.signature.outputs):
+            self._run = self._run_narrow
 
     def run(self, feeds: Mapping[str, Any]) -> list[Any]:
         """The raw outputs in order; raises ``Invalid`` when the model refuses its inputs."""
         try:
             result: list[Any] = self._run(self._names, feeds, None)
+        except MlboxError:
+            raise
         except Exception as error:
             raise Invalid(f"the model failed: {_reason(error)}") from None
         return result
+
+    def _run_narrow(self, names: list[str], feeds: Mapping[str, Any], options: Any) -> list[Any]:
+        from mlbox.engine.models import bfloat16
+
+        return bfloat16.run(self._session, names, dict(feeds), self._narrow)
 
     def binding(self) -> Any:
         """A binding of its inputs and outputs to memory of the caller's own, for :meth:`run_bound`."""
@@ -320,13 +330,16 @@ class Predictor:
         return Output(chosen.astype(self._np.float64), outputs)
 
     def _of_classes(self, probabilities: Any, outputs: dict[str, Any]) -> Any:
+        """NaN where no class has a probability: the first one, which a model may say then, is a guess."""
         if probabilities.shape[1] == 2:
             return probabilities[:, 1]
+        found = probabilities.argmax(axis=1)
         if self._choice.label is not None:
             label = outputs[self.output_names[self._choice.label]]
             if label.dtype.kind in "iub":
-                return label
-        return probabilities.argmax(axis=1)
+                found = label
+        gaps = self._np.isnan(probabilities).all(axis=1)
+        return self._np.where(gaps, self._np.nan, found) if gaps.any() else found
 
     def _maps(self, rows: list[dict[Any, float]]) -> Any:
         """Maps from class to probability as ``[n, classes]``, classes in sorted order (as scikit-learn has them)."""

@@ -39,16 +39,25 @@ _PROTOCOL = {
     "float": "FP32",
     "double": "FP64",
     "float16": "FP16",
+    "bfloat16": "BF16",
     "bool": "BOOL",
     "string": "BYTES",
     **{name: name.upper() for name in ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")},
 }
-_NUMPY = {"float": "float32", "double": "float64", "string": "object"}
-_FLOATING = frozenset({"float", "double", "float16"})
+_NUMPY = {"float": "float32", "double": "float64", "bfloat16": "float32", "string": "object"}
+_FLOATING = frozenset({"float", "double", "float16", "bfloat16"})
 TOKENS = frozenset({"input_ids", "attention_mask", "token_type_ids", "position_ids"})
 """Inputs of models that take tokens, as the exporters of transformers name them."""
 _TENSOR = re.compile(r"tensor\((\w+)\)\Z")
 _MAPS = re.compile(r"seq\(map\((\w+),\s*tensor\((\w+)\)\)\)\Z")
+
+
+_ELEMENTS = {datatype: element for element, datatype in _PROTOCOL.items()}
+
+
+def element_of(datatype: str) -> str:
+    """The type of an element as ONNX says it, of a datatype of the Open Inference Protocol."""
+    return _ELEMENTS[datatype]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +119,7 @@ class Tensor:
 
     @property
     def numpy(self) -> str:
-        """The numpy type that ONNX Runtime wants."""
+        """The numpy type that a session is fed with; that of bfloat16 is float32."""
         return _NUMPY.get(self.element, self.element)
 
 
@@ -130,12 +139,6 @@ class Signature:
         inputs, outputs = tuple(inputs), tuple(outputs)
         if not inputs or not outputs:
             raise Invalid("the model has no inputs or no outputs")
-        for tensor in (*inputs, *outputs):
-            if tensor.element == "bfloat16":
-                raise Invalid(
-                    f"{tensor.name!r} of the model is of bfloat16, which ONNX Runtime takes no values of",
-                    hint="export the model with float16 or float32 at its ends; callers may send BF16 all the same",
-                )
         if {tensor.name for tensor in inputs} <= TOKENS and "input_ids" in {tensor.name for tensor in inputs}:
             return cls(inputs, outputs, "tokens", len(inputs))
         rows = all(tensor.shape and tensor.shape[0] is None for tensor in inputs)
