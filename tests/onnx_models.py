@@ -153,6 +153,26 @@ def logistic(
     return _model(nodes, [helper.make_tensor_value_info("X", TensorProto.FLOAT, [None, width])], outputs, [])
 
 
+def classes(coefficients: list[list[float]], intercepts: list[float], labels: list[int]) -> bytes:
+    """A linear classifier of several classes: label and probabilities by softmax."""
+    node = helper.make_node(
+        "LinearClassifier",
+        ["X"],
+        ["label", "probabilities"],
+        domain="ai.onnx.ml",
+        coefficients=[float(value) for row in coefficients for value in row],
+        intercepts=intercepts,
+        classlabels_ints=labels,
+        post_transform="SOFTMAX",
+    )
+    source = helper.make_tensor_value_info("X", TensorProto.FLOAT, [None, len(coefficients[0])])
+    outputs = [
+        helper.make_tensor_value_info("label", TensorProto.INT64, [None]),
+        helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [None, len(labels)]),
+    ]
+    return _model([node], [source], outputs, [])
+
+
 def regression(coefficients: list[float], intercept: float, element: int = TensorProto.FLOAT) -> bytes:
     """As scikit-learn's linear regression is converted."""
     node = helper.make_node(

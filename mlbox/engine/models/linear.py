@@ -39,13 +39,13 @@ class Linear:
     """FLOAT or DOUBLE"""
 
     def sql(self, columns: Sequence[str]) -> str:
-        """The expression over SQL expressions of the features; NaN when one of them is NULL, as from the model."""
+        """The expression over SQL expressions of the features; NULL when one of them is NULL or NaN."""
         terms = [repr(self.intercept) + "::DOUBLE"]
         for coefficient, column in zip(self.coefficients, columns, strict=True):
             value = f"CAST({column} AS {self.type})" + ("::DOUBLE" if self.type == "FLOAT" else "")
             terms.append(f"{coefficient!r}::DOUBLE * {value}")
         total = " + ".join(terms)
-        return f"coalesce({f'1 / (1 + exp(-({total})))' if self.logistic else total}, 'NaN'::DOUBLE)"
+        return f"nullif({f'1 / (1 + exp(-({total})))' if self.logistic else total}, 'NaN'::DOUBLE)"
 
 
 def linear_of(content: bytes, predictor: Predictor) -> Linear | None:

@@ -57,28 +57,26 @@ class Rows:
         return id(self.predictor)
 
     def predict(self, rows: pyarrow.StructArray | pyarrow.ChunkedArray) -> pyarrow.Array:
-        """A prediction for each row; NULL for a row that is NULL."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
+        """A prediction for each row; NULL for a row that is NULL, and where the model makes no number of it."""
         rows, output = self._output(rows)
-        result = pa.array(output.prediction, from_pandas=False)
-        return result if rows.null_count == 0 else pc.if_else(rows.is_valid(), result, pa.scalar(None, pa.float64()))
+        return _nullable(rows, output.prediction)
 
     def predict_all(self, rows: pyarrow.StructArray | pyarrow.ChunkedArray) -> pyarrow.StructArray:
-        """``{prediction, probabilities}`` for each row; no probabilities from a model that gives none."""
+        """``{prediction, probabilities}`` for each row, both NULL where there is no prediction; no probabilities from a
+        model that gives none."""
         import numpy as np
         import pyarrow as pa
 
         rows, output = self._output(rows)
+        prediction = _nullable(rows, output.prediction)
         found = self.predictor.probabilities(output)
         if found is None:
             probabilities = pa.nulls(len(rows), pa.list_(pa.float64()))
         else:
             offsets = np.arange(0, found.size + 1, found.shape[1], dtype=np.int32)
             values = np.ascontiguousarray(found, dtype=np.float64).reshape(-1)
-            probabilities = pa.ListArray.from_arrays(pa.array(offsets), pa.array(values, from_pandas=False))
-        prediction = pa.array(output.prediction, from_pandas=False)
+            gaps = prediction.is_null() if prediction.null_count else None
+            probabilities = pa.ListArray.from_arrays(pa.array(offsets), pa.array(values, from_pandas=False), mask=gaps)
         return pa.StructArray.from_arrays([prediction, probabilities], ["prediction", "probabilities"])
 
     def _output(self, rows: Any) -> tuple[Any, Output]:
@@ -148,6 +146,17 @@ class Rows:
         types = [kind.field(place).type for place in places]
         numbers = all(pa.types.is_floating(one) or pa.types.is_integer(one) for one in types)
         return kind, places, numbers and self.predictor.matrix and self.predictor.input_of(0).floating
+
+
+def _nullable(rows: Any, prediction: Any) -> Any:
+    """Predictions with NULL for NaN and for rows that are NULL, as an endpoint has ``null``."""
+    import numpy as np
+    import pyarrow as pa
+
+    gaps = np.isnan(prediction)
+    if rows.null_count:
+        gaps |= rows.is_null().to_numpy(zero_copy_only=False)
+    return pa.array(prediction, mask=gaps) if gaps.any() else pa.array(prediction, from_pandas=False)
 
 
 def predict_struct(predictor: Predictor, rows: pyarrow.StructArray | pyarrow.ChunkedArray) -> pyarrow.Array:

@@ -26,7 +26,11 @@ def predicted(asked: Asked, model: str, rows: str, session: str, names: tuple[st
     linear = asked.models.linear_of(version)
     if linear is not None:
         text = f"SELECT {row}.*, {linear.sql(columns)} AS _value FROM {rows} AS {row}"
-        both = f", [1 - _value, _value] AS {probabilities}" if predictor.classifies else ""
+        both = (
+            f", CASE WHEN _value IS NOT NULL THEN [1 - _value, _value] END AS {probabilities}"
+            if predictor.classifies
+            else ""
+        )
         return f"SELECT * EXCLUDE (_value), _value AS {value}{both} FROM ({text})"
     struct = ", ".join(f"{quote(name)} := {column}" for name, column in zip(predictor.features, columns, strict=True))
     function = "_ml_predict_all" if predictor.classifies else "_ml_predict"
@@ -83,7 +87,7 @@ FUNCTIONS.add(
         (MODEL, Argument("input", "VARCHAR", "Table, view or CTE that has the model's features among its columns")),
         (
             Column("…", "", "The columns of the rows; others than the features are passed on"),
-            Column("prediction", "DOUBLE", "Probability of class 1, the class, or the value"),
+            Column("prediction", "DOUBLE", "Probability of class 1, the class, or the value; NULL where there is none"),
             Column(
                 "probabilities", "DOUBLE[]", "Of each class in the model's order; only from a model that gives them"
             ),
@@ -93,7 +97,8 @@ FUNCTIONS.add(
         "A linear model (linear or logistic regression, with a scaler or not) is computed by DuckDB itself, as an "
         "expression in 64 bits over features rounded as the model rounds them: some millions of rows a second, and "
         "within 0.000001 of ONNX Runtime. Every other model runs in ONNX Runtime, 2,048 rows at a time, on all cores. "
-        "A missing value is NaN to the model. When the rows have a column `prediction` already, both are there; leave "
+        "A missing value is NaN to the model; where it makes no number of that, the prediction is NULL, as it is "
+        "null in the answer of an endpoint. When the rows have a column `prediction` already, both are there; leave "
         "yours out in a CTE.",
     ),
 )
@@ -103,7 +108,13 @@ FUNCTIONS.add(
         "predict",
         "The model's prediction for a row.",
         (MODEL, Argument("input", "STRUCT", "The row: the alias of a table, or a struct")),
-        (Column("", "DOUBLE", "Probability of class 1, the class, or the value; NULL for a row that is NULL"),),
+        (
+            Column(
+                "",
+                "DOUBLE",
+                "Probability of class 1, the class, or the value; NULL where there is none, and for a row that is NULL",
+            ),
+        ),
         "SELECT customer, ml.predict('churn@1', r) AS p FROM rows AS r ORDER BY customer LIMIT 3",
         compute,
         prepare,
