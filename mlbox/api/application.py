@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Sequence
 from functools import partial
 from typing import Any
@@ -31,10 +30,10 @@ from mlbox.api.sight import ENDPOINTS, check_door, sees
 from mlbox.api.sql import cancel_statement, get_statement, list_statements, run_sql
 from mlbox.api.stream import stream
 from mlbox.api.uploads import drop_file, list_files, upload, upload_offset, upload_part, uploads_of
-from mlbox.base.errors import Internal, MlboxError
+from mlbox.base.defects import defect_of
+from mlbox.base.errors import MlboxError
 from mlbox.serve.listing import SEES
 
-log = logging.getLogger("mlbox")
 PREFIXES = (
     "/sql",
     "/stream",
@@ -83,10 +82,7 @@ def _told(request: Request[Any, Any, State], problems: Any) -> dict[str, str]:
 
 
 def _unknown(request: Request[Any, Any, State], error: Exception) -> Response[Any]:
-    log.exception("defect while answering %s %s", request.method, request.url.path, exc_info=error)
-    told = Internal(
-        f"mlbox failed: {type(error).__name__}: {error}", hint="this is a defect; the server's log has more"
-    )
+    told = told_to(request.scope, defect_of(error, f"answering {request.method} {request.url.path}"))
     return Response({"error": told.to_dict()}, status_code=500)
 
 

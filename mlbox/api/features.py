@@ -8,7 +8,6 @@ policy in the query: ``?impute={"*":"$mean"}``.
 from __future__ import annotations
 
 import asyncio
-import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -17,7 +16,8 @@ import msgspec
 
 from mlbox.api.edge import Receive, Scope, Send
 from mlbox.api.guard import send_error, told_to
-from mlbox.base.errors import Internal, Invalid, MlboxError, NotFound
+from mlbox.base.defects import defect_of
+from mlbox.base.errors import Invalid, MlboxError, NotFound
 from mlbox.base.names import DEFAULT_PROJECT, Ref
 from mlbox.engine.features.stores.online.codec import kind_of
 from mlbox.engine.storage.arrow_stream import table_of
@@ -73,7 +73,7 @@ class FeaturesApp:
             await send_error(send, told_to(scope, error), scope["path"])
             return
         except Exception as error:
-            await send_error(send, _defect(error))
+            await send_error(send, told_to(scope, defect_of(error, "reading features")), scope["path"])
             return
         headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -162,8 +162,3 @@ def _arrow_column(values: list[Any], kind: str, *, key: bool) -> Any:
         except (pa.ArrowInvalid, pa.ArrowTypeError):
             values = [None if value is None else str(value) for value in values]
     return pa.array(values, getattr(pa, _ARROW_TYPES[kind])())
-
-
-def _defect(error: Exception) -> MlboxError:
-    logging.getLogger("mlbox").exception("defect while reading features", exc_info=error)
-    return Internal("the request met a defect of mlbox", hint="the server's log has the details")

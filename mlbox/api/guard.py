@@ -37,8 +37,11 @@ HEADERS = "mlbox.headers"
 
 
 def told_to(scope: Mapping[str, Any], error: MlboxError) -> MlboxError:
-    """The error as whoever sent the request is told of it."""
-    return error if scope.get(USER, OWNER) == OWNER else error.public
+    """The error as whoever sent the request is told of it. Who is not asked for a token of ours is a stranger where
+    others may call, else the owner."""
+    path = str(scope.get("path", ""))
+    stranger = path in OPEN_PATHS or path.startswith(OWN_TOKENS)
+    return error if scope.get(USER, OWNER) == OWNER and not stranger else error.public
 
 
 async def send_error(send: Send, error: MlboxError, path: str = "") -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
@@ -17,7 +16,8 @@ from mlbox.api import render
 from mlbox.api.forms import Form, cut
 from mlbox.base.clock import now
 from mlbox.base.command import OWNER
-from mlbox.base.errors import Cancelled, Internal, MlboxError
+from mlbox.base.defects import defect_of
+from mlbox.base.errors import Cancelled, MlboxError
 from mlbox.base.events import Event
 from mlbox.base.ids import new_id
 from mlbox.sql.script import split
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from mlbox.base.command import Caller
     from mlbox.base.underway import Underway
 
-log = logging.getLogger("mlbox")
 AHEAD = 4
 """Pieces of a stream that are computed before the client has taken those before them."""
 _json = msgspec.json.Encoder()
@@ -251,10 +250,8 @@ class Work:
         except MlboxError as error:
             self.error = error if self.script.caller.user == OWNER else error.public
         except Exception as error:
-            log.exception("defect while answering a statement")
-            self.error = Internal(
-                f"mlbox failed: {type(error).__name__}: {error}", hint="this is a defect; the server's log has more"
-            )
+            told = defect_of(error, f"answering statement {self.id}")
+            self.error = told if self.script.caller.user == OWNER else told.public
         finally:
             self.finished_at = now()
             self._sink.close()

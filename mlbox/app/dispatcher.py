@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from mlbox.base.access import acting_for
 from mlbox.base.clock import now
 from mlbox.base.command import Caller, Command, Handler, Plan, Result
+from mlbox.base.defects import defect_of
 from mlbox.base.errors import Forbidden, Internal, MlboxError, NotExecuted
 from mlbox.base.ids import new_id
 from mlbox.engine.catalog.commands import Explain
@@ -19,8 +19,6 @@ from mlbox.sql.printing import printed
 if TYPE_CHECKING:
     from mlbox.engine.catalog.database import Catalog
     from mlbox.engine.security.permission import Permission
-
-log = logging.getLogger("mlbox")
 
 
 class CommandDispatcher:
@@ -65,11 +63,7 @@ class CommandDispatcher:
             outcome = error
             raise
         except Exception as error:
-            log.exception("defect while carrying out %s", type(command).__name__)
-            outcome = Internal(
-                f"mlbox failed on {command.statement}: {type(error).__name__}: {error}",
-                hint="this is a defect of mlbox; its log in the home's logs folder has the details",
-            )
+            outcome = defect_of(error, f"carrying out {command.statement}")
             raise outcome from error
         finally:
             if (command.role != "viewer" and command.audited) or isinstance(outcome, Forbidden):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from mlbox.base.clock import now
+
+_log = logging.getLogger("mlbox")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +54,4 @@ class Bus:
                 listener(event)
             except Exception:  # a listener's defect must not undo what has happened
                 self.failures += 1
+                _log.exception("defect of who listens to events, at %s of %s", event.kind, event.object)

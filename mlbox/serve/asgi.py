@@ -10,6 +10,7 @@ from functools import lru_cache, partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from mlbox.base.defects import defect_of
 from mlbox.base.errors import MlboxError, NotFound
 from mlbox.base.ids import new_id
 from mlbox.base.telemetry import FOLLOWED, Followed, carried, request_id, span, tracer
@@ -32,7 +33,6 @@ from mlbox.serve.http import (
     Scope,
     Send,
     check_length,
-    defect,
     failure,
     headers_of,
     lifespan,
@@ -114,8 +114,8 @@ class InferenceApp:
             return
         except MlboxError as error:
             response, call = failure(error), None
-        except Exception:  # a defect of ours must not take the connection, nor show its insides
-            response, call = failure(defect()), None
+        except Exception as error:  # a defect of ours must not take the connection, nor show its insides
+            response, call = failure(defect_of(error, "telling of endpoints")), None
         await reply(send, response)
         if call is not None and call.runtime is not None and call.runtime.shadow is not None:
             await self._shadow(call)
@@ -225,10 +225,10 @@ class InferenceApp:
             raise
         except MlboxError as known:
             error = known
-        except Exception:
+        except Exception as unknown:
             call.id = call.id or new_id()
             request_id.set(call.id)
-            error = defect()
+            error = defect_of(unknown, f"asking endpoint {call.slot.name}")
         finally:
             meter.waiting -= 1
         if error is None:

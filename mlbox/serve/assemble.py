@@ -125,6 +125,8 @@ def _numbers(impute: Mapping[str, Any], features: tuple[str, ...]) -> tuple[tupl
         value = folded.get(feature.lower(), folded.get("*"))
         if value is None:
             continue
+        if isinstance(value, str) and value.lower() == "$previous":
+            raise _previous(feature)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise Invalid(f"IMPUTE {feature} = {value!r}: a number is needed, a function has no statistics")
         found.append((index, float(value)))
@@ -162,12 +164,17 @@ def _impute(
     return tuple(filled)
 
 
+def _previous(feature: str) -> Invalid:
+    return Invalid(
+        f"IMPUTE {feature} = '$previous': an endpoint does not take values that are older than their TTL",
+        hint="give the feature set a longer TTL, or impute by '$mean' or a number; "
+        "ml.online and POST /features/{vector} have '$previous'",
+    )
+
+
 def _statistic(name: str, feature: str, known: Any, version: ModelVersion) -> float:
     if name == "previous":
-        raise Invalid(
-            f"IMPUTE {feature} = '$previous': an endpoint does not take values that are older than their TTL",
-            hint="a longer TTL of the feature set; ml.online and POST /features/{vector} have '$previous'",
-        )
+        raise _previous(feature)
     if name not in STATISTICS:
         raise Invalid(f"IMPUTE {feature} = '${name}'", hint=f"one of {', '.join('$' + word for word in STATISTICS)}")
     value = known.get(name) if isinstance(known, Mapping) else None

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
-from mlbox.base.errors import Internal, Invalid, MlboxError, TooLarge, Unavailable
+from mlbox.base.errors import Invalid, MlboxError, TooLarge, Unavailable
 from mlbox.serve import codec, media
 
 Scope = MutableMapping[str, Any]
@@ -21,8 +20,6 @@ Response = tuple[int, Headers, bytes]
 JSON: Headers = [(b"content-type", b"application/json")]
 SVG: Headers = [(b"content-type", b"image/svg+xml"), (b"content-security-policy", b"default-src 'none'")]
 BINARY = (b"content-type", b"application/octet-stream")
-
-_log = logging.getLogger("mlbox.serve")
 
 
 class NotAllowed(Invalid):
@@ -117,12 +114,6 @@ def headers_of(scope: Scope) -> RequestHeaders:
     """Headers by name; ASGI has the names in lower case."""
     found: RequestHeaders = scope.get(HEADERS) or dict(scope["headers"])
     return found
-
-
-def defect() -> MlboxError:
-    """For an exception that nobody expected: logged here, its insides are not shown."""
-    _log.exception("inference")
-    return Internal("the request met a defect of mlbox", hint="the server's log has the details")
 
 
 async def reply(send: Send, response: Response) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlbox.base.clock import now
 from mlbox.base.command import Caller, Handler, Plan, Result, Step
+from mlbox.base.defects import defect_of
 from mlbox.base.errors import AlreadyExists, Conflict, MlboxError, NotFound
 from mlbox.base.events import Bus, Event
 from mlbox.base.ids import new_id
@@ -354,17 +355,23 @@ class Endpoints:
         for slot in self.directory.slots():
             if not concerned(slot.row):
                 continue
-            before = former(slot.row, moved) if moved is not None else None
-            comparable = slot.runtime is not None or before is not None
-            older = self._switching.recalled(slot) if comparable else []
-            if slot.runtime is None and not older and not self.spread.serves(slot.row):
-                continue
             try:
-                runtime, compared = self._switching.switch(slot, slot.row, before, older)
-                self._catalog.submit(partial(lineage.record, runtime=runtime))
-                self._tell("switched", slot.row, {"version": runtime.version, **compared})
+                self._follow_one(slot, moved)
             except MlboxError as error:
                 self._tell("failed", slot.row, {"error": error.message})
+            except Exception as error:  # whatever it is, the other endpoints follow
+                told = defect_of(error, f"following a change with endpoint {slot.name}").public
+                self._tell("failed", slot.row, {"error": f"{told.message}: {told.hint}"})
+
+    def _follow_one(self, slot: Slot, moved: Event | None) -> None:
+        before = former(slot.row, moved) if moved is not None else None
+        comparable = slot.runtime is not None or before is not None
+        older = self._switching.recalled(slot) if comparable else []
+        if slot.runtime is None and not older and not self.spread.serves(slot.row):
+            return
+        runtime, compared = self._switching.switch(slot, slot.row, before, older)
+        self._catalog.submit(partial(lineage.record, runtime=runtime))
+        self._tell("switched", slot.row, {"version": runtime.version, **compared})
 
     def _tell(self, what: str, row: EndpointRow, facts: dict[str, Any]) -> None:
         self._bus.publish(Event(f"endpoint.{what}", row.project, row.name, facts))

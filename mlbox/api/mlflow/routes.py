@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -13,20 +12,21 @@ from litestar.datastructures import State
 from litestar.response import Redirect, Stream
 
 from mlbox.api.context import ApiContext
+from mlbox.api.guard import told_to
 from mlbox.api.mlflow import artifacts, experiments, logged_models, models, run_data, runs
 from mlbox.api.mlflow.door import Door, error_body, find
 from mlbox.api.ranges import answer
 from mlbox.api.receiving import receive
 from mlbox.api.sight import user_of
 from mlbox.base.command import Caller
-from mlbox.base.errors import AlreadyExists, Forbidden, Internal, Invalid, MlboxError, NotFound
+from mlbox.base.defects import defect_of
+from mlbox.base.errors import AlreadyExists, Forbidden, Invalid, MlboxError, NotFound
 from mlbox.base.names import DEFAULT_PROJECT
 
 AnyRequest = Request[Any, Any, State]
 MODULES = (artifacts, experiments, logged_models, models, run_data, runs)
 """Imported so that they add their calls."""
 
-log = logging.getLogger("mlbox")
 _CALLS = "/api/2.0/mlflow/{path:path}"
 _FILES = "/api/2.0/mlflow-artifacts/artifacts"
 _BASES = ("", "/mlflow/{project:str}")
@@ -50,12 +50,9 @@ def _door(request: AnyRequest, path: str = "") -> Door:
     return Door(context, Caller(user, project, "http"))
 
 
-def _refused(error: Exception) -> Response[Any]:
-    if isinstance(error, MlboxError):
-        told: MlboxError = error
-    else:
-        log.error("defect in the MLflow door", exc_info=error)
-        told = Internal(f"mlbox failed: {type(error).__name__}: {error}")
+def _refused(request: AnyRequest, error: Exception) -> Response[Any]:
+    known = error if isinstance(error, MlboxError) else defect_of(error, "answering a call of MLflow")
+    told = told_to(request.scope, known)
     # MLflow's clients take a name that is taken for a wrong request
     status = 400 if isinstance(told, AlreadyExists) else told.http_status
     return Response(error_body(told), status_code=status)
@@ -81,7 +78,7 @@ async def mlflow_call(request: AnyRequest) -> Response[Any]:
         data = {**_query(request), **_json(raw), **fields}
         return Response(await asyncio.to_thread(function, _door(request, path), data))
     except Exception as error:
-        return _refused(error)
+        return _refused(request, error)
 
 
 def _query(request: AnyRequest) -> dict[str, Any]:
@@ -116,7 +113,7 @@ async def mlflow_list(request: AnyRequest) -> Response[Any]:
         path = str(request.query_params.get("path") or "")
         return Response(await asyncio.to_thread(artifacts.list_place, _door(request), path))
     except Exception as error:
-        return _refused(error)
+        return _refused(request, error)
 
 
 @route(
@@ -141,7 +138,7 @@ async def mlflow_file(request: AnyRequest) -> Response[Any] | Stream:
             return await asyncio.to_thread(_send, door, path, request.headers)
         return Response({})
     except Exception as error:
-        return _refused(error)
+        return _refused(request, error)
 
 
 async def _receive(request: AnyRequest, door: Door, path: str) -> None:

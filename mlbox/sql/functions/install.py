@@ -6,7 +6,8 @@ from collections.abc import Callable
 from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Any
 
-from mlbox.base.errors import Internal, MlboxError
+from mlbox.base.defects import defect_of
+from mlbox.base.errors import MlboxError
 from mlbox.engine.catalog.duckdb_errors import wrap
 from mlbox.sql.functions.base import FUNCTIONS, Asked, RowFunction, TableFunction
 
@@ -70,7 +71,7 @@ def _told(function: Callable[..., Any], asked: Asked, count: int | None) -> Call
         except MlboxError as error:
             raise RuntimeError(wrap(error)) from None
         except Exception as error:
-            raise RuntimeError(wrap(Internal(f"{type(error).__name__}: {error}"))) from error
+            raise RuntimeError(wrap(defect_of(error, f"computing {function.__name__}"))) from error
 
     if count is not None:  # DuckDB counts the parameters
         names = [Parameter(f"p{number}", Parameter.POSITIONAL_OR_KEYWORD) for number in range(count)]

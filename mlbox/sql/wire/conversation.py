@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from mlbox.base.errors import Internal, Invalid, MlboxError, NotExecuted, NotFound, StatementError, Where
+from mlbox.base.command import OWNER
+from mlbox.base.defects import defect_of
+from mlbox.base.errors import Invalid, MlboxError, NotExecuted, NotFound, StatementError, Where
 from mlbox.sql.script import split
 from mlbox.sql.wire import messages
 from mlbox.sql.wire.answers import Answer, Delivery
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from mlbox.sql.wire.context import Introduction, WireContext
 
 T = TypeVar("T")
-log = logging.getLogger("mlbox")
 MOST_PREPARED = 5_000
 """Prepared statements of a connection."""
 MOST_PORTALS = 256
@@ -102,8 +102,7 @@ class Conversation:
         except ConnectionError:
             raise
         except Exception as error:
-            log.exception("defect while answering a client of the PostgreSQL protocol")
-            self._failed(Internal(f"mlbox failed: {type(error).__name__}: {error}"), kind)
+            self._failed(defect_of(error, "answering a client of the PostgreSQL protocol"), kind)
 
     def close(self) -> None:
         """The client has gone: end what is open."""
@@ -112,6 +111,8 @@ class Conversation:
 
     def _failed(self, error: Exception, kind: int) -> None:
         told = error if isinstance(error, MlboxError) else StatementError("too deeply nested")
+        if self.statements.session.caller.user != OWNER:
+            told = told.public
         self._end_portals()
         if self.statements.transaction is not None:
             self.statements.transaction.fail()

@@ -268,3 +268,32 @@ def test_a_model_that_fails_is_its_senders_problem_only(live: Any) -> None:
     assert {o["name"]: o["data"] for o in reply["outputs"]} == {"prediction": [2.0], "value": [2.0], "place": ["Ulm"]}
     rows = live.house.predictions("status = 'ok'")
     assert rows[0]["features"] == {"age": 2.0, "weight": 1.0}
+
+
+def test_an_endpoint_that_meets_a_defect_does_not_keep_the_others_from_following(
+    live: Any, scaled: Models, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    live.house.model("m", scaled(1.0), "x", "y", alias="best")
+    live.house.model("m", scaled(2.0), "x", "y")
+    for name in ("e1", "e2", "e3"):
+        live.house.endpoint(name, "m@best")
+        assert live.rows(name, ROW).json()["outputs"][0]["data"] == [2.0]
+    first = live.house.endpoints.directory.slots()[0].row.name
+    build = live.house.endpoints._switching._build
+
+    def breaks(row: Any) -> Any:
+        if row.name == first:
+            raise RuntimeError("/srv/secret of ours")
+        return build(row)
+
+    monkeypatch.setattr(live.house.endpoints._switching, "_build", breaks)
+    live.house.alias("m", "best", 2)
+    found = {name: live.rows(name, ROW).json()["outputs"][0]["data"] for name in ("e1", "e2", "e3")}
+    assert found == {name: [2.0] if name == first else [4.0] for name in found}
+    told = [event for event in live.house.events if event.kind == "endpoint.failed"]
+    assert [event.object for event in told] == [first]
+    assert "met a defect" in told[0].data["error"] and "secret" not in told[0].data["error"]
+    assert "/srv/secret of ours" in caplog.text
+    monkeypatch.undo()
+    live.house.alias("m", "best", 1)
+    assert live.rows(first, ROW).json()["outputs"][0]["data"] == [2.0]
