@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mlbox.base.errors import Invalid, MlboxError
-from mlbox.serve import ensemble
+from mlbox.serve import declared, ensemble, feeding
 from mlbox.serve.endpoint import Answer, Arm, Runtime, named
 from mlbox.serve.imputing import Seen, columns_seen
 from mlbox.serve.remote import RemotePredictor
@@ -106,11 +106,13 @@ class AsyncRuntime(Runtime):
             matrix = self._whole_matrix(arm, request)
             if matrix is not None:
                 names = predictor.features
-                return {name: matrix[:, index] for index, name in enumerate(names)}, Seen(names, matrix, [])
+                given = [matrix[:, index] for index in range(len(names))]
+                return _as_declared(predictor, names, given, {}, request.rows), Seen(names, matrix, [])
             absent = [name for name in arm.keys if name not in request.columns and name not in self._enriched]
             optional = {name.lower() for name in predictor.optional}
-            if any(name not in optional for name in absent):
-                self._columns(arm, request, enriched)  # it raises
+            needed = set(absent) - optional
+            if needed:
+                raise self._missing(request, [name for name in predictor.features if name.lower() in needed])
             names = tuple(name for name in predictor.features if name.lower() not in absent)
             values: list[Any] = [
                 _value(request.columns[name.lower()])
@@ -125,11 +127,13 @@ class AsyncRuntime(Runtime):
             values += [enriched[name] for name in self._enriched.values()]
             names += tuple(name for name in self.entities if name.lower() in request.columns)
             values += [_value(request.columns[n.lower()]) for n in self.entities if n.lower() in request.columns]
-        return dict(zip(names, values, strict=True)), columns_seen(arm, names, values)
+        seen = columns_seen(arm, names, values)
+        whole = {key: column for key, column in request.columns.items() if column.name not in seen.missing}
+        return _as_declared(predictor, names, values, whole, request.rows), seen
 
     def _whole_matrix(self, arm: Arm, request: Request) -> Any:
         """The one tensor of all features, when the request has that."""
-        if len(request.columns) != 1:
+        if len(request.columns) != 1 or any(not feeding.is_plain(tensor) for tensor in arm.predictor.declared.values()):
             return None
         column = next(iter(request.columns.values()))
         named = column.name.lower() in arm.keys
@@ -150,6 +154,23 @@ class AsyncRuntime(Runtime):
 
 def _item(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else value
+
+
+def _as_declared(
+    predictor: RemotePredictor,
+    names: Sequence[str],
+    values: Sequence[Any],
+    sent: Mapping[str, Column],
+    rows: int,
+) -> dict[str, Any]:
+    """Values by name, those of inputs that the code has declared in their type and shape; raises ``Invalid``. ``sent``
+    are columns of the request of which no value is missing."""
+    found = dict(zip(names, values, strict=True))
+    for name in names if predictor.declared else ():
+        tensor = predictor.declared.get(name.lower())
+        if tensor is not None:
+            found[name] = declared.fitted(tensor, sent.get(name.lower(), found[name]), rows)
+    return found
 
 
 def _value(column: Column) -> Any:

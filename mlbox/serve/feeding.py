@@ -26,7 +26,7 @@ def feeds(arm: Arm, columns: Sequence[Any], request: Request) -> tuple[dict[str,
     numeric: list[int] = []
     for index, given in enumerate(columns):
         name, tensor = predictor.features[index], predictor.tensors[index]
-        values = _array(name, given, tensor)
+        values = as_array(name, given, tensor)
         if values.dtype.kind in "fO" and tensor.element != "string" and (gaps := _gaps(values)) is not None:
             absent.append(name)
             if index in fill and is_plain(tensor):
@@ -78,7 +78,8 @@ def row_shape(runtime: Runtime) -> tuple[int, ...] | None:
 
 def need_shape(arm: Arm, tensor: Tensor) -> tuple[int, ...]:
     """As the protocol's metadata has it: features are ``[n]``, tensors have their own shape."""
-    return tuple(tensor.protocol_shape) if arm.predictor.tensors_in else (-1,)
+    own = arm.predictor.tensors_in or tensor.name.lower() in getattr(arm.predictor, "declared", ())
+    return tuple(tensor.protocol_shape) if own else (-1,)
 
 
 def inner_shapes(fed: Mapping[str, Any]) -> tuple[tuple[int, ...], ...]:
@@ -116,16 +117,21 @@ def rows_of(name: str, values: Any, rows: int) -> Sequence[Any]:
     return found
 
 
-def _array(name: str, given: Any, tensor: Tensor) -> Any:
+def check_kind(column: Column, tensor: Tensor) -> None:
+    """Raise ``Invalid`` when texts were sent for numbers, or the reverse."""
+    if column.datatype.number is (tensor.element == "string"):
+        raise Invalid(
+            f"input {column.name!r} has datatype {column.datatype.name}, the endpoint takes {tensor.datatype}"
+        )
+
+
+def as_array(name: str, given: Any, tensor: Tensor) -> Any:
     """What was sent in its shape, or stored values, which may be lists; a row without a value has gaps."""
     import numpy as np
 
     if given.__class__ is Column:
         column: Column = given
-        if not column.datatype.number and tensor.element != "string":
-            raise _wrong_type(column, tensor)
-        if column.datatype.number and tensor.element == "string":
-            raise _wrong_type(column, tensor)
+        check_kind(column, tensor)
         return column.array()
     text = tensor.element == "string"
     try:
@@ -150,10 +156,6 @@ def _stacked(given: Sequence[Any], tensor: Tensor, text: bool) -> Any:
     shape = tuple(size or 1 for size in tensor.shape[1:]) if like is None else like.shape
     gap = np.full(shape, "" if text else math.nan, kind)
     return np.stack([gap if each is None else each for each in there])
-
-
-def _wrong_type(column: Column, tensor: Tensor) -> Invalid:
-    return Invalid(f"input {column.name!r} has datatype {column.datatype.name}, the endpoint takes {tensor.datatype}")
 
 
 def _gaps(values: Any) -> Any:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from mlbox.base.defects import defect_of
 from mlbox.base.errors import Invalid, MlboxError
 from mlbox.base.ids import new_id
 from mlbox.base.telemetry import FOLLOWED, Followed, request_id, span
@@ -28,7 +29,6 @@ from mlbox.serve.http import (
     Scope,
     Send,
     check_length,
-    defect,
     failure,
     headers_of,
     reply,
@@ -157,9 +157,9 @@ class _Stream:
             raise
         except MlboxError as known:
             error = known
-        except Exception:
+        except Exception as unknown:
             request_id.set(call.id)
-            error = defect()
+            error = defect_of(unknown, f"asking endpoint {call.slot.name}")
         if error is None:
             self._record({})
             written = self._app.note(call, None)

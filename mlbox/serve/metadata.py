@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mlbox.serve.joining import TEXT
 from mlbox.serve import ensemble_tensors
+from mlbox.serve.joining import TEXT
 from mlbox.serve.remote import RemotePredictor
 from mlbox.serve.tensors import DATATYPES
 
@@ -61,9 +61,9 @@ def _outputs(runtime: Runtime) -> list[dict[str, Any]]:
     predictor = runtime.arms[0].predictor
     if runtime.streams:
         return [{"name": TEXT, "datatype": "BYTES", "shape": [-1]}]
-    if isinstance(predictor, RemotePredictor):
+    if isinstance(predictor, RemotePredictor) and not predictor.outputs:
         return outputs
-    if predictor.tensors_in:
+    if predictor.tensors_in or isinstance(predictor, RemotePredictor):
         outputs = outputs if predictor.numbered else []
         told = zip(predictor.output_names, predictor.outputs, strict=True)
         own = [{"name": name, "datatype": _datatype(tensor), "shape": tensor.protocol_shape} for name, tensor in told]

@@ -97,12 +97,14 @@ def description(slot: Slot, runtime: Runtime, version: str) -> dict[str, Any]:
     told = model_metadata(slot, runtime)
     path = f"/v2/models/{slot.name}"
     infer = _post("infer", f"Predict with {slot.name}", _request(told["inputs"]), _response(told["outputs"]))
+    explain = _post("explain", f"Explain a prediction of {slot.name}", _request(told["inputs"]), _response([]))
     return {
         "openapi": "3.1.0",
         "info": {"title": slot.name, "version": ",".join(told["versions"]), "x-mlbox": version},
         "paths": {
             f"{path}/infer": {"post": infer},
             **{f"{path}/{verb}": {"post": told_of} for verb, told_of in _generate(told["inputs"]).items()},
+            **({f"{path}/explain": {"post": explain}} if _explains(runtime) else {}),
             path: {"get": _get("metadata", "What it takes and gives", _metadata())},
             f"{path}/ready": {"get": _get("ready", "Whether it answers", _ready())},
         },
@@ -112,6 +114,10 @@ def description(slot: Slot, runtime: Runtime, version: str) -> dict[str, Any]:
         },
         "security": [{"token": []}, {}],
     }
+
+
+def _explains(runtime: Runtime) -> bool:
+    return any("explain" in getattr(arm.predictor, "verbs", ()) for arm in runtime.arms)
 
 
 def _get(operation: str, summary: str, schema: dict[str, Any], errors: tuple[str, ...] = _TOLD) -> dict[str, Any]:

@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mlbox.base.errors import Invalid
 from mlbox.base.telemetry import outgoing, span
 from mlbox.client.serving import wire
 from mlbox.engine.models.sessions import Output
 from mlbox.engine.models.signature import Tensor
+from mlbox.serve import declared
 from mlbox.serve.http import DeadlineExceeded
 from mlbox.serve.joining import Joined, output_of
 from mlbox.serve.python.errors import CodeFailed
@@ -31,10 +33,7 @@ class RemotePredictor:
 
     matrix = False
     tensors_in = False
-    numbered = True
     classifies = False
-    output_names: Sequence[str] = ()
-    outputs: Sequence[Tensor] = ()
 
     def __init__(self, lease: Lease, features: Sequence[str], seconds: float) -> None:
         self._lease = lease
@@ -48,9 +47,18 @@ class RemotePredictor:
         self.verbs = frozenset(map(str, lease.about["verbs"]))
         self.streams = "stream" in self.verbs
         self.name = lease.pool.launch.name
-        self.tensors = tuple(Tensor(name, "double", (None,)) for name in self.features) or (
-            Tensor("inputs", "double", (None, None)),
-        )
+        taken = declared.tensors(self.name, "inputs", lease.about.get("inputs") or ())
+        self.declared = {tensor.name.lower(): tensor for tensor in taken}
+        """Inputs by their names in lower case, of which the code says the type and the shape."""
+        self.outputs = declared.tensors(self.name, "outputs", lease.about.get("outputs") or ())
+        self.output_names = tuple(tensor.name for tensor in self.outputs)
+        self.numbered = declared.numbered(self.outputs)
+        for tensor in taken:
+            if tensor.name not in self.features:
+                raise Invalid(f"{self.name}: inputs has {tensor.name!r}, which is none of its features")
+        self.tensors = tuple(
+            self.declared.get(name.lower(), Tensor(name, "double", (None,))) for name in self.features
+        ) or (Tensor("inputs", "double", (None, None)),)
 
     def input_of(self, feature: int) -> Tensor:
         """The tensor of a feature: numbers, unless the caller sends something else."""
@@ -69,7 +77,7 @@ class RemotePredictor:
                 reply = await asyncio.to_thread(self._lease.pool.wait, head, buffers, seconds)
             else:
                 reply = await self._lease.pool.ask(head, buffers, self.seconds, self.kept)
-        return self._output(reply, rows)
+        return self._output(reply, rows, self.outputs if verb == "predict" else ())
 
     async def do(self, event: Any) -> Any:
         """What the code makes of one event."""
@@ -108,7 +116,7 @@ class RemotePredictor:
                 raise DeadlineExceeded(told, hint="raise timeout_ms, or POST .../generate_stream") from None
         return output_of(found)
 
-    def _output(self, reply: Reply, rows: int) -> Output:
+    def _output(self, reply: Reply, rows: int, told: tuple[Tensor, ...] = ()) -> Output:
         import numpy as np
 
         head, body = reply
@@ -117,13 +125,14 @@ class RemotePredictor:
             if len(values) != rows:
                 raise CodeFailed(f"{self.name} gave {len(values)} values of {name!r} for {rows} rows")
             outputs[name] = values
+        outputs = declared.checked(self.name, told, outputs)
         name = "prediction" if "prediction" in outputs else next(iter(outputs))
         chosen = outputs[name]
         if chosen.ndim == 1 and chosen.dtype.kind in "fiub":
-            return Output(chosen.astype(np.float64), outputs)
+            return Output(chosen.astype(np.float64), outputs, declared.numbered(told))
         if name == "prediction":  # that name is for numbers
             outputs = {"output" if key == name else key: values for key, values in outputs.items()}
-        return Output(np.full(rows, np.nan), outputs, numbered=chosen.ndim < 3)
+        return Output(np.full(rows, np.nan), outputs, numbered=chosen.ndim < 3 and declared.numbered(told))
 
 
 async def _all(tasks: Sequence[asyncio.Task[dict[str, Any]]]) -> list[dict[str, Any]]:

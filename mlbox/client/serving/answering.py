@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from typing import Any, Callable, Dict, List, Mapping, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from mlbox.client.binding import find_handler
 from mlbox.client.bootstrap import load_module
@@ -15,6 +15,7 @@ from mlbox.client.serving.errors import BadInput
 from mlbox.client.serving.streaming import named, streams, through, through_later
 from mlbox.client.serving.transforming import Transforming
 
+Declared = List[Tuple[str, str, List[int]]]
 WHOLE = ("inputs", "columns")
 """A parameter of this name is given all inputs at once, as columns; any other is one value of a row."""
 
@@ -42,6 +43,8 @@ class Answering:
     asynchronous = False
     features: List[str] = []
     optional: List[str] = []
+    inputs: Declared = []
+    outputs: Declared = []
 
     def predict(self, columns: Dict[str, Any], rows: int) -> Any:
         """Predictions for columns of ``rows`` values; may be awaitable."""
@@ -64,6 +67,32 @@ class Answering:
         raise WrongCall("this code has no transform", "it answers to: " + ", ".join(self.verbs))
 
 
+def declared(code: Any, kind: str) -> Declared:
+    """Name, datatype and shape of each tensor that code says it takes (``inputs``) or gives (``outputs``):
+    ``{"image": ("FP32", [-1, 3, 224, 224]), "age": "INT64"}``. What is no dictionary is something of the code's own.
+    Raises ``WrongCall``."""
+    given = getattr(code, kind, None)
+    found = []
+    for name, told in given.items() if isinstance(given, dict) else ():
+        datatype, shape = (told, [-1]) if isinstance(told, str) else told if _is_pair(told) else ("", [])
+        if not datatype or not all(isinstance(size, int) and (size > 0 or size == -1) for size in shape):
+            raise WrongCall(
+                f"{kind}[{name!r}] is {told!r}, which is no datatype with a shape",
+                'write {"image": ("FP32", [-1, 3, 224, 224])}; the first axis is the rows, -1 is any size',
+            )
+        found.append((str(name), datatype, list(shape)))
+    return found
+
+
+def _is_pair(told: Any) -> bool:
+    return (
+        isinstance(told, (list, tuple))
+        and len(told) == 2
+        and isinstance(told[0], str)
+        and isinstance(told[1], (list, tuple))
+    )
+
+
 class OfClass(Answering):
     """``load``, ``preprocess``, ``predict``, ``postprocess``, ``explain`` and ``do`` of a class, made once."""
 
@@ -71,7 +100,8 @@ class OfClass(Answering):
         self._instance = instance
         verbs = ("predict", "explain", "do", "transform")
         self.verbs = [verb for verb in verbs if callable(getattr(instance, verb, None))]
-        self.features = [str(name) for name in getattr(instance, "features", ())]
+        self.inputs, self.outputs = declared(instance, "inputs"), declared(instance, "outputs")
+        self.features = [str(name) for name in getattr(instance, "features", ())] or [name for name, *_ in self.inputs]
         steps = (getattr(instance, name, None) for name in ("preprocess", "predict", "postprocess", "explain", "do"))
         self.asynchronous = any(inspect.iscoroutinefunction(s) or inspect.isasyncgenfunction(s) for s in steps)
         if streams(getattr(instance, "predict", None)):
@@ -125,7 +155,10 @@ class OfFunction(Answering):
             if entry.kind not in (entry.VAR_POSITIONAL, entry.VAR_KEYWORD) and entry.name not in self._given
         ]
         self._whole = len(entries) == 1 and entries[0].name in WHOLE
-        if not self._whole:
+        self.inputs, self.outputs = declared(function, "inputs"), declared(function, "outputs")
+        if self._whole:
+            self.features = [name for name, *_ in self.inputs]
+        else:
             self.features = [entry.name for entry in entries]
             self.optional = [entry.name for entry in entries if entry.default is not entry.empty]
 

@@ -48,6 +48,8 @@ class Process:
             "verbs": answering.verbs,
             "features": answering.features,
             "optional": answering.optional,
+            "inputs": answering.inputs,
+            "outputs": answering.outputs,
             "asynchronous": answering.asynchronous,
             "shares": self._arena is not None,
         }

@@ -74,18 +74,10 @@ class TensorPredictor(Predictor):
 
         ``values`` is an array in the shape that was sent. ``[n]`` stands for ``[n, 1]`` and the reverse.
         """
-        shape = tuple(values.shape)
-        wanted = tensor.shape
-        if shape != wanted and not _fits(shape, wanted):
-            other = shape[:-1] if shape[1:] == (1,) else (*shape, 1)
-            if len(shape) > 2 or not _fits(other, wanted):
-                if not (wanted == () and shape == (1,)):
-                    raise _misshapen(feature, shape, tensor)
-                other = ()
-            values = values.reshape(other)
+        values = shaped(feature, tensor, values)
         if feature.lower() not in self.shared and len(values) != rows:
             raise Invalid(f"input {feature!r} has {len(values)} rows, the request has {rows}")
-        return self._cast(feature, tensor, values)
+        return cast(feature, tensor, values)
 
     def warm(self) -> None:
         """Run it once with one row of zeros. A model that wants more of its dynamic axes is not warmed."""
@@ -102,32 +94,6 @@ class TensorPredictor(Predictor):
         except MlboxError:
             if not any(None in tensor.shape[1:] for tensor in self.tensors):
                 raise
-
-    def _cast(self, feature: str, tensor: Tensor, values: Any) -> Any:
-        np = self._np
-        text = values.dtype.kind in "OUST"
-        if text is not (tensor.element == "string"):
-            if not (text and _numbers(values)):
-                given = "texts" if text else "numbers"
-                raise Invalid(f"input {feature!r} has {given}, the model takes {tensor.datatype}")
-        if tensor.element == "string":
-            return np.array([str(value) if value is not None else "" for value in values.ravel()], object).reshape(
-                values.shape
-            )
-        if tensor.floating:
-            return values.astype(tensor.numpy, copy=False)
-        if values.dtype.kind in "fO":
-            values = values.astype(np.float64)
-            if not np.array_equal(values, np.trunc(values)):  # NaN is unequal to itself
-                raise Invalid(f"input {feature!r} has a missing or broken value, the model takes {tensor.datatype}")
-        if tensor.element != "bool" and values.size and values.dtype != tensor.numpy:
-            limits = np.iinfo(tensor.numpy)
-            for value in (values.min(), values.max()):
-                if not limits.min <= value <= limits.max:
-                    raise Invalid(
-                        f"input {feature!r}: {value} does not fit in {tensor.datatype}, which the model takes"
-                    )
-        return values.astype(tensor.numpy, copy=False)
 
     def _output(self, raw: list[Any], rows: int) -> Output:
         """Outputs keep the shapes that the model gives them."""
@@ -147,6 +113,48 @@ def predictor_for(session: OnnxSession, features: Sequence[str] = (), outputs: S
     """The predictor that fits how a session is fed."""
     kind = TensorPredictor if session.signature.layout in ("tensors", "tokens") else Predictor
     return kind(session, features, outputs)
+
+
+def shaped(feature: str, tensor: Tensor, values: Any) -> Any:
+    """An array in the shape of an input, where ``[n]`` stands for ``[n, 1]`` and the reverse; raises ``Invalid`` that
+    says what it takes and what came."""
+    shape = tuple(values.shape)
+    wanted = tensor.shape
+    if shape != wanted and not _fits(shape, wanted):
+        other = shape[:-1] if shape[1:] == (1,) else (*shape, 1)
+        if len(shape) > 2 or not _fits(other, wanted):
+            if not (wanted == () and shape == (1,)):
+                raise _misshapen(feature, shape, tensor)
+            other = ()
+        values = values.reshape(other)
+    return values
+
+
+def cast(feature: str, tensor: Tensor, values: Any) -> Any:
+    """An array as the type of an input; raises ``Invalid`` that names it where a value does not fit."""
+    import numpy as np
+
+    text = values.dtype.kind in "OUST"
+    if text is not (tensor.element == "string"):
+        if not (text and _numbers(values)):
+            given = "texts" if text else "numbers"
+            raise Invalid(f"input {feature!r} has {given}, the model takes {tensor.datatype}")
+    if tensor.element == "string":
+        return np.array([str(value) if value is not None else "" for value in values.ravel()], object).reshape(
+            values.shape
+        )
+    if tensor.floating:
+        return values.astype(tensor.numpy, copy=False)
+    if values.dtype.kind in "fO":
+        values = values.astype(np.float64)
+        if not np.array_equal(values, np.trunc(values)):  # NaN is unequal to itself
+            raise Invalid(f"input {feature!r} has a missing or broken value, the model takes {tensor.datatype}")
+    if tensor.element != "bool" and values.size and values.dtype != tensor.numpy:
+        limits = np.iinfo(tensor.numpy)
+        for value in (values.min(), values.max()):
+            if not (math.isfinite(value) and limits.min <= int(value) <= limits.max):
+                raise Invalid(f"input {feature!r}: {value} does not fit in {tensor.datatype}, which the model takes")
+    return values.astype(tensor.numpy, copy=False)
 
 
 def shape_text(shape: Sequence[int | None]) -> str:
