@@ -132,7 +132,10 @@ tzlocal opentelemetry
 
 
 def make_serving_image(address: str) -> None:
-    """``SERVING_IMAGE``: ``IMAGE`` with this mlbox, of which each call makes a new one."""
+    """``SERVING_IMAGE``: ``IMAGE`` with this mlbox, of which each call makes a new one.
+
+    Compiled as it is here: replicas with a fifth of a processor would else take minutes to start on a busy machine.
+    """
     import docker
     import uv
 
@@ -164,11 +167,11 @@ def make_serving_image(address: str) -> None:
 
 def _no_tests(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
     name = entry.name.rpartition("/")[2]
-    return None if name in {"test", "tests", "__pycache__"} else entry
+    return None if name in {"test", "tests"} else entry
 
 
 def _no_pages(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
-    return None if entry.name.endswith(("mlbox/ui/web", "__pycache__")) else entry
+    return None if entry.name.endswith("mlbox/ui/web") else entry
 
 
 def _fill(archive: tarfile.TarFile, more: Sequence[Path] = ()) -> None:

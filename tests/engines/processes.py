@@ -36,6 +36,8 @@ class Started:
         while _runs(pid):
             assert time.monotonic() < give_up, f"{self.command[0]} does not end"
             time.sleep(0.1)
+        if str(self.file) in self.command:
+            self.file.unlink(missing_ok=True)
 
     def begin(self, *more: str) -> None:
         """Start it, with more arguments."""
@@ -49,7 +51,8 @@ class Started:
                 stderr=log,
                 start_new_session=True,
             )
-        self.file.write_text(str(process.pid))
+        if str(self.file) not in self.command:  # else it writes it itself, and takes one that is there for another's
+            self.file.write_text(str(process.pid))
 
 
 def again(file: Path, *more: str) -> None:

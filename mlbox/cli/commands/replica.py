@@ -63,27 +63,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _front(name: str, host: str, port: int) -> int:
     """Stand before replicas until a signal comes."""
-    import asyncio
     import logging
-    import signal
 
-    import uvloop
-
-    from mlbox.serve.deploy.front import Front
+    from mlbox.serve.deploy import front
     from mlbox.serve.deploy.manifests import PORT
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-
-    async def work() -> None:
-        front, told = Front(name.split(","), PORT), asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, told.set)
-        print(f"before {name} at http://{host}:{await front.start(host, port)}", flush=True)
-        await told.wait()
-        await front.stop()
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(work())
+    front.run(name.split(","), PORT, host, port)
     return 0
 
 

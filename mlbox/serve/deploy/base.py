@@ -21,6 +21,8 @@ class Rolled:
     """Why it does not answer; empty: all of its replicas do."""
     restored: bool = False
     """Whether what was there before answers on, and nothing of the new version is left."""
+    hint: str = ""
+    """What mends it, where that is clear."""
 
 
 class Target(Protocol):

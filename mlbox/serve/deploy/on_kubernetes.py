@@ -10,7 +10,7 @@ from mlbox.base.errors import Invalid
 from mlbox.engine.runs.executors.kubernetes_cluster import SECONDS, Cluster, is_missing, told
 from mlbox.serve.deploy.base import Rolled
 from mlbox.serve.deploy.manifests import PORT, Described, manifests
-from mlbox.serve.deploy.pods import Pods
+from mlbox.serve.deploy.pods import Pods, hint_for
 
 if TYPE_CHECKING:
     from mlbox.base.settings import Settings
@@ -73,13 +73,14 @@ class KubernetesTarget:
                 self._delete(_SCALER, what.name, what.namespace)
         address = f"http://{what.name}.{what.namespace}.svc:{what.options.port or PORT}"
         problem = self._ready(what, seconds)
+        hint = hint_for(problem, what.options.image, what.namespace)
         answered = before is not None and (before.get("status") or {}).get("readyReplicas")
         if problem and answered:
             with told(f"putting {what.name} back", self._cluster):
                 self._put_back(before, scaler, what)
             self._ready(what, _RESTORE_SECONDS)
-            return Rolled(address, problem, restored=True)
-        return Rolled(address, problem)
+            return Rolled(address, problem, restored=True, hint=hint)
+        return Rolled(address, problem, hint=hint)
 
     def warnings(self, what: Described) -> list[str]:
         """An autoscaler that has nothing to go by."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ HOPELESS = frozenset(
     {"InvalidImageName", "ErrImageNeverPull", "ImagePullBackOff", "CreateContainerConfigError", "RunContainerError"}
 )
 """Reasons of a waiting container that do not go away by waiting."""
+
+_NO_IMAGE = re.compile("InvalidImageName|ErrImage|ImagePull|Failed to pull image")
 
 RESTARTS = 2
 """So often a container may end by itself before it is given up."""
@@ -107,6 +110,17 @@ class Pods:
         about.sort(key=lambda each: str(each.last_timestamp or each.event_time or ""))
         told = [_said(each.reason, each.message) for each in about if each.reason not in _NOISE]
         return list(dict.fromkeys(told))[-_MOST_EVENTS:]
+
+
+def hint_for(problem: str, image: str, namespace: str) -> str:
+    """What mends it, where that is clear."""
+    if _NO_IMAGE.search(problem) is None:
+        return ""
+    return (
+        f"the nodes have no {image!r} and cannot pull it: name an image that they can with WITH (image = '..') or the "
+        f"setting serving_image; for a registry that asks who one is, give the service account default of {namespace} "
+        "an imagePullSecret"
+    )
 
 
 def _is_ready(pod: Any) -> bool:

@@ -195,8 +195,10 @@ class Deployments:
             said = f"version {what.version} of {what.endpoint} does not answer on {target.name}: {rolled.problem}"
             if rolled.restored:
                 old = known.version if known else ""
-                raise Unavailable(said, hint=f"version {old} answers on as before; mend it and DEPLOY again")
-            raise Unavailable(said, hint="mend it and say DEPLOY again, or UNDEPLOY ENDPOINT takes it away")
+                mend = rolled.hint or "mend it and DEPLOY again"
+                raise Unavailable(said, hint=f"version {old} answers on as before; {mend}")
+            mend = rolled.hint or "mend it and say DEPLOY again"
+            raise Unavailable(said, hint=f"{mend}; UNDEPLOY ENDPOINT takes away what is there")
         self._keep(replace(row, address=rolled.address, state="ready"))
         self._bus.publish(Event("endpoint.deployed", row.project, row.endpoint, {"engine": row.engine}))
         return Result(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,6 +23,7 @@ class Backend:
 
     def __init__(self, name: str, host: str, port: int = 0) -> None:
         self.ready = True
+        self.closing = False
         backend = self
 
         class Answers(BaseHTTPRequestHandler):
@@ -38,6 +41,9 @@ class Backend:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 self.send_response(200)
                 self.send_header("content-length", str(len(body)))
+                if backend.closing:
+                    self.send_header("connection", "close")
+                    self.close_connection = True
                 self.end_headers()
                 self.wfile.write(body)
 
@@ -146,3 +152,37 @@ def test_when_nobody_is_ready_in_time_it_says_so() -> None:
     assert running.ask() == b"503"
     running.end()
     backend.end()
+
+
+def test_a_front_outlives_replicas_that_close_each_connection() -> None:
+    """As those that drain do; the loop's own half-close ended the process then."""
+    backend = Backend("one", "127.0.6.2")
+    backend.closing = True
+    program = f"from mlbox.serve.deploy.front import run; run(['127.0.6.2'], {backend.port}, '127.0.0.1', 0)"
+    front = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert front.stdout is not None
+    address = front.stdout.readline().rpartition("/")[2].strip()
+    failures: list[str] = []
+
+    def call(kept: bool) -> None:
+        connection = http.client.HTTPConnection(address, timeout=20)
+        try:
+            for _ in range(750):
+                connection.request("POST", "/x", b"y" * 300)
+                assert connection.getresponse().read() == b"y" * 300
+                if not kept:
+                    connection.close()
+        except (OSError, http.client.HTTPException) as error:
+            failures.append(repr(error))
+
+    threads = [threading.Thread(target=call, args=(kept,)) for kept in (True, True, False, False)]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert (failures, front.poll()) == ([], None)
+    finally:
+        front.terminate()
+        backend.end()
+    assert front.wait(20) == 0
