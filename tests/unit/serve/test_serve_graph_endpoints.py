@@ -12,6 +12,7 @@ import httpx
 import numpy as np
 import onnx_models
 import pytest
+import tensor_models
 from serving_house import DictReader, House, Live, Server
 from stream_rigs import WHY_NOT, rig
 from waiting import wait_until
@@ -210,3 +211,14 @@ def test_code_that_hangs_on_a_large_request_is_ended_with_the_time_of_the_graph(
         asyncio.run(predictor.ask("predict", {"x": np.zeros(rows)}, rows))
     wait_until(lambda: "700 ms" in str([event for event in live.house.events if event.kind.endswith("process_ended")]))
     wait_until(lambda: live.rows("slow", {"x": [4.0]}).status_code == 200)
+
+
+@pytest.mark.parametrize("mode", ["traffic", "mean", "vote"])
+def test_a_router_of_models_that_give_tensors_says_so(live: Live, mode: str) -> None:
+    for factor in (1.0, 2.0):
+        live.house.model("drawn", tensor_models.segmenter(factor))
+    graph = f"steps: [{{name: r, kind: router, models: [drawn@1, drawn@2], mode: {mode}}}]"
+    live.house.endpoint(f"drawn_{mode}", using="graph", graph=graph + "\n")
+    answer = live.http.post(f"/v2/models/drawn_{mode}/event", json={"image": np.ones((3, 4, 4)).tolist()})
+    assert answer.status_code == 400, answer.text
+    assert "gives mask, score and no number" in answer.json()["error"]

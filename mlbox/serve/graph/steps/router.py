@@ -42,12 +42,20 @@ def build(spec: StepSpec, scope: Scope) -> Built:
         if mode == "traffic":
             chosen = pick(fields)
             (output,) = await chosen.predict([fields])
-            return [{**fields, name: output["prediction"], "model": chosen.name}]
+            return [{**fields, name: _number(spec, chosen, output), "model": chosen.name}]
         outputs = await asyncio.gather(*(model.predict([fields]) for model, _ in models))
-        values = [output[0]["prediction"] for output in outputs]
+        values = [_number(spec, model, output[0]) for (model, _), output in zip(models, outputs, strict=True)]
         return [{**fields, name: _together(str(mode), values, weights)}]
 
     return Built(each=predict)
+
+
+def _number(spec: StepSpec, model: Model, output: Mapping[str, Any]) -> Any:
+    if "prediction" not in output:
+        raise spec.wrong(
+            f"{model.name} gives {', '.join(output)} and no number", "a step of kind model adds tensors to the event"
+        )
+    return output["prediction"]
 
 
 def _models(spec: StepSpec, scope: Scope) -> list[tuple[Model, float]]:
