@@ -26,7 +26,7 @@ def hint_for(body: Any) -> str:
     """What to send instead of a JSON body that has neither inputs nor rows: other servers have forms of their own."""
     try:
         sent = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):  # numbers that the decoder of requests skips
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # what the decoder of requests skips
         sent = None
     if not isinstance(sent, dict):
         return f"send {_HINT}"

@@ -115,8 +115,14 @@ def test_what_the_server_tells_about_itself(live: Any, scaled: Models) -> None:
         ([{"name": "x", "shape": [1], "datatype": "FP64"}], "neither data"),
         ([{"name": "X", "shape": [1, 3], "datatype": "FP64", "data": [1, 2, 3]}], "3 columns"),
         ([{"name": "x", "shape": [2], "datatype": "FP64", "data": [[1], [2, 3]]}], "row 1"),
-        ([{"name": "y", "shape": [1], "datatype": "FP64", "data": [10**400]}], "'x'"),
-        ([{"name": n, "shape": [1], "datatype": "FP64", "data": [10**400]} for n in "xy"], "not a FLOAT"),
+        (
+            [{"name": "y", "shape": [1], "datatype": "FP64", "data": [10**400]}],
+            "'y': a whole number has more digits than fit",
+        ),
+        (
+            [{"name": n, "shape": [1], "datatype": "FP64", "data": [10**400]} for n in "xy"],
+            "'x': a whole number has more",
+        ),
         ([], "no inputs"),
     ],
 )
