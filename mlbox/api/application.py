@@ -9,7 +9,7 @@ from typing import Any
 from litestar import Litestar, Request, Response, get
 from litestar.config.app import AppConfig
 from litestar.datastructures import State
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, InternalServerException
 
 from mlbox.api.complete import complete_sql
 from mlbox.api.context import ApiContext
@@ -32,6 +32,7 @@ from mlbox.api.stream import stream
 from mlbox.api.uploads import drop_file, list_files, upload, upload_offset, upload_part, uploads_of
 from mlbox.base.defects import defect_of
 from mlbox.base.errors import MlboxError
+from mlbox.serve.http import BrokenBody
 from mlbox.serve.listing import SEES
 
 PREFIXES = (
@@ -65,6 +66,8 @@ def _known(request: Request[Any, Any, State], error: MlboxError) -> Response[Any
 
 
 def _http(request: Request[Any, Any, State], error: HTTPException) -> Response[Any]:
+    if isinstance(error, InternalServerException) and "disconnected" in error.detail:
+        return _known(request, BrokenBody())
     body: dict[str, Any] = {"code": "http", "message": error.detail or "the request cannot be answered"}
     if error.extra:
         body |= {"code": "invalid", **_told(request, error.extra), "details": {"problems": error.extra}}

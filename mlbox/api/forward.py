@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mlbox.api.edge import Receive, Scope, Send
 from mlbox.api.guard import send_error
 from mlbox.base.errors import Unavailable
+from mlbox.serve.http import BrokenBody
 
 if TYPE_CHECKING:
     import httpx
@@ -53,6 +54,8 @@ class Forward:
                     task.cancel()
                     with suppress(asyncio.CancelledError):
                         await task
+        if body.broken and work.cancelled():
+            await send_error(send, BrokenBody(), scope["path"])
         work.cancelled() or work.result()
 
     async def _pass_on(self, request: httpx.Request, send: Send) -> None:
@@ -85,12 +88,14 @@ class _Body:
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
         self.done = asyncio.Event()
+        self.broken = False
 
     async def parts(self) -> AsyncIterator[bytes]:
         more = True
         while more:
             message: dict[str, Any] = await self._receive()
             if message["type"] == "http.disconnect":
+                self.broken = True
                 raise asyncio.CancelledError
             more = bool(message.get("more_body"))
             if part := message.get("body"):

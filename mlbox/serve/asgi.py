@@ -25,6 +25,7 @@ from mlbox.serve.http import (
     JSON,
     PACKED,
     SVG,
+    BrokenBody,
     Gone,
     NotAllowed,
     Receive,
@@ -221,7 +222,7 @@ class InferenceApp:
             if limit is not None and perf_counter() - call.started > limit:
                 raise late(slot, limit)
             response = self._quick(call, body, headers) or await self._answer(call, body, headers, limit)
-        except Gone:
+        except BrokenBody:  # most often the caller went away, which is no request
             raise
         except MlboxError as known:
             error = known

@@ -23,6 +23,7 @@ from mlbox.serve.call import Call
 from mlbox.serve.codec import Request
 from mlbox.serve.endpoint import Answer
 from mlbox.serve.http import (
+    BrokenBody,
     Gone,
     Receive,
     RequestHeaders,
@@ -150,7 +151,7 @@ class _Stream:
                 await self._pour(pieces, seconds, limit)
             finally:
                 await pieces.aclose()
-        except (Gone, asyncio.CancelledError):
+        except (BrokenBody, Gone, asyncio.CancelledError):
             if self._seen is not None:
                 self._record({"ended": "the caller went away"})
                 self._app.note(call, None)

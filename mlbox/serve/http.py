@@ -37,9 +37,19 @@ class TooSlow(Invalid):
 
 
 class Gone(Invalid):
-    """The caller went away; there is nobody to answer."""
+    """The caller does not take his answer any more."""
 
     code = "caller_gone"
+
+
+class BrokenBody(Invalid):
+    """The body ended before its end: the caller went away, or what he sends is not what HTTP calls chunks."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the body broke off, or is not in chunks as its headers say",
+            hint="a chunk is its size in hexadecimal digits, a line end, so many bytes, a line end; the last one is 0",
+        )
 
 
 class Overloaded(Unavailable):
@@ -55,7 +65,7 @@ class DeadlineExceeded(Unavailable):
 
 
 async def read_body(headers: RequestHeaders, receive: Receive, limit: int) -> bytes:
-    """The whole body; raises ``TooLarge`` before it is in memory when its length is announced, ``Gone``."""
+    """The whole body; raises ``TooLarge`` before it is in memory when its length is announced, ``BrokenBody``."""
     check_length(headers, limit)
     message = await receive()
     body = whole_body(message, headers, limit)
@@ -72,7 +82,7 @@ def whole_body(message: Mapping[str, Any], headers: RequestHeaders, limit: int) 
     """The body when the first message has all of it; the end of a body whose length is known is not waited for, since
     that is another turn of the server's threads."""
     if message["type"] == "http.disconnect":
-        raise Gone("the caller went away")
+        raise BrokenBody
     body: bytes = message.get("body", b"")
     if message.get("more_body") and b"%d" % len(body) != headers.get(b"content-length"):
         return None
@@ -89,7 +99,7 @@ async def rest_of_body(message: Mapping[str, Any], headers: RequestHeaders, rece
     while message.get("more_body") and size != length:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise Gone("the caller went away")
+            raise BrokenBody
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > limit:

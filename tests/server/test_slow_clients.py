@@ -92,6 +92,20 @@ def test_bodies_that_drip_have_no_more_time_than_others(served: Server) -> None:
     connection.close()
 
 
+@pytest.mark.parametrize("path", ["/v2/models/e/infer", "/v2/models/e/generate_stream", "/sql"])
+@pytest.mark.parametrize("chunks", [b"zz\r\n{}", b"2\r\n{}\r\n-1\r\n", b"5\r\n{"], ids=["size", "later", "cut"])
+def test_chunks_that_are_none_are_the_senders_mistake(served: Server, path: str, chunks: bytes) -> None:
+    head = HEAD.replace(b"/v2/models/e/infer", path.encode()) + b"Transfer-Encoding: chunked\r\n\r\n"
+    with _connect(served, head + chunks) as connection:
+        connection.shutdown(socket.SHUT_WR)
+        answer = connection.recv(4096)
+    assert answer.startswith(b"HTTP/1.1 400"), answer
+    error = json.loads(answer.partition(b"\r\n\r\n")[2])
+    told = error if path != "/sql" else error["error"]
+    assert told["code"] == "invalid" and "a chunk is" in told["hint"]
+    _is_answered(served)
+
+
 def test_slow_bodies_of_statements_hold_nobody(served: Server) -> None:
     head = b"POST /sql HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"
     slow = [_connect(served, head) for _ in range(MANY)]
