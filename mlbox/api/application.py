@@ -67,7 +67,7 @@ def _known(request: Request[Any, Any, State], error: MlboxError) -> Response[Any
 
 def _http(request: Request[Any, Any, State], error: HTTPException) -> Response[Any]:
     if isinstance(error, InternalServerException) and "disconnected" in error.detail:
-        return _known(request, BrokenBody())
+        return _known(request, BrokenBody.off())
     body: dict[str, Any] = {"code": "http", "message": error.detail or "the request cannot be answered"}
     if error.extra:
         body |= {"code": "invalid", **_told(request, error.extra), "details": {"problems": error.extra}}

@@ -55,7 +55,7 @@ class Forward:
                     with suppress(asyncio.CancelledError):
                         await task
         if body.broken and work.cancelled():
-            await send_error(send, BrokenBody(), scope["path"])
+            await send_error(send, BrokenBody.off(), scope["path"])
         work.cancelled() or work.result()
 
     async def _pass_on(self, request: httpx.Request, send: Send) -> None:

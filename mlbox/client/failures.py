@@ -71,10 +71,17 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return "there are: " + ", ".join(names) if names else "there are none"
 
 
+def _said(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # code of the user's, as the rest of it
+        return "it cannot be shown as a text"
+
+
 def describe(error: BaseException, code_folder: str) -> Dict[str, Any]:
     """``{type, message, traceback, file, line}`` of an error: frames of ours are cut off, files of the user's folder
     are named relative to it."""
-    body: Dict[str, Any] = {"type": type(error).__name__, "message": str(error), "traceback": None}
+    body: Dict[str, Any] = {"type": type(error).__name__, "message": _said(error), "traceback": None}
     body["file"], body["line"] = None, None
     if isinstance(error, WrongCall):
         return body

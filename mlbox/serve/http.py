@@ -45,8 +45,12 @@ class Gone(Invalid):
 class BrokenBody(Invalid):
     """The body ended before its end: the caller went away, or what he sends is not what HTTP calls chunks."""
 
-    def __init__(self) -> None:
-        super().__init__(
+    code = "broken_body"
+
+    @classmethod
+    def off(cls) -> BrokenBody:
+        """The error."""
+        return cls(
             "the body broke off, or is not in chunks as its headers say",
             hint="a chunk is its size in hexadecimal digits, a line end, so many bytes, a line end; the last one is 0",
         )
@@ -82,7 +86,7 @@ def whole_body(message: Mapping[str, Any], headers: RequestHeaders, limit: int) 
     """The body when the first message has all of it; the end of a body whose length is known is not waited for, since
     that is another turn of the server's threads."""
     if message["type"] == "http.disconnect":
-        raise BrokenBody
+        raise BrokenBody.off()
     body: bytes = message.get("body", b"")
     if message.get("more_body") and b"%d" % len(body) != headers.get(b"content-length"):
         return None
@@ -99,7 +103,7 @@ async def rest_of_body(message: Mapping[str, Any], headers: RequestHeaders, rece
     while message.get("more_body") and size != length:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise BrokenBody
+            raise BrokenBody.off()
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > limit:

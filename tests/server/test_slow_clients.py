@@ -102,7 +102,7 @@ def test_chunks_that_are_none_are_the_senders_mistake(served: Server, path: str,
     assert answer.startswith(b"HTTP/1.1 400"), answer
     error = json.loads(answer.partition(b"\r\n\r\n")[2])
     told = error if path != "/sql" else error["error"]
-    assert told["code"] == "invalid" and "a chunk is" in told["hint"]
+    assert told["code"] == "broken_body" and "a chunk is" in told["hint"]
     _is_answered(served)
 
 

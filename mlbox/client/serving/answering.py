@@ -315,6 +315,8 @@ def _plain(name: str, values: List[Any], numpy: Any) -> Any:
         raise WrongCall(
             f"output {name!r} holds a value of type {kind}", "return numbers, texts, true or false for each row"
         )
+    if any(isinstance(value, int) and not -(2**63) <= value < 2**63 for value in values):
+        raise WrongCall(f"output {name!r} holds a whole number of more than 64 bits", "return a float or a text")
     return values
 
 

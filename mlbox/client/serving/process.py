@@ -22,6 +22,9 @@ from mlbox.client.serving.streaming import Flow, LoopFlow, encodable
 
 Reply = Tuple[Dict[str, Any], List[Any]]
 
+_LONGEST = 1_000
+"""Letters that are told of an error."""
+
 
 class Process:
     """Reads messages, calls the user's code, sends the answers."""
@@ -210,7 +213,7 @@ class Process:
         body.pop("traceback", None)
         if isinstance(error, (BadInput, WrongCall)):
             body.update(message=error.message, hint=error.hint, refused=isinstance(error, BadInput))
-        return body
+        return {name: _printable(value) if isinstance(value, str) else value for name, value in body.items()}
 
     def _send(self, reply: Reply) -> None:
         head, buffers = reply
@@ -221,6 +224,11 @@ class Process:
             told = {"type": "WrongCall", "message": f"what it returned cannot be sent: {error}", "hint": None}
             with self._sending:
                 wire.send(self._connection, {"id": head["id"], "error": told})
+
+
+def _printable(text: str) -> str:
+    """What can be sent of a text of the user's code, and is not too long to be read."""
+    return text[:_LONGEST].encode("utf-8", "backslashreplace").decode()
 
 
 def _cancelled(number: int) -> Reply:

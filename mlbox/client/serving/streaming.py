@@ -27,7 +27,8 @@ def streams(function: Any) -> bool:
 def encodable(value: Any) -> str:
     """A piece as JSON; raises ``WrongCall`` for what is too large or cannot be that."""
     try:
-        text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+        text = json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+        text.encode()
     except (TypeError, ValueError) as error:
         told = f"a piece of type {type(value).__name__} cannot be sent: {error}"
         raise WrongCall(told, "yield texts, numbers, or dictionaries of them") from None

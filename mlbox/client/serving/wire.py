@@ -40,7 +40,7 @@ def send(
     size = sum(map(len, parts))
     if arena is not None and (got := arena.news()) is not None:
         head = {**head, "got": got}
-    text = json.dumps(head, separators=(",", ":")).encode()
+    text = json.dumps(head, separators=(",", ":"), ensure_ascii=False).encode()  # what is no Unicode is refused
     if arena is not None and size >= SHARED_FROM and (place := arena.put(parts, size)) is not None:
         text, parts, size = text[:-1] + b',"shared":' + json.dumps(place).encode() + b"}", [], 0
     start = _LENGTHS.pack(len(text), size) + text

@@ -40,7 +40,14 @@ def score(x):
     if x == 1: raise ValueError("unlucky")
     if x == 2: time.sleep(600)
     if x == 3: return {"prediction": [[1], "two"]}
+    if x == 4: return "\\ud800"
+    if x == 5: return 10**400
+    if x == 6: raise ValueError("\\ud800" + "a" * 1_000_000)
+    if x == 7: raise Odd()
     return x
+
+class Odd(Exception):
+    def __str__(self): raise ValueError("no text")
 
 def many(inputs):
     return [1, 2, 3]
@@ -100,15 +107,17 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     house.endpoint("strict", "m", options={"missing": "reject"})
     house.endpoint("texts", "texts")
     house.endpoint("stored", "m", enrich=Ref("default", "v"), options={"missing": "reject"})
-    house.endpoint("code", function="code", options={"timeout_ms": 3000, "processes": 4})
+    house.endpoint("code", function="code", options={"timeout_ms": 60_000, "processes": 3})
+    house.endpoint("hurried", function="code", options={"timeout_ms": 3000})
     house.endpoint("many", function="many")
-    house.endpoint(
-        "flow",
-        using="graph",
-        graph="steps:\n - {name: own, kind: map, function: steps}\n"
-        " - {name: prediction, kind: map, set: {prediction: x}}\n",
-        options={"timeout_ms": 3000, "processes": 4},
-    )
+    for name, options in (("flow", {"timeout_ms": 60_000, "processes": 3}), ("hurried_flow", {"timeout_ms": 3000})):
+        house.endpoint(
+            name,
+            using="graph",
+            graph="steps:\n - {name: own, kind: map, function: steps}\n"
+            " - {name: prediction, kind: map, set: {prediction: x}}\n",
+            options=options,
+        )
     house.endpoint("away", using="graph", graph=f"steps:\n - {{name: asked, kind: remote, url: '{away}'}}\n")
     server = Server(house.endpoints.asgi)
     with httpx.Client(base_url=server.url, timeout=60) as client:
@@ -206,11 +215,15 @@ WRONG: list[tuple[str, str, Any, dict[str, str], int, str, str]] = [
     ("unknown entity", "stored", {"rows": [{"id": 8}]}, {}, 400, "invalid", "no value of 'x', 'y'"),
     ("entity of a wrong type", "stored", {"rows": [{"id": "seven"}]}, {}, 400, "invalid", "'id'"),
     ("code raises", "code", {"rows": [{"x": 1}]}, {}, 500, "code_failed", "ValueError: unlucky (code.py, line"),
-    ("code hangs", "code", {"rows": [{"x": 2}]}, {}, 503, "deadline_exceeded", "time limit"),
+    ("code hangs", "hurried", {"rows": [{"x": 2}]}, {}, 503, "deadline_exceeded", "time limit"),
     ("code answers nonsense", "code", {"rows": [{"x": 3}]}, {}, 500, "code_failed", "code"),
     ("code answers too many", "many", {"rows": [{"x": 4}]}, {}, 500, "code_failed", "many"),
+    ("code answers no Unicode", "code", {"rows": [{"x": 4}]}, {}, 500, "code_failed", "surrogates not allowed"),
+    ("code answers digits", "code", {"rows": [{"x": 5}]}, {}, 500, "code_failed", "more than 64 bits"),
+    ("code raises no Unicode", "code", {"rows": [{"x": 6}]}, {}, 500, "code_failed", "ValueError: \\ud800aaa"),
+    ("code raises no text", "code", {"rows": [{"x": 7}]}, {}, 500, "code_failed", "Odd: it cannot be shown"),
     ("step raises", "flow", {"rows": [{"x": 1}]}, {}, 500, "code_failed", "ValueError: unlucky (steps.py, line"),
-    ("step hangs", "flow", {"rows": [{"x": 2}]}, {}, 503, "deadline_exceeded", "time limit"),
+    ("step hangs", "hurried_flow", {"rows": [{"x": 2}]}, {}, 503, "deadline_exceeded", "time limit"),
     ("step answers nonsense", "flow", {"rows": [{"x": 3}]}, {}, 500, "code_failed", "own"),
     ("upstream is down", "away", {"rows": [{"x": 1}]}, {}, 503, "unavailable", "cannot be reached"),
 ]  # fmt: skip
