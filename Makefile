@@ -39,8 +39,7 @@ test-browser: $(DEV) $(DASHBOARD) ## The dashboard in a real Chromium (MLBOX_CHR
 # What is no executor has its own files, which run without an engine's mark where the engine is there.
 SCENARIOS_redis := tests/conformance/test_online_stores.py tests/unit/features/test_features_redis.py \
 	tests/conformance/test_stream_sources.py
-SCENARIOS_rabbitmq := tests/unit/features/test_features_rabbitmq.py tests/conformance/test_stream_sources.py \
-	tests/conformance/test_sinks.py
+SCENARIOS_rabbitmq := tests/unit/features/test_features_rabbitmq.py tests/conformance/test_sinks.py
 
 test-engine: $(DEV) ## One scenario on an engine that is started for it (ENGINE=docker|kubernetes|dask|spark|redis|rabbitmq; see tests/engines)
 ifdef SCENARIOS_$(ENGINE)

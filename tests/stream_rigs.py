@@ -67,7 +67,7 @@ class RabbitQueueRig:
     type = "classic"
 
     def __init__(self, folder: Path, broker: rabbitmq.Broker | None = None) -> None:
-        self.broker = broker or rabbitmq.shared()
+        self.broker = broker or rabbitmq.shared(folder)
         self.queue = f"events-{uuid.uuid4().hex}"
         self.broker.declare(self.queue, self.type)
         self.address: tuple[str, dict[str, Any]] = (f"amqp://{self.broker.address}/{rabbitmq.VHOST}/{self.queue}", {})

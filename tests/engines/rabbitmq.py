@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
 import base64
+import ctypes
 import hashlib
 import json
 import os
@@ -11,11 +11,9 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -92,14 +90,22 @@ class Broker:
             "RABBITMQ_LOG_BASE": str(self.folder / "log"),
             "RABBITMQ_NODE_PORT": str(self.port),
             "RABBITMQ_DIST_PORT": str(_free_port()),
-            "detached": "1",  # the script becomes the node, and no shell stands before it
+            "detached": "1",  # the script becomes the node: no shell stands before it
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} +S 2:2 +sbwt none",
         }
         with (self.folder / "out").open("ab") as log:
             if self._epmd is None:
-                self._epmd = subprocess.Popen(["epmd"], env=environment, stdout=log, stderr=log)
+                self._epmd = subprocess.Popen(
+                    ["epmd"], env=environment, stdout=log, stderr=log, preexec_fn=_end_with_parent
+                )
             self._process = subprocess.Popen(
-                [str(SCRIPT)], env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+                [str(SCRIPT)],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=_end_with_parent,
             )
         stop_by = time.monotonic() + 120
         while not self._answers():
@@ -123,7 +129,8 @@ class Broker:
         import pika
 
         credentials = pika.PlainCredentials("guest", "guest")
-        return pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1", self.port, VHOST, credentials))
+        place = pika.ConnectionParameters("127.0.0.1", self.port, VHOST, credentials, heartbeat=0)
+        return pika.BlockingConnection(place)
 
     def declare(self, queue: str, kind: str) -> None:
         """A durable queue, of type classic, quorum or stream."""
@@ -152,7 +159,8 @@ class Broker:
         try:
             yield connection.channel()
         finally:
-            connection.close()
+            if connection.is_open:
+                connection.close()
 
     def kill(self) -> None:
         """At once."""
@@ -171,12 +179,19 @@ class Broker:
             self._epmd = None
 
 
-@lru_cache(maxsize=1)
-def shared() -> Broker:
-    """One for all tests of this process: it takes seconds to start. Use queues of your own, and leave it running."""
-    folder = Path(tempfile.mkdtemp(prefix="mlbox-rabbitmq-"))
-    broker = Broker(folder)
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    atexit.register(broker.close)
-    broker.start()
-    return broker
+_shared: list[Broker] = []
+
+
+def shared(folder: Path) -> Broker:
+    """One for all tests of this process, in the folder of the first: it takes seconds to start. Use queues of your own,
+    and leave it running; it ends with the process."""
+    if not _shared:
+        broker = Broker(folder)
+        broker.start()
+        _shared.append(broker)
+    return _shared[0]
+
+
+def _end_with_parent() -> None:
+    """Of a child before it becomes another program: it is killed when the tests are, however they end."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG

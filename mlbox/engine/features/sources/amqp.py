@@ -11,12 +11,22 @@ import hashlib
 import logging
 import time
 from collections.abc import Generator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.errors import Invalid, Unavailable
 from mlbox.base.names import JSON_COLUMN
-from mlbox.engine.features.sources.amqp_link import LINK_OPTIONS, Place, closed, connect, place_of, told
+from mlbox.engine.features.sources.amqp_link import (
+    LINK_OPTIONS,
+    ONE_READER,
+    Place,
+    closed,
+    connect,
+    place_of,
+    said,
+    told,
+)
 from mlbox.engine.features.sources.amqp_recent import SLOT, Recent
 from mlbox.engine.features.sources.base import (
     ID,
@@ -162,15 +172,37 @@ class _Reading:
                 f"the queue {self._place.queue} is no stream, so it has no past that start = latest leaves out",
                 hint=f"ALTER SOURCE {self._source.ref} SET (start = NULL)",
             )
-        self._consume({}, exclusive=True)
-        while True:
-            messages = self._gathered(WAIT)
-            fresh = recent.new((message.name if message.id else None, message) for message in messages)
-            read = recent.positions()
-            # The answer comes behind the acknowledgement before it on this channel, which is then with the queue.
-            left = int(self._channel.queue_declare(self._place.queue, passive=True).method.message_count)
-            yield StreamBatch(_table(fresh), read, left)
-            self._acknowledge(messages)
+        self._left(readers=0)
+        tag = self._consume({}, exclusive=True)
+        try:
+            while True:
+                messages = self._gathered(WAIT)
+                # The answer comes behind the last acknowledgement on this channel, which is then with the queue.
+                left = self._left(readers=1)
+                fresh = recent.new((message.name if message.id else None, message) for message in messages)
+                read = recent.positions()
+                yield StreamBatch(_table(fresh), read, left)
+                self._acknowledge(messages)
+        finally:
+            self._give_up(tag)
+
+    def _give_up(self, tag: str) -> None:
+        """No reader any more when it returns: of a closed connection queues hear later, and others read next."""
+        import pika
+
+        with suppress(pika.exceptions.AMQPError, OSError):
+            self._channel.basic_cancel(tag)
+
+    def _left(self, *, readers: int) -> int:
+        """Messages that wait; ``Unavailable`` when more than so many read the queue. Quorum queues know no exclusive
+        readers, and would give each a part of the messages."""
+        told = self._channel.queue_declare(self._place.queue, passive=True).method
+        if told.consumer_count > readers:
+            raise Unavailable(
+                f"{said(self._place)}: the queue {self._place.queue} has another reader, which takes a part of it",
+                hint=ONE_READER,
+            )
+        return int(told.message_count)
 
     def _opened(self) -> Any:
         channel = self._connection.channel()

@@ -23,6 +23,12 @@ GUEST = "guest"
 """The user of a fresh broker, and its password, which it takes from its own machine only."""
 
 
+ONE_READER = (
+    "a queue gives each message to one reader only: bind a queue for each feature set and feed, or declare it with "
+    "x-queue-type = stream, which all may read"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """A broker, a virtual host of it, and a queue ("": none is named)."""
@@ -183,10 +189,7 @@ def _reason(error: BaseException) -> str:
 
 def _channel_hint(code: int, text: str) -> str:
     if "exclusive use" in text:
-        return (
-            "a queue gives each message to one reader only: bind a queue for each feature set and feed, or declare it "
-            "with x-queue-type = stream, which all may read"
-        )
+        return ONE_READER
     if code == 404:
         return "it is used as soon as it is there"
     return "may the user do this? rabbitmqctl set_permissions" if code == 403 else "the log of the broker says more"
