@@ -73,8 +73,10 @@ class Shaping:
     """Columns that it needs of the request, or of the feature vector; in lower case."""
     makes: frozenset[str] = frozenset()
     """Columns that it adds."""
-    gives: tuple[str, ...] = ()
-    """Names of the outputs, where it makes them."""
+    gives: tuple[tuple[str, str], ...] = ()
+    """Names and datatypes of the outputs, where it makes them."""
+    texts: frozenset[str] = frozenset()
+    """Which of the columns that it reads are texts."""
 
 
 class Runtime:
@@ -171,7 +173,7 @@ class Runtime:
             needs.pop(name, None)
         for name in sorted(shaping.reads - shaping.makes):
             if name not in self._enriched:
-                needs.setdefault(name, Need(name, "FP64"))
+                needs.setdefault(name, Need(name, "BYTES" if name in shaping.texts else "FP64"))
         return tuple(sorted(needs.values(), key=lambda need: not need.required))
 
     def warm(self) -> None:

@@ -52,7 +52,7 @@ def _outputs(runtime: Runtime) -> list[dict[str, Any]]:
     if runtime.row.graph is not None:
         return outputs
     if runtime.shaping.gives:
-        return [{"name": name, "datatype": "FP64", "shape": [-1]} for name in runtime.shaping.gives]
+        return [{"name": name, "datatype": datatype, "shape": [-1]} for name, datatype in runtime.shaping.gives]
     if runtime.row.ensemble is not None and ensemble_tensors.averages(runtime.row.ensemble, runtime.arms):
         found = ensemble_tensors.averaged_outputs(runtime.arms)
         return [{"name": name, "datatype": datatype, "shape": shape} for name, datatype, shape in found]

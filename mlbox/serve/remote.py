@@ -56,12 +56,14 @@ class RemotePredictor:
         for tensor in taken:
             if tensor.name not in self.features:
                 raise Invalid(f"{self.name}: inputs has {tensor.name!r}, which is none of its features")
+        texts = frozenset(map(str, lease.about.get("texts") or ()))
         self.tensors = tuple(
-            self.declared.get(name.lower(), Tensor(name, "double", (None,))) for name in self.features
+            self.declared.get(name.lower(), Tensor(name, "string" if name in texts else "double", (None,)))
+            for name in self.features
         ) or (Tensor("inputs", "double", (None, None)),)
 
     def input_of(self, feature: int) -> Tensor:
-        """The tensor of a feature: numbers, unless the caller sends something else."""
+        """The tensor of a feature: texts where the code says so, else numbers; callers may send something else."""
         return self.tensors[feature]
 
     async def ask(self, verb: str, columns: Mapping[str, Any], rows: int) -> Output:

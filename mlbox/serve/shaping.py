@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 Enriched = Mapping[str, Sequence[Any]]
 _DATATYPES = {"double": "FP64", "bigint": "INT64", "boolean": "FP64", "varchar": "BYTES", "null": "FP64"}
 
+_GIVEN = {**_DATATYPES, "boolean": "BOOL"}
+"""Datatypes of outputs whose values are never NULL."""
+
 
 def shaping_of(row: EndpointRow, stored: Iterable[str]) -> Shaping:
     """What the clauses of an endpoint say; ``stored`` are the features of its vector, which may be read too."""
@@ -38,7 +41,8 @@ def shaping_of(row: EndpointRow, stored: Iterable[str]) -> Shaping:
         after=_After(after) if after else None,
         reads=frozenset(reads),
         makes=frozenset(made),
-        gives=tuple(expression.name for expression in after),
+        gives=tuple((expression.name, _GIVEN.get(expression.kind or "", "FP64")) for expression in after),
+        texts=frozenset[str]().union(*(expression.texts for expression in before)),
     )
 
 
@@ -64,9 +68,24 @@ def _compute(
 
     with np.errstate(all="ignore"):
         for expression in expressions:
-            found = expression.compute(columns, request.rows)
+            found = _computed(expression, columns, request)
             columns[expression.name.lower()] = found
             yield expression.name, found
+
+
+def _computed(expression: Expression, columns: dict[str, Vector], request: Request) -> Vector:
+    try:
+        return expression.compute(columns, request.rows)
+    except Invalid as error:
+        if not expression.reads <= columns.keys():  # which it says already
+            raise
+        texts = [
+            column.name
+            for key, column in request.columns.items()
+            if key in expression.reads and not column.datatype.number and key not in expression.texts
+        ]
+        hint = f"{', '.join(texts)} came as text" if texts else error.hint
+        raise Invalid(f"{error.message}, in {expression.name!r}", hint=hint) from None
 
 
 def _read(expressions: Sequence[Expression], request: Request) -> dict[str, Vector]:

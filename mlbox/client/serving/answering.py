@@ -45,6 +45,8 @@ class Answering:
     optional: List[str] = []
     inputs: Declared = []
     outputs: Declared = []
+    texts: List[str] = []
+    """Which of them are texts, as their annotations or defaults say."""
 
     def predict(self, columns: Dict[str, Any], rows: int) -> Any:
         """Predictions for columns of ``rows`` values; may be awaitable."""
@@ -161,6 +163,10 @@ class OfFunction(Answering):
         else:
             self.features = [entry.name for entry in entries]
             self.optional = [entry.name for entry in entries if entry.default is not entry.empty]
+            kinds = (str, "str", "Optional[str]", "str | None", Optional[str])
+            self.texts = [
+                entry.name for entry in entries if entry.annotation in kinds or isinstance(entry.default, str)
+            ]
 
     def predict(self, columns: Dict[str, Any], rows: int) -> Any:
         """All rows."""

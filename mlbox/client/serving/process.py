@@ -53,6 +53,7 @@ class Process:
             "optional": answering.optional,
             "inputs": answering.inputs,
             "outputs": answering.outputs,
+            "texts": answering.texts,
             "asynchronous": answering.asynchronous,
             "shares": self._arena is not None,
         }

@@ -10,6 +10,15 @@ from mlbox.base.errors import Invalid
 from mlbox.serve.expressions.library import text_of
 from mlbox.serve.expressions.values import Vector, texts, time_of
 
+CASTS = {
+    **dict.fromkeys(("DOUBLE", "FLOAT", "REAL", "FLOAT8", "FLOAT4"), "double"),
+    **dict.fromkeys(("BIGINT", "INTEGER", "INT", "INT8", "INT4", "LONG"), "bigint"),
+    **dict.fromkeys(("VARCHAR", "TEXT", "STRING"), "varchar"),
+    **dict.fromkeys(("BOOLEAN", "BOOL"), "boolean"),
+    **dict.fromkeys(("TIMESTAMP", "DATETIME"), "timestamp"),
+}
+"""Names of types, and the kinds that they are cast to."""
+
 
 def truth(vector: Vector) -> Vector:
     """As a condition: numbers but 0 are true."""

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from mlbox.base.command import Query
 from mlbox.base.errors import Invalid, StatementError
 from mlbox.base.suggest import did_you_mean
-from mlbox.serve.expressions.casts import cast
+from mlbox.serve.expressions.casts import CASTS, cast
+from mlbox.serve.expressions.kinds import kind_of, texts_in
 from mlbox.serve.expressions.library import FUNCTIONS
 from mlbox.serve.expressions.operators import (
     Columns,
@@ -39,22 +40,18 @@ _COMPARE = {
     "COMPARE_LESSTHANOREQUALTO": "less_equal",
     "COMPARE_GREATERTHANOREQUALTO": "greater_equal",
 }
-_CASTS = {
-    **dict.fromkeys(("DOUBLE", "FLOAT", "REAL", "FLOAT8", "FLOAT4"), "double"),
-    **dict.fromkeys(("BIGINT", "INTEGER", "INT", "INT8", "INT4", "LONG"), "bigint"),
-    **dict.fromkeys(("VARCHAR", "TEXT", "STRING"), "varchar"),
-    **dict.fromkeys(("BOOLEAN", "BOOL"), "boolean"),
-    **dict.fromkeys(("TIMESTAMP", "DATETIME"), "timestamp"),
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """One of a list: what it is called, the columns that it reads (in lower case), and how it is computed."""
+    """One of a list: what it is called, the columns that it reads (in lower case), and how it is computed; what it
+    gives and which of these columns are texts, as far as its own text tells."""
 
     name: str
     reads: frozenset[str]
     compute: Compute
+    kind: str | None = None
+    texts: frozenset[str] = frozenset()
 
 
 def compile_all(query: Query, *, nested: bool = False) -> tuple[Expression, ...]:
@@ -122,7 +119,7 @@ class _Compiler:
         name = node.get("alias") or (node["column_names"][-1] if node["class"] == "COLUMN_REF" else None)
         if not name:
             raise self._wrong(node, "an expression needs a name", "write expr AS name")
-        return Expression(str(name), frozenset(self._reads), compute)
+        return Expression(str(name), frozenset(self._reads), compute, kind_of(node), frozenset(texts_in(node)))
 
     def _wrong(self, node: Mapping[str, Any], message: str, hint: str | None) -> StatementError:
         place = int(node.get("query_location", len(_HEAD))) - len(_HEAD)
@@ -251,9 +248,9 @@ class _Compiler:
 
     def _cast(self, node: Mapping[str, Any]) -> Compute:
         child, target = self._node(node["child"]), str(node["type_expr"].get("type_name", "")).upper()
-        if target not in _CASTS:
-            listed = ", ".join(dict.fromkeys(name.upper() for name in _CASTS.values()))
+        if target not in CASTS:
+            listed = ", ".join(dict.fromkeys(name.upper() for name in CASTS.values()))
             raise self._wrong(node, f"a cast to {target or 'this type'} is not computed for requests", listed)
-        kind, attempt = _CASTS[target], bool(node.get("try_cast"))
+        kind, attempt = CASTS[target], bool(node.get("try_cast"))
         bits = 32 if target in ("INTEGER", "INT", "INT4") else 64
         return lambda columns, rows: cast(child(columns, rows), kind, attempt, bits)

@@ -96,7 +96,10 @@ def _ours(text: str, rows: list[tuple[Any, ...]]) -> list[Any]:
     columns = {name: of_values([row[i] for row in rows], KINDS[name]) for i, name in enumerate(TYPES)}  # type: ignore[arg-type]
     (expression,) = compile_all(Query(f"{text} AS x"))
     with np.errstate(all="ignore"):
-        return expression.compute(columns, len(rows)).list()
+        found = expression.compute(columns, len(rows))
+    assert all(KINDS[name] == "varchar" for name in expression.texts)  # what was told of it before
+    assert expression.kind in (None, found.kind) or found.kind == "null", (text, expression.kind, found.kind)
+    return found.list()
 
 
 def _theirs(text: str, rows: list[tuple[Any, ...]]) -> list[Any]:

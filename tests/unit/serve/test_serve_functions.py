@@ -294,3 +294,17 @@ def test_a_new_version_of_code_is_warmed_and_compared_on_recent_requests(shared:
     facts = shared.house.endpoint("judged", function="judged", replace=True).facts
     assert facts["compared"] == 4 and facts["different"] == 2 and facts["failed"] == 1
     assert facts["largest_difference"] == 1.0
+
+
+def test_texts_of_a_function_are_told_by_its_annotations_and_defaults(shared: Live) -> None:
+    code = "def price(amount, carrier: str, country='de', hour=1): return amount + len(carrier) + len(country) + hour"
+    shared.house.function("price", code, "price")
+    shared.house.endpoint("price", function="price")
+    told = shared.http.get("/v2/models/price").json()["inputs"]
+    kinds = {one["name"]: (one["datatype"], "parameters" in one) for one in told}
+    assert kinds == {
+        "amount": ("FP64", False), "carrier": ("BYTES", False), "country": ("BYTES", True), "hour": ("FP64", True),
+    }  # fmt: skip
+    rows = [{"amount": 1, "carrier": "AA"}, {"amount": 2, "carrier": "A"}]
+    answer = shared.http.post("/v2/models/price/infer", json={"rows": rows}).json()
+    assert [row["prediction"] for row in answer["rows"]] == [6.0, 6.0]
