@@ -371,7 +371,8 @@ class Runtime:
 
 
 def _wrong_type(column: Column, wanted: str) -> Invalid:
-    return Invalid(f"input {column.name!r} has datatype {column.datatype.name}, the endpoint takes {wanted}")
+    told = f"input {column.name!r} has datatype {column.datatype.name}, the endpoint takes {wanted}"
+    return Invalid(told, hint='a text stands in quotes: "7"' if wanted == "BYTES" else "a number stands without quotes")
 
 
 def named(output: Output) -> dict[str, Any]:

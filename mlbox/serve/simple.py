@@ -42,8 +42,8 @@ def hint_for(body: Any) -> str:
 
 
 def columns_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Column]:
-    """Columns of rows of values by name: numbers, texts or booleans, or nested lists of them; ``null`` and what a row
-    leaves out are missing."""
+    """Columns of rows of values by name: numbers (whole ones stay whole), texts or booleans, or nested lists of them;
+    ``null`` and what a row leaves out are missing."""
     if not rows:
         raise Invalid("the request has no rows", hint=_HINT)
     if len(rows) > MAX_ROWS:
@@ -59,6 +59,8 @@ def columns_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Column]:
 
 def _column(name: str, values: list[Any]) -> Column:
     kinds = {type(value) for value in values} - {type(None)}
+    if kinds == {int} and None not in values and all(-(2**63) <= value < 2**63 for value in values):
+        return Column(name, DATATYPES["INT64"], values, len(values))
     if kinds <= {int, float}:
         check_whole(name, "FP64", values, kinds)
         return Column(name, DATATYPES["FP64"], values, len(values))

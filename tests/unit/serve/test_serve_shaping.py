@@ -61,6 +61,9 @@ def test_stored_features_and_computed_keys_go_together(live: Any, scaled: Models
     ]
     reply = live.infer("e", {"inputs": body}).json()
     assert reply["outputs"][0]["data"] == [4.0]  # 30 / 10 + 1
+    rows = {"rows": [{"account": 742, "amount": 30}]}  # a whole number stays one, however it is sent
+    assert live.infer("e", rows).json()["rows"][0]["prediction"] == 4.0
+    assert live.http.post("/v2/models/e/event", json=rows["rows"][0]).json()["prediction"] == 4.0
 
 
 @pytest.mark.parametrize(
