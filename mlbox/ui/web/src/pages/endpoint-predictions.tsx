@@ -34,7 +34,7 @@ export function ArmsPanel({ endpoint, revision }: Props): ReactNode {
         rows={rows}
         rowKey={(row) => `${named(row)} ${row.shadow}`}
         columns={[
-          { key: "model", title: "Model", head: true, cell: (row) => (row.model === null ? "refused before a model was asked" : named(row)) },
+          { key: "model", title: "Model", head: true, cell: (row) => (row.model === null ? "none: the request failed" : named(row)) },
           { key: "role", title: "Role", cell: (row) => (row.model === null ? <Nothing /> : row.shadow ? "shadow" : "answers") },
           { key: "requests", title: "Requests", right: true, cell: (row) => number(row.requests) },
           { key: "errors", title: "Errors", right: true, cell: (row) => number(row.errors) },
