@@ -12,6 +12,7 @@ from mlbox.base.command import Caller, Command, Handler, Plan, Result
 from mlbox.base.defects import defect_of
 from mlbox.base.errors import Forbidden, Internal, MlboxError, NotExecuted
 from mlbox.base.ids import new_id
+from mlbox.base.placed import locate
 from mlbox.engine.catalog.commands import Explain
 from mlbox.engine.catalog.tables import audit
 from mlbox.sql.printing import printed
@@ -47,7 +48,7 @@ class CommandDispatcher:
         with acting_for(access):
             if access is not None:
                 self._permission.check(command, caller, access)
-            return self._handler(command).plan(command, caller)
+            return self._planned(self._handler(command), command, caller)
 
     def dispatch(self, command: Command, caller: Caller) -> Result:
         """Plan and execute; whatever is not an ``MlboxError`` is a defect of ours and told as one."""
@@ -73,7 +74,15 @@ class CommandDispatcher:
         if isinstance(command, Explain):
             return self._explain(command, caller)
         handler = self._handler(command)
-        return handler.execute(command, handler.plan(command, caller), caller)
+        return handler.execute(command, self._planned(handler, command, caller), caller)
+
+    def _planned(self, handler: Handler, command: Command, caller: Caller) -> Plan:
+        """An error about an option says where it stands."""
+        try:
+            return handler.plan(command, caller)
+        except MlboxError as error:
+            locate(error, command)
+            raise
 
     def _explain(self, command: Explain, caller: Caller) -> Result:
         import pyarrow

@@ -68,7 +68,14 @@ class MlboxError(Exception):
         self.hint = hint
         self.where = where
         self.details = details or {}
+        self.option: str | None = None
+        """The option or parameter that is wrong; from it the place in the statement is found."""
         self._public: tuple[str, str | None] | None = None
+
+    def of_option(self, name: str) -> Self:
+        """The same, about an option or parameter of a statement."""
+        self.option = self.option or name
+        return self
 
     def kept_from_others(self, public: str, hint: str | None = None) -> Self:
         """The same, of which all but the owner of the server are told ``public`` instead: the message or its hint has

@@ -96,7 +96,7 @@ class Home:
 
     def server(self) -> dict[str, Any] | None:
         """What the owning server wrote about itself, as long as it holds the home."""
-        if not self._is_owned():
+        if owner_of(self) is None:
             return None
         try:
             known: dict[str, Any] = json.loads(self.server_file.read_text())
@@ -104,26 +104,28 @@ class Home:
         except (OSError, ValueError):
             return None
 
-    def _is_owned(self) -> bool:
-        """Whether some process holds the lock; a process id alone may be a dead one's or another's."""
-        try:
-            handle = os.open(self.lock_file, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return True
-        finally:
-            os.close(handle)
-        return False
-
     def write_server(self, url: str, **more: Any) -> None:
         """Tell others how to reach the owner; replaced in one step so that nobody reads a half."""
         body = {"url": url, "pid": os.getpid(), "host": socket.gethostname(), **more}
         temporary = self.server_file.with_suffix(".new")
         temporary.write_text(json.dumps(body))
         os.replace(temporary, self.server_file)
+
+
+def owner_of(home: Home) -> str | None:
+    """Who holds the lock (``process 4711``), whether it answers already or not; None when nobody does: a process id
+    alone may be a dead one's or another's."""
+    try:
+        handle = os.open(home.lock_file, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return os.pread(handle, 200, 0).decode(errors="replace").strip() or "another process"
+    finally:
+        os.close(handle)
+    return None
 
 
 class HomeLock:

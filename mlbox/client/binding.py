@@ -205,19 +205,25 @@ def _resolved(handler: Callable[..., Any], annotation: Any) -> Any:
 def _converted(handler: Callable[..., Any], key: str, annotation: Any, value: Any) -> Any:
     """``value`` as the plain type that the handler declares, where nothing is lost by it."""
     declared = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
+    try:
+        return as_declared(declared, value)
+    except (ValueError, KeyError, TypeError, OverflowError):
+        name = getattr(handler, "__name__", "handler")
+        raise WrongCall(f"{name}: parameter {key!r} is {value!r}, not {declared}", _shown(handler)) from None
+
+
+def as_declared(declared: str, value: Any) -> Any:
+    """``value`` as the plain type of that name, where nothing is lost by it; as it is where it is another type's name.
+    Raises ``ValueError``, ``KeyError``, ``TypeError`` or ``OverflowError`` for what cannot be one."""
     if declared not in ("int", "float", "str", "bool") or value is None:
         return value
     kind = {"int": int, "float": float, "str": str, "bool": bool}[declared]
     if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
         return value
-    try:
-        if declared == "bool":
-            return {"true": True, "false": False, "1": True, "0": False}[str(value).lower()]
-        if isinstance(value, bool) or declared == "str" and not isinstance(value, (int, float)):
-            raise ValueError
-        if declared == "int" and isinstance(value, float) and not value.is_integer():
-            raise ValueError
-        return kind(value)
-    except (ValueError, KeyError, TypeError):
-        name = getattr(handler, "__name__", "handler")
-        raise WrongCall(f"{name}: parameter {key!r} is {value!r}, not {declared}", _shown(handler)) from None
+    if declared == "bool":
+        return {"true": True, "false": False, "1": True, "0": False}[str(value).lower()]
+    if isinstance(value, bool) or declared == "str" and not isinstance(value, (int, float)):
+        raise ValueError
+    if declared == "int" and isinstance(value, float) and not value.is_integer():
+        raise ValueError
+    return kind(value)

@@ -88,7 +88,7 @@ def _built_in(name: str, value: Any, wanted: Wanted) -> Iterator[Payload]:
     elif is_frame(value):
         made = artifacts.table("dataset", name, value, form)
     elif isinstance(value, (dict, list)):
-        made = document(name, value, form)
+        made = _document_or_pickle(name, value, form)
     elif form is not None:
         kinds = type(value).__name__
         raise MlboxClientError(f"artifact {name!r}: a {kinds} has no format {form!r}", "leave the format away")
@@ -97,6 +97,16 @@ def _built_in(name: str, value: Any, wanted: Wanted) -> Iterator[Payload]:
         return
     with artifacts.from_value(name, value) as payload:
         yield payload._replace(kind="document") if kind == "document" and payload.kind == "file" else payload
+
+
+def _document_or_pickle(name: str, value: Any, form: Optional[str]) -> Payload:
+    """JSON where it has a word for the value: not for a dictionary by tuples, nor for a list that holds itself."""
+    try:
+        return document(name, value, form)
+    except MlboxClientError:
+        if form is not None:
+            raise
+        return pickled(name, value)
 
 
 def is_array(value: Any) -> bool:
@@ -190,10 +200,21 @@ def document(name: str, value: Any, form: Optional[str] = None) -> Payload:
                 f"artifact {name!r}: a {kind} is no document", "give a text, a dictionary, a list or a plain value"
             )
         kind, body = "value", {"value": value}
-    data = json.dumps(body, default=_told, indent=1).encode()
+    data = _json(name, body)
     known = {"packager": "json", "type": kind, "format": "json"}
     metadata = {} if kind in ("dict", "list") else {"packaged": known}
     return Payload("document", data, JSON, artifacts.with_ending(name, ".json"), metadata)
+
+
+def _json(name: str, body: Any) -> bytes:
+    """Keys of a dictionary are texts in JSON: what it would change or cannot say is told."""
+    try:
+        return json.dumps(body, default=_told, indent=1).encode()
+    except TypeError as error:
+        hint = "give texts or numbers as keys, or keep it as it is: log_artifact(name, value, format='pickle')"
+        raise MlboxClientError(f"artifact {name!r}: {error}", hint, "invalid") from None
+    except (ValueError, RecursionError) as error:
+        raise MlboxClientError(f"artifact {name!r} is no JSON: {error}", "it holds itself", "invalid") from None
 
 
 def pickled(name: str, value: Any) -> Payload:

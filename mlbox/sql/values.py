@@ -6,6 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, NoReturn
 
+from mlbox.base.placed import Placed
 from mlbox.sql.lexer import RESERVED, quoted_name, string_value
 from mlbox.sql.parameters import Unbound, UnboundNumber
 from mlbox.sql.parser import Cursor, bound, unquoted
@@ -127,7 +128,7 @@ def options(cursor: Cursor, what: str) -> dict[str, Any]:
 def pairs(cursor: Cursor, what: str, read: Callable[[Cursor, str], Any]) -> dict[str, Any]:
     """``(key = .., ..)`` with a reader for what follows the equals sign."""
     inner = cursor.enter(what, f"write {what} (key = value)")
-    found: dict[str, Any] = {}
+    found = Placed(source=cursor.scope.source)
     while not inner.at_end():
         token = inner.token
         key = _key(inner, what)
@@ -140,6 +141,7 @@ def pairs(cursor: Cursor, what: str, read: Callable[[Cursor, str], Any]) -> dict
             inner.fail(f"{what}: {key} has two = signs", f"write {key} = value")
         begins = inner.index
         found[key] = read(inner, f"{what} {key}")
+        found.offsets[key.lower()] = token.start
         if inner.at_end():
             break
         if not inner.accept(","):

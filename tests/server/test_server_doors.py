@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,10 @@ from typing import Any
 
 import pyarrow
 import pytest
+from waiting import wait_until
 
 from mlbox import __version__
+from mlbox.base.home import Home, HomeLock, owner_of
 
 
 def test_health(server: Any) -> None:
@@ -257,3 +260,28 @@ def test_counters_for_prometheus(server: Any) -> None:
     assert status == 200 and headers["content-type"].startswith("text/plain; version=0.0.4")
     assert b"# TYPE mlbox_endpoint_latency_seconds histogram" in body
     assert b"mlbox_predictions_dropped_total 0" in body
+
+
+def test_down_waits_for_a_server_that_is_starting(tmp_path: Path) -> None:
+    """It has the home, and does not answer yet."""
+    home = Home(tmp_path / "home")
+    command = [sys.executable, "-m", "mlbox", "--home", str(home.path)]
+    starting = subprocess.Popen([*command, "up", "--port", "0", "--pg-port", "-1"], stdout=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: owner_of(home) is not None, 60)
+        down = subprocess.run([*command, "down"], capture_output=True, text=True, timeout=120)
+        assert down.returncode == 0 and "stopped http://" in down.stdout, (down.stdout, down.stderr)
+        assert starting.wait(60) == 0
+    finally:
+        starting.kill()
+        starting.wait()
+    lock = HomeLock(home)
+    lock.acquire()
+    try:
+        down = subprocess.run([*command, "down", "--timeout", "0.2"], capture_output=True, text=True, timeout=120)
+    finally:
+        lock.release()
+    assert down.returncode == 2 and f"process {os.getpid()}" in down.stdout, (down.stdout, down.stderr)
+    assert "answers nobody yet" in down.stderr
+    down = subprocess.run([*command, "down"], capture_output=True, text=True, timeout=120)
+    assert (down.returncode, down.stdout) == (0, f"no server runs on {home.path}\n")

@@ -43,6 +43,20 @@ WRONG = {
     "  STEP é AS (RUN train), STEP b AFTER é AS (RUN train «WTIH» (a = 1)))",
     "a condition of a step": "CREATE WORKFLOW ww AS (STEP a AS (SELECT 1 AS x),\n"
     " STEP b AFTER a WHEN (a.x > 0 AND «nope».y > 1) AS (SELECT 2))",
+    "an option of a feature set": "CREATE FEATURE SET f (ENTITY client BIGINT, TIMESTAMP ts, x DOUBLE)\n"
+    "WITH (owner = 'é', «timezone» = 'Europe/Berln')",
+    "an option that a feature set has not": "CREATE FEATURE SET f (ENTITY client BIGINT, TIMESTAMP ts, x DOUBLE)\n"
+    "WITH (owner = 'é', «allowed_latenes» = INTERVAL 1 HOUR)",
+    "an option of a stream": "CREATE FEATURE SET f (ENTITY client, TIMESTAMP ts) WITH (\n"
+    "«allowed_lateness» = INTERVAL 1 HOUR) AS SELECT client, ts, 'é' AS x FROM tx",
+    "an option of a function": "CREATE FUNCTION ff FROM 'train.py' RUNTIME docker\n"
+    "WITH (user = 'é', «netwrk» = 'none')",
+    "a value of an option of a function": "CREATE FUNCTION ff FROM 'train.py' RUNTIME docker\n"
+    "WITH (user = 'é', «mounts» = ['é'])",
+    "an option of a plan": "EXPLAIN CREATE FUNCTION ff FROM 'train.py'\nWITH («network» = 'é')",
+    "an option of a source": "CREATE SOURCE so FROM 'é.csv'\nWITH («delimm» = ';')",
+    "a secret as text": "CREATE SOURCE so FROM 'postgres://é@h/d'\nWITH (\"table\" = 'é', «password» = 'x')",
+    "a parameter that a handler has not": "RUN train WITH («é» = 1)",
     "what a schedule does": "CREATE SCHEDULE ss EVERY 1 HOUR\nAS RUN train WITH (é = 1, «,»)",
     "an action of an alert": "CREATE ALERT aa ON MONITOR watch WHEN psi > 1\nTHEN (CREATE MODEL m «FORM» 'é')",
 }

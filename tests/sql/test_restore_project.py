@@ -94,6 +94,13 @@ SCHEMAS = {
         [{"one": 2, "two": 3}],
         None,
     ),
+    "a macro with types and defaults": (
+        "CREATE MACRO p.f(x INTEGER, y := 2, z VARCHAR := 'a, \"b\" := (') AS x + y || z, (x, y, z, w := [1, 2]) AS w; "
+        'CREATE MACRO p.rows("n o" DOUBLE := 0.5) AS TABLE SELECT "n o" AS n',
+        "SELECT p.f(1) AS one, p.f(1, z := 'c') AS two, p.f(1, 2, 3) AS three, n FROM p.rows()",
+        [{"one": '3a, "b" := (', "two": "3c", "three": [1, 2], "n": 0.5}],
+        None,
+    ),
     "a name with a quote beside a column that is computed": (
         'CREATE TABLE p."a""b" (x INTEGER, y INTEGER AS (x + 1)); INSERT INTO p."a""b" (x) VALUES (1)',
         'SELECT x, y FROM p."a""b"',

@@ -6,9 +6,10 @@ import argparse
 import os
 import signal
 import time
+from typing import Any
 
 from mlbox.base.errors import Unavailable
-from mlbox.base.home import Home, find_home
+from mlbox.base.home import Home, find_home, owner_of
 
 HELP = "stop the server of the home"
 PATIENCE = 90.0
@@ -29,13 +30,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Ask it to stop and wait until it has."""
     home = find_home(arguments.home)
-    server = home.server()
+    stop_by = time.monotonic() + arguments.timeout
+    server = _ready(home, stop_by)
     if server is None:
         print(f"no server runs on {home.path}")
         return 0
     process = int(server["pid"])
     os.kill(process, signal.SIGTERM)
-    stop_by = time.monotonic() + arguments.timeout
     while _alive(process, home):
         if time.monotonic() > stop_by:
             raise Unavailable(
@@ -46,6 +47,22 @@ def run(arguments: argparse.Namespace) -> int:
         time.sleep(0.05)
     print(f"stopped {server['url']}")
     return 0
+
+
+def _ready(home: Home, stop_by: float) -> dict[str, Any] | None:
+    """The server; one that is starting is waited for. None: nobody has the home any more."""
+    told = False
+    while (server := home.server()) is None and (owner := owner_of(home)) is not None:
+        if time.monotonic() > stop_by:
+            raise Unavailable(
+                f"the home {home.path} is in use by {owner}, which answers nobody yet",
+                hint="a server that is starting, or a command that works on the home; wait with --timeout, or end it",
+            )
+        if not told:
+            print(f"waiting for {owner}, which has the home and is not ready yet")
+            told = True
+        time.sleep(0.05)
+    return server
 
 
 def _alive(process: int, home: Home) -> bool:

@@ -196,26 +196,29 @@ def _refresh(command: CreateFeatureSet) -> str | None:
 
 def _check_options(options: Mapping[str, object]) -> None:
     for name, value in options.items():
-        if name == "timezone":
-            zone_of(value)
-            continue
-        if name == "location":
-            check_location(value)
-            continue
-        if name == FORMAT:
-            check_format(value, options)
-            continue
-        if name == PROFILE:
-            check_profile(value, options)
-            continue
-        if name in OPTIONS and value not in OPTIONS[name]:
-            raise Invalid(
-                f"option {name} = {value!r} is not known",
-                hint="allowed: " + ", ".join(str(choice).lower() for choice in OPTIONS[name]),
-            )
-        known = [*OPTIONS, LATENESS, FORMAT, PROFILE, "timezone", "location", "owner", "tags"]
-        if name not in known and nearest(name, known):
-            raise Invalid(f"there is no option {name}", hint=did_you_mean(name, known))
+        try:
+            _check_option(name, value, options)
+        except Invalid as error:
+            raise error.of_option(name) from None
+
+
+def _check_option(name: str, value: object, options: Mapping[str, object]) -> None:
+    known = [*OPTIONS, LATENESS, FORMAT, PROFILE, "timezone", "location", "owner", "tags"]
+    if name == "timezone":
+        zone_of(value)
+    elif name == "location":
+        check_location(value)
+    elif name == FORMAT:
+        check_format(value, options)
+    elif name == PROFILE:
+        check_profile(value, options)
+    elif name in OPTIONS and value not in OPTIONS[name]:
+        raise Invalid(
+            f"option {name} = {value!r} is not known",
+            hint="allowed: " + ", ".join(str(choice).lower() for choice in OPTIONS[name]),
+        )
+    elif name not in known and nearest(name, known):
+        raise Invalid(f"there is no option {name}", hint=did_you_mean(name, known))
 
 
 def _single(columns: Sequence[Column], role: str) -> Column | None:

@@ -20,7 +20,7 @@ from mlbox.base.events import Bus, Event
 from mlbox.base.ids import new_id
 from mlbox.base.names import quote
 from mlbox.base.suggest import did_you_mean
-from mlbox.engine.catalog.tables import dropped_sets, erasures, projects, published
+from mlbox.engine.catalog.tables import dropped_sets, erasures, error_texts, projects, published
 from mlbox.engine.catalog.tables import feature_sets as table
 from mlbox.engine.catalog.tables.erasures import Named
 from mlbox.engine.features import erasing_kept
@@ -190,6 +190,9 @@ class Erasure:
         kept_names: list[str] = plan.resolved["kept_collections"]
         if self.kept_collections is not None and kept_names:
             documents += self.kept_collections.erase(project, command.entity)
+        values = list(command.entity.values())
+        redacted = self._catalog.submit(lambda cursor: error_texts.redact(cursor, project, values), patient=True)
+        redacted.result()  # behind what waits to be written, as events and the audit do
         with ExitStack() as held:
             if self.feeds is not None:
                 held.enter_context(self.feeds.paused(project))
@@ -242,6 +245,7 @@ class Erasure:
                     offline += rows
                     pending += keys
             published.mark(cursor, ids)
+            error_texts.redact_streams(cursor, project, list(entity.values()))
             if command.ref is None:
                 ids += _erase_dropped(cursor, project, entity)
             erasures.forget_statistics(cursor, ids, entity)

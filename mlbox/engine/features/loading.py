@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from mlbox.base.errors import Invalid
-from mlbox.base.names import quote
+from mlbox.base.names import RESERVED_COLUMNS, quote
 from mlbox.engine.catalog.tables import sources as source_table
 from mlbox.engine.features.aggregates import longest
 from mlbox.engine.features.bundling import Together, runs_of, together
@@ -176,6 +176,7 @@ def _bundled(
             yield from _pieces(cursor, feature_set, source, run, span)
             continue
         check_span(source, run[0], span)
+        refuse_reserved(cursor, run[0], run[0].rows.sql if run[0].rows is not None else "")  # all have its columns
         found = together(cursor, feature_set, run)
         over = replace(feature_set, body=found.select)
         yield Piece(spanned(over, Range(), ROW), numbered=True, together=found)
@@ -190,6 +191,7 @@ def _pieces(
             continue
         check_span(source, part, span)
         body = _as_declared(cursor, feature_set, part)
+        refuse_reserved(cursor, part, body)
         if feature_set.adapted:
             with opened(cursor, replace(part.rows, copy=None)):
                 names = [row[0] for row in cursor.execute(f"DESCRIBE {body}").fetchall()]
@@ -203,6 +205,28 @@ def _pieces(
         raw = replace(raw, keep=wanted.condition(quote(feature_set.axis)), again=again)
         text = spanned(over, wanted, ROW if numbered else None)
         yield Piece(text, part.rows, part, raw, numbered=numbered)
+
+
+def refuse_reserved(cursor: DuckDBPyConnection, part: Part, body: str) -> None:
+    """Raise ``Invalid`` for a file that has a column of a name that is used inside: it may have come since the set was
+    made, which refuses it too."""
+    import duckdb
+
+    if part.rows is None or part.rows.arrow is not None:
+        return
+    try:
+        with opened(cursor, replace(part.rows, copy=None)):
+            names = [row[0] for row in cursor.execute(f"DESCRIBE {body}").fetchall()]
+    except duckdb.Error as error:
+        raise named(error, part) from None
+    own = {ROW} if part.rows.numbered else set()
+    for name in names:
+        if name.lower().startswith(RESERVED_COLUMNS) and name not in own:
+            raise Invalid(
+                f"{part.name or 'the source'}: a column may not be called {name}",
+                hint=f"rename it there: names that begin with {RESERVED_COLUMNS} are used inside",
+                details={"part": part.name},
+            )
 
 
 def raw_of(feature_set: FeatureSet, source: Source, part: Part, body: str) -> Raw:
@@ -292,6 +316,7 @@ def _positions(cursor: DuckDBPyConnection, feature_set: FeatureSet) -> dict[str,
 def _kept(cursor: DuckDBPyConnection, feature_set: FeatureSet, part: Part, number: int) -> str:
     """A SELECT of a part's rows that can be read several times."""
     text = _as_declared(cursor, feature_set, part)
+    refuse_reserved(cursor, part, text)
     if part.rows is not None and part.rows.arrow is not None:
         name = f"_part_{number}"
         with opened(cursor, part.rows):

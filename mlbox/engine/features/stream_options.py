@@ -28,7 +28,7 @@ def with_stream(built: FeatureSet, command: CreateFeatureSet, *, from_stream: bo
     if not fed:
         for name in (LATENESS, "time_unit"):
             if name in command.options:
-                raise Invalid(f"option {name} is for sets whose rows come from a stream or by INSERT")
+                raise Invalid(f"option {name} is for sets whose rows come from a stream or by INSERT").of_option(name)
         return built
     return replace(
         built,
@@ -44,5 +44,7 @@ def _lateness(options: Mapping[str, Any]) -> float | None:
     if given is None:
         return None
     if not isinstance(given, timedelta) or given < timedelta(0):
-        raise Invalid(f"option {LATENESS} = {given!r} is no interval", hint=f"{LATENESS} = INTERVAL '1 hour'")
+        raise Invalid(
+            f"option {LATENESS} = {given!r} is no interval", hint=f"{LATENESS} = INTERVAL '1 hour'"
+        ).of_option(LATENESS)
     return given.total_seconds()

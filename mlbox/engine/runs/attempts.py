@@ -20,7 +20,7 @@ from mlbox.engine.runs import code, lifecycle
 from mlbox.engine.runs.calls_home import CallsHome
 from mlbox.engine.runs.engines import Engines
 from mlbox.engine.runs.executors.base import Executor, RemoteExecutor, RunSpec, Status, Telling
-from mlbox.engine.runs.executors.options import of_executor
+from mlbox.engine.runs.executors.options import used
 from mlbox.engine.runs.frames import Frames, FrameSource
 from mlbox.engine.runs.functions import Functions
 from mlbox.engine.runs.ledger import Ending, Ledger
@@ -254,7 +254,7 @@ class Attempts:
             server_file=shop.home.server_file,
             python=definition.get("python"),
             image=definition.get("image"),
-            options=of_executor(definition.get("options", {})),
+            options=used(shop.engines.get(row.runtime), definition.get("options", {})),
             attempt=row.attempt,
         )
 

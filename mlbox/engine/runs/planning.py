@@ -19,7 +19,7 @@ from mlbox.engine.runs.artifacts import Artifacts, pinned
 from mlbox.engine.runs.commands import RunArtifact, RunSource, StartRun
 from mlbox.engine.runs.engines import Engines
 from mlbox.engine.runs.executors.base import Foreseeing, Wish
-from mlbox.engine.runs.executors.options import limits, of_executor
+from mlbox.engine.runs.executors.options import limits, unused, used
 from mlbox.engine.runs.frames import Frames, FrameSource
 from mlbox.engine.runs.functions import Functions, classes_of, handlers_of
 from mlbox.engine.runs.lifecycle import PENDING
@@ -75,6 +75,7 @@ class Planner:
             kind = "SQL, which the server computes itself" if function.runtime == SQL else "no SQL"
             raise Invalid(f"function {function.name!r} is {kind}", hint=f"leave ON {runtime} out")
         foreseen = self._foresee(function, runtime)
+        left_out = unused(self._engines.get(runtime), function.definition.get("options", {}))
         if command.name is not None:
             check_name(command.name, "run name")
         _check_returns(command.returns)
@@ -105,6 +106,7 @@ class Planner:
             **row.request,
             "sources": {name: dump_source(source) for name, source in sources.items()},
             "integers": sorted(integers),
+            **({"unused": left_out} if left_out else {}),
             **({"artifacts": named} if named else {}),
         }
         steps.append(Step("create", "run", row.label))
@@ -118,17 +120,21 @@ class Planner:
         resources = load_resources(function.definition)
         if resources.gpu and not engine.capabilities.gpu:
             raise Invalid(f"function {function.name!r} asks for a GPU, which {runtime} does not give")
-        if not isinstance(engine, Foreseeing):
-            return []
         definition = function.definition
+        ignored = [
+            Step("ignore", f"option {name}", f"of {function.runtime}; runs on {runtime} have none")
+            for name in unused(engine, definition.get("options", {}))
+        ]
+        if not isinstance(engine, Foreseeing):
+            return ignored
         wish = Wish(
             image=definition.get("image"),
             requirements=function.requirements,
             python=definition.get("python"),
             resources=resources,
-            options=of_executor(definition.get("options", {})),
+            options=used(engine, definition.get("options", {})),
         )
-        return [Step(*step) for step in engine.foresee(wish)]
+        return [*ignored, *(Step(*step) for step in engine.foresee(wish))]
 
     def _sources(self, command: StartRun) -> dict[str, FrameSource]:
         found: dict[str, FrameSource] = {}
@@ -248,6 +254,10 @@ def _check_parameters(handler: HandlerInfo | None, command: StartRun, inputs: It
         raise Invalid(f"{both[0]!r} is an input of this run and cannot be a parameter as well")
     if handler is not None:
         handler.check_arguments(given, set(inputs))
+        for name, value in plain(command.parameters).items():
+            handler.check_types(name, [value])
+        for swept_over in command.sweep.parameters if command.sweep else ():
+            handler.check_types(swept_over.name, plain({"values": swept_over.values})["values"])
 
 
 def _whole_numbers(command: StartRun, handler: HandlerInfo | None) -> frozenset[str]:

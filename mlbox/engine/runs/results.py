@@ -16,7 +16,7 @@ _METRICS_IN_MESSAGE = 4
 def started(row: RunRow) -> Result:
     """The answer of RUN .. ASYNC."""
     called = f"run {row.name} ({row.short_id})" if row.name else f"run {row.short_id}"
-    return Result(f"{called} started", table=_table(row), facts={"run": row.id, "state": row.state})
+    return Result(f"{called} started{_unused(row)}", table=_table(row), facts={"run": row.id, "state": row.state})
 
 
 def finished(row: RunRow, failure: MlboxError | None) -> Result:
@@ -53,7 +53,13 @@ def _message(row: RunRow) -> str:
     shown = [f"{name} = {value:.6g}" for name, value in list(row.metrics.items())[:_METRICS_IN_MESSAGE]]
     if len(row.metrics) > _METRICS_IN_MESSAGE:
         shown.append("…")
-    return f"{text}: {', '.join(shown)}" if shown else text
+    return (f"{text}: {', '.join(shown)}" if shown else text) + _unused(row)
+
+
+def _unused(row: RunRow) -> str:
+    """What the function says to another runtime, and this one did not hear."""
+    names = row.request.get("unused", ())
+    return f"; runs on {row.runtime} have no {', '.join(names)}, of the function's own runtime" if names else ""
 
 
 def _facts(row: RunRow) -> dict[str, Any]:

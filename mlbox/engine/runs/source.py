@@ -10,14 +10,14 @@ import secrets
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from mlbox.base.errors import Invalid, NotFound, Where
 from mlbox.base.suggest import did_you_mean
-from mlbox.client.binding import CONTEXT_NAMES, default_handler
+from mlbox.client.binding import CONTEXT_NAMES, as_declared, default_handler
 from mlbox.client.clusters import session_asked_for
 from mlbox.engine.runs.origins.base import Fetched, Place, inside, origin_of
 
@@ -66,7 +66,7 @@ class HandlerInfo:
             if not self.accepts_any:
                 near = did_you_mean(name, known - inputs, kind="parameter")
                 hint = f"{near}; the signature is {self.signature}" if near else f"the signature is {self.signature}"
-                raise Invalid(f"{self.name} has no parameter {name!r}", hint=hint)
+                raise Invalid(f"{self.name} has no parameter {name!r}", hint=hint).of_option(name)
         for entry in self.parameters:
             required = entry.default is None and entry.name not in CONTEXT_NAMES
             is_context = entry is self.parameters[0] and (entry.annotation or "").split(".")[-1] == "Context"
@@ -74,6 +74,19 @@ class HandlerInfo:
             if required and not is_context and not given_by_engine and entry.name not in given | inputs:
                 rows = " (rows: RUN ... FROM)" if entry.name == "frame" else ""
                 raise Invalid(f"{self.name} needs {entry.name!r}{rows}", hint=f"the signature is {self.signature}")
+
+    def check_types(self, name: str, values: Iterable[Any]) -> None:
+        """Raise ``Invalid``, which shows the signature, for a value that the annotation of a parameter does not take:
+        the run would refuse it too."""
+        entry = next((known for known in self.parameters if known.name == name), None)
+        for value in values:
+            try:
+                as_declared((entry.annotation or "") if entry is not None else "", value)
+            except (ValueError, KeyError, TypeError, OverflowError):
+                raise Invalid(
+                    f"parameter {name!r} of {self.name} is {value!r}, not {entry.annotation if entry else ''}",
+                    hint=f"the signature is {self.signature}",
+                ).of_option(name) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,11 +113,12 @@ class Profiles:
                 raise Invalid(
                     f"a profile of type {command.type} has no option {name!r}",
                     hint=did_you_mean(name, known) or f"options: {', '.join(known)}",
-                )
+                ).of_option(name)
             if name == "anon" and not isinstance(value, bool):
-                raise Invalid("option anon is true or false")
+                raise Invalid("option anon is true or false").of_option(name)
             if name != "anon" and not isinstance(value, SecretName) and (not isinstance(value, str) or not value):
-                raise Invalid(f"option {name} needs a text that is not empty", hint=f"{name} = $1, or SECRET name")
+                hint = f"{name} = $1, or SECRET name"
+                raise Invalid(f"option {name} needs a text that is not empty", hint=hint).of_option(name)
         if not command.options:
             raise Invalid("a profile without options says nothing", hint=f"WITH ({next(iter(known))} = ..)")
         self._secrets.require(command.ref.project, secrets_in(command.options))

@@ -36,7 +36,7 @@ def refuse_literals(options: Mapping[str, Any], owner: str) -> None:
             raise Invalid(
                 f"option {name} would be kept where others read it",
                 hint=f"SET SECRET {owner}_{name} = $1, then {name} = SECRET {owner}_{name}",
-            )
+            ).of_option(name)
 
 
 def options_text(options: Mapping[str, Any]) -> str:

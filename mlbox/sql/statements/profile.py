@@ -23,7 +23,7 @@ def _create(cursor: Cursor) -> CreateProfile:
     return CreateProfile(
         ref=ref,
         type=found["TYPE"].lower(),
-        options={name.lower(): value for name, value in found["WITH"].items()},
+        options=found["WITH"].folded(),
         replace=head.replace,
         if_not_exists=head.if_not_exists,
         comment=found.get("COMMENT"),

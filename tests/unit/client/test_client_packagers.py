@@ -251,6 +251,20 @@ def test_members_that_json_does_not_give_back(kept: Kept, value: Any) -> None:
     assert kept.rows["v"]["file_name"] == "v.pickle"
 
 
+def test_what_json_has_no_word_for(kept: Kept) -> None:
+    round_and_round: list[Any] = [1]
+    round_and_round.append(round_and_round)
+    for value in ({(1, 2): 3}, {"in": [{(1, 2): 3}]}, round_and_round):
+        kept.log_artifact("v", value)
+        assert repr(kept.back("v")) == repr(value)
+        assert kept.rows["v"]["file_name"] == "v.pickle"
+    with pytest.raises(MlboxClientError, match="artifact 'v': keys must be") as told:
+        kept.log_artifact("v", {(1, 2): 3}, format="json")
+    assert "format='pickle'" in str(told.value)
+    with pytest.raises(MlboxClientError, match="Circular reference"):
+        kept.log_artifact("v", round_and_round, format="json")
+
+
 def test_a_set_as_json_where_that_is_asked_for(kept: Kept, capsys: pytest.CaptureFixture[str]) -> None:
     kept.log_artifact("v", {(1, 2)}, format="json")
     assert kept.rows["v"]["file_name"] == "v.json" and kept.back("v") == {(1, 2)}

@@ -10,10 +10,12 @@ import pytest
 from engines import redis
 from feature_house import FeatureHouse, entity, timestamp
 from fresh_home import fresh_home
+from waiting import wait_until
 
 from mlbox.app.house import House
 from mlbox.base.command import Caller
 from mlbox.base.errors import Invalid, MlboxError, NotFound
+from mlbox.base.events import Event
 from mlbox.base.names import Ref
 from mlbox.base.settings import Settings
 from mlbox.engine.catalog.tables import erasures
@@ -368,3 +370,19 @@ def test_a_project_that_comes_or_goes_behind_the_plan(erasing: Erasing, there: b
     for text in meanwhile:
         erasing.run(text)
     assert erasing.rows("SELECT count(*), count(*) FILTER (customer = 'c1') FROM r.person") == [(8, 0)]
+
+
+def test_errors_in_histories_lose_the_values(erasing: Erasing) -> None:
+    """What DuckDB says of a row that does not convert has the row's values in it."""
+    for customer in ("c1", "c2"):
+        with pytest.raises(MlboxError, match=customer):
+            erasing.run(f"INSERT INTO person SELECT 'x', now(), '{customer}', 1")
+        told = {"error": f"row 1: {customer} {customer} is no number"}
+        erasing.house.bus.publish(Event("feature_set.behind", "default", "person", told))
+    histories = "SELECT error FROM ml.audit WHERE error IS NOT NULL UNION ALL SELECT data::VARCHAR FROM ml.events"
+    wait_until(lambda: len(erasing.rows(histories)) >= 4)  # they are written when nobody waits for anything else
+    assert "c1" in str(erasing.rows(histories))
+    erasing.run("DELETE ENTITY (customer = 'c1') FROM PROJECT default")
+    left = str(erasing.rows(histories))
+    assert "c1" not in left and "c2 c2 is no number" in left and "*** *** is no number" in left
+    assert "total is not of type DECIMAL(21,1): ***" in left  # what was wrong is told all the same

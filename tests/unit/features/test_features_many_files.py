@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from statements import Statements
 
+from mlbox.base.errors import Invalid
 from mlbox.engine.features import loading
 from mlbox.engine.features.bundling import together
 
@@ -110,3 +111,33 @@ def test_a_wrong_row_of_one_of_many_files_is_named(files: Statements, line: str,
     error = files.refused(f"CREATE FEATURE SET f {COLUMNS} FROM s")
     assert told in error.message and "04.csv" in error.message, error.message
     assert files.rows("FROM ml.feature_sets") == []
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_later_file_with_a_column_of_ours_is_refused(files: Statements, kind: str, count: int) -> None:
+    """Alone and together with others; the set keeps what it has, and goes on without the file."""
+    folder = files.folder / "in"
+    folder.mkdir()
+
+    def write(name: str, more: str = "", x: float = 0.5) -> None:
+        files.do(
+            f"COPY (SELECT 1::BIGINT AS id, TIMESTAMPTZ '2026-01-01' AS ts, {x} AS x{more}) TO '{folder / name}.{kind}'"
+        )
+
+    write("a")
+    files.do(
+        f"CREATE SOURCE s FROM '{folder}/*.{kind}'; CREATE FEATURE SET f (ENTITY id, TIMESTAMP ts) FROM s; "
+        "REFRESH FEATURE SET f"
+    )
+    for number in range(count):
+        write(f"b{number}", ", 7 AS _MLBOX_since")
+    with pytest.raises(Invalid, match=rf"b0.{kind}: a column may not be called _MLBOX_since") as told:
+        files.do("REFRESH FEATURE SET f")
+    assert "rename it there" in str(told.value.hint)
+    assert files.rows("SELECT count(*) FROM f") == [(1,)]
+    for number in range(count):
+        (folder / f"b{number}.{kind}").unlink()
+    write("c", x=1.5)
+    files.do("REFRESH FEATURE SET f")
+    assert files.rows("SELECT x FROM f ORDER BY x") == [(0.5,), (1.5,)]

@@ -360,3 +360,28 @@ def test_a_plan_tells_and_changes_nothing(bench: Any) -> None:
     assert bench.rows("FROM catalog.ml.runs") == [] and list(bench.home.runs.iterdir()) == []
     first, second = (bench.runs.start(command, plan, Caller()).facts["run"] for _ in range(2))
     assert first != second  # one plan, two runs
+
+
+def test_a_parameter_of_a_wrong_type_is_no_run(bench: Any) -> None:
+    bench.function(
+        "f", "def f(depth: int, rate: float = 0.1, word: str = 'a', on: bool = False, other=1): return depth"
+    )
+    for name, value in (("depth", "deep"), ("depth", 2.5), ("rate", "much"), ("on", "perhaps"), ("word", [1])):
+        with pytest.raises(Invalid, match=f"parameter '{name}' of f is .* not ") as told:
+            bench.run("f", parameters={"depth": 1, name: value})
+        assert "the signature is f(depth: int" in str(told.value.hint) and told.value.option == name
+    with pytest.raises(Invalid, match="'depth' of f is 'b'"):
+        swept = Sweep(parameters=(SweepParameter(name="depth", values=(1, "b")),), metric="m", goal="maximize")
+        bench.run("f", sweep=swept)
+    assert bench.rows("FROM catalog.ml.runs") == []
+    given = {"depth": "3", "rate": 1, "word": 7, "on": "true", "other": "anything"}
+    assert bench.run("f", parameters=given).facts["state"] == "completed"  # nothing is lost by these
+
+
+def test_options_of_another_runtime_are_told(bench: Any) -> None:
+    """A function says them to its own; one that runs elsewhere does not hear them, and whoever asks for it does."""
+    bench.function("f", "def f(): return 1", runtime="docker", options={"network": "none", "user": "1000"})
+    done = bench.run("f", runtime="local")
+    assert "runs on local have no network, user, of the function's own runtime" in done.message
+    bench.function("g", "def g(): return 1", options={"prepare_timeout": 60.0})
+    assert "runs on" not in bench.run("g").message

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.names import literal, quote
+from mlbox.engine.catalog.tables.macro_signatures import signatures
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -156,14 +157,19 @@ def _macros(cursor: DuckDBPyConnection, project: str) -> list[Made]:
         "WHERE database_name = 'data' AND schema_name = ? ORDER BY function_oid",
         [project],
     ).fetchall()
-    forms: dict[str, list[str]] = {}
+    forms: dict[str, list[tuple[list[str], str, bool]]] = {}
     for name, parameters, body, kind in rows:  # one of several forms is a row each
-        given = ", ".join(map(quote, parameters))
-        forms.setdefault(name, []).append(f"({given}) AS {f'TABLE {body}' if kind == 'table_macro' else body}")
-    return [
-        Made("macro", name, f"CREATE MACRO {quote(project)}.{quote(name)}{', '.join(each)};")
-        for name, each in forms.items()
-    ]
+        forms.setdefault(name, []).append((parameters, body, kind == "table_macro"))
+    found = []
+    for name, each in forms.items():
+        place = f"{quote(project)}.{quote(name)}"
+        heads = signatures(cursor, place, name, [parameters for parameters, _, _ in each], table=each[0][2])
+        made = [
+            f"({head}) AS {f'TABLE {body}' if table else body}"
+            for head, (_, body, table) in zip(heads, each, strict=True)
+        ]
+        found.append(Made("macro", name, f"CREATE MACRO {place}{', '.join(made)};"))
+    return found
 
 
 def hidden_tables(cursor: DuckDBPyConnection, project: str) -> list[Made]:

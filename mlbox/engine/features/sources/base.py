@@ -199,4 +199,4 @@ def check_options(source: Source, known: Sequence[str]) -> None:
             raise Invalid(
                 f"a source of type {source.type} has no option {name!r}",
                 hint=did_you_mean(name, known) or f"options: {', '.join(known)}",
-            )
+            ).of_option(name)

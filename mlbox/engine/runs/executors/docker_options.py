@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlbox.base.errors import Invalid
-from mlbox.engine.runs.executors.options import read_options
+from mlbox.engine.runs.executors.options import about, read_options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +31,9 @@ class DockerOptions:
     def read(cls, options: Mapping[str, Any]) -> DockerOptions:
         """Raises ``Invalid`` for what it does not know."""
         found = read_options(cls, "docker", options)
-        for mount in found.mounts:
-            _check_mount(mount)
+        with about("mounts"):
+            for mount in found.mounts:
+                _check_mount(mount)
         return found
 
     def arguments(self) -> dict[str, Any]:

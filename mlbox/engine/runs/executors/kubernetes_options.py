@@ -52,14 +52,15 @@ class KubernetesOptions:
         for volume in found.volumes:
             if not _VOLUME.match(volume):
                 hint = "kind:name:/inside[:ro]; kinds: pvc, secret, configmap, host, empty"
-                raise Invalid(f"{volume!r} is not a volume", hint=hint)
+                raise Invalid(f"{volume!r} is not a volume", hint=hint).of_option("volumes")
         for kind, names, known in (
             ("security_context", found.security_context, _OF_POD | _OF_CONTAINER),
             ("affinity", found.affinity, _AFFINITIES),
         ):
             for name in names:
                 if name not in known:  # the cluster would drop it without a word
-                    raise Invalid(f"{kind} has no {name!r}", hint=did_you_mean(name, known) or ", ".join(sorted(known)))
+                    near = did_you_mean(name, known) or ", ".join(sorted(known))
+                    raise Invalid(f"{kind} has no {name!r}", hint=near).of_option(kind)
         return found
 
     def pod(self, container: dict[str, Any]) -> dict[str, Any]:

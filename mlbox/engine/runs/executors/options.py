@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, TypeVar
 
@@ -63,9 +64,24 @@ def limits(given: Mapping[str, Any]) -> dict[str, float]:
         if name.lower() in LIMITS:
             if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
                 hint = f"WITH ({name} = INTERVAL '10 minutes')"
-                raise Invalid(f"option {name} is an interval longer than nothing, not {value!r}", hint=hint)
+                raise Invalid(f"option {name} is an interval longer than nothing, not {value!r}", hint=hint).of_option(
+                    name
+                )
             found[name.lower()] = float(value)
     return found
+
+
+def unused(executor: object, given: Mapping[str, Any]) -> list[str]:
+    """Options that an executor does not have: a function's are those of its own runtime, and it may run elsewhere."""
+    reader = getattr(executor, "options", NoOptions)
+    known = {entry.name for entry in fields(reader)}
+    return [name for name in of_executor(given) if name.lower() not in known]
+
+
+def used(executor: object, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Options that are said to this executor."""
+    left_out = unused(executor, given)
+    return {name: value for name, value in of_executor(given).items() if name not in left_out}
 
 
 def check_options(executor: object, name: str, given: Mapping[str, Any]) -> None:
@@ -89,9 +105,19 @@ def read_options(kind: type[T], executor: str, given: Mapping[str, Any]) -> T:
     for name, value in given.items():
         key = name.lower()
         if key not in known:
-            raise Invalid(f"runs on {executor} have no option {name!r}", hint=_hint(key, known))
-        values[key] = _typed(key, value, known[key])
+            raise Invalid(f"runs on {executor} have no option {name!r}", hint=_hint(key, known)).of_option(name)
+        with about(name):
+            values[key] = _typed(key, value, known[key])
     return kind(**values)
+
+
+@contextmanager
+def about(name: str) -> Iterator[None]:
+    """What is wrong within is wrong with this option."""
+    try:
+        yield
+    except Invalid as error:
+        raise error.of_option(name) from None
 
 
 def _hint(name: str, known: Mapping[str, Any]) -> str:

@@ -49,14 +49,15 @@ class SparkOptions:
         for name in ("driver_memory", "executor_memory"):
             value = getattr(found, name)
             if value and not _SIZE.match(value):
-                raise Invalid(f"option {name} is a size such as '4g', not {value!r}")
+                raise Invalid(f"option {name} is a size such as '4g', not {value!r}").of_option(name)
         for name in ("executor_cores", "executors", "cores"):
             value = getattr(found, name)
             if value and not value.isdigit():
-                raise Invalid(f"option {name} is a whole number, not {value!r}")
+                raise Invalid(f"option {name} is a whole number, not {value!r}").of_option(name)
         for name in found.conf:
             if not name.startswith("spark."):
-                raise Invalid(f"{name!r} is no property of Spark", hint="WITH (conf = {'spark.some.name': 'value'})")
+                hint = "WITH (conf = {'spark.some.name': 'value'})"
+                raise Invalid(f"{name!r} is no property of Spark", hint=hint).of_option("conf")
         return found
 
     def properties(self, resources: Resources, image: str | None) -> dict[str, str]:

@@ -1,0 +1,44 @@
+"""Values by name that know where they stand in the user's text: what is wrong with one is told with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from mlbox.base.errors import MlboxError, Where
+
+
+class Placed(dict[str, Any]):
+    """A dictionary that was read from a text; equal to any other of the same items."""
+
+    def __init__(self, items: Mapping[str, Any] | None = None, source: str = "") -> None:
+        super().__init__(items or {})
+        self.source = source
+        self.offsets: dict[str, int] = {}
+        """Characters from the begin of ``source``, by name in lower case."""
+
+    def where(self, name: str) -> Where | None:
+        """The place of a name."""
+        offset = self.offsets.get(name.lower())
+        return None if offset is None else Where.at(self.source, offset)
+
+    def folded(self) -> Placed:
+        """The same with names in lower case."""
+        found = Placed({name.lower(): value for name, value in self.items()}, self.source)
+        found.offsets = self.offsets
+        return found
+
+
+def locate(error: MlboxError, command: object) -> None:
+    """Give an error about an option the place where the command's text has it; one that has a place keeps it."""
+    if error.where is None and error.option is not None:
+        error.where = next((found for each in _placed(command) if (found := each.where(error.option))), None)
+
+
+def _placed(value: object) -> Iterator[Placed]:
+    if isinstance(value, Placed):
+        yield value
+    elif is_dataclass(value):
+        for entry in fields(value):
+            yield from _placed(getattr(value, entry.name))
