@@ -51,8 +51,9 @@ def cast(vector: Vector, kind: Any, attempt: bool, bits: int) -> Vector:
 def _whole(values: Any, gone: Any, attempt: bool, bits: int) -> Vector:
     import numpy as np
 
-    limit = 2.0 ** (bits - 1)
-    outside = ~((values >= -limit) & (values < limit))
+    limit = 1 << (bits - 1)
+    below = values <= limit - 1 if values.dtype.kind == "i" else values < float(limit)
+    outside = ~((values >= -limit) & below)
     if gone is not None:
         outside &= ~gone
     if outside.any():
@@ -69,11 +70,26 @@ def _reader(kind: str) -> Callable[[str], Any]:
     truths |= {"false": False, "f": False, "0": False, "no": False, "n": False}
     readers: dict[str, Callable[[str], Any]] = {
         "double": float,
-        "bigint": lambda text: int(text.strip()),
+        "bigint": _whole_number,
         "boolean": lambda text: truths[text.strip().lower()],
         "timestamp": time_of,
     }
     return readers[kind]
+
+
+def _whole_number(text: str) -> int:
+    """Halves go away from zero, as in DuckDB."""
+    from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+
+    try:
+        given = Decimal(text.strip())
+        if given.is_finite() and -(2**63) - 1 < given < 2**63:  # of others the digits are too many to be written out
+            found = int(given.to_integral_value(ROUND_HALF_UP))
+            if -(2**63) <= found < 2**63:
+                return found
+    except InvalidOperation:
+        pass
+    raise ValueError
 
 
 def _of_text(vector: Vector, kind: Any, attempt: bool, bits: int) -> Vector:
@@ -88,7 +104,7 @@ def _of_text(vector: Vector, kind: Any, attempt: bool, bits: int) -> Vector:
         except (ValueError, KeyError):
             if attempt:
                 return failed
-            raise Invalid(f"{text!r} is no {kind.upper()}", hint="TRY_CAST gives NULL instead") from None
+            raise Invalid(f"{text!r:.80} is no {kind.upper()}", hint="TRY_CAST gives NULL instead") from None
 
     found = texts(value, "varchar", vector)
     missed = np.array([each is failed for each in found.data], bool)

@@ -175,11 +175,14 @@ def rounded(a: Vector, digits: Vector | None = None) -> Vector:
         if places < 0:
             raise Invalid("round of a whole number to tens is not computed here", hint="cast it: round(x::DOUBLE, -1)")
         return a
+    if abs(places) > 308:  # no double has so many digits
+        return a if places > 0 else Vector("double", np.where(np.isfinite(a.data), 0.0, a.data), a.null)
     factor = 10.0 ** abs(places)
     scaled = a.data * factor if places >= 0 else a.data / factor
     whole = np.copysign(np.floor(np.abs(scaled) + 0.5), scaled)
     whole = np.where(np.abs(scaled) >= 2.0**52, scaled, whole)
-    return Vector("double", whole / factor if places >= 0 else whole * factor, a.null)
+    found = whole / factor if places >= 0 else whole * factor
+    return Vector("double", np.where(np.isfinite(found), found, a.data), a.null)
 
 
 @function(1, 1, "isnan")

@@ -153,6 +153,10 @@ def test_an_expression_means_what_it_means_in_duckdb(text: str, rows: list[tuple
             "0 / 0",
         ),
         *("CASE WHEN f IS NULL OR a > 0 THEN a ELSE round(a, 2) END", "CASE WHEN true THEN a ELSE round(a, 2) END"),
+        *("round(a, 400)", "round(a, -400)", "round(a, 307)", "round(a * 1e300, -308)", "round(a, -308)"),
+        *("try_cast(s || '99999999999999999999' AS BIGINT)", "try_cast('9223372036854775807' AS BIGINT)"),
+        *("try_cast(s AS BIGINT)", "try_cast('-5.5' AS BIGINT)", "try_cast('1e999999999' AS BIGINT)", "'1e3'::BIGINT"),
+        *("try_cast('nan' AS BIGINT)", "try_cast(' 7 ' AS INTEGER)", "try_cast('2147483648' AS INTEGER)"),
         *("round(a)", "round(a, 1)", "round(a, -2)", "a::BIGINT", "a::INT", "b::DOUBLE", "b = 3", "ifnull(a, 0)"),
         *(
             "s::VARCHAR || 1",
@@ -170,6 +174,14 @@ def test_every_function_agrees_with_duckdb(text: str) -> None:
     rows = [(1.5, 3, "a", True), (-2.5, -7, "5.5", False), (None, None, None, None), (1234.5678, 4, "", None)]
     ours, theirs = _ours(text, rows), _theirs(text, rows)
     assert all(map(_same, ours, theirs)), (ours, theirs)
+
+
+def test_a_text_of_too_many_digits_is_no_whole_number() -> None:
+    (expression,) = compile_all(Query("s::BIGINT AS x"))
+    for text in ("9" * 400, "9223372036854775808", "-9223372036854775809"):
+        with pytest.raises(Invalid, match="is no BIGINT"):
+            expression.compute({"s": of_values([text], "varchar")}, 1)
+    assert expression.compute({"s": of_values(["-9223372036854775808"], "varchar")}, 1).list() == [-(2**63)]
 
 
 def test_times_are_read_and_taken_apart() -> None:
