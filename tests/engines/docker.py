@@ -22,7 +22,7 @@ from pathlib import Path
 from engines import processes
 
 USUAL = "unix:///var/run/docker.sock"
-IMAGE = "mlbox-test-python:2"
+IMAGE = "mlbox-test-python:3"
 _PROGRAMS = ("sh", "env", "sleep", "cat", "id", "rm", "mkdir")
 
 
@@ -210,7 +210,7 @@ def _fill(archive: tarfile.TarFile, more: Sequence[Path] = ()) -> None:
 
 
 def _needed(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
-    left_out = {"test", "tests", "__pycache__", "site-packages", "dist-packages", "idlelib", "ensurepip", "tkinter"}
+    left_out = {"test", "tests", "site-packages", "dist-packages", "idlelib", "ensurepip", "tkinter"}
     name = entry.name.rpartition("/")[2]
     return None if name in left_out or name.startswith("config-3") else entry
 

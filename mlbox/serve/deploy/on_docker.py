@@ -27,6 +27,9 @@ ALIAS = "replicas"
 """What resolves to all containers in their network."""
 
 _CHECK = f"mlbox replica --check http://127.0.0.1:{PORT}/v2/health/ready"
+_CHECK_SECONDS = 30
+"""For a process beside the replica, out of the same share of the processor."""
+
 _SECOND = 1_000_000_000  # Docker's unit is a nanosecond
 _FRONT_BYTES = 256 << 20
 _NOTICED_SECONDS = 1.0
@@ -59,7 +62,7 @@ class DockerTarget:
             "mem_limit": what.options.memory_bytes,
             "restart": "unless-stopped",
             "stop_grace_period": f"{what.grace}s",
-            "healthcheck": {"test": ["CMD-SHELL", _CHECK], "interval": "10s", "timeout": "10s"},
+            "healthcheck": {"test": ["CMD-SHELL", _CHECK], "interval": "10s", "timeout": f"{_CHECK_SECONDS}s"},
         }
         front = {
             "container_name": what.name,
@@ -142,7 +145,7 @@ class DockerTarget:
             healthcheck={
                 "test": ["CMD-SHELL", _CHECK],
                 "interval": 10 * _SECOND,
-                "timeout": 10 * _SECOND,
+                "timeout": _CHECK_SECONDS * _SECOND,
                 "start_period": 300 * _SECOND,
                 "start_interval": _SECOND,
             },
