@@ -36,6 +36,9 @@ _HELP = {
     "EXIT": "the shell is left with .quit or Ctrl-D",
     "QUIT": "the shell is left with .quit or Ctrl-D",
 }
+_SHOW_CREATE = (
+    "DESCRIBE ENDPOINT name, and the like, tells of one; EXPORT PROJECT name TO 'name.sql' writes the statements"
+)
 _SHOW = "SHOW TABLES, SHOW RUNS, SHOW MODELS, SHOW FUNCTIONS, ..: .help SHOW in the shell lists all"
 
 _TABLES_FOLLOW = frozenset("DESCRIBE DESC SHOW SET INSTALL".split())
@@ -55,11 +58,13 @@ def refuse_misspelt(cursor: Cursor, known: Collection[tuple[str, ...]], text: st
     words = _words(cursor)
     if not words or words[0].key in _PLAIN:
         return
-    if len(words) == 1 and words[0].key in _HELP and cursor.index + 1 >= cursor.limit:
+    if words[0].key in _HELP and (words[0].key == "HELP" or (len(words) == 1 and cursor.index + 1 >= cursor.limit)):
         raise cursor.error(f"there is no statement {words[0].key}", _HELP[words[0].key], words[0])
     if words[0].key == "SHOW" and cursor.index + 1 >= cursor.limit:
         raise cursor.error("SHOW is not complete", _SHOW, words[0])
     second = words[1].key if len(words) > 1 else ""
+    if (words[0].key, second) == ("SHOW", "CREATE"):
+        raise cursor.error("there is no statement SHOW CREATE", _SHOW_CREATE, words[1])
     if second in _SHARED.get(words[0].key, ()) or _parses(text):
         return
     have = {*known, *((word,) for word in _PLAIN), *((a, b) for a, seconds in _SHARED.items() for b in seconds)}

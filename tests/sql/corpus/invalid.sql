@@ -920,6 +920,12 @@ COLLECT GARBAGE NOW
 SHOW
 -- error 1:1 SHOW is not complete | SHOW TABLES, SHOW RUNS, SHOW MODELS, SHOW FUNCTIONS, ..: .help SHOW in the shell lists all
 
+SHOW CREATE ENDPOINT score
+-- error 1:6 there is no statement SHOW CREATE | DESCRIBE ENDPOINT name, and the like, tells of one; EXPORT PROJECT name TO 'name.sql' writes the statements
+
+HELP CREATE MODEL
+-- error 1:1 there is no statement HELP | the shell has .help; all statements are in docs/reference/sql.md
+
 help
 -- error 1:1 there is no statement HELP | the shell has .help; all statements are in docs/reference/sql.md
 

@@ -244,6 +244,9 @@ def test_other_services_are_asked_again_limited_and_told_of(port: int) -> None:
     with pytest.raises(MlboxError, match="within 200 ms") as late:
         asking("slow", timeout_ms=200).test({"x": 1})
     assert late.value.code == "deadline_exceeded"
+    with pytest.raises(Unavailable, match="down answers 503"):  # and not that the time is over
+        asking("down", retries=2, backoff_ms=60_000, timeout_ms=5_000).test({"x": 1})
+    assert _Upstream.seen.count("/down") == 4
     closed = {"kind": "remote", "url": "http://127.0.0.1:9/"}
     with pytest.raises(Unavailable, match="cannot be reached"):
         _mocked({"steps": [closed]}).test({"x": 1})

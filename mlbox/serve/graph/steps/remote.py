@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Mapping, Sequence
+from time import monotonic
 from typing import Any
 
 from mlbox.base.errors import MlboxError, Unavailable
@@ -42,15 +43,17 @@ def build(spec: StepSpec, scope: Scope) -> Built:
     call = _Call(spec, method, url, {str(k): str(v) for k, v in headers.items()}, limit / 1000 / (retries + 1))
 
     async def ask(event: Event) -> Sequence[Event]:
+        until = monotonic() + limit / 1000
         async with room.here():
             for attempt in range(retries + 1):
+                # doubled each time, and shaken, so that callers do not come back all at once
+                rest = pause / 1000 * 2**attempt * random.uniform(0.5, 1.0)
                 try:
                     return [stored(spec, event, await call(event))]
                 except Unavailable:
-                    if attempt == retries:
+                    if attempt == retries or monotonic() + rest >= until:  # then the time-out would hide what is wrong
                         raise
-                # doubled each time, and shaken, so that callers do not come back all at once
-                await asyncio.sleep(pause / 1000 * 2**attempt * random.uniform(0.5, 1.0))
+                await asyncio.sleep(rest)
         raise AssertionError
 
     return Built(each=ask)
