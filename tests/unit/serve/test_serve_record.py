@@ -186,6 +186,76 @@ def test_a_kill_takes_only_what_has_not_been_written(own_server: Any, scaled: Ca
     assert own_server.sql(counts)[0]["rows"] == [[logged + 5, logged + 5, 0]]  # a normal stop loses nothing
 
 
+def loaded(url: str, endpoints: list[str], stop: threading.Event, rows: int = 1) -> dict[str, set[str]]:
+    """Ask all endpoints in turn until ``stop``; ids that were answered, by endpoint."""
+    answered: dict[str, set[str]] = {name: set() for name in endpoints}
+    with httpx.Client(base_url=url, timeout=60) as client:
+        while not stop.is_set():
+            for name in endpoints:
+                body = {"inputs": tensors({column: values * rows for column, values in ROW.items()})}
+                try:
+                    reply = client.post(f"/v2/models/{name}/infer", json=body)
+                except httpx.TransportError:
+                    return answered  # the server was killed
+                assert reply.status_code == 200, reply.text
+                answered[name].add(reply.json()["id"])
+    return answered
+
+
+@pytest.mark.nightly
+def test_a_kill_takes_nothing_that_was_promised_to_be_durable(own_server: Any, scaled: Callable[..., bytes]) -> None:
+    (own_server.home.parent / "m.onnx").write_bytes(scaled(1.0))
+    own_server.sql(
+        f"CREATE MODEL m FROM '{own_server.home.parent}/m.onnx' INPUT (x DOUBLE, y DOUBLE);"
+        "CREATE ENDPOINT e USING MODEL m; CREATE ENDPOINT d USING MODEL m WITH (durable = true)"
+    )
+    stop, promised = threading.Event(), set()
+    for _ in range(3):
+        with ThreadPoolExecutor(4) as threads:
+            asked = [threads.submit(loaded, own_server.url, [name], stop) for name in ("e", "d", "d", "d")]
+            time.sleep(2)
+            own_server.kill()
+            promised |= set[str]().union(*(found.result().get("d", set()) for found in asked))
+        own_server.start()
+    ids = [row[0] for row in own_server.sql("SELECT request_id FROM ml.predictions WHERE endpoint = 'd'")[0]["rows"]]
+    assert promised and promised <= set(ids) and len(set(ids)) == len(ids)
+    counts = "SELECT requests, unrecorded, (SELECT count(*) FROM ml.predictions p WHERE p.endpoint = n.name) FROM"
+    for requests, unrecorded, rows in own_server.sql(f"{counts} ml.endpoints n")[0]["rows"]:
+        assert (requests, unrecorded) == (rows, 0)
+
+
+@pytest.mark.nightly
+def test_more_kinds_of_rows_than_are_kept_while_endpoints_change(own_server: Any, scaled: Callable[..., bytes]) -> None:
+    (own_server.home.parent / "m.onnx").write_bytes(scaled(1.0))
+    own_server.sql(f"CREATE MODEL m FROM '{own_server.home.parent}/m.onnx' INPUT (x DOUBLE, y DOUBLE)")
+    names = [f"e{number}" for number in range(20)]
+    for name in names:
+        own_server.sql(f"CREATE ENDPOINT {name} USING MODEL m POSTPROCESS (prediction + 1 AS of_{name})")
+    stop = threading.Event()
+    with ThreadPoolExecutor(3) as threads:
+        asked = [threads.submit(loaded, own_server.url, names, stop, MANY + 6) for _ in range(3)]
+        for number in range(30):
+            name = names[number % 20]
+            time.sleep(0.02)
+            own_server.sql(f"CREATE OR REPLACE ENDPOINT {name} USING MODEL m POSTPROCESS (prediction AS v{number})")
+        stop.set()
+        answered = [found.result() for found in asked]
+    expected = {(name, key) for found in answered for name, keys in found.items() for key in keys}
+    query = "SELECT endpoint, request_id, count(DISTINCT row_id), count(*) FROM ml.predictions GROUP BY ALL"
+
+    def settled() -> bool:
+        """What is answered is in the log, or counted as lost where the machine is too busy."""
+        (counts,) = own_server.sql(
+            "SELECT sum(requests), sum(unrecorded), (SELECT count(*) FROM ml.predictions) FROM ml.endpoints"
+        )[0]["rows"]
+        return counts[0] == len(expected) and counts[1] + counts[2] == len(expected) * (MANY + 6)
+
+    wait_until(settled)
+    rows = own_server.sql(query)[0]["rows"]
+    assert rows and all(distinct == count == MANY + 6 for _, _, distinct, count in rows)
+    assert {(name, key) for name, key, _, _ in rows} <= expected
+
+
 @pytest.mark.parametrize("times", [3, MANY], ids=["few, as JSON", "many, as structs"])
 def test_the_short_way_records_what_the_general_way_records(make: Callable[..., House], serve: Any, times: int) -> None:
     house = make(log_flush_ms=HOUR_MS)
