@@ -6,7 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-REQUIREMENTS = {"kserve": ["kserve>=0.21,<0.22"], "mlserver": ["mlserver>=1.7.1,<1.8", "pandas"]}
+REQUIREMENTS = {
+    "kserve": ["kserve>=0.21,<0.22"],
+    "mlserver": ["mlserver>=1.7.1,<1.8", "pandas"],
+    "fakellm": ["fakellm>=0.3.5,<0.4"],
+}
 ROOT = Path(__file__).resolve().parents[1]
 
 

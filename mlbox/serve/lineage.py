@@ -26,7 +26,7 @@ def edges(runtime: Runtime) -> list[Edge]:
         project, name, version = row.function
         sources.append(("function", f"{project}.{name}@{version}", "USING"))
     if isinstance(runtime, GraphRuntime):
-        sources += [(kind, ref, "USING GRAPH") for kind, ref in runtime.uses if kind != "table"]
+        sources += [(kind, ref, "USING GRAPH") for kind, ref in runtime.uses if kind not in ("table", "secret")]
     if row.vector is not None:
         sources.append(("feature vector", f"{row.vector[0]}.{row.vector[1]}", "ENRICH WITH"))
     found = [Edge(row.project, kind, ref, "endpoint", to, moment, how) for kind, ref, how in sources]

@@ -82,6 +82,8 @@ class Bundle(msgspec.Struct, kw_only=True):
     """Of models that are computed in a process: its requirements and Python."""
     functions: list[FunctionRow] = []
     vectors: list[Vector] = []
+    secrets: list[str] = []
+    """Names of those of its project that its graph uses."""
     callers: str = ""
     private: Private | None = None
 
@@ -92,8 +94,8 @@ class Bundle(msgspec.Struct, kw_only=True):
 
     @property
     def secret_names(self) -> Mapping[str, set[str]]:
-        """Secrets that its functions use, by project."""
-        found: dict[str, set[str]] = {}
+        """Secrets that its functions and its graph use, by project."""
+        found: dict[str, set[str]] = {self.project: set(self.secrets)} if self.secrets else {}
         for function in self.functions:
             if names := function.definition.get("secrets"):
                 found.setdefault(function.project, set()).update(names)

@@ -36,6 +36,7 @@ class _Found:
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     functions: dict[tuple[str, str, int], FunctionRow] = field(default_factory=dict)
     vectors: dict[tuple[str, str], Vector] = field(default_factory=dict)
+    secrets: list[str] = field(default_factory=list)
 
 
 def bundle_of(row: EndpointRow, shop: Shop, version: str, by: str = "home") -> Bundle:
@@ -69,6 +70,7 @@ def bundle_of(row: EndpointRow, shop: Shop, version: str, by: str = "home") -> B
         facts=found.facts,
         functions=list(found.functions.values()),
         vectors=list(found.vectors.values()),
+        secrets=sorted(found.secrets),
     )
 
 
@@ -119,6 +121,8 @@ def _graph(row: EndpointRow, shop: Shop, found: _Found, by: str) -> Mapping[str,
             )
         if kind == "feature vector":
             _vector(Ref(project, name), shop, found, by)
+        elif kind == "secret":
+            found.secrets.append(name)
         elif kind == "function":
             name, _, number = name.rpartition("@")
             _function(shop.functions.of_run(project, name, int(number)), found)

@@ -87,6 +87,10 @@ class Scope(Protocol):
         """A collection that is searched; it waits."""
         ...
 
+    def secret(self, spec: StepSpec, name: str) -> Callable[[], str]:
+        """Who gives a secret's value; it waits."""
+        ...
+
     def sink(self, spec: StepSpec, target: str) -> Callable[[Event], Awaitable[None]]:
         """Where events are written to."""
         ...

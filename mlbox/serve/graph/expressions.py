@@ -34,8 +34,8 @@ def evaluate(expressions: Sequence[Expression], fields: Mapping[str, Any]) -> di
     reads = frozenset[str]().union(*(expression.reads for expression in expressions))
     columns = {name.lower(): _vector(name, value) for name, value in fields.items() if name.lower() in reads}
     for way in reads - columns.keys():
-        if "." in way and (inside := _inside(fields, way.split("."))):
-            columns[way] = _vector(way, inside[0])
+        if "." in way and (found_there := inside(fields, way.split("."))):
+            columns[way] = _vector(way, found_there[0])
     found = {}
     with np.errstate(all="ignore"):
         for expression in expressions:
@@ -52,7 +52,7 @@ def _of(name: str, value: Any) -> str:
     return "use a function for it"
 
 
-def _inside(value: Any, way: Sequence[str]) -> tuple[Any] | None:
+def inside(value: Any, way: Sequence[str]) -> tuple[Any] | None:
     """What lies in objects at the end of a way, case aside; null where one of them is null, nothing where it is not."""
     for part in way:
         if value is None:

@@ -50,12 +50,13 @@ def mock(
     models: Mapping[str, Any] | None = None,
     vectors: Mapping[str, Any] | None = None,
     collections: Mapping[str, Any] | None = None,
+    secrets: Mapping[str, str] | None = None,
 ) -> Mock:
     """``graph`` is a file, its text, or what it holds. ``functions`` by the names that steps use: a function, a class
     or an object with ``do(event)``; ``models`` by reference: a function of a row, or an object with ``predict(rows)``
     as scikit-learn has it; ``vectors``: the rows, ``{"customer": {7: {"age": 40}}}``, or an object with ``entities``
-    and ``read``; ``collections``: a function of a ``Question`` that gives rows."""
-    scope = _MockScope(functions or {}, models or {}, vectors or {}, collections or {})
+    and ``read``; ``collections``: a function of a ``Question`` that gives rows; ``secrets``: their values."""
+    scope = _MockScope(functions or {}, models or {}, vectors or {}, collections or {}, secrets or {})
     return Mock(compile_graph(_read(graph), scope), scope.written)
 
 
@@ -70,7 +71,7 @@ class _MockScope:
     """Names mean the objects of the test; queues are lists."""
 
     def __init__(self, *known: Mapping[str, Any]) -> None:
-        self._functions, self._models, self._vectors, self._collections = known
+        self._functions, self._models, self._vectors, self._collections, self._secrets = known
         self.written: dict[str, list[Event]] = {}
 
     def expressions(self, spec: StepSpec, texts: Mapping[str, str]) -> tuple[Expression, ...]:
@@ -103,6 +104,11 @@ class _MockScope:
         """The function of the test."""
         found: Search = _named(spec, self._collections, ref, "collection", "collections")
         return found
+
+    def secret(self, spec: StepSpec, name: str) -> Callable[[], str]:
+        """That of the test."""
+        found = str(_named(spec, self._secrets, name, "secret", "secrets"))
+        return lambda: found
 
     def sink(self, spec: StepSpec, target: str) -> Callable[[Event], Awaitable[None]]:
         """A list; what goes to an address is kept too, and not sent."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
+from mlbox.base.clock import now
 from mlbox.base.telemetry import outgoing
 
 LARGEST = 64 << 20
@@ -27,6 +30,8 @@ class Reply:
     status: int
     text: str
     kind: str
+    retry_after: float | None = None
+    """Seconds after which it wants to be asked again, where it says so."""
 
     @property
     def value(self) -> Any:
@@ -63,7 +68,24 @@ class Client:
             raise Refused(str(error) or type(error).__name__) from None
         if len(reply.content) > LARGEST:
             raise Refused(f"its answer is larger than {LARGEST:,} bytes")
-        return Reply(reply.status_code, reply.text, reply.headers.get("content-type", ""))
+        headers = reply.headers
+        return Reply(
+            reply.status_code, reply.text, headers.get("content-type", ""), _seconds(headers.get("retry-after"))
+        )
+
+
+def _seconds(told: str) -> float | None:
+    """Of a Retry-After header, which is a number of seconds or a date (RFC 9110, 10.2.3)."""
+    if not told:
+        return None
+    try:
+        found = float(told)
+    except ValueError:
+        try:
+            found = (parsedate_to_datetime(told) - now()).total_seconds()
+        except (ValueError, TypeError):
+            return None
+    return min(max(found, 0.0), 86_400.0) if math.isfinite(found) else None
 
 
 def shown(url: str) -> str:

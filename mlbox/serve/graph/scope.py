@@ -146,6 +146,16 @@ class CheckScope:
         self.uses["collection", f"{found.project}.{found.name}"] = None
         return lambda question: plain(find(collections, found, question).rows)
 
+    def secret(self, spec: StepSpec, name: str) -> Callable[[], str]:
+        """One of the project, read each time: it may be set anew."""
+        secrets, project = self._shop.secrets, self._project
+        try:
+            secrets.require(project, [name])
+        except MlboxError as error:
+            raise spec.wrong(error.message, error.hint) from None
+        self.uses["secret", f"{project}.{name}"] = None
+        return lambda: secrets.values(project, [name])[name]
+
     def sink(self, spec: StepSpec, target: str) -> Write:
         """Checked; nothing can be written."""
         kind, _, rest = target.partition(":")

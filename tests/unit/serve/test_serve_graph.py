@@ -39,6 +39,11 @@ EVERY: dict[str, tuple[dict[str, Any], Any, Any]] = {
     ),
     "respond": ({}, {"x": 1}, {"x": 1}),
     "choice": ({"field": "x", "cases": {"1": "next"}}, {"x": 1}, {"x": 1, "was": "one"}),
+    "chat": (
+        {"url": "http://127.0.0.1:{port}/v1", "model": "small", "prompt": "Twice {{ x }}?", "usage": "used"},
+        {"x": 4},
+        {"x": 4, "answer": "TWICE 4?", "used": {"model": "small", "finish_reason": "stop"}},
+    ),
     "remote": ({"url": "http://127.0.0.1:{port}/double"}, {"x": 4}, {"x": 8}),
 }
 
@@ -70,11 +75,29 @@ class _Upstream(BaseHTTPRequestHandler):
 
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         _Upstream.seen.append(self.path)
+        if self.path.endswith("/chat/completions"):
+            self._chat(body)
+            return
         failing = self.path == "/flaky" and _Upstream.seen.count("/flaky") < 3 or self.path == "/down"
         if self.path == "/slow":
             threading.Event().wait(2)
         data = json.dumps({"x": body["x"] * 2}).encode()
         self.send_response(503 if failing else 418 if self.path == "/teapot" else 200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def _chat(self, body: Any) -> None:
+        import json
+
+        text = body["messages"][-1]["content"]
+        busy = text == "busy" and sum(path.startswith("/busy") for path in _Upstream.seen) < 2
+        whole = {"choices": [{"message": {"role": "assistant", "content": text.upper()}, "finish_reason": "stop"}]}
+        data = b"<p>no JSON" if text == "odd" else json.dumps(whole).encode()
+        self.send_response(429 if busy or text == "later" else 200)
+        if busy or text == "later":
+            self.send_header("retry-after", "0.3" if busy else "120")
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(data)))
         self.end_headers()
@@ -252,9 +275,53 @@ def test_other_services_are_asked_again_limited_and_told_of(port: int) -> None:
         _mocked({"steps": [closed]}).test({"x": 1})
 
 
+def test_templates_are_filled_in_from_the_event(port: int) -> None:
+    def asked(prompt: str, event: Any) -> Any:
+        step = {"kind": "chat", "url": f"http://127.0.0.1:{port}/v1", "model": "small", "prompt": prompt}
+        return _mocked({"steps": [step]}).test(event)["answer"]
+
+    assert asked("{{ a }} and {{b.c}}", {"a": "x", "b": {"C": None}}) == "X AND "
+    assert asked("of {{ rows }}", {"rows": [{"n": 1}]}) == 'OF [{"N":1}]'
+    assert asked("{{ lower(a) || '-' || n * 2 }}!", {"a": "X", "n": 2}) == "X-4!"
+    with pytest.raises(Invalid, match="the event has no 'nam'") as wrong:
+        asked("{{ nam }}", {"name": 1})
+    assert "name" in str(wrong.value.hint)
+    for prompt, told in (("{{ a", "without its"), ("{{ }}", "is empty"), ("{{ sum(a) }}", "sum is not computed")):
+        with pytest.raises(Invalid, match=told):
+            asked(prompt, {"a": 1})
+
+
+def test_a_provider_that_says_when_to_come_again_is_heard(port: int) -> None:
+    def asked(text: str, path: str = "v1", **more: Any) -> Any:
+        url = f"http://127.0.0.1:{port}/{path}"
+        step = {"name": "ask", "kind": "chat", "url": url, "model": "small", "prompt": "{{ t }}", "backoff_ms": 1}
+        return _mocked({"steps": [{**step, **more}]}).test({"t": text})
+
+    _Upstream.seen.clear()
+    assert asked("busy", "busy", retries=1)["answer"] == "BUSY" and len(_Upstream.seen) == 2
+    _Upstream.seen.clear()
+    with pytest.raises(Unavailable, match="answers 429, and is to be asked again in 120 s") as later:
+        asked("later", retries=3)  # it is not waited for longer than the step has
+    assert later.value.details == {"retry_after": 120} and len(_Upstream.seen) == 1
+    with pytest.raises(MlboxError, match="gave no chat completion: '<p>no JSON'") as odd:
+        asked("odd", retries=3)
+    assert odd.value.code == "code_failed" and "before /chat/completions" in str(odd.value.hint)
+    with pytest.raises(MlboxError, match="was asked for JSON and said 'NO'"):
+        asked("no", parameters={"response_format": {"type": "json_object"}})
+
+
 @pytest.mark.parametrize(
     ("graph", "says", "line"),
     [
+        ("steps:\n - {kind: chat, url: x, model: m}", "needs one of prompt, messages", 2),
+        ("steps:\n - {kind: chat, url: x, model: m, prompt: a}", "'x/chat/completions' is no http address", 2),
+        ("steps:\n - {kind: chat, url: 'http://x', model: m, prompt: [a]}", "prompt is a text", 2),
+        (
+            "steps:\n - {kind: chat, url: 'http://x', model: m, prompt: a, parameters: {n: 2}}",
+            "parameters holds 'n'",
+            2,
+        ),
+        ("steps:\n - {kind: chat, url: 'http://x', model: m, prompt: a, secret: k}", "no secret 'k' was given", 2),
         ("steps: [", "not valid YAML", 2),
         ("step: []", "a graph has a list of steps", None),
         ("steps:\n - {kind: map, set: {a: x}}\nstpes: 1", "a graph has no 'stpes'", None),
