@@ -46,6 +46,7 @@ class KubernetesTarget:
     def place(self, options: DeployOptions) -> str:
         """The namespace, of a cluster that answers."""
         with told("asking whether it is there", self._cluster):
+            self._known_scaling = None  # a cluster that was there once may be gone, or be a newer one
             self._scaling()
             return options.namespace or self._cluster.namespace()
 
