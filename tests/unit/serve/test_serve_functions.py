@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -245,7 +244,7 @@ def test_a_new_version_takes_over_without_a_failed_request(shared: Live) -> None
         thread.start()
     house.function("moving", "def score(x):\n    return 2\n")
     house.endpoint("moving", function="moving", replace=True)
-    time.sleep(0.2)
+    wait_until(lambda: any(version == "2" for _, version, _ in seen))
     stop.set()
     for thread in threads:
         thread.join()
