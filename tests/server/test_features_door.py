@@ -31,7 +31,7 @@ CREATE FEATURE VECTOR {p}.v AS FEATURES (profile.age, recent.spent, profile.city
 """
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # a worker may come back to this file
 def vector(server: Server) -> str:
     server.sql("CREATE PROJECT doors")
     server.sql(SETS.format(p="doors"), project="doors")

@@ -25,7 +25,7 @@ NUMBER = st.none() | st.integers(-8, 8).map(lambda value: value / 2)
 ROWS = st.lists(st.tuples(NUMBER, NUMBER, NUMBER), min_size=1, max_size=6)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # a worker may come back to this file
 def asked(server: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder: Path = tmp_path_factory.mktemp("missing")
     server.sql("CREATE PROJECT IF NOT EXISTS missing")

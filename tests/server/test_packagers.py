@@ -88,7 +88,7 @@ print("\\n" + __import__("json").dumps(shell.user_ns["said"]))
 """
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # a worker may come back to this file
 def code(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("packed")
     (folder / "boards.py").write_text(BOARDS)
