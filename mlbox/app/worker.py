@@ -57,8 +57,8 @@ def work(brief: Brief, control: socket.socket, listening: socket.socket, cells: 
         found: Readable = channel.ask("vector", ref)
         return found
 
-    def deliver(rows: Sequence[Batch], counts: Sequence[TrafficRow]) -> None:
-        channel.ask("record", (encoded(rows, counts, None), station.counted()), None)
+    def deliver(rows: Sequence[Batch], counts: Sequence[TrafficRow], awaited: bool) -> None:
+        channel.ask("record", (encoded(rows, counts, None), station.counted(), awaited), None)
 
     def may(authorization: str, path: str) -> float:
         return float(channel.ask("may", (authorization, path)))

@@ -52,8 +52,8 @@ ATTEMPTS = 3
 SEARCHES = 40
 """Parts of a batch that may fail while the entry is looked for that cannot be written; then the others go with it."""
 
-Deliver = Callable[[list[predictions.Batch], list[predictions.TrafficRow]], None]
-"""Takes rows and counts."""
+Deliver = Callable[[list[predictions.Batch], list[predictions.TrafficRow], bool], None]
+"""Takes rows and counts, and whether somebody waits for them."""
 
 
 class Entry(msgspec.Struct, gc=False):
@@ -122,7 +122,8 @@ class Recorder:
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._shapes: set[str] = set()
-        self._appender = predictions.Appender()
+        self._appenders = {awaited: predictions.Appender() for awaited in (False, True)}
+        """Of the two threads that write."""
         self._promised = False
         """Whether somebody waits for an entry of the buffer."""
         self.statistics = Statistics()
@@ -309,7 +310,8 @@ class Recorder:
                 return None
             except Exception as error:  # whatever it is, the request path must go on
                 failed = error
-                self._appender.forget()
+                for appender in self._appenders.values():
+                    appender.forget()
                 if attempt < times:
                     time.sleep(0.05 * attempt)
         return failed
@@ -335,7 +337,7 @@ class Recorder:
         rows = list(batches(taken.entries, self._resting(taken.waited)))
         counts = [traffic(key, count) for key, count in taken.counts.items()]
         if self.deliver is not None:
-            self.deliver(rows, counts)
+            self.deliver(rows, counts, self._hurries(taken.waited))
         elif self._catalog is not None:
             self._store(self._catalog, rows, counts, taken.waited)
         self.statistics.written += taken.rows
@@ -350,15 +352,17 @@ class Recorder:
             for batch in rows
         ]
 
+        awaited = self._hurries(waited)
+
         def write(cursor: DuckDBPyConnection) -> None:
             rest = self._resting(waited)
             for batch in new:
-                self._appender.append(cursor, batch, rest)
+                self._appenders[awaited].append(cursor, batch, rest)
             rest()
             predictions.count(cursor, counts)
             rest()
 
-        catalog.write_data(write, behind=True)
+        catalog.write_data(write, behind=True, awaited=awaited)
         for batch in new:
             known.update(batch.shapes)
 

@@ -55,7 +55,10 @@ class Catalog:
         """For operations that are ``journaled``."""
         self._metadata = Writer(self.cursor(), "catalog", settings.commit_batch, self.journal)
         self._data = Writer(self.cursor(), "data", settings.commit_batch)
-        self._log = Writer(self.cursor(), "log", settings.commit_batch, behind=True)
+        # What a thread that lets others go first has for long on a full machine, nobody should have to wait for.
+        turn = threading.Lock()
+        self._log = Writer(self.cursor(), "log", settings.commit_batch, behind=True, turn=turn)
+        self._awaited_log = Writer(self.cursor(), "awaited-log", settings.commit_batch, turn=turn)
 
     @classmethod
     def open(cls, home: Home, settings: Settings | None = None) -> Catalog:
@@ -101,6 +104,7 @@ class Catalog:
         self._metadata.close()
         self._data.close()
         self._log.close()
+        self._awaited_log.close()
         with self._lock:
             for cursor in self._idle:
                 cursor.close()
@@ -126,10 +130,13 @@ class Catalog:
         """As :meth:`write`, without waiting; a ``patient`` operation lets others go first."""
         return self._metadata.submit(operation, patient=patient)
 
-    def write_data(self, operation: Callable[[DuckDBPyConnection], T], *, behind: bool = False) -> T:
+    def write_data(
+        self, operation: Callable[[DuckDBPyConnection], T], *, behind: bool = False, awaited: bool = False
+    ) -> T:
         """Run a short ``operation`` in a transaction on ``features.duckdb``; with ``behind``, for predictions and their
-        counts, on a thread that lets those go first that answer."""
-        return (self._log if behind else self._data).write(operation)
+        counts, on a thread that lets those go first that answer, unless what it writes is ``awaited``."""
+        log = self._awaited_log if awaited else self._log
+        return (log if behind else self._data).write(operation)
 
     def submit_data(self, operation: Callable[[DuckDBPyConnection], T]) -> Future[T]:
         """As :meth:`write_data`, without waiting."""

@@ -44,7 +44,8 @@ class Writer:
     """Executes operations in order of arrival on its own cursor.
 
     With a ``journal``: those that are ``journaled`` put into it what they have to say; it is settled before any other
-    is executed, and a little after the last one. With ``behind`` its thread lets others go first.
+    is executed, and a little after the last one. With ``behind`` its thread lets others go first. Of writers that share
+    a ``turn`` one has a transaction at a time.
     """
 
     def __init__(
@@ -55,11 +56,13 @@ class Writer:
         journal: Journal | None = None,
         *,
         behind: bool = False,
+        turn: threading.Lock | None = None,
     ) -> None:
         self._cursor = cursor
         self._batch = batch
         self._journal = journal
         self._behind = behind
+        self._turn = turn or threading.Lock()
         self._queue: queue.SimpleQueue[tuple[_Write, bool] | None] = queue.SimpleQueue()
         self._patient: list[_Write] = []
         self._oldest = 0.0
@@ -178,16 +181,17 @@ class Writer:
     def _transaction(self, operations: list[Operation], journaled: bool = False) -> list[Any]:
         if self._journal is not None:
             self._journal.begin(journaled)
-        self._cursor.execute("BEGIN TRANSACTION")
-        try:
-            results = [operation(self._cursor) for operation in operations]
-            self._cursor.execute("COMMIT")
-        except BaseException:
-            with suppress(Exception):
-                self._cursor.execute("ROLLBACK")
-            if self._journal is not None:
-                self._journal.undone()
-            raise
+        with self._turn:
+            self._cursor.execute("BEGIN TRANSACTION")
+            try:
+                results = [operation(self._cursor) for operation in operations]
+                self._cursor.execute("COMMIT")
+            except BaseException:
+                with suppress(Exception):
+                    self._cursor.execute("ROLLBACK")
+                if self._journal is not None:
+                    self._journal.undone()
+                raise
         if self._journal is not None:
             self._journal.committed()
         self.commits += 1

@@ -50,8 +50,8 @@ class Spool:
         """Begin to hand in."""
         self._thread.start()
 
-    def write(self, batches: Sequence[Batch], counts: Sequence[TrafficRow]) -> None:
-        """Keep them until the home has them; ``Unavailable`` when too much waits."""
+    def write(self, batches: Sequence[Batch], counts: Sequence[TrafficRow], awaited: bool = False) -> None:
+        """Keep them until the home has them, whoever waits; ``Unavailable`` when too much does."""
         body = encoded(batches, counts)
         with self._lock:
             if self._size + len(body) > LARGEST:

@@ -148,8 +148,8 @@ class Fleet:
             found.by_worker = {index: worker.counted.requests for index, worker in sorted(self._workers.items())}
             return found
 
-    def take(self, worker: Worker, body: bytes, counted: Counted) -> None:
-        """Write what a worker has recorded; it is durable when this returns."""
+    def take(self, worker: Worker, body: bytes, counted: Counted, awaited: bool) -> None:
+        """Write what a worker has recorded, for which somebody may wait; it is durable when this returns."""
         delivery = opened(body)
 
         def write(cursor: DuckDBPyConnection) -> None:
@@ -157,7 +157,7 @@ class Fleet:
                 predictions.append(cursor, batch)
             predictions.count(cursor, delivery.counts)
 
-        self._catalog.write_data(write, behind=True)
+        self._catalog.write_data(write, behind=True, awaited=awaited)
         worker.counted = counted
         with self._written:
             self._past.written += delivery.rows

@@ -156,3 +156,26 @@ def test_who_does_not_wait_is_not_put_off_for_ever(catalog: Catalog) -> None:
         catalog.write(insert(number))
         number += 1
     assert patient.done()
+
+
+def test_what_is_awaited_and_what_is_not_change_the_same_row_in_turn(catalog: Catalog) -> None:
+    """Of two writers with transactions at a time one would be told of a conflict; the threads differ in niceness."""
+    catalog.write_data(
+        lambda cursor: (
+            cursor.execute("CREATE TABLE data.main.counts AS SELECT 0 AS n; CREATE TABLE data.main.threads (t VARCHAR)")
+            and None
+        )
+    )
+
+    def add(cursor: Any) -> None:
+        cursor.execute("INSERT INTO data.main.threads VALUES (?)", [threading.current_thread().name])
+        cursor.execute("UPDATE data.main.counts SET n = n + 1")
+
+    with ThreadPoolExecutor(8) as threads:
+        for done in [
+            threads.submit(catalog.write_data, add, behind=True, awaited=bool(number % 2)) for number in range(200)
+        ]:
+            done.result()
+    assert catalog.rows("SELECT n FROM data.main.counts") == [{"n": 200}]
+    found = catalog.rows("SELECT t, count(*) AS n FROM data.main.threads GROUP BY t ORDER BY t")
+    assert found == [{"t": "writer-awaited-log", "n": 100}, {"t": "writer-log", "n": 100}]
