@@ -20,10 +20,10 @@ from mlbox.base.events import Bus, Event
 from mlbox.base.ids import new_id
 from mlbox.base.names import quote
 from mlbox.base.suggest import did_you_mean
-from mlbox.engine.catalog.tables import dropped_sets, erasures, error_texts, projects, published
+from mlbox.engine.catalog.tables import dropped_sets, erasures, projects, published
 from mlbox.engine.catalog.tables import feature_sets as table
 from mlbox.engine.catalog.tables.erasures import Named
-from mlbox.engine.features import erasing_kept
+from mlbox.engine.features import erasing_kept, erasing_texts
 from mlbox.engine.features.commands import DeleteEntity
 from mlbox.engine.features.definition import FeatureSet, table_of
 from mlbox.engine.features.directory import Directory
@@ -137,6 +137,7 @@ class Erasure:
         steps.append(Step("delete", "predictions", f"that name the entity, {scope}"))
         steps.append(Step("delete", "rows of feeds", f"that wait, were refused, or are answered in tables, {scope}"))
         vectors = self._vectors(able)
+        steps.append(erasing_texts.step(command))
         with self._catalog.read() as cursor:
             datasets = erasures.datasets_of(cursor, [(found.project, found.name) for found in able], vectors)
         steps += [Step("keep", f"dataset {name}", "immutable; DROP ARTIFACT deletes it") for name in datasets]
@@ -190,9 +191,6 @@ class Erasure:
         kept_names: list[str] = plan.resolved["kept_collections"]
         if self.kept_collections is not None and kept_names:
             documents += self.kept_collections.erase(project, command.entity)
-        values = list(command.entity.values())
-        redacted = self._catalog.submit(lambda cursor: error_texts.redact(cursor, project, values), patient=True)
-        redacted.result()  # behind what waits to be written, as events and the audit do
         with ExitStack() as held:
             if self.feeds is not None:
                 held.enter_context(self.feeds.paused(project))
@@ -203,6 +201,7 @@ class Erasure:
             for found in sets:
                 self._streams.forget(found.id)  # its window in memory, which is read again from what is left
             online = self._follow(row.id, row.pending)
+        erasing_texts.redact(self._catalog, self._directory, command, sets)
         self._bus.publish(Event("entity.deleted", project, row.feature_set or "", {"erasure": row.id}))
         told = (
             f"{online:,} online" if online is not None else "those online follow when the online store can be reached"
@@ -245,7 +244,8 @@ class Erasure:
                     offline += rows
                     pending += keys
             published.mark(cursor, ids)
-            error_texts.redact_streams(cursor, project, list(entity.values()))
+            told_of = [*ids, *feeds] if command.ref is not None else None
+            erasing_texts.redaction(cursor, command, sets).of_streams(cursor, project, told_of)
             if command.ref is None:
                 ids += _erase_dropped(cursor, project, entity)
             erasures.forget_statistics(cursor, ids, entity)

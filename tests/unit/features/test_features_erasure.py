@@ -13,12 +13,14 @@ from fresh_home import fresh_home
 from waiting import wait_until
 
 from mlbox.app.house import House
+from mlbox.base.clock import now
 from mlbox.base.command import Caller
 from mlbox.base.errors import Invalid, MlboxError, NotFound
 from mlbox.base.events import Event
+from mlbox.base.ids import new_id
 from mlbox.base.names import Ref
 from mlbox.base.settings import Settings
-from mlbox.engine.catalog.tables import erasures
+from mlbox.engine.catalog.tables import audit, erasures
 from mlbox.engine.features.commands import DeleteEntity
 from mlbox.sql.session import Session
 
@@ -118,6 +120,7 @@ def test_all_of_a_project(erasing: Erasing) -> None:
     assert [row[:2] for row in plan] == [
         ("delete", "feature set default.person"), ("delete", "feature set default.visits"), ("delete", "predictions"),
         ("delete", "rows of feeds"),
+        ("redact", "errors"),
     ]  # fmt: skip
     result = erasing.run("DELETE ENTITY (customer = 'c1') FROM PROJECT default")
     assert dict(result.facts) == {"rows": 12, "online": 4, "predictions": 2}  # two versions of person, two shops
@@ -386,3 +389,80 @@ def test_errors_in_histories_lose_the_values(erasing: Erasing) -> None:
     left = str(erasing.rows(histories))
     assert "c1" not in left and "c2 c2 is no number" in left and "*** *** is no number" in left
     assert "total is not of type DECIMAL(21,1): ***" in left  # what was wrong is told all the same
+
+
+TYPED = """
+CREATE TABLE d.t AS SELECT DATE '2026-01-02' AS day, TRUE AS member, 7 AS id, 'n42' AS word, 'a "b" \\ c' AS quoted,
+    'error' AS error, now() AS ts, 1 AS x;
+CREATE FEATURE SET d.days (ENTITY day, TIMESTAMP ts) AS SELECT day, ts, x FROM d.t;
+CREATE FEATURE SET d.members (ENTITY member, TIMESTAMP ts) AS SELECT member, ts, x FROM d.t;
+CREATE FEATURE SET d.ids (ENTITY id, TIMESTAMP ts) AS SELECT id, ts, x FROM d.t;
+CREATE FEATURE SET d.words (ENTITY word, TIMESTAMP ts) AS SELECT word, ts, x FROM d.t;
+CREATE FEATURE SET d.quotes (ENTITY quoted, TIMESTAMP ts) AS SELECT quoted, ts, x FROM d.t;
+CREATE FEATURE SET d.errors (ENTITY error, TIMESTAMP ts) AS SELECT error, ts, x FROM d.t
+"""
+
+
+@pytest.fixture(scope="module")
+def kinds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Erasing]:
+    made = Erasing(tmp_path_factory.mktemp("kinds"), Settings())
+    made.run("CREATE PROJECT d")
+    made.run(TYPED)
+    yield made
+    made.house.close()
+
+
+def told(erasing: Erasing, object: str, error: str) -> None:
+    """An event, and a line of the audit, of an object of project d."""
+    erasing.house.bus.publish(Event("feature_set.behind", "d", object, {"error": error, "n42": 1}))
+    row = audit.AuditRow(new_id(), now(), "ana", "sql", "d", "INSERT", f"d.{object}", "error", error, 1.0)
+    erasing.house.catalog.submit(lambda cursor: audit.insert(cursor, row)).result()
+
+
+def texts(erasing: Erasing, object: str) -> set[str | None]:
+    """What the histories tell of it now."""
+    found = f"SELECT error FROM ml.audit WHERE object = 'd.{object}' AND statement = 'INSERT' UNION ALL "
+    found += f"SELECT data::JSON->>'$.error' FROM ml.events WHERE object = '{object}' AND kind = 'feature_set.behind'"
+    wait_until(lambda: len(erasing.rows(found)) == 2)
+    return {row[0] for row in erasing.rows(found)}
+
+
+@pytest.mark.parametrize(
+    ("entity", "text", "left"),
+    [
+        ("word = 'n42'", "line\n42 here, n42\tn42", "line\n42 here, ***\t***"),
+        ("word = 'n42'", 'a "n42" \\n42', 'a "***" \\***'),
+        ("error = 'error'", "an error", "an ***"),
+        ("quoted = 'a \"b\" \\ c'", 'no number: a "b" \\ c', "no number: ***"),
+        ("day = DATE '2026-01-02'", "bad 2026-01-02, 2026-01-02 00:00:00", "bad ***, *** 00:00:00"),
+        ("member = TRUE", "member is true, not True", "member is ***, not ***"),
+        ("member = TRUE", "that is true", "that is true"),
+        ("id = 7", 'row {"id": 7}', 'row {"id": ***}'),
+        ("id = 7", "id of ids: File train.py, line 7, in train", "id of ids: File train.py, line 7, in train"),
+        ("id = 7", "answered after 7 tries", "answered after 7 tries"),
+    ],
+)
+def test_redacted_texts(kinds: Erasing, entity: str, text: str, left: str) -> None:
+    object = f"o{new_id()}"
+    told(kinds, object, text)
+    kinds.run(f"DELETE ENTITY ({entity}) FROM PROJECT d")
+    assert texts(kinds, object) == {left}
+    assert kinds.rows(f"SELECT data::JSON->>'$.n42' FROM ml.events WHERE object = '{object}'") == [("1",)]
+
+
+def test_events_of_dropped_projects_are_redacted(erasing: Erasing) -> None:
+    erasing.run("CREATE PROJECT r; CREATE TABLE r.o AS SELECT * FROM orders")
+    erasing.run("CREATE FEATURE SET r.person (ENTITY customer, TIMESTAMP ts) AS SELECT customer, ts, total FROM r.o")
+    erasing.house.bus.publish(Event("feature_set.behind", "r", "person", {"error": "c1\nc2"}))
+    found = "SELECT data::JSON->>'$.error' FROM ml.events WHERE project = 'r' AND kind = 'feature_set.behind'"
+    wait_until(lambda: erasing.rows(found) != [])
+    erasing.run("DROP PROJECT r CASCADE; DELETE ENTITY (customer = 'c1') FROM PROJECT r; RESTORE PROJECT r")
+    assert erasing.rows(found) == [("***\nc2",)]
+
+
+def test_a_set_has_errors_of_its_own(kinds: Erasing) -> None:
+    for object in ("words", "other"):
+        told(kinds, object, "n42 is no number")
+    kinds.run("DELETE ENTITY (word = 'n42') FROM FEATURE SET d.words")
+    assert texts(kinds, "words") == {"*** is no number"}
+    assert texts(kinds, "other") == {"n42 is no number"}

@@ -275,6 +275,12 @@ def endpoints_reading(cursor: DuckDBPyConnection, vectors: Iterable[tuple[str, s
     return found
 
 
+def feeds_asking(cursor: DuckDBPyConnection, project: str, endpoints: Sequence[str]) -> list[str]:
+    """Feeds of a project that ask one of the endpoints."""
+    of = f"project = {literal(project)} AND endpoint IN ({_listed(endpoints)})"
+    return [row[0] for row in cursor.execute(f"SELECT name FROM catalog.main.feeds WHERE {of}").fetchall()]
+
+
 def matching(entities: Sequence[tuple[str, str]], entity: Mapping[str, Any]) -> str:
     """The condition on a set's table (SQL); ``entities`` are (column, type)."""
     types = {name.lower(): (name, kind) for name, kind in entities}
