@@ -337,7 +337,7 @@ class InferenceApp:
                 slot.recent.append(request)
             self._recorder.keep(Kept(row.project, row.name, call.id, at_us, seconds * 1000, *call.kept), counts=True)
             return None
-        answer, told = (call.answer, None) if error is None else (None, error.message)
+        answer, told = (call.answer, None) if error is None else (None, error.public.message)
         entry = Entry(row.project, row.name, call.id, at_us, seconds * 1000, request, answer, told)
         if answer is not None and request is not None and request.columns and request.rows <= INLINE_ROWS:
             if held(request, None) <= REMEMBERED:
@@ -360,7 +360,7 @@ class InferenceApp:
                 await runtime.answer_shadow_later(request) if runtime.asynchronous else runtime.answer_shadow(request)
             )
         except MlboxError as error:
-            failed = error.message
+            failed = error.public.message
         row = call.slot.row
         took = (perf_counter() - started) * 1000
         entry = Entry(row.project, row.name, call.id, microseconds(), took, call.request, answer, failed, shadow=True)

@@ -13,7 +13,7 @@ from mlbox.serve.feeding import rows_of
 from mlbox.serve.graph.running import columns_of
 from mlbox.serve.graph.runtime import GraphRuntime
 from mlbox.serve.nested import of_lists
-from mlbox.serve.tensors import DATATYPES, MAX_ROWS, Column
+from mlbox.serve.tensors import DATATYPES, MAX_ROWS, Column, check_whole
 
 if TYPE_CHECKING:
     from mlbox.serve.endpoint import Answer, Runtime
@@ -69,6 +69,7 @@ def _column(name: str, values: list[Any]) -> Column:
         datatype = "INT64"
     elif kinds <= {int, float}:
         datatype = "FP64"
+        check_whole(name, datatype, [value for value in values if value is not None], kinds)
     elif kinds == {str}:
         datatype = "BYTES"
     else:

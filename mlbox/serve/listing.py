@@ -38,7 +38,7 @@ def index(directory: Directory, sees: Sees | None, body: bytes) -> list[dict[str
     do not answer. An endpoint that was not asked yet since the start has no version."""
     try:
         asked = msgspec.json.decode(body) if body.strip() else {}
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         asked = None
     if not isinstance(asked, dict) or not isinstance(asked.get("ready"), bool | None):
         raise Invalid("the body of a question for the index is an object", hint='{"ready": true}, or no body')

@@ -59,6 +59,9 @@ def test_the_index_of_the_repository_as_triton_has_it(listed: tuple[Server, dict
     for body in ([1], {"ready": 1}, {"ready": "yes"}):
         wrong = _told(vera, "POST", "/v2/repository/index", body, status=400)
         assert wrong["hint"] == '{"ready": true}, or no body'
+    for content in (b'{"ready": "\xff"}', b"[" * 99_999, b"{"):
+        status, _, told = vera.request("POST", "/v2/repository/index", content)
+        assert status == 400 and json.loads(told)["hint"] == '{"ready": true}, or no body', told
     assert _told(vera, "GET", "/v2/repository/index", status=405)["error"] == "/v2/repository/index takes a POST"
     load = _told(vera, "POST", "/v2/repository/models/open_p.asked/load", {}, status=404)
     assert "ALTER ENDPOINT" in load["hint"]

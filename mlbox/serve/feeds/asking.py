@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from mlbox.base.defects import defect_of
 from mlbox.base.errors import Invalid, MlboxError, Unavailable
 from mlbox.base.ids import new_id
 from mlbox.serve import events as plain
 from mlbox.serve.graph.runtime import GraphRuntime
 from mlbox.serve.http import DeadlineExceeded
-from mlbox.serve.python.errors import CodeFailed
 from mlbox.serve.record import Entry, microseconds
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class Asker:
             if not shadow:
                 self.recorder.count(row.project, row.name, at, error is not None)
             return None
-        told = error.message if error is not None else None
+        told = error.public.message if error is not None else None
         entry = Entry(row.project, row.name, asked.id, at, took, asked.request, answer, told, shadow=shadow)
         if slot.durable and answer is not None and not shadow:
             return self.recorder.keep_durably(entry, counts=True)
@@ -204,7 +204,7 @@ def _known(error: Exception, slot: Slot) -> MlboxError:
         return error
     if isinstance(error, TimeoutError):
         return DeadlineExceeded(f"the time limit of endpoint {slot.name} has passed", hint="raise timeout_ms")
-    return CodeFailed(f"endpoint {slot.name} failed: {type(error).__name__}: {error}")
+    return defect_of(error, f"asking endpoint {slot.name} with events").public
 
 
 def _value(value: Any) -> Any:

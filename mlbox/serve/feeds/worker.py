@@ -142,8 +142,9 @@ class Worker:
         origins: list[Event] = []
         for event, outcome in self._ask(way, events):
             if outcome.error is not None:
-                hint = f" ({outcome.error.hint})" if outcome.error.hint else ""
-                dead.append((outcome.error.message + hint, event.text))
+                told = outcome.error.public
+                hint = f" ({told.hint})" if told.hint else ""
+                dead.append((told.message + hint, event.text))
                 continue
             for number, row in enumerate(outcome.rows):
                 name = event.id if len(outcome.rows) == 1 else f"{event.id}/{number}"

@@ -243,6 +243,21 @@ def test_what_is_wrong_is_told_to_its_sender(
         assert int(answer.headers["retry-after"]) >= 1
 
 
+def test_too_many_digits_in_plain_json(live: Live) -> None:
+    """At a path of an endpoint's own, ``event`` and ``generate``; one number of many rows is enough."""
+    for path, body in (
+        ("good/event", {"x": 10**400, "y": 1}),
+        ("good/event", [{"x": 1, "y": 1}, {"x": -(10**400), "y": None}]),
+        ("good/event", {"X": [10**400, 1]}),
+        ("good/generate", {"x": 10**400, "y": 1}),
+        ("code/event", {"x": 10**400}),
+    ):
+        answer = live.http.post(f"/v2/models/{path}", content=json.dumps(body))
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid"), answer.text
+        assert "a whole number has more digits than fit in FP64" in answer.json()["error"]
+    assert live.http.post("/v2/models/good/event", json={"x": 10**300, "y": None}).status_code == 200
+
+
 def test_a_hint_says_what_next(live: Live) -> None:
     for body, hint in (
         ({"inputs": tensors({"x": [1.0], "yy": [1.0]})}, "did you mean it by yy"),

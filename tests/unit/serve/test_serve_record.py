@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,13 +14,17 @@ import httpx
 import numpy as np
 import onnx_models
 import pytest
-from serving_house import House, tensors
+from serving_house import DictReader, House, tensors
 from waiting import wait_until
 
+from mlbox.base.errors import Unavailable
+from mlbox.base.names import Ref
 from mlbox.base.settings import Settings
 from mlbox.serve import record, recorded
 from mlbox.serve.codec import Request
 from mlbox.serve.endpoint import Answer
+from mlbox.serve.feeds.asking import Asker
+from mlbox.serve.feeds.events import Event
 from mlbox.serve.imputing import Seen
 from mlbox.serve.rows import MANY
 from mlbox.serve.tensors import DATATYPES, Column
@@ -351,3 +356,39 @@ def test_rows_that_several_threads_ask_for_rest_by_the_clock_of_each(monkeypatch
     assert clock.rests == [pytest.approx(0.004)]
     rest()
     assert clock.rests == [pytest.approx(0.004)] * 2
+
+
+def test_members_read_of_a_defect_no_more_than_that_it_was_one(
+    live: Any, scaled: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At every door, and of a shadow: the log of predictions is read by members."""
+
+    class Broken(DictReader):
+        def read(self, *arguments: Any) -> Any:
+            raise RuntimeError("IO Error: /srv/home/features.duckdb")
+
+    house = live.house
+    house.model("m", scaled(1.0), "x", "y")
+    house.readers.known["v"] = Broken({}, ["id"], ["x", "y"], entity_types={"id": "BIGINT"})
+    house.endpoint("stored", "m", enrich=Ref("default", "v"))
+    told = live.http.post("/v2/models/stored/infer", json={"rows": [{"id": 1}]})
+    assert told.status_code == 500 and "met a defect" in told.json()["error"] and "/srv" not in told.text
+    asker = Asker(house.endpoints.recorder, house.endpoints.ensure)
+    (slot,) = house.endpoints.directory.slots()
+    (outcome,) = asyncio.run(asker.ask(slot, [Event("e", '{"id": 1}', {"id": 1})]))
+    assert outcome.error is not None and "/srv" not in str(outcome.error.to_dict())
+    house.endpoint("followed", "m", shadow=Ref("default", "m"))
+    assert live.rows("followed", ROW).status_code == 200
+    kept = Unavailable("the store of /srv/home is away").kept_from_others("the store is away")
+    runtime = next(slot.runtime for slot in house.endpoints.directory.slots() if slot.row.name == "followed")
+
+    def fails(*arguments: Any) -> Any:
+        raise kept
+
+    monkeypatch.setattr(type(runtime), "answer_shadow", fails)
+    assert live.rows("followed", ROW).status_code == 200
+    live.http.get("/v2/health/live")  # the shadow runs before the loop takes the next request
+    errors = [(row["endpoint"], row["error"]) for row in house.predictions("status = 'error'")]
+    met = ("stored", "the request met a defect of mlbox")
+    assert sorted(errors) == [("followed", "the store is away"), met, met]
+    assert caplog.text.count("RuntimeError: IO Error: /srv/home/features.duckdb") == 2
