@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -71,8 +72,6 @@ class _Upstream(BaseHTTPRequestHandler):
     seen: list[str] = []  # noqa: RUF012 - of the test
 
     def do_POST(self) -> None:
-        import json
-
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         _Upstream.seen.append(self.path)
         if self.path.endswith("/chat/completions"):
@@ -89,11 +88,11 @@ class _Upstream(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def _chat(self, body: Any) -> None:
-        import json
-
         text = body["messages"][-1]["content"]
         busy = text == "busy" and sum(path.startswith("/busy") for path in _Upstream.seen) < 2
         whole = {"choices": [{"message": {"role": "assistant", "content": text.upper()}, "finish_reason": "stop"}]}
+        if text.startswith("raw "):  # what it is to say
+            whole = {**whole, **json.loads(text[4:])}
         data = b"<p>no JSON" if text == "odd" else json.dumps(whole).encode()
         self.send_response(429 if busy or text == "later" else 200)
         if busy or text == "later":
@@ -308,6 +307,31 @@ def test_a_provider_that_says_when_to_come_again_is_heard(port: int) -> None:
     assert odd.value.code == "code_failed" and "before /chat/completions" in str(odd.value.hint)
     with pytest.raises(MlboxError, match="was asked for JSON and said 'NO'"):
         asked("no", parameters={"response_format": {"type": "json_object"}})
+
+
+def test_a_provider_may_say_it_in_parts_call_tools_and_err(port: int) -> None:
+    def asked(message: Any, wanted: str = "json_object", **more: Any) -> Any:
+        whole = json.dumps({"choices": [{"message": message, "finish_reason": "stop"}], **more})
+        step = {"name": "ask", "kind": "chat", "url": f"http://127.0.0.1:{port}/v1", "model": "small"}
+        step |= {"prompt": "raw {{ t }}", "parameters": {"response_format": {"type": wanted}}}
+        return _mocked({"steps": [step]}).test({"t": whole})
+
+    calls = [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
+    for content in (None, "", []):
+        told = asked({"content": content, "tool_calls": calls})
+        assert (told["answer"], told["tool_calls"]) == ("", calls)
+    assert asked({"content": '{"a": 1}', "tool_calls": calls})["answer"] == {"a": 1}
+    parts = [{"type": "text", "text": '{"a":'}, {"type": "image", "image": 1}, {"type": "text", "text": " 2}"}]
+    assert asked({"content": parts})["answer"] == {"a": 2}
+    assert asked({"content": parts}, "text")["answer"] == '{"a": 2}'
+    assert asked({"content": "{}"}, usage=5)["usage"] == {"model": "small", "finish_reason": "stop"}
+    for content in ('{"a": NaN}', '{"a": -Infinity}', '{"a": 1e999}', "[" * 9_999, '"\ud800"'):
+        with pytest.raises(MlboxError, match="was asked for JSON and said") as wrong:
+            asked({"content": content})
+        assert wrong.value.code == "code_failed"
+    for message in ({"content": 5}, {"content": [5]}, []):
+        with pytest.raises(MlboxError, match="gave no chat completion"):
+            asked(message)
 
 
 @pytest.mark.parametrize(

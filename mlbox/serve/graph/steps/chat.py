@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from mlbox.base.errors import Invalid, MlboxError
 from mlbox.base.telemetry import span
@@ -59,7 +60,8 @@ def build(spec: StepSpec, scope: Scope) -> Built:
             if made is not None:
                 made.set_attribute("gen_ai.usage.input_tokens", said["usage"].get("prompt_tokens", 0))
                 made.set_attribute("gen_ai.usage.output_tokens", said["usage"].get("completion_tokens", 0))
-        value = _json_of(spec, said) if _wants_json(body) else said["text"]
+        called = said["tool_calls"] and not said["text"]  # it says what to call, and nothing else yet
+        value = _json_of(spec, said) if _wants_json(body) and not called else said["text"]
         calls = {"tool_calls": said["tool_calls"]} if said["tool_calls"] else {}
         return [{**fields, result: value, usage: said["usage"], **calls}]
 
@@ -82,18 +84,17 @@ class _Judge:
         try:
             choice = body["choices"][0]
             message = choice["message"]
-            text, calls = message.get("content"), message.get("tool_calls")
+            text, calls = _text_of(message.get("content")), message.get("tool_calls")
+            finish = choice.get("finish_reason")
         except (TypeError, KeyError, IndexError, AttributeError):
             raise CodeFailed(
                 f"{where} gave no chat completion: {reply.text[:200]!r}",
                 hint=f"url is the address before {PATH}, such as https://host/v1",
             ) from None
-        counts = body.get("usage") or {}
-        usage = {
-            name: counts[name] for name in ("prompt_tokens", "completion_tokens", "total_tokens") if name in counts
-        }
-        usage |= {"model": body.get("model") or self._model, "finish_reason": choice.get("finish_reason")}
-        return {"text": text if text is not None else "", "tool_calls": calls, "usage": usage, "where": where}
+        counts = body.get("usage")
+        usage = {name: counts[name] for name in _TOKENS if name in counts} if isinstance(counts, Mapping) else {}
+        usage |= {"model": body.get("model") or self._model, "finish_reason": finish}
+        return {"text": text, "tool_calls": calls, "usage": usage, "where": where}
 
     def _failure(self, reply: Reply, where: str) -> MlboxError:
         status, told, code = reply.status, *_told(reply)
@@ -109,6 +110,16 @@ class _Judge:
         if status == 404:
             hint = f"is there a model {self._model!r}? url is the address before {PATH}"
         return CodeFailed(f"{where} answers {status}: {told}", hint=hint)
+
+
+def _text_of(content: Any) -> str:
+    """Of a message: a text, or parts of which some are; none where it only calls tools. ``TypeError`` for all else."""
+    if content is None or isinstance(content, str):
+        return content or ""
+    if not isinstance(content, list):
+        raise TypeError(content)
+    texts = [part if isinstance(part, str) else part.get("text") for part in content]
+    return "".join(text for text in texts if isinstance(text, str))
 
 
 def _told(reply: Reply) -> tuple[str, str]:
@@ -140,8 +151,8 @@ def _wants_json(body: Mapping[str, Any]) -> bool:
 
 def _json_of(spec: StepSpec, said: Mapping[str, Any]) -> Any:
     try:
-        return json.loads(said["text"])
-    except ValueError:
+        return msgspec.json.decode(said["text"])  # NaN and 1e999 are no JSON
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         short = said["usage"]["finish_reason"] == "length"
         hint = "it was cut at max_tokens" if short else "ask for JSON in the prompt too, or leave response_format out"
         raise CodeFailed(f"{said['where']} was asked for JSON and said {said['text'][:200]!r}", hint=hint) from None
