@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -41,6 +42,7 @@ SECRET_NAMES = "MLBOX_SECRETS"
 FIRST_POLL_SECONDS = 0.02
 WOKEN_POLL_SECONDS = 0.005
 LAST_POLL_SECONDS = 0.25
+_log = logging.getLogger(__name__)
 
 
 class RunLog:
@@ -340,10 +342,13 @@ def _unanswered(row: RunRow, handle: Mapping[str, Any], *, cancelled: bool) -> S
 
 
 def failure(error: MlboxError) -> Ending:
-    """How a run ends whose preparation failed."""
-    reason = error.message if error.hint is None else f"{error.message}; {error.hint}"
+    """How a run ends whose preparation failed, as members may read it; the log has what they may not."""
+    told = error.public
+    if told is not error and not isinstance(error, Internal):  # a defect is in the log already
+        _log.warning("a run failed: %s", error.message)
+    reason = told.message if told.hint is None else f"{told.message}; {told.hint}"
     kind = error.details.get("type", type(error).__name__)
-    return Ending(lifecycle.ERROR, reason, {"type": kind, "message": error.message})
+    return Ending(lifecycle.ERROR, reason, {"type": kind, "message": told.message})
 
 
 def _file_name(name: str) -> str:

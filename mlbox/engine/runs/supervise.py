@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from mlbox.base.errors import Internal, MlboxError
+from mlbox.base.defects import defect_of
+from mlbox.base.errors import MlboxError
 from mlbox.engine.catalog.tables.runs import RunRow
 from mlbox.engine.runs import lifecycle
 from mlbox.engine.runs.admission import Slots
@@ -54,8 +55,7 @@ class Supervisor:
         except MlboxError as error:
             self._finish(watch, failure(error), error)
         except Exception as error:
-            _log.exception("run %s", watch.run_id)
-            told = Internal(f"mlbox failed while it looked after run {watch.run_id[:16]}: {error!r}")
+            told = defect_of(error, f"looking after run {watch.run_id}")
             self._finish(watch, failure(told), told)
         finally:
             self._slots.leave(watch.run_id)

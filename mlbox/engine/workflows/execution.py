@@ -88,7 +88,7 @@ class Execution:
             states[definition.FINALLY] = self._finally(self._script.finally_, states)
         failed = next((state for state in states.values() if state.state == "error"), None)
         state = "error" if failed else "cancelled" if self.runner.cancelled else "completed"
-        reason = f"step {failed.name} failed: {failed.error}" if failed else None
+        reason = f"step {failed.name} failed: {_told(failed.error)}" if failed else None
         row = replace(self.row, state=state, finished_at=now(), reason=reason)
         self._catalog.write(lambda cursor: workflows.put_run(cursor, row))
         summary = {name: entry.state for name, entry in states.items()}
@@ -182,19 +182,32 @@ class Execution:
             facts=state.facts,
             started_at=state.started_at,
             finished_at=state.finished_at,
-            error=None if state.error is None else state.error.message,
+            error=_told(state.error),
         )
+
+
+def _told(error: MlboxError | None) -> str | None:
+    """As it is kept, where members read it; of what they may not read, the number that finds it in the log."""
+    if error is None:
+        return None
+    if error.public is error:
+        return error.message
+    return "; ".join(filter(None, (error.public.message, error.public.hint)))
 
 
 def _failure(row: workflows.WorkflowRunRow, failed: StepState) -> MlboxError:
     error = failed.error
-    return RunFailed(
-        f"workflow {row.project}.{row.workflow} failed at step {failed.name}: {error}",
+    what = f"workflow {row.project}.{row.workflow} failed at step {failed.name}"
+    found = RunFailed(
+        f"{what}: {error}",
         hint=(error.hint if error else None)
         or f"SELECT step, state, error FROM ml.steps WHERE workflow_run_id = '{row.id}'",
         where=error.where if error else None,
         details={"run": row.id, "step": failed.name, **({"error": error.to_dict()} if error else {})},
     )
+    if error is None or error.public is error:
+        return found
+    return found.kept_from_others(f"{what}: {error.public}", error.public.hint)
 
 
 def _table(states: Iterable[StepState]) -> pyarrow.Table:

@@ -13,7 +13,8 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from mlbox.base.clock import now
-from mlbox.base.errors import Conflict, Internal, MlboxError
+from mlbox.base.defects import defect_of
+from mlbox.base.errors import Conflict, MlboxError
 from mlbox.engine.workflows.graph import Graph
 
 State = Literal["pending", "running", "completed", "skipped", "error"]
@@ -161,7 +162,7 @@ class Runner:
             except MlboxError as error:
                 failure: MlboxError = error
             except Exception as error:  # a defect must not leave the step running for ever
-                failure = Internal(f"step {step} failed: {type(error).__name__}: {error}")
+                failure = defect_of(error, f"doing step {step}")
             if attempt >= policy.retries or self._stop.wait(min(30.0, self._backoff * 2**attempt)):
                 return failure
             attempt += 1

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -10,11 +11,12 @@ from waiting import wait_until
 
 from mlbox.base.clock import now
 from mlbox.base.command import Caller, Query
-from mlbox.base.errors import Conflict, Invalid, MlboxError, NotFound, RunFailed, StatementError
+from mlbox.base.errors import Conflict, Invalid, MlboxError, NotFound, RunFailed, StatementError, Unavailable
 from mlbox.base.ids import new_id
 from mlbox.base.names import Ref
 from mlbox.engine.catalog.commands import CollectGarbage
 from mlbox.engine.catalog.tables import models
+from mlbox.engine.runs.attempts import Attempts
 from mlbox.engine.runs.commands import (
     CancelRun,
     DropRun,
@@ -385,3 +387,27 @@ def test_options_of_another_runtime_are_told(bench: Any) -> None:
     assert "runs on local have no network, user, of the function's own runtime" in done.message
     bench.function("g", "def g(): return 1", options={"prepare_timeout": 60.0})
     assert "runs on" not in bench.run("g").message
+
+
+def test_of_a_defect_members_read_its_number_and_of_a_store_that_it_is_away(
+    bench: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.function("f", "def f(): return 1")
+    kept = Unavailable("the store s3://ours is away").kept_from_others("the artifact store is away")
+    for error, shown in (
+        (RuntimeError("/srv/home/runs"), "the request met a defect of mlbox"),
+        (kept, "the artifact store is away"),
+    ):
+
+        def breaks(*arguments: Any, error: Exception = error) -> Any:
+            raise error
+
+        monkeypatch.setattr(Attempts, "begin", breaks)
+        with pytest.raises(MlboxError) as caught:
+            bench.run("f")
+        assert str(error) in str(caught.value) and str(error) not in str(caught.value.public.to_dict())
+        (row,) = bench.rows("SELECT * FROM catalog.ml.runs ORDER BY created_at DESC LIMIT 1")
+        assert row["state"] == "error" and row["reason"].startswith(shown) and str(error) not in str(row)
+        assert str(error) in caplog.text
+        number = re.search(r"the id (\w{32})", row["reason"])
+        assert error is kept or (number is not None and f"(request {number[1]})" in caplog.text)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from waiting import wait_until
 from mlbox.base.command import Query
 from mlbox.base.errors import AlreadyExists, Invalid, NotFound, RunFailed, StatementError
 from mlbox.base.names import Ref
+from mlbox.engine.workflows.bodies import Bodies
 from mlbox.engine.workflows.commands import CreateWorkflow, DropWorkflow, RunWorkflow, WorkflowStep
 from mlbox.engine.workflows.service import Workflows
 
@@ -75,6 +77,27 @@ def test_a_failure_fails_the_workflow_and_finally_runs(house: Any) -> None:
     assert row["state"] == "error" and "failure 1" in row["reason"]
     last = house.catalog.row("SELECT facts FROM catalog.ml.steps WHERE step = 'finally'")
     assert last["facts"]["s"] == "error"
+
+
+def test_of_a_defect_in_a_step_members_read_its_number(
+    house: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def breaks(*arguments: Any) -> Any:
+        raise RuntimeError("IO Error: /srv/home/features.duckdb")
+
+    house.do(create(step("bad", "SELECT 1")))
+    monkeypatch.setattr(Bodies, "run", breaks)
+    with pytest.raises(RunFailed) as caught:
+        house.do(RunWorkflow(ref=W))
+    assert "/srv/home" in caught.value.message and "/srv/home" not in str(caught.value.public.to_dict())
+    kept = house.catalog.row(
+        "SELECT reason, (SELECT error FROM catalog.ml.steps) AS error FROM catalog.ml.workflow_runs"
+    )
+    for told in (kept["reason"], kept["error"], caught.value.public.hint):
+        number = re.search(r"the id (\w{32})", told)
+        assert number is not None and f"(request {number[1]})" in caplog.text and "/srv" not in told
+    assert kept["error"].startswith("the request met a defect of mlbox; ")
+    assert "RuntimeError: IO Error: /srv/home/features.duckdb" in caplog.text
 
 
 def test_a_failing_finally_fails_the_workflow(house: Any) -> None:
