@@ -21,7 +21,7 @@ from mlbox.serve.deploy.ending import CLOSE_SECONDS, DELIVER_SECONDS, DRAIN_SECO
 from mlbox.serve.deploy.features import BundledReaders
 from mlbox.serve.deploy.replica import ReplicaApp
 from mlbox.serve.deploy.spool import Spool
-from mlbox.serve.runtimes.base import DEFAULT_SECONDS, seconds_of
+from mlbox.serve.runtimes.base import DEFAULT_SECONDS, ending_seconds
 
 if TYPE_CHECKING:
     from mlbox.base.settings import Settings
@@ -59,7 +59,7 @@ class Replica:
     def start(self, version: str, host: str, port: int) -> str:
         """Fetch, build, warm, listen; what answers now."""
         bundle = self._fetch(version)
-        self._request_seconds = seconds_of(bundle.endpoint)
+        self._request_seconds = ending_seconds(bundle.endpoint)
         if bundle.private is not None:
             self._take_sources(bundle.private)
         for old in self._folder.glob("home-*"):

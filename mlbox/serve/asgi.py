@@ -104,7 +104,9 @@ class InferenceApp:
                 infer = self._infer if tracer() is None else self._traced
                 response, call = await infer(parts, scope, receive)
             elif scope["method"] == "POST" and len(parts) >= 4 and parts[1] == "models" and parts[-1] == STREAM:
-                await stream(self, parts, scope, receive, send)
+                call = await stream(self, parts, scope, receive, send)
+                if call.runtime is not None and call.runtime.shadow is not None and not call.runtime.streams:
+                    await self._shadow(call)
                 return
             else:
                 kind = SVG if parts[-1:] == ("graph",) else JSON
@@ -340,7 +342,7 @@ class InferenceApp:
         answer, told = (call.answer, None) if error is None else (None, error.public.message)
         entry = Entry(row.project, row.name, call.id, at_us, seconds * 1000, request, answer, told)
         if answer is not None and request is not None and request.columns and request.rows <= INLINE_ROWS:
-            if held(request, None) <= REMEMBERED:
+            if held(request, None) <= REMEMBERED and not (call.runtime is not None and call.runtime.streams):
                 slot.recent.append(request)
         if slot.durable and error is None:
             return self._recorder.keep_durably(entry, counts=True)

@@ -55,11 +55,13 @@ class AsyncRuntime(Runtime):
     async def values_later(self, request: Request, nested: Mapping[str, Any]) -> tuple[dict[str, Any], Seen]:
         """What code that streams is given for a request of one row: values by name, and what is recorded of them.
         ``nested`` are those that are no plain values, by name in lower case."""
+        sent = request.columns
         request, enriched = await self._shaped_later(request)
         arm = self.arms[0]
         columns, seen = self._remote(arm, arm.predictor, request, enriched)
         values = {name: _item(column[0]) for name, column in columns.items()}
-        return {name: nested.get(name.lower(), value) for name, value in values.items()}, seen
+        left = {key: value for key, value in nested.items() if request.columns.get(key) is sent[key]}  # by PREPROCESS
+        return {name: left.get(name.lower(), value) for name, value in values.items()}, seen
 
     async def _shaped_later(self, request: Request) -> tuple[Request, Enriched]:
         if self.waits:

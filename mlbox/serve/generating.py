@@ -22,6 +22,7 @@ from mlbox.serve.asynchronous import AsyncRuntime
 from mlbox.serve.call import Call
 from mlbox.serve.codec import Request
 from mlbox.serve.endpoint import Answer
+from mlbox.serve.feeding import is_plain
 from mlbox.serve.http import (
     BrokenBody,
     Gone,
@@ -36,8 +37,10 @@ from mlbox.serve.http import (
 )
 from mlbox.serve.joining import STREAM, Joined, fields_of
 from mlbox.serve.limits import asked_seconds, check_state, late, shed
+from mlbox.serve.runtimes.base import DEFAULT_SECONDS, seconds_of
 
 if TYPE_CHECKING:
+    from mlbox.engine.models.signature import Tensor
     from mlbox.serve.asgi import InferenceApp
     from mlbox.serve.directory import Slot
     from mlbox.serve.endpoint import Runtime
@@ -75,10 +78,14 @@ async def whole(call: Call, runtime: Runtime, sent: Any) -> dict[str, Any]:
     event = event_of(runtime, sent)
     if runtime.streams and runtime.shaping.after is None:
         pieces, seen = await _begin(call, runtime, event)
-        joined = Joined()
+        joined, predictor = Joined(), runtime.arms[0].predictor
         try:
-            async for piece in pieces:
-                joined.add(piece)
+            async with asyncio.timeout(predictor.seconds):
+                async for piece in pieces:
+                    joined.add(piece)
+        except TimeoutError:
+            call.slot.meter.late += 1
+            raise predictor.late() from None
         finally:
             await pieces.aclose()
         result: Any = joined.whole()
@@ -90,8 +97,13 @@ async def whole(call: Call, runtime: Runtime, sent: Any) -> dict[str, Any]:
 
 async def _begin(call: Call, runtime: Runtime, event: Mapping[str, Any]) -> tuple[AsyncGenerator[Any, None], Seen]:
     """The pieces of an answer; none is made yet. What holds no plain value reaches the code as it is, and the log as
-    JSON."""
-    nested = {name.lower(): value for name, value in event.items() if not isinstance(value, _PLAIN)}
+    JSON; lists for inputs that the code declares are tensors."""
+    declared = runtime.arms[0].predictor.declared
+    nested = {
+        name.lower(): value
+        for name, value in event.items()
+        if not isinstance(value, _PLAIN) and not (isinstance(value, list) and _takes_lists(declared.get(name.lower())))
+    }
     row = {name: codec.to_json(v).decode() if name.lower() in nested else v for name, v in event.items()}
     call.request = request = events.request_of([row]) if row else Request({}, 1, None, None, False)
     assert isinstance(runtime, AsyncRuntime)
@@ -99,7 +111,11 @@ async def _begin(call: Call, runtime: Runtime, event: Mapping[str, Any]) -> tupl
     return runtime.arms[0].predictor.pieces(values), seen
 
 
-async def stream(app: InferenceApp, parts: tuple[str, ...], scope: Scope, receive: Receive, send: Send) -> None:
+def _takes_lists(tensor: Tensor | None) -> bool:
+    return tensor is not None and not (is_plain(tensor) and tensor.element == "string")
+
+
+async def stream(app: InferenceApp, parts: tuple[str, ...], scope: Scope, receive: Receive, send: Send) -> Call:
     """Answer a request to ``/generate_stream``."""
     call = Call(app.find(parts[2]), parts[2], STREAM, perf_counter())
     followed: Followed | None = scope.get(FOLLOWED)
@@ -112,6 +128,7 @@ async def stream(app: InferenceApp, parts: tuple[str, ...], scope: Scope, receiv
             await _Stream(app, call, send).answer(parts, headers_of(scope), receive)
     finally:
         call.slot.meter.waiting -= 1
+    return call
 
 
 class _Stream:
@@ -125,6 +142,8 @@ class _Stream:
         self._begun = False
         self._first_ms: float | None = None
         self._seen: Seen | None = None
+        self._seconds = DEFAULT_SECONDS
+        """In which the caller takes an event."""
 
     async def answer(self, parts: tuple[str, ...], headers: RequestHeaders, receive: Receive) -> None:
         """All of it, until the caller has gone."""
@@ -146,9 +165,9 @@ class _Stream:
     ) -> None:
         call, error = self._call, None
         try:
-            pieces, seconds, limit = await self._prepare(parts, headers, receive, body_read)
+            pieces, limit = await self._prepare(parts, headers, receive, body_read)
             try:
-                await self._pour(pieces, seconds, limit)
+                await self._pour(pieces, limit)
             finally:
                 await pieces.aclose()
         except (BrokenBody, Gone, asyncio.CancelledError):
@@ -171,9 +190,10 @@ class _Stream:
 
     async def _prepare(
         self, parts: tuple[str, ...], headers: RequestHeaders, receive: Receive, body_read: asyncio.Event
-    ) -> tuple[AsyncGenerator[Any, None], float, float]:
-        """The pieces, the seconds for each of them to be taken, and those for all since the request came."""
+    ) -> tuple[AsyncGenerator[Any, None], float]:
+        """The pieces, and the seconds for all of them since the request came."""
         app, call, slot = self._app, self._call, self._call.slot
+        self._seconds = seconds_of(slot.row)
         check_state(slot)
         if slot.meter.waiting > slot.max_queue:
             shed(slot)
@@ -187,15 +207,15 @@ class _Stream:
         sent = events.decode(media.unpacked(body, headers.get(b"content-encoding"), app.max_body))
         event = event_of(runtime, sent)
         if not runtime.streams:
-            return _as_one(call, runtime, sent, slot), limit, limit
+            return _as_one(call, runtime, sent, slot), limit
         if runtime.shaping.after is not None:
             raise Invalid(
                 f"endpoint {slot.name} has POSTPROCESS, which needs the whole answer", hint="POST .../generate"
             )
         pieces, self._seen = await _begin(call, runtime, event)
-        return pieces, runtime.arms[0].predictor.seconds, limit
+        return pieces, limit
 
-    async def _pour(self, pieces: AsyncGenerator[Any, None], seconds: float, limit: float) -> None:
+    async def _pour(self, pieces: AsyncGenerator[Any, None], limit: float) -> None:
         """Send the pieces as they are made."""
         call = self._call
         runtime = call.runtime
@@ -207,14 +227,14 @@ class _Stream:
                     if self._first_ms is None:
                         self._first_ms = (perf_counter() - call.started) * 1000
                     self._joined.add(piece)
-                    await self._tell({**head, **fields_of(piece)}, seconds)
+                    await self._tell({**head, **fields_of(piece)})
         except TimeoutError:
             raise late(call.slot, limit) from None
 
-    async def _tell(self, told: Mapping[str, Any], seconds: float, kind: bytes = b"") -> None:
+    async def _tell(self, told: Mapping[str, Any], kind: bytes = b"") -> None:
         """Send an event; a caller who does not take it has gone, as far as we are concerned."""
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(self._seconds):
                 await self._start()
                 body = b"%sdata: %s\n\n" % (kind, codec.to_json(told))
                 await self._send({"type": "http.response.body", "body": body, "more_body": True})
@@ -235,7 +255,7 @@ class _Stream:
         if error is not None:
             shown = error.public
             told = {"error": shown.message, "code": shown.code, **({"hint": shown.hint} if shown.hint else {})}
-            await self._tell(told, self._call.slot.stream_seconds, b"event: error\n")
+            await self._tell(told, b"event: error\n")
         await self._start()
         await self._send({"type": "http.response.body", "body": b""})
 

@@ -74,7 +74,7 @@ def output_of(rows: Sequence[Mapping[str, Any]]) -> Output:
 
     names = list(rows[0])
     hint = "POST .../generate gives it as JSON, .../generate_stream in pieces"
-    if any(list(row) != names for row in rows):
+    if any(row.keys() != rows[0].keys() for row in rows):
         raise Invalid("the answers of the rows do not have the same fields", hint=hint)
     outputs: dict[str, Any] = {}
     for name in names:

@@ -95,28 +95,33 @@ class RemotePredictor:
 
     async def _joined(self, columns: Mapping[str, Any], rows: int) -> Output:
         """The whole answers of code that streams."""
-        room = asyncio.Semaphore(ROWS_AT_ONCE)
         lists = {name: _rows_of(values, rows) for name, values in columns.items()}
 
-        async def one(index: int) -> dict[str, Any]:
-            joined = Joined()
-            async with room:
+        left, found = iter(range(rows)), dict[int, dict[str, Any]]()
+
+        async def some() -> None:
+            for index in left:
+                joined = Joined()
                 pieces = self.pieces({name: values[index] for name, values in lists.items()})
                 try:
                     async for piece in pieces:
                         joined.add(piece)
                 finally:
                     await pieces.aclose()
-            return joined.whole()
+                found[index] = joined.whole()
 
         with span(f"process {self.name}", **{"mlbox.rows": rows}):
             try:
                 async with asyncio.timeout(self.seconds):
-                    found = await _all([asyncio.ensure_future(one(index)) for index in range(rows)])
+                    await _all([asyncio.ensure_future(some()) for _ in range(min(rows, ROWS_AT_ONCE))])
             except TimeoutError:
-                told = f"the time limit of {self.seconds * 1000:g} ms has passed and {self.name} has not answered"
-                raise DeadlineExceeded(told, hint="raise timeout_ms, or POST .../generate_stream") from None
-        return output_of(found)
+                raise self.late() from None
+        return output_of([found[index] for index in range(rows)])
+
+    def late(self) -> DeadlineExceeded:
+        """The error of a whole answer of code that streams, whose time has passed."""
+        told = f"the time limit of {self.seconds * 1000:g} ms has passed and {self.name} has not answered"
+        return DeadlineExceeded(told, hint="raise timeout_ms, or POST .../generate_stream")
 
     def _output(self, reply: Reply, rows: int, told: tuple[Tensor, ...] = ()) -> Output:
         import numpy as np
@@ -137,10 +142,10 @@ class RemotePredictor:
         return Output(np.full(rows, np.nan), outputs, numbered=chosen.ndim < 3 and declared.numbered(told))
 
 
-async def _all(tasks: Sequence[asyncio.Task[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """All results; none goes on when one has failed."""
+async def _all(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Until all are done; none goes on when one has failed."""
     try:
-        return await asyncio.gather(*tasks)
+        await asyncio.gather(*tasks)
     finally:
         for task in tasks:
             task.cancel()

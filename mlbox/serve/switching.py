@@ -31,10 +31,10 @@ RECENT = 16
 def compare(old: Runtime | None, new: Runtime, requests: Sequence[Request]) -> dict[str, Any]:
     """Answers of both to the same requests: how many were compared, differ, fail, and by how much they differ.
 
-    Empty where there is nothing to compare, and for graphs: what their steps do must not be done twice. Code in
-    processes of its own has some seconds for it. Not for an event loop.
+    Empty where there is nothing to compare, for graphs, since what their steps do must not be done twice, and for code
+    that streams, whose answers take long. Code in processes of its own has some seconds for it. Not for an event loop.
     """
-    if old is None or not requests or old.row.graph is not None or new.row.graph is not None:
+    if old is None or not requests or any(each.row.graph is not None or each.streams for each in (old, new)):
         return {}
     until = time.monotonic() + LONGEST
     compared = different = failed = 0

@@ -31,7 +31,7 @@ from mlbox.serve.deploy.on_docker import DockerTarget
 from mlbox.serve.deploy.on_kubernetes import KubernetesTarget
 from mlbox.serve.deploy.options import DeployOptions
 from mlbox.serve.deploy.packing import bundle_of, elsewhere
-from mlbox.serve.runtimes.base import runtime_of, seconds_of
+from mlbox.serve.runtimes.base import ending_seconds, runtime_of
 
 if TYPE_CHECKING:
     from mlbox.base.settings import Settings
@@ -127,7 +127,7 @@ class Deployments:
             token=_LATER,
             callers=_LATER,
             options=options,
-            request_seconds=seconds_of(row),
+            request_seconds=ending_seconds(row),
         )
         many = counted(options.replicas, "replica")
         if options.most > options.replicas:

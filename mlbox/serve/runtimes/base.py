@@ -105,6 +105,11 @@ def seconds_of(row: EndpointRow) -> float:
     return float(limit) / 1000 if limit else DEFAULT_SECONDS
 
 
+def ending_seconds(row: EndpointRow) -> float:
+    """For which a replica waits for what it has begun, streams among it where the endpoint says how long they take."""
+    return max(seconds_of(row), float(row.options.get("stream_seconds") or 0))
+
+
 DEFAULT_SECONDS = 30.0
 """Time limit of user code when the endpoint gives none."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ import pytest
 from serving_house import DictReader, House, Live, Server
 from waiting import wait_until
 
+from mlbox.base.command import Query
 from mlbox.base.names import Ref
 
 WRITER = """
@@ -69,6 +71,18 @@ def flood(pieces, folder):
         for number in range(pieces):
             open(os.path.join(folder, "made"), "w").write(str(number))
             yield "x" * 100_000
+    except GeneratorExit:
+        open(os.path.join(folder, "closed"), "w").close()
+        raise
+"""
+ENDLESS = """
+import os, time
+def endless(folder):
+    open(os.path.join(folder, "begun"), "a").write("x")
+    try:
+        while True:
+            time.sleep(0.02)
+            yield "x"
     except GeneratorExit:
         open(os.path.join(folder, "closed"), "w").close()
         raise
@@ -307,3 +321,82 @@ def test_pieces_that_cannot_be_sent_are_told(shared: Live) -> None:
     for kind, told in (("nan", "JSON compliant"), ("type", "object"), ("long", "1,048,576")):
         reply = shared.http.post("/v2/models/odd/generate_stream", json={"kind": kind})
         assert reply.status_code == 500 and reply.json()["code"] == "code_failed" and told in reply.json()["error"]
+
+
+def test_an_answer_that_is_joined_has_a_limit(shared: Live, tmp_path: Path) -> None:
+    shared.house.function("endless", ENDLESS)
+    shared.house.endpoint("endless", function="endless")  # no timeout_ms: the limit is the code's own
+    slot = shared.house.endpoints.directory.find("endless")
+    assert slot.runtime is not None
+    slot.runtime.arms[0].predictor.seconds = 4.0
+    late = shared.http.post("/v2/models/endless/generate", json={"folder": str(tmp_path)}, timeout=25)
+    assert late.status_code == 503 and late.json()["code"] == "deadline_exceeded" and "4000 ms" in late.json()["error"]
+    wait_until((tmp_path / "closed").exists)
+    assert slot.meter.waiting == 0 and slot.meter.late == 1
+
+
+def test_rows_of_a_request_are_some_tasks_not_one_each(shared: Live, tmp_path: Path) -> None:
+    slot = shared.house.endpoints.directory.find("writer")
+    assert slot.runtime is not None
+    predictor = slot.runtime.arms[0].predictor
+
+    async def ask() -> int:
+        texts = {"text_input": ["a"] * 5000, "folder": [str(tmp_path)] * 5000}
+        asked = asyncio.ensure_future(predictor.ask("predict", texts, 5000))
+        await asyncio.sleep(0.1)
+        many = len(asyncio.all_tasks())
+        asked.cancel()
+        (tmp_path / "0").touch()
+        return many
+
+    assert 3 <= asyncio.run(ask()) <= 12
+
+
+def test_answers_of_rows_may_name_their_fields_in_any_order(shared: Live) -> None:
+    source = "def ordered(x):\n    yield {'a': 'p', 'b': 'q'} if x > 1 else {'b': 'r', 'a': 's'}\n"
+    shared.house.function("ordered", source)
+    shared.house.endpoint("ordered", function="ordered")
+    outputs = shared.rows("ordered", {"x": [1.0, 2.0]}).json()["outputs"]
+    assert {each["name"]: each["data"] for each in outputs} == {"a": ["s", "p"], "b": ["r", "q"]}
+
+
+def test_lists_are_tensors_where_the_code_declares_them(shared: Live) -> None:
+    source = """
+class Seer:
+    inputs = {"image": ("FP32", [-1, 3]), "words": ("BYTES", [-1])}
+    def predict(self, inputs):
+        yield {"sum": sum(inputs["image"]), "words": inputs["words"]}
+"""
+    shared.house.function("seer", source, "Seer")
+    shared.house.endpoint("seer", function="seer")
+    body = {"image": [1, 2, 3], "words": ["a", {"b": 1}]}
+    told = shared.http.post("/v2/models/seer/generate", json=body).json()
+    assert told.get("sum") == 6.0 and told["words"] == ["a", {"b": 1}], told
+    assert _all(shared, "seer", **body)[0]["sum"] == 6.0
+    wrong = shared.http.post("/v2/models/seer/generate_stream", json=body | {"image": [1, 2]})
+    assert wrong.status_code == 400 and "'image'" in wrong.json()["error"] and "[-1, 3]" in wrong.json()["error"]
+
+
+def test_what_preprocess_makes_of_a_nested_field_is_what_the_code_is_given(shared: Live) -> None:
+    shared.house.function("echo", "def echo(messages):\n    yield str(messages)\n")
+    shared.house.endpoint("echo", function="echo", preprocess=Query("upper(messages) AS messages"))
+    assert _all(shared, "echo", messages=["a", "b"])[0]["text_output"] == '["A","B"]'
+
+
+def test_a_new_version_does_not_run_generators_again(shared: Live, tmp_path: Path) -> None:
+    for number in (1, 2):
+        source = f"def again(file):\n    open(file, 'a').write('x')\n    yield '{number}'\n"
+        shared.house.function("again", source)
+        shared.house.endpoint("again", function="again", replace=number == 2)
+        body = {"file": str(tmp_path / "asked")}
+        assert shared.http.post("/v2/models/again/generate", json=body).json()["text_output"] == str(number)
+        assert (tmp_path / "asked").read_text() == "x" * number
+    assert not shared.house.endpoints.directory.find("again").recent
+
+
+def test_a_shadow_is_asked_after_the_one_event_of_what_does_not_stream(shared: Live, scaled: Any) -> None:
+    shared.house.model("dark", scaled(2.0), "x", "y")
+    shared.house.model("dark", scaled(3.0), "x", "y")
+    shared.house.endpoint("dark", "dark@1", shadow=Ref("default", "dark", "2"))
+    assert _all(shared, "dark", x=1, y=3)[0]["prediction"] == 8.0
+    wait_until(lambda: len(shared.house.predictions("endpoint = 'dark'")) == 2)
