@@ -25,6 +25,8 @@ class Command:
     """Whether the audit has a row of each one that changes something."""
     audit_waits: ClassVar[bool] = False
     """Whether that row lets other writes go first: of what is asked for many times a second, by someone who goes on."""
+    private: ClassVar[bool] = False
+    """Whether credentials may stand in its text: it is not kept, and an error shows no line of it."""
     statement: ClassVar[str] = ""
     """The words that start the statement of this command, as the user knows it (``CREATE MODEL``)."""
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
+from mlbox.base.command import Command
 from mlbox.base.errors import MlboxError, Where
+from mlbox.base.object_stores import CREDENTIALS
 
 
 class Placed(dict[str, Any]):
@@ -30,10 +32,21 @@ class Placed(dict[str, Any]):
         return found
 
 
-def locate(error: MlboxError, command: object) -> None:
-    """Give an error about an option the place where the command's text has it; one that has a place keeps it."""
+def locate(error: MlboxError, command: Command) -> None:
+    """Give an error about an option the place where the command's text has it; one that has a place keeps it.
+
+    Of a text in which credentials stand it shows no line.
+    """
     if error.where is None and error.option is not None:
-        error.where = next((found for each in _placed(command) if (found := each.where(error.option))), None)
+        options = list(_placed(command))
+        found = next((place for each in options if (place := each.where(error.option))), None)
+        if found is not None and (command.private or any(map(_holds_credentials, options))):
+            found = replace(found, text="")
+        error.where = found
+
+
+def _holds_credentials(options: Placed) -> bool:
+    return any(name.lower() in CREDENTIALS and isinstance(value, str) for name, value in options.items())
 
 
 def _placed(value: object) -> Iterator[Placed]:

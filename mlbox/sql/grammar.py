@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mlbox.base.command import Command, Query, RunSql
-from mlbox.base.errors import MlboxError
+from mlbox.base.errors import MlboxError, Where
 from mlbox.base.names import Ref
 from mlbox.base.registry import Registry
+from mlbox.engine.catalog.commands import refuse_private
 from mlbox.sql.misspelt import refuse_misspelt
 from mlbox.sql.notation import Node, tree
 from mlbox.sql.parser import Cursor, Scope, check_brackets, kept
@@ -164,7 +165,12 @@ def stored(cursor: Cursor, what: str) -> Query:
             )
     scope = cursor.scope
     inner = Scope(scope.source, scope.project, scope.parameters.deferred())
-    parse_statement(Cursor(inner, cursor.tokens, first, limit))
+    command = parse_statement(Cursor(inner, cursor.tokens, first, limit))
+    try:
+        refuse_private(command)
+    except MlboxError as error:
+        error.where = replace(Where.at(scope.source, cursor.tokens[first].start), text="")
+        raise
     cursor.index = cursor.limit
     return kept(Cursor(scope, cursor.tokens, first, limit))
 

@@ -249,6 +249,30 @@ def attack(member: Member, home: Path, text: str) -> dict[str, Any]:
     return error
 
 
+@pytest.mark.parametrize(
+    "given",
+    ["profile = api", "PROFILE = NULL", "endpoint_url = 'http://127.0.0.1:9', anon = true", "token = SECRET k"]
+    + [
+        "username = 'x'",
+        "ca_file = '/etc/passwd'",
+        "\"table\" = 'salaries'",
+        "query = 'SELECT 1'",
+        "sslmode = 'disable'",
+    ],
+)
+def test_a_source_of_the_owner_is_not_turned_elsewhere(shared: tuple[Path, Members], given: str) -> None:
+    _, members = shared
+    members["owner"].answer(
+        "CREATE PROFILE IF NOT EXISTS api TYPE http WITH (token = 'tok-4712'); "
+        "CREATE SOURCE IF NOT EXISTS pub FROM 'https://127.0.0.1:9/x.csv'"
+    )
+    for user in ("eddie", "ada"):
+        error = members[user].error(f"ALTER SOURCE pub SET ({given})")
+        assert error["code"] == "forbidden" and "owner" in error["hint"], error
+        assert members[user].answer("ALTER SOURCE pub SET (comment = 'of all', owner = 'eddie')")[0] == 200
+    assert members["owner"].rows("SELECT options FROM ml.sources WHERE name = 'pub'") == [["{}"]]
+
+
 @pytest.mark.parametrize("name", [*READS, *WRITES])
 def test_a_viewer_is_refused(shared: tuple[Path, Members], name: str) -> None:
     home, members = shared

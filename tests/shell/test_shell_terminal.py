@@ -150,8 +150,13 @@ def test_ctrl_c_at_an_empty_prompt_tells_how_to_leave(shell: Terminal) -> None:
 def test_history_outlives_the_shell_and_keeps_no_secret(place: Path) -> None:
     with opened(place, "second") as first:
         first.wait_for(".quit leaves")
-        first.ask("SET SECRET key = 'hunter2';")
-        first.prompt()
+        for kept_from_it in (
+            "SET SECRET key = 'hunter2';",
+            "create or  replace profile lake TYPE http WITH (token = 'hunter2');",
+            "CREATE /* of the lake */ PROFILE other TYPE http WITH (token = 'hunter2');",
+        ):
+            first.ask(kept_from_it)
+            first.prompt()
         first.enter("SELECT 'remembered'")
         first.enter("AS word;")
         first.prompt()

@@ -97,3 +97,32 @@ def test_a_parameter_before_the_mistake_does_not_move_the_place(everything: Ever
         everything.run(plain, {"a": value})
     found = caught.value.where
     assert found is not None and (found.line, found.column) == (wanted.line, wanted.column), caught.value.message
+
+
+HOLD = "CREATE SCHEDULE rot EVERY 1 HOUR AS "
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CREATE PROFILE lake TYPE s3 WITH (key = 'AK', secret = 'hunter2', «kee» = 'a')",
+        "EXPLAIN CREATE PROFILE lake TYPE s3 WITH (secret = 'hunter2', «anon» = 'a')",
+        "CREATE SOURCE so FROM 'postgres://h/d' WITH (\"table\" = 'a', «password» = 'hunter2')",
+        "CREATE SOURCE so FROM 's3://b/x.csv' WITH (secret = 'hunter2', «kee» = 'a')",
+        HOLD + "«CREATE» PROFILE api TYPE http WITH (token = 'hunter2')",
+        HOLD + "«CREATE» PROFILE api TYPE http WITH (token = 'hunter2', username = $later)",
+        HOLD + "«EXPLAIN» CREATE OR REPLACE PROFILE api TYPE http WITH (token = 'hunter2')",
+        HOLD + "«SET» SECRET api = 'hunter2'",
+        "CREATE WORKFLOW ww AS (STEP a AS («CREATE» PROFILE api TYPE http WITH (token = 'hunter2')))",
+        HOLD + "CREATE WORKFLOW ww AS (STEP a AS («CREATE» PROFILE api TYPE http WITH (token = 'hunter2')))",
+        "CREATE ALERT aa ON MONITOR watch WHEN psi > 1 THEN («CREATE» PROFILE p TYPE http WITH (token = 'hunter2'))",
+    ],
+)
+def test_the_place_of_a_mistake_beside_a_credential_shows_no_line(everything: Everything, text: str) -> None:
+    plain = text.replace("«", "").replace("»", "")
+    wanted = Where.at(plain, text.index("«"))
+    with pytest.raises(MlboxError) as caught:
+        everything.run(plain)
+    found = caught.value.where
+    assert found is not None and (found.line, found.column) == (wanted.line, wanted.column), caught.value.message
+    assert "hunter2" not in str(caught.value.to_dict())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -129,6 +130,12 @@ def _session(state: Shell, lookup: SqlLookup) -> PromptSession[str]:
     return session
 
 
+PRIVATE = re.compile(
+    r"\b(SET{0}SECRET|CREATE{0}(OR{0}REPLACE{0})?PROFILE)\b".format(r"(?:\s|/\*.*?\*/|--[^\n]*\n)+"), re.I | re.S
+)
+"""Statements in whose text credentials may stand."""
+
+
 def history_file() -> Path:
     """Where the entries are kept (XDG base directories)."""
     state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
@@ -141,7 +148,7 @@ def _history() -> History:
 
     class Discreet(FileHistory):
         def store_string(self, string: str) -> None:
-            if "SET SECRET" not in " ".join(string.upper().split()):
+            if not PRIVATE.search(string):
                 super().store_string(string)
 
     path = history_file()

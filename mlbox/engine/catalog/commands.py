@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from mlbox.base.command import Command, Query, Role
+from mlbox.base.errors import Invalid
 from mlbox.base.names import Ref
 
 
@@ -83,6 +84,17 @@ class Explain(Command):
     role: ClassVar[Role] = "viewer"
     command: Command
     analyze: bool = False
+
+
+def refuse_private(command: Command) -> None:
+    """Raise ``Invalid`` for a command, explained or not, that may not be kept as text."""
+    while isinstance(command, Explain):
+        command = command.command
+    if command.private:
+        raise Invalid(
+            "a statement that is kept may not hold a secret",
+            hint=f"{command.statement} by itself, once: others read what is kept",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -58,6 +58,7 @@ class SetSecret(Command):
     """Keep a value encrypted under a name. It is never shown again, and not part of ``repr``."""
 
     statement: ClassVar[str] = "SET SECRET"
+    private: ClassVar[bool] = True
     role: ClassVar[Role] = "admin"
     project: str
     name: str
@@ -81,6 +82,7 @@ class CreateProfile(Command):
     ``repr``."""
 
     statement: ClassVar[str] = "CREATE PROFILE"
+    private: ClassVar[bool] = True
     role: ClassVar[Role] = "admin"
     ref: Ref
     type: str

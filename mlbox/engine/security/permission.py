@@ -15,6 +15,7 @@ from mlbox.base.access import Access
 from mlbox.base.command import Caller, Command, Query, RunSql
 from mlbox.base.errors import Forbidden
 from mlbox.base.names import Ref
+from mlbox.base.object_stores import CREDENTIALS, STORES
 from mlbox.base.settings import Settings
 from mlbox.engine.catalog.commands import (
     CollectGarbage,
@@ -47,6 +48,11 @@ REACHES = frozenset(
 )
 """Options of functions by which an engine gives a run what is not its project's: folders of the host, secrets of the
 cluster."""
+LINKS = frozenset(
+    "table query user sslmode unix_socket ssl_ca group_id security_protocol sasl_mechanism ca_file stream queue "
+    "client_kwargs".split()
+) | CREDENTIALS.union(*(store.options for store in STORES.values()))
+"""Options of sources that say what the server opens, and as whom."""
 PATHS = frozenset({"path", "source", "uri", "inputs", "tokenizer", "graph"})
 """Fields that hold paths of files on the server."""
 
@@ -111,6 +117,12 @@ class Permission:
             raise Forbidden(
                 f"the option {beyond[0]} reaches beyond the run and is for the owner of the server",
                 hint="leave it out, or ask the owner to make the function",
+            )
+        reached = sorted(LINKS & {str(name).lower() for name in getattr(command, "options", ())})
+        if command.statement == "ALTER SOURCE" and reached:
+            raise Forbidden(
+                f"the option {reached[0]} says what the server opens, or as whom, and is for the owner of the server",
+                hint="ask the owner to alter the source",
             )
         if command.statement == "CREATE FEATURE SET":
             self._location(getattr(command, "options", {}).get("location"))

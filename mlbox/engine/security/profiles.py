@@ -119,6 +119,11 @@ class Profiles:
             if name != "anon" and not isinstance(value, SecretName) and (not isinstance(value, str) or not value):
                 hint = f"{name} = $1, or SECRET name"
                 raise Invalid(f"option {name} needs a text that is not empty", hint=hint).of_option(name)
+            if name not in CREDENTIALS and isinstance(value, str) and _has_login(name, value):
+                raise Invalid(
+                    f"the address in option {name} holds a login, which would be kept where others read it",
+                    hint=f"take it out, or {name} = SECRET name",
+                ).of_option(name)
         if not command.options:
             raise Invalid("a profile without options says nothing", hint=f"WITH ({next(iter(known))} = ..)")
         self._secrets.require(command.ref.project, secrets_in(command.options))
@@ -151,3 +156,7 @@ class Profiles:
     def _drop(self, command: DropProfile, plan: Plan, caller: Caller) -> Result:
         self._catalog.write(lambda cursor: table.delete(cursor, command.ref.project, command.ref.name))
         return Result(f"profile {command.ref} is forgotten")
+
+
+def _has_login(name: str, value: str) -> bool:
+    return "@" in value and (name == "endpoint_url" or "://" in value)

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.command import Caller, Command, Dispatcher, Parser, Query, Result
-from mlbox.base.errors import Invalid, MlboxError, NotFound, Where
-from mlbox.engine.catalog.commands import Explain
-from mlbox.engine.security.commands import SetSecret
+from mlbox.base.errors import MlboxError, NotFound, Where
+from mlbox.engine.catalog.commands import Explain, refuse_private
 
 if TYPE_CHECKING:
     import pyarrow
@@ -39,8 +38,7 @@ class Bodies:
             if error.where is not None:
                 error.where = body.where(error.where.offset)
             raise
-        if isinstance(command, SetSecret):
-            raise Invalid("a statement that is kept may not hold a secret", hint="SET SECRET by itself, once")
+        refuse_private(command)
         return command
 
     def check(self, body: Query, project: str) -> None:

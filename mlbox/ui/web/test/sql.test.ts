@@ -3,6 +3,7 @@ import { order } from "../src/components/grid";
 import { addressOf, parseRoute } from "../src/router";
 import { toCsv } from "../src/sql/csv";
 import { creationOf, readerOf, tableName } from "../src/sql/files";
+import { discreet } from "../src/sql/kept";
 import { split, statementAt, toPoints, toUnits } from "../src/sql/split";
 import { TYPES, WORDS } from "../src/sql/words";
 import { relationName } from "../src/statements/schema";
@@ -14,6 +15,16 @@ describe("words of the editor", () => {
   it("are cut by single blanks, as CodeMirror reads them", () => {
     for (const word of ["asof", "asymmetric", "order", "outer"]) expect(WORDS.split(" ")).toContain(word);
     for (const word of ["bigint", "integer", "interval", "variant"]) expect(TYPES.split(" ")).toContain(word);
+  });
+});
+
+describe("what the browser remembers", () => {
+  it("holds no statement in which credentials may stand, and all others", () => {
+    for (const words of ["SET SECRET k", "set\n secret k", "CREATE PROFILE p", "EXPLAIN create or replace /* x */ profile p"]) {
+      expect(discreet(`SELECT 1; ${words} WITH (token = 'hunter2;');\nSELECT 2`)).toBe("SELECT 1; \nSELECT 2");
+      expect(discreet(`${words} = 'hunter2`)).not.toContain("hunter2");
+    }
+    for (const text of ["SELECT 'a' AS profile", "CREATE TABLE profile AS SELECT 1;", "SHOW PROFILES; -- mine\n"]) expect(discreet(text)).toBe(text);
   });
 });
 
