@@ -262,6 +262,23 @@ def test_a_table_of_answers_is_filled_as_it_is_or_grows(space: Space) -> None:
     ]
 
 
+def test_digits_of_keys_are_kept_in_a_table_of_answers(space: Space) -> None:
+    keys = [2**53 + 1, -(2**53) - 3, 7]
+    space.rows("CREATE SOURCE app TYPE http; CREATE TABLE mine (event_id VARCHAR, x DOUBLE)")
+    for name in ("mine", "theirs"):
+        space.rows(f"CREATE FEED {name} FROM SOURCE app TO ENDPOINT e INTO TABLE {name}")
+    for number, rows in enumerate(([{"x": x, "n": x} for x in keys], [{"x": 8}], [{"x": 0.5, "n": 1}])):
+        assert space.server.request("POST", f"/push/{space.project}.app", rows)[0] == 200
+        wait_until(lambda events=3 + number: space.feeds("events") == [[events], [events]])
+    assert space.rows("SELECT column_name, column_type FROM (DESCRIBE theirs) LIMIT 3") == [
+        *(["event_id", "VARCHAR"], ["x", "BIGINT"], ["n", "BIGINT"])
+    ]
+    assert space.rows("SELECT x FROM theirs ORDER BY x") == [[x] for x in sorted([*keys, 8])]
+    assert space.rows("SELECT x FROM mine ORDER BY x") == [[0.5], [7.0], [8.0]]
+    reasons = [reason.partition(": ")[2] for reason, _ in space.dead()]
+    assert sorted(reasons) == [str(keys[1]), "0.5", str(keys[0])]
+
+
 def test_what_a_feed_stands_on_is_not_dropped_from_under_it(space: Space) -> None:
     space.rows("CREATE SOURCE app TYPE http; CREATE FEED f FROM SOURCE app TO ENDPOINT e INTO TABLE scores")
     assert f"feed {space.project}.f" in space.error("DROP SOURCE app")["message"]

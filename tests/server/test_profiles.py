@@ -172,6 +172,7 @@ def test_what_cannot_work_is_told(server: Server, lake: Lake) -> None:
         ("CREATE PROFILE p TYPE s3 WITH (anon = 'yes')", "anon is true or false", ""),
         ("CREATE PROFILE p TYPE s3 WITH (endpoint_url = 'http://u:pw@h:1')", "holds a login", "SECRET"),
         ("CREATE PROFILE p TYPE s3 WITH (endpoint_url = 'u:pw@h:1')", "holds a login", "SECRET"),
+        ("CREATE PROFILE p TYPE gcs WITH (token = ' {bad json')", "JSON of a service account's key", "SECRET"),
         ("CREATE PROFILE lake TYPE s3 WITH (key = 'k')", "exists already", "CREATE OR REPLACE"),
         ("DROP PROFILE laake", "no profile", "lake"),
         ("CREATE SOURCE s FROM 'gs://b/x.csv' WITH (profile = laake)", "no profile 'laake'", "lake"),

@@ -6,6 +6,7 @@ address of a store, a region) is shown beside them. It is used by objects of its
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -124,6 +125,8 @@ class Profiles:
                     f"the address in option {name} holds a login, which would be kept where others read it",
                     hint=f"take it out, or {name} = SECRET name",
                 ).of_option(name)
+            if command.type == "gcs" and name == "token" and not isinstance(value, SecretName):
+                _check_key(value)
         if not command.options:
             raise Invalid("a profile without options says nothing", hint=f"WITH ({next(iter(known))} = ..)")
         self._secrets.require(command.ref.project, secrets_in(command.options))
@@ -160,3 +163,16 @@ class Profiles:
 
 def _has_login(name: str, value: str) -> bool:
     return "@" in value and (name == "endpoint_url" or "://" in value)
+
+
+def _check_key(token: str) -> None:
+    """Raise ``Invalid`` for a service account's key, which is JSON, that cannot be read."""
+    if not token.lstrip().startswith("{"):
+        return
+    try:
+        json.loads(token)
+    except ValueError:  # what it says may hold a part of the key
+        raise Invalid(
+            "option token begins as the JSON of a service account's key, and is none",
+            hint="token = $1 with the whole file, or SECRET name",
+        ).of_option("token") from None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mlbox.base.errors import Invalid
-from mlbox.base.names import JSON_COLUMN, literal, quote
+from mlbox.base.names import JSON_COLUMN, Ref, literal, quote
 from mlbox.engine.catalog.duckdb_errors import translate
 from mlbox.engine.catalog.tables import feeds as table
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 EVENT = "event_id"
 """The field that names the event of an answer."""
+EXACT = 2**53
+"""Up to it a DOUBLE holds every whole number."""
 TYPES = {"FP64": "DOUBLE", "FP32": "DOUBLE", "FP16": "DOUBLE", "BOOL": "BOOLEAN", "BYTES": "VARCHAR"}
 _NESTED = ("STRUCT", "MAP", "UNION", "VARIANT", "JSON")
 
@@ -92,7 +94,8 @@ class TableOutlet:
     """A table of the project, in the transaction of the offsets, so that each answer is there once.
 
     A table that is there is filled as it is: fields without a column are left out. One that is not is made of the
-    first answers, and grows: fields that come later become columns, whole numbers become DOUBLE when fractions come.
+    first answers, and grows: fields that come later become columns, whole numbers become DOUBLE when fractions come
+    (but where a DOUBLE would round one of them).
     """
 
     catalog: Catalog
@@ -173,8 +176,15 @@ class TableOutlet:
         for name, kind in wanted.items():
             if name.lower() not in known:
                 self._change(f"ALTER TABLE {self._table} ADD COLUMN {quote(name)} {kind}")
-            elif (known[name.lower()], kind) == ("BIGINT", "DOUBLE"):
+            elif (known[name.lower()], kind) == ("BIGINT", "DOUBLE") and self._may_round(name, rows):
                 self._change(f"ALTER TABLE {self._table} ALTER COLUMN {quote(name)} TYPE DOUBLE")
+
+    def _may_round(self, name: str, rows: Sequence[Row]) -> bool:
+        """Whether fractions come, and no digits of whole numbers that are there are lost for them."""
+        if not any(isinstance(row.get(name), float) for row in rows):
+            return False
+        with self.catalog.read() as cursor:
+            return not table.exceeds(cursor, Ref(self.project, self.name), name, EXACT)
 
     def _look(self) -> None:
         with self.catalog.read() as cursor:
@@ -191,11 +201,14 @@ class TableOutlet:
 
     def _type(self, name: str, rows: Sequence[Row]) -> str | None:
         """Of the values that a field has; None while it has none."""
-        kinds = {type(row[name]) for row in rows if row.get(name) is not None}
+        values = [row[name] for row in rows if row.get(name) is not None]
+        kinds = {type(value) for value in values}
         if name == EVENT:
             return "VARCHAR"
-        if name.lower() in self.types:
-            return self.types[name.lower()]
+        declared = self.types.get(name.lower())
+        if declared is not None:
+            keys = declared == "DOUBLE" and kinds == {int} and any(abs(value) > EXACT for value in values)
+            return "BIGINT" if keys else declared  # a DOUBLE would round them
         if not kinds:
             return None
         if kinds == {bool}:
@@ -232,7 +245,7 @@ def _holds(kind: str, values: Sequence[Any]) -> bool:
     if kind in ("VARCHAR", "JSON"):
         return True
     if kind == "DOUBLE":
-        return kinds <= {int, float}
+        return kinds <= {int, float} and not any(type(value) is int and abs(value) > EXACT for value in values)
     if kind == "BIGINT":
         return kinds <= {int} and all(-(2**63) <= value < 2**63 for value in values if value is not None)
     return kind == "BOOLEAN" and kinds <= {bool}
@@ -277,6 +290,9 @@ def _misfits(cursor: DuckDBPyConnection, columns: Sequence[tuple[str, str]], row
         wrong = f"{raw} IS NOT NULL AND {raw}::VARCHAR <> 'null' AND {value} IS NULL"
         if kind in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"):  # a cast would round
             wrong = f"({wrong}) OR TRY_CAST({raw} AS DOUBLE) % 1 <> 0"
+        if kind == "DOUBLE":
+            whole = f"TRY_CAST({raw} AS HUGEINT) <> TRY_CAST({value} AS HUGEINT)"
+            wrong = f"({wrong}) OR (regexp_full_match({raw}, '-?[0-9]+') AND {whole})"
         told.append(
             f"WHEN {wrong} THEN {literal(f'{name} does not fit its column of type {kind}: ')} "
             f"|| left({raw}::VARCHAR, 100)"

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from mlbox.base.errors import Invalid
+from mlbox.engine.features.sinks.base import Target, open_sink
 from mlbox.engine.features.sources.amqp_link import place_of
 from mlbox.engine.features.sources.amqp_recent import SLOTS, Recent
 from mlbox.engine.features.sources.base import SOURCES, Source
+from mlbox.engine.security.secret_names import SecretName
 
 
 def source(uri: str, **options: Any) -> Source:
@@ -54,11 +56,26 @@ def test_an_address_names_virtual_host_and_queue(
         ("amqp://h/shop/q", {"prefetch": True}, "option prefetch is True"),
         ("amqp://h/shop/q", {"prefetch": 65_536}, "option prefetch is 65536"),
         ("amqp://h/shop/q", {"exchange": "x"}, "no option 'exchange'"),
+        ("amqps://h/shop/q", {"ca_file": 5}, "option ca_file is 5"),
+        ("amqp://h/shop/q", {"username": True}, "option username is True"),
+        ("amqp://h/shop/q", {"PASSWORD": 1.5}, "option PASSWORD is 1.5"),
     ],
 )
 def test_a_declaration_that_cannot_work(uri: str, options: dict[str, Any], said: str) -> None:
     with pytest.raises(Invalid, match=said):
         SOURCES.get("amqp").check(source(uri, **options))
+
+
+def test_options_of_a_sink_are_texts() -> None:
+    for options, said in (
+        ({"exchange": 5}, "option exchange is 5"),
+        ({"exchange": "alarms", "routing_key": ["high"]}, "option routing_key is"),
+        ({"queue": "q", "ca_file": 5}, "option ca_file is 5"),
+    ):
+        with pytest.raises(Invalid, match=said) as caught:
+            open_sink(Target("amqps://h/shop", "default", options=options))
+        assert caught.value.option in options
+    SOURCES.get("amqp").check(source("amqp://h/shop/q", password=SecretName("rabbit"), ca_file="/x.pem"))
 
 
 def test_recent_messages_are_known_through_restarts() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import uuid
 from collections.abc import Iterator, Mapping
@@ -93,6 +94,25 @@ def test_a_stream_is_read_by_its_offsets_by_as_many_as_like(broker: rabbitmq.Bro
     assert taken(latest, positions)[0] == [12]
 
 
+@pytest.mark.parametrize("queue", ["stream"], indirect=True)
+def test_a_stream_that_was_made_anew_is_read_from_its_beginning(
+    broker: rabbitmq.Broker, queue: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = source(broker, queue, prefetch=2, start="latest")
+    broker.send(queue, messages(*range(50), named=False))
+    assert taken(found, {queue: {"offset": 0}})[1] == {queue: {"offset": 50}}
+    assert taken(found, {queue: {"offset": 50}})[0] == [] and not caplog.records
+    broker.delete(queue)
+    broker.declare(queue, "stream")
+    with pytest.raises(Unavailable, match="holds nothing, and was read up to offset 49") as caught:
+        taken(found, {queue: {"offset": 50}})
+    assert "made anew" in (caught.value.hint or "")
+    broker.send(queue, messages(*range(100, 120), named=False))
+    assert taken(found, {queue: {"offset": 50}}) == (list(range(100, 120)), {queue: {"offset": 20}})
+    assert "ends at offset 19, and was read up to 49" in caplog.text
+    assert taken(found, {queue: {"offset": 20}})[0] == []
+
+
 @pytest.mark.parametrize("queue", ["classic", "quorum"], indirect=True)
 def test_a_queue_has_one_reader(broker: rabbitmq.Broker, queue: str) -> None:
     found = source(broker, queue)
@@ -151,6 +171,28 @@ def test_what_no_queue_takes_is_told_of(broker: rabbitmq.Broker, queue: str) -> 
     with pytest.raises(Unavailable, match="refuses"):
         open_sink(Target(f"{root}/{full}", "default")).write([{"a": n} for n in range(9)])
     broker.delete(full)
+
+
+def test_a_sink_that_cannot_connect_leaves_nothing_open(broker: rabbitmq.Broker, queue: str) -> None:
+    where = f"{broker.address}/{rabbitmq.VHOST}/{queue}"
+    wrong = [
+        Target(f"amqp://{rabbitmq.USER}@{where}", "default", None, {"password": "wrong"}),
+        Target(f"amqp://127.0.0.1:1/{rabbitmq.VHOST}/q", "default"),
+    ]
+
+    def tried() -> int:
+        for target in wrong:
+            with closing(open_sink(target)) as sink, pytest.raises(Unavailable):
+                sink.write([{"a": 1}])
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    gc.disable()  # it would close what nobody has any more, some day
+    try:
+        before = tried()
+        after = [tried() for _ in range(3)]
+    finally:
+        gc.enable()
+    assert max(after) <= before
 
 
 def test_nothing_is_lost_or_taken_twice_when_rabbitmq_is_killed(tmp_path: Path) -> None:

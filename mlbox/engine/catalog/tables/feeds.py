@@ -7,7 +7,7 @@ from dataclasses import astuple, dataclass, fields
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from mlbox.base.names import JSON_COLUMN, quote
+from mlbox.base.names import JSON_COLUMN, Ref, quote
 
 if TYPE_CHECKING:
     import pyarrow
@@ -222,6 +222,15 @@ def has_rules(cursor: DuckDBPyConnection, project: str, name: str) -> bool:
         "SELECT 1 FROM duckdb_constraints() WHERE database_name = 'data' AND schema_name = ? "
         "AND lower(table_name) = lower(?) LIMIT 1",
         [project, name],
+    ).fetchall()
+    return bool(found)
+
+
+def exceeds(cursor: DuckDBPyConnection, ref: Ref, column: str, most: int) -> bool:
+    """Whether a column of a table has whole numbers beyond ``most``, above or below zero."""
+    found = cursor.execute(
+        f"SELECT 1 FROM data.{quote(ref.project)}.{quote(ref.name)} "
+        f"WHERE {quote(column)} NOT BETWEEN -{most} AND {most} LIMIT 1"
     ).fetchall()
     return bool(found)
 

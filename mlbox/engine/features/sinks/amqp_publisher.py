@@ -37,7 +37,11 @@ class Publisher:
             on_open_error_callback=self._fail,
             on_close_callback=self._fail,
         )
-        self._turn(lambda: self._ready)
+        try:
+            self._turn(lambda: self._ready)
+        except BaseException:
+            self.close()  # nobody else has it
+            raise
 
     def publish(self, messages: Sequence[tuple[bytes, str | None]]) -> None:
         """(body, message_id) each; returns when the broker has them."""

@@ -20,7 +20,9 @@ from mlbox.base.names import JSON_COLUMN
 from mlbox.engine.features.sources.amqp_link import (
     LINK_OPTIONS,
     ONE_READER,
+    PATIENCE,
     Place,
+    check_texts,
     closed,
     connect,
     place_of,
@@ -74,6 +76,7 @@ class AmqpSource:
         if source.uri is None or not self.claims(source.uri):
             raise Invalid(f"{source.uri!r} is no address of RabbitMQ", hint="FROM 'amqp://host/vhost/queue'")
         check_options(source, ("queue", "start", "prefetch", *LINK_OPTIONS))
+        check_texts(source.options, LINK_OPTIONS)
         place = place_of(source)
         if not place.queue:
             raise Invalid(
@@ -92,7 +95,7 @@ class AmqpSource:
         with told(place), connect(place, source.options) as connection:
             reading = _Reading(connection, place, source)
             known = positions.get(place.queue, {}).get("offset")
-            yield from reading.stream(known) if reading.is_stream() else reading.queue(positions)
+            yield from reading.stream(known) if reading.is_stream(known or 0) else reading.queue(positions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +123,12 @@ class _Reading:
         self._cancelled = False
         self._channel = self._opened()
 
-    def is_stream(self) -> bool:
-        """Whether the queue has offsets: only a stream takes the argument. Finds the end of one, for :meth:`stream`."""
+    def is_stream(self, known: int) -> bool:
+        """Whether the queue has offsets: only a stream takes the argument. Finds the end of one, for :meth:`stream`;
+        ``known`` is the offset that was reached before."""
         import pika
 
+        self._channel.basic_qos(prefetch_count=MOST)
         try:
             tag = self._consume({OFFSET: "last"})
         except pika.exceptions.ChannelClosedByBroker as error:
@@ -131,16 +136,29 @@ class _Reading:
                 raise
             self._channel = self._opened()
             return False
-        last = self._gathered(LAST_WAIT)
+        self._end = self._last(known)
         self._channel.basic_cancel(tag)
-        self._end = 1 + max((message.offset for message in last if message.offset is not None), default=-1)
         self._channel.close()
         self._messages.clear()
         self._channel = self._opened()
         return True
 
+    def _last(self, known: int) -> int:
+        """One more than the last offset that there is. Before it lies behind ``known`` it is waited for longer."""
+        began, end = time.monotonic(), 0
+        messages = self._gathered(LAST_WAIT)
+        while messages:
+            end = 1 + max(message.offset or 0 for message in messages)
+            there = end >= known
+            passed = time.monotonic() - began
+            if (there and len(messages) < self._prefetch) or passed > (LAST_WAIT if there else PATIENCE):
+                break
+            messages = self._gathered(LONGEST_LINGER if there else LAST_WAIT)
+        return end
+
     def stream(self, known: int | None) -> Generator[StreamBatch]:
         """From the offset ``known`` on, of the next message; None: as the source says."""
+        known = self._again(known)
         latest = self._source.options.get("start") == "latest"
         at = known if known is not None else self._end if latest else 0
         if known is None and latest:
@@ -163,6 +181,22 @@ class _Reading:
             left = max(self._end - at, 0)  # what came since the beginning the broker does not tell
             yield StreamBatch(_table(fresh), read, left or (None if len(messages) >= self._prefetch else 0))
             self._acknowledge(messages)
+
+    def _again(self, known: int | None) -> int | None:
+        """``known``; 0 when the stream ends before it: one of its name was made anew, whose offsets begin at 0."""
+        if known is None or known <= self._end:
+            return known
+        queue = self._place.queue
+        if not self._end:  # or the broker is slow: to begin at 0 would then take all twice
+            raise Unavailable(
+                f"{said(self._place)}: the stream {queue} holds nothing, and was read up to offset {known - 1}",
+                hint="was it made anew? It is read from its first message on as soon as it has one",
+            )
+        log.warning(
+            "the stream %s of %s ends at offset %d, and was read up to %d: it was made anew, and is read from offset 0",
+            *(queue, self._source.ref, self._end - 1, known - 1),
+        )
+        return 0
 
     def queue(self, positions: Mapping[str, Position]) -> Generator[StreamBatch]:
         """What the queue has, and gives to nobody else meanwhile."""

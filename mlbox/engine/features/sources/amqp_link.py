@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from mlbox.base.errors import Invalid, Unavailable
 from mlbox.engine.features.sources.base import Source
+from mlbox.engine.security.secret_names import SecretName
 
 PATIENCE = 10.0
 """Seconds for a broker to answer."""
@@ -70,6 +71,13 @@ def place_of(source: Source) -> Place:
     user, password = (unquote(given) if given else None for given in (parts.username, parts.password))
     found = queue or (names[1] if len(names) == 2 else "")
     return Place(parts.hostname, port, (names[0] if names else "") or "/", found, user, secure, password)
+
+
+def check_texts(options: Mapping[str, Any], names: Sequence[str]) -> None:
+    """Raise ``Invalid`` for one of these options that is no text, nor a secret in place of one."""
+    for name, value in options.items():
+        if name.lower() in names and not isinstance(value, str | SecretName):
+            raise Invalid(f"option {name} is {value!r}", hint=f"a text: {name} = '..'").of_option(name)
 
 
 def parameters(place: Place, options: Mapping[str, Any]) -> Any:

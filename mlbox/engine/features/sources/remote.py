@@ -78,9 +78,14 @@ def _files(source: Source) -> tuple[Any, str]:
     try:
         given = for_fsspec(kind, options) if kind is not None else options
         files, root = fsspec.core.url_to_fs(source.uri, **given)
-    except (ImportError, ValueError, TypeError) as error:
+    except ImportError as error:
         raise Invalid(
             f"source {source.ref}: {error}", hint="pip install 'mlbox[remote]' has s3, gcs and azure"
+        ) from None
+    except (ValueError, TypeError) as error:
+        raise Invalid(
+            without_credentials(f"source {source.ref} at {source.uri} cannot be opened: {error}", source.options),
+            hint="look at the address, its options and the credentials (CREATE PROFILE; WITH (profile = name))",
         ) from None
     return files, root
 
