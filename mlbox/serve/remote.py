@@ -91,7 +91,7 @@ class RemotePredictor:
     def pieces(self, values: Mapping[str, Any]) -> AsyncGenerator[Any, None]:
         """The answer to one request, its values by name, in pieces."""
         head = {"verb": "stream", "event": dict(values), "request": outgoing()}
-        return pieces_of(self._lease.pool, head, self.seconds, self.kept)
+        return pieces_of(self._lease.pool, head, self.seconds, self.kept, _large(values))
 
     async def _joined(self, columns: Mapping[str, Any], rows: int) -> Output:
         """The whole answers of code that streams."""
@@ -149,6 +149,20 @@ async def _all(tasks: Sequence[asyncio.Task[None]]) -> None:
     finally:
         for task in tasks:
             task.cancel()
+
+
+def _large(values: Mapping[str, Any]) -> bool:
+    """Whether values of one request are more than the event loop sends; not exact."""
+    left, within = INLINE_BYTES, [iter(values.values())]
+    while within and left > 0:
+        value = next(within[-1], within)
+        if value is within:
+            within.pop()
+            continue
+        left -= len(value) if isinstance(value, str) else 8
+        if isinstance(value, dict | list):
+            within.append(iter([*value, *value.values()] if isinstance(value, dict) else value))
+    return left <= 0
 
 
 def _rows_of(values: Any, rows: int) -> list[Any]:

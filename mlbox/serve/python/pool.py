@@ -106,7 +106,7 @@ class Pool:
 
     def wait(self, head: Mapping[str, Any], buffers: Sequence[Any], seconds: float) -> Reply:
         """The same for a thread that may wait."""
-        ticket = self.submit(head, buffers, seconds)
+        ticket = self.place(Ticket(dict(head), buffers, seconds, large=True))
         try:
             return ticket.future.result(seconds)
         except TimeoutError:
@@ -192,10 +192,7 @@ class Pool:
                 except Unavailable:  # it has just ended; its replacement comes
                     self._waiting.appendleft(ticket)
                     return
-            try:
-                send()
-            except MlboxError as error:
-                _fail(ticket, error)
+            send()
 
     def taken(self, ticket: Ticket, pieces: int) -> None:
         """So many pieces of a stream are gone: there is room for as many."""

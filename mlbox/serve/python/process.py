@@ -8,6 +8,7 @@ import socket
 import subprocess
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
@@ -36,6 +37,8 @@ class Ticket:
     head: dict[str, Any]
     buffers: Iterable[Any]
     limit: float
+    large: bool = False
+    """Whether it is sent by a thread that may wait until the process has read it."""
     future: Future[Reply] = field(default_factory=Future)
     sent: float | None = None
 
@@ -67,6 +70,8 @@ class Process:
         self._on_free = on_free
         self._lock = threading.Lock()
         self._sending = threading.Lock()
+        self._small: deque[tuple[Mapping[str, Any], Ticket | None]] = deque()
+        """Messages for which nobody waits until another one is sent: who sends that one sends them too."""
         self._next = 1
         self._child: subprocess.Popen[bytes] | None = None
         self._ready: Future[Mapping[str, Any]] = Future()
@@ -98,16 +103,49 @@ class Process:
         return lambda: self._send(number, ticket)
 
     def _send(self, number: int, ticket: Ticket) -> None:
+        message = {**ticket.head, "id": number}
+        if not ticket.large:
+            self._small.append((message, ticket))
+            self._flush()
+            return
+        with self._sending:
+            error = self._write(message, ticket)
+        self._refuse(ticket, error)
+        self._flush()
+
+    def _flush(self) -> None:
+        """Send the small messages, unless somebody sends: he goes on with them."""
+        while self._small and self._sending.acquire(blocking=False):
+            ticket, error = None, None
+            try:
+                with suppress(IndexError):  # somebody else was quicker
+                    message, ticket = self._small.popleft()
+                    error = self._write(message, ticket)
+            finally:
+                self._sending.release()
+            self._refuse(ticket, error)
+
+    def _write(self, message: Mapping[str, Any], ticket: Ticket | None) -> Exception | None:
+        """Send one, and give why it cannot be sent."""
+        shared = self._arena if ticket is not None and self.about.get("shares") else None
         try:
-            with self._sending:
-                shared = self._arena if self.about.get("shares") else None
-                wire.send(self._ours, {**ticket.head, "id": number}, ticket.buffers, shared)
+            wire.send(self._ours, message, ticket.buffers if ticket is not None else (), shared)
         except wire.Closed:
-            return  # who reads finds the end and tells all that are under way
+            pass  # who reads finds the end and tells all that are under way
         except (TypeError, ValueError) as error:
-            with self._lock:
-                self.busy.pop(number, None)
-            raise CodeFailed(f"{self.launch.name} cannot be sent this: {error}") from None
+            return error
+        return None
+
+    def _refuse(self, ticket: Ticket | None, error: Exception | None) -> None:
+        """Tell of what cannot be sent."""
+        if ticket is None or error is None:
+            return
+        with self._lock:
+            number = next((number for number, each in self.busy.items() if each is ticket), None)
+            if number is not None:
+                del self.busy[number]
+        if number is not None and ticket.future.set_running_or_notify_cancel():
+            ticket.future.set_exception(CodeFailed(f"{self.launch.name} cannot be sent this: {error}"))
 
     def overdue(self) -> bool:
         """Whether it has had a request for longer than that one's limit."""
@@ -127,8 +165,8 @@ class Process:
         with self._lock:
             number = next((number for number, each in self.busy.items() if each is ticket), None)
         if number is not None:
-            with suppress(wire.Closed), self._sending:
-                wire.send(self._ours, {word: number, **details})
+            self._small.append(({word: number, **details}, None))
+            self._flush()
 
     def has(self, ticket: Ticket) -> bool:
         """Whether the request is under way in it."""

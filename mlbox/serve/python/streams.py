@@ -45,14 +45,19 @@ class StreamTicket(Ticket):
 
 
 async def pieces_of(
-    pool: Pool, head: Mapping[str, Any], seconds: float, kept: float | None = None
+    pool: Pool, head: Mapping[str, Any], seconds: float, kept: float | None = None, large: bool = False
 ) -> AsyncGenerator[Any, None]:
     """The pieces as they are made, each within so many seconds. Raises as ``Pool.ask``; closed early, the generator of
-    the code is closed too. The code may be in a piece that nobody waits for any more for ``kept`` seconds."""
-    ticket = pool.place(StreamTicket(dict(head), (), seconds))
+    the code is closed too. The code may be in a piece that nobody waits for any more for ``kept`` seconds. A ``large``
+    request is sent by a thread."""
+    ticket = StreamTicket(dict(head), (), seconds, large)
     ticket.future.add_done_callback(lambda _: ticket.wake())
     taken = 0
     try:
+        if large:
+            await asyncio.to_thread(pool.place, ticket)
+        else:
+            pool.place(ticket)
         while True:
             await _news(pool, ticket, seconds)
             if not ticket.pieces:

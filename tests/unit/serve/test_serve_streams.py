@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -400,3 +402,42 @@ def test_a_shadow_is_asked_after_the_one_event_of_what_does_not_stream(shared: L
     shared.house.endpoint("dark", "dark@1", shadow=Ref("default", "dark", "2"))
     assert _all(shared, "dark", x=1, y=3)[0]["prediction"] == 8.0
     wait_until(lambda: len(shared.house.predictions("endpoint = 'dark'")) == 2)
+
+
+def test_the_server_answers_while_a_process_does_not_read(shared: Live, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "gate")
+    source = """
+import ctypes
+def held(text, gate=""):
+    yield "begun"
+    if gate:
+        ctypes.PyDLL(None).open(gate.encode(), 0)  # keeps the interpreter's lock until somebody writes
+    yield str(len(text))
+"""
+    shared.house.function("held", source, "held")
+    shared.house.endpoint("held", function="held", options={"timeout_ms": 40_000, "threads": 3})
+    runtime = shared.house.endpoints.directory.find("held").runtime
+    assert runtime is not None
+    pool = runtime.arms[0].predictor._lease.pool
+
+    def ask(**fields: str) -> str:
+        with httpx.Client(base_url=shared.server.url, timeout=60) as client:
+            return str(client.post("/v2/models/held/generate", json=fields).json()["text_output"])
+
+    def under_way(many: int) -> bool:
+        return len(pool._processes[0].busy) == many
+
+    with ThreadPoolExecutor(3) as threads:
+        try:
+            asked = [threads.submit(ask, text="", gate=str(tmp_path / "gate"))]
+            wait_until(lambda: under_way(1))
+            time.sleep(1)  # it is in C by then
+            for many, text in ((2, "x" * 20_000_000), (3, "y")):
+                asked.append(threads.submit(ask, text=text))
+                wait_until(lambda many=many: under_way(many))
+                for _ in range(3):
+                    assert shared.http.get("/v2/health/live", timeout=10).status_code == 200
+        finally:
+            with open(tmp_path / "gate", "w"):
+                pass
+        assert [each.result() for each in asked] == ["begun0", "begun20000000", "begun1"]
