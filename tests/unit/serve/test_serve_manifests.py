@@ -131,6 +131,10 @@ def test_deploy_refuses_what_replicas_cannot_reach(tmp_path: Path) -> None:
         result = run(f"DEPLOY ENDPOINT e {dry}")
         kinds = [entry["kind"] for entry in yaml.safe_load_all(result.facts["manifests"])]
         assert kinds == ["Secret", "Deployment", "Service"]
+        run("CREATE ENDPOINT told USING MODEL m@1 WITH (stream_seconds = 200)")
+        made = list(yaml.safe_load_all(run(f"DEPLOY ENDPOINT told {dry}").facts["manifests"]))
+        grace = made[1]["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+        assert grace == ending.grace_seconds(200.0) > ending.grace_seconds(30.0)
         assert house.catalog.row("SELECT count(*) AS n FROM catalog.ml.deployments") == {"n": 0}
     finally:
         house.close()
