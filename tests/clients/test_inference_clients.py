@@ -66,7 +66,7 @@ def test_kserve(asked: Server) -> None:
 
 def test_mlserver(asked: Server) -> None:
     told = _run("mlserver", asked)
-    assert (told["server"], told["model"]) == (["binary_tensor_data"], ["x", "y"])
+    assert (told["server"], told["model"]) == (["binary_tensor_data", "generate"], ["x", "y"])
     assert told["frame"] == {"prediction": [8.0, 12.0], "value": [8.0, 12.0]}
     assert told["bytes"] == told["columns"] == [8.0, 12.0] and told["matrix"] == [6.0, 14.0]
     assert told["images"] == [[-1, 3, 4, 4], [2, 3, 4, 4], True]
