@@ -168,10 +168,9 @@ class Load:
         for thread in self._threads:
             thread.start()
 
-    @property
-    def last(self) -> float | None:
-        """The newest prediction."""
-        return next(reversed(list(self.answers.values())), None)
+    def says(self, prediction: float) -> bool:
+        """Whether the newest is this one."""
+        return next(reversed(list(self.answers.values())), None) == prediction
 
     def _work(self) -> None:
         connection: http.client.HTTPConnection | None = None

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 from engines import kafka, rabbitmq, redis
+
+from mlbox.engine.features.sources.base import SOURCES, Source, StreamBatch
 
 AOF = ("--appendonly", "yes", "--appendfsync", "always")
 
@@ -125,6 +127,11 @@ TYPES = {name: "amqp" if name.startswith("rabbitmq") else name for name in RIGS}
 WHY_NOT = {"redis": redis.why_not(), "kafka": kafka.why_not(), "http": ""} | {
     name: rabbitmq.why_not() for name in RIGS if name.startswith("rabbitmq")
 }
+
+
+def batches_of(source: Source, positions: Mapping[str, Any] | None = None) -> Generator[StreamBatch]:
+    """What a stream gives behind the positions; to be closed."""
+    return SOURCES.get(source.type).consume(source, positions or {})
 
 
 def params(*nightly: str) -> list[Any]:

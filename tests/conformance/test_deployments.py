@@ -48,7 +48,7 @@ def test_scenario_of_a_deployment(engine: tuple[str, Server]) -> None:
     load = Load(lambda: before.removeprefix("http://"), token) if name == "docker" else None
     replicas, again = deploy(engine)
     if load is not None:
-        wait_until(lambda: load.last == 9.0)
+        wait_until(lambda: load.says(9.0))
         load.end()
         assert load.failures == []
         assert set(load.answers.values()) == {6.0, 9.0}

@@ -14,11 +14,12 @@ import pytest
 from engines import rabbitmq
 from onnx_models import scaled
 from real_server import Server
+from stream_rigs import batches_of
 from waiting import wait_until
 
 from mlbox.base.errors import Invalid, Unavailable
 from mlbox.engine.features.sinks.base import Target, open_sink
-from mlbox.engine.features.sources.base import SOURCES, Source
+from mlbox.engine.features.sources.base import Source
 
 pytestmark = [
     pytest.mark.engine,
@@ -50,7 +51,7 @@ def taken(found: Source, positions: Mapping[str, Any], *, commit: bool = True) -
     reads is gone before it is acknowledged."""
     behind = dict(positions)
     bodies: list[Any] = []
-    with closing(SOURCES.get("amqp").consume(found, positions)) as batches:  # type: ignore[union-attr]
+    with closing(batches_of(found, positions)) as batches:
         for batch in batches:
             bodies += [json.loads(text) for text in batch.rows.column("_mlbox_json").to_pylist()]
             behind.update(batch.positions)
@@ -116,7 +117,7 @@ def test_a_stream_that_was_made_anew_is_read_from_its_beginning(
 @pytest.mark.parametrize("queue", ["classic", "quorum"], indirect=True)
 def test_a_queue_has_one_reader(broker: rabbitmq.Broker, queue: str) -> None:
     found = source(broker, queue)
-    with closing(SOURCES.get("amqp").consume(found, {})) as first:  # type: ignore[union-attr]
+    with closing(batches_of(found)) as first:
         next(first)
         broker.send(queue, messages(*range(20)))
         with pytest.raises(Unavailable, match="another reader") as caught:
@@ -148,7 +149,7 @@ def test_errors_say_what_to_do(broker: rabbitmq.Broker, queue: str) -> None:
     with pytest.raises(Invalid, match="has no past") as past:
         taken(source(broker, queue, start="latest"), {})
     assert "start = NULL" in (past.value.hint or "")
-    with closing(SOURCES.get("amqp").consume(source(broker, queue), {})) as first:  # type: ignore[union-attr]
+    with closing(batches_of(source(broker, queue))) as first:
         next(first)
         broker.delete(queue)
         with pytest.raises(Unavailable, match="deleted|no queue"):

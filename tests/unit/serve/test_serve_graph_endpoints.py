@@ -14,12 +14,12 @@ import onnx_models
 import pytest
 import tensor_models
 from serving_house import DictReader, House, Live, Server
-from stream_rigs import WHY_NOT, rig
+from stream_rigs import WHY_NOT, batches_of, rig
 from waiting import wait_until
 
 from mlbox.base.errors import AlreadyExists, Conflict, Invalid, NotFound
 from mlbox.base.names import JSON_COLUMN, Ref
-from mlbox.engine.features.sources.base import SOURCES, Source
+from mlbox.engine.features.sources.base import Source
 from mlbox.engine.models.commands import DropModel
 from mlbox.serve.http import DeadlineExceeded
 from mlbox.serve.remote import INLINE_BYTES
@@ -157,7 +157,7 @@ def test_events_go_to_a_stream(live: Live, tmp_path: Path) -> None:
             assert live.http.post("/v2/models/streamed/event", json={"n": number}).json() == {"n": number}
         source = Source("", "default", "s", "kafka", uri)
         found: list[Any] = []
-        batches = SOURCES.get("kafka").consume(source, {})  # type: ignore[union-attr]
+        batches = batches_of(source)
         wait_until(lambda: found.extend(next(batches).rows.column(JSON_COLUMN).to_pylist()) or len(found) == 3)
         batches.close()
         assert sorted(found) == ['{"n": 0}', '{"n": 1}', '{"n": 2}']
