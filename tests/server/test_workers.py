@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
@@ -160,18 +161,19 @@ def test_a_large_upload_and_a_large_result_go_through(shared: Server) -> None:
     assert body.count(b"\n") >= 50_000
 
 
-@pytest.mark.parametrize("path", ["/sql", "/v2/models/nothing/infer", "/v2/models/broken_body.e/infer"])
+@pytest.mark.parametrize("path", ["/sql", "/v2/models/nothing/infer", "/v2/models/chunks.e/infer"])
 def test_a_body_that_is_none_is_the_senders_mistake(shared: Server, folder: Path, path: str) -> None:
-    if "broken_body" in path:
-        prepare(shared, folder, "broken_body")
+    if "chunks" in path:
+        prepare(shared, folder, "chunks")
     host, port = shared.url.removeprefix("http://").split(":")
     head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked"
     for _ in range(4):
         with socket.create_connection((host, int(port)), timeout=60) as connection:
             connection.sendall(head.encode() + b"\r\n\r\nzz\r\n{}")
-            answer = connection.recv(4096)
-        assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.1 404")), answer
-        assert b'"code":' in answer.replace(b" ", b"")
+            answer = http.client.HTTPResponse(connection)
+            answer.begin()
+            body = answer.read()
+        assert answer.status == 400 and b'"broken_body"' in body, body
 
 
 def test_events_stream_through_a_worker_until_the_caller_goes(shared: Server) -> None:
