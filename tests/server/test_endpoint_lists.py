@@ -42,6 +42,7 @@ def test_who_may_see_a_project_is_told_of_its_endpoints(listed: tuple[Server, di
         status, _, content = members[user].request("GET", path)
         assert status != 200 or json.loads(content) == {"models": known}
         assert user == "owner" or b"hidden" not in content
+    assert _told(members["owner"], "GET", "/v2/models") == {"models": ALL}
     assert _told(members["vera"], "GET", "/v2/models") == {"models": ALL[1:]}
     refused = _told(members["vera"], "POST", "/v2/models", {}, status=405)
     assert refused["error"] == "/v2/models takes a GET"
