@@ -182,6 +182,10 @@ def test_a_page_is_shown_and_does_nothing(files: str, open_page: Any) -> None:
     frame = seen.page.frame_locator("iframe[title='Page report.html']")
     expect(frame.locator("h1")).to_have_css("color", "rgb(1, 2, 3)")
     expect(frame.locator("#said")).to_have_text("as written")
+    for _ in range(300):  # the browser tells of it when it likes
+        if seen.refused:
+            break
+        seen.page.wait_for_timeout(100)
     assert seen.refused == {"https://elsewhere.example/logo.png": "csp"}  # asked for, not sent
     assert seen.hosts <= {files.split("/")[2], "elsewhere.example"}
     seen.page.get_by_role("button", name="Source").click()
