@@ -19,6 +19,7 @@ from mlbox.serve.python.errors import CodeFailed
 
 PATH = "/chat/completions"
 BUSY = AGAIN | {408, 409, 500}
+RETRIES = "times that it is asked again when it cannot be reached, is busy (408, 409, 429, 500, 502 to 504) or late: 0"
 LIMIT_MS = 60_000.0
 _OURS = ("model", "messages", "stream", "n")
 _TOKENS = ("prompt_tokens", "completion_tokens", "total_tokens")
@@ -170,6 +171,7 @@ GRAPH_STEPS.add(
             "parameters": "more of the request, such as {temperature: 0, max_tokens: 200, response_format: ..}",
             "headers": "headers of the request",
             **ASKING,
+            "retries": RETRIES,
             "result": "the field that takes the text, or the value where response_format asks for JSON: answer",
             "usage": "the field that takes prompt_tokens, completion_tokens, model, finish_reason: usage",
         },
