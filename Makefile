@@ -36,10 +36,12 @@ test: $(DEV) $(DASHBOARD) ## The fast tests
 test-browser: $(DEV) $(DASHBOARD) ## The dashboard in a real Chromium (MLBOX_CHROMIUM=/path, else the one on PATH)
 	$(BIN)/python -m pytest tests/browser $(ARGS)
 
-# What is no executor has its own files, which run without an engine's mark where the engine is there.
+# What is no executor has its own files: those of Redis carry no mark of an engine, and run in the fast suite too where it is
+# there; those of RabbitMQ carry one, and run here alone.
 SCENARIOS_redis := tests/conformance/test_online_stores.py tests/unit/features/test_features_redis.py \
 	tests/conformance/test_stream_sources.py
-SCENARIOS_rabbitmq := tests/unit/features/test_features_rabbitmq.py tests/conformance/test_sinks.py
+SCENARIOS_rabbitmq := tests/unit/features/test_features_rabbitmq.py tests/conformance/test_sinks.py \
+	tests/conformance/test_stream_sources.py tests/conformance/test_feeds.py
 
 test-engine: $(DEV) ## One scenario on an engine that is started for it (ENGINE=docker|kubernetes|dask|spark|redis|rabbitmq; see tests/engines)
 ifdef SCENARIOS_$(ENGINE)
