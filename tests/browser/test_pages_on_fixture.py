@@ -200,7 +200,7 @@ def test_the_endpoint_is_called_from_its_page(shared_fixture: Any, open_page: An
     seen = open_page(f"{shared_fixture.url}/ui/endpoints/flights/delay", PHONE)
     page = seen.page
     request = page.locator("pre[aria-label='A request']")
-    expect(request).to_contain_text(f"curl -s {shared_fixture.url}/v2/models/flights.delay/infer")
+    expect(request).to_contain_text(f"curl -s '{shared_fixture.url}/v2/models/flights.delay/infer'")
     expect(request).to_contain_text('"dep_hour":23')  # as it was asked last
     page.get_by_role("button", name="tritonclient").click()
     expect(request).to_contain_text('("dep_hour", "FP64", np.array([23], np.float64)),')
@@ -212,7 +212,7 @@ def test_the_endpoint_is_called_from_its_page(shared_fixture: Any, open_page: An
     page.get_by_label("Try it").fill('{"rows": [{}]}')
     page.get_by_role("button", name="Send").click()
     expect(answer).to_contain_text("the request has no input 'dep_hour'")
-    expect(page.locator(".call .step-error")).to_contain_text("400")
+    expect(page.locator(".call .bad-text")).to_contain_text("400")
     page.get_by_role("button", name="Start again").click()
     expect(page.get_by_label("Try it")).to_have_value(re.compile('"dep_hour": 23'))
     assert seen.fits()

@@ -1,7 +1,5 @@
 /** The server's doors, typed. There is one for data: `POST /sql`. */
 
-import type { ModelMetadata } from "./calling";
-
 export type Cell = string | number | boolean | null | Cell[] | { [key: string]: Cell };
 export type Row = Record<string, Cell>;
 
@@ -47,6 +45,10 @@ export class ApiError extends Error {
     this.name = "ApiError";
   }
 }
+
+/** What went wrong, to be shown; `code` is that of errors which are not the server's. */
+export const problemOf = (problem: unknown, code = "page"): ErrorBody =>
+  problem instanceof ApiError ? problem.body : { code, message: String(problem) };
 
 const UNREACHABLE: ErrorBody = {
   code: "unreachable",
@@ -202,7 +204,23 @@ export async function runLog(id: string, offset: number, signal: AbortSignal): P
   return { bytes, next: Number(response.headers.get("X-Mlbox-Offset") ?? offset + bytes.byteLength) };
 }
 
-const modelUrl = (endpoint: string): string => `/v2/models/${encodeURIComponent(endpoint)}`;
+export interface Tensor {
+  name: string;
+  datatype: string;
+  shape: number[];
+  parameters?: { optional?: boolean };
+}
+
+/** `GET /v2/models/{endpoint}`. */
+export interface ModelMetadata {
+  name: string;
+  versions: string[];
+  platform: string;
+  inputs: Tensor[];
+  outputs: Tensor[];
+}
+
+export const modelUrl = (endpoint: string): string => `/v2/models/${encodeURIComponent(endpoint)}`;
 
 /** What an endpoint takes and gives. */
 export async function metadataOf(endpoint: string, signal: AbortSignal): Promise<ModelMetadata> {

@@ -1,22 +1,6 @@
 /** Requests to an endpoint, as people write them: from what it takes, or from what it was last sent. */
 
-import type { Cell, Row } from "./api";
-
-export interface Tensor {
-  name: string;
-  datatype: string;
-  shape: number[];
-  parameters?: { optional?: boolean };
-}
-
-/** `GET /v2/models/{endpoint}`. */
-export interface ModelMetadata {
-  name: string;
-  versions: string[];
-  platform: string;
-  inputs: Tensor[];
-  outputs: Tensor[];
-}
+import { type Cell, modelUrl, type Row, type Tensor } from "./api";
 
 const MOST_VALUES = 64;
 
@@ -56,7 +40,7 @@ const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
 function curl(url: string, body: string, token: boolean): string {
   const login = token ? ` \\\n  -H "Authorization: Bearer $MLBOX_TOKEN"` : "";
-  return `curl -s ${url} \\\n  -H 'Content-Type: application/json'${login} \\\n  -d ${quoted(body)}`;
+  return `curl -s ${quoted(url)} \\\n  -H 'Content-Type: application/json'${login} \\\n  -d ${quoted(body)}`;
 }
 
 /** As Python writes it. */
@@ -107,7 +91,7 @@ print(client.infer("${endpoint}", inputs${login}).get_response())`;
 
 /** The text to copy. */
 export function callOf(way: Way, call: Call): string {
-  const url = `${call.origin}/v2/models/${call.endpoint}/infer`;
+  const url = `${call.origin}${modelUrl(call.endpoint)}/infer`;
   if (way === "python") return python(url, call.row, call.token);
   if (way === "triton") return triton(call);
   if (way === "path" && call.path !== null) return curl(call.origin + call.path, JSON.stringify(call.row), call.token);

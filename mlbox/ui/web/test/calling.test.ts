@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
-import { callOf, exampleRow, pretty, pythonOf, type Tensor } from "../src/calling";
+import type { Tensor } from "../src/api";
+import { callOf, exampleRow, pretty, pythonOf } from "../src/calling";
 
 const inputs: Tensor[] = [
   { name: "customer", datatype: "BYTES", shape: [-1] },
@@ -20,8 +21,9 @@ test("curl's body survives the shell", () => {
   const row = { customer: `it's "o"`, age: null };
   const text = callOf("curl", { ...call, row }).replace(/^curl .*\\\n.*\\\n\s+-d /, "printf %s ");
   expect(JSON.parse(execFileSync("sh", ["-c", text]).toString())).toEqual({ rows: [row] });
-  expect(callOf("path", { ...call, row: { a: 1 } })).toContain(`curl -s http://localhost:7070/churn \\\n`);
+  expect(callOf("path", { ...call, row: { a: 1 } })).toContain(`curl -s 'http://localhost:7070/churn' \\\n`);
   expect(callOf("path", { ...call, row: { a: 1 } })).toContain(`-d '{"a":1}'`);
+  expect(callOf("curl", { ...call, endpoint: "shop.a b", row: {} })).toContain(`'http://localhost:7070/v2/models/shop.a%20b/infer'`);
 });
 
 test("Python is given Python's words, a token where one is needed", () => {

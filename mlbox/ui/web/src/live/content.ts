@@ -1,7 +1,7 @@
 /** The bytes of an artifact as text, from its beginning. */
 
 import { useEffect, useState } from "react";
-import { ApiError, artifactText, type ErrorBody } from "../api";
+import { artifactText, type ErrorBody, problemOf } from "../api";
 
 export interface Content {
   text: string | null;
@@ -18,7 +18,7 @@ export function useContent({ id, size }: { id: string; size: number }, most: num
       (text) => setContent({ text, error: null }),
       (error: unknown) => {
         if (control.signal.aborted) return;
-        const body = error instanceof ApiError ? error.body : { code: "content", message: String(error) };
+        const body = problemOf(error, "content");
         setContent({ text: null, error: body });
       },
     );

@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useRef, useState } from "react";
-import { ApiError, type ErrorBody, runLog } from "../api";
+import { type ErrorBody, problemOf, runLog } from "../api";
 
 const FOLLOW_MS = 1500;
 /** Older text is dropped from the page, not from the server. */
@@ -42,7 +42,7 @@ export function useLog(id: string, going: boolean): Log {
         }
       } catch (problem) {
         if (stop.signal.aborted) return;
-        const error = problem instanceof ApiError ? problem.body : { code: "page", message: String(problem) };
+        const error = problemOf(problem);
         setLog((was) => ({ ...was, error, loaded: true }));
       }
       if (going && !stop.signal.aborted) timer = setTimeout(() => void look(), FOLLOW_MS);

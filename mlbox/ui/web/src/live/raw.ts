@@ -1,7 +1,7 @@
 /** A statement's result as it is, once. */
 
 import { useEffect, useState } from "react";
-import { ApiError, type ErrorBody, runInProject, type StatementResult } from "../api";
+import { type ErrorBody, problemOf, runInProject, type StatementResult } from "../api";
 
 interface Raw {
   result: StatementResult | null;
@@ -16,7 +16,7 @@ export function useRawStatement(sql: string | null, project: string): Raw {
     runInProject({ sql, project }).then(
       (answer) => wanted && setState({ result: answer.results.at(-1) ?? null, error: null }),
       (problem: unknown) =>
-        wanted && setState({ result: null, error: problem instanceof ApiError ? problem.body : { code: "page", message: String(problem) } }),
+        wanted && setState({ result: null, error: problemOf(problem) }),
     );
     return () => {
       wanted = false;

@@ -1,7 +1,7 @@
 /** A statement's rows, kept fresh. */
 
 import { useCallback, useEffect, useRef, useState } from "react";
-import { ApiError, type ErrorBody, records, runSql } from "../api";
+import { type ErrorBody, problemOf, records, runSql } from "../api";
 import { live, type LiveEvent } from "./stream";
 
 export interface Answer<T> {
@@ -34,9 +34,6 @@ const SETTLE_MS = 300;
 
 const concerns = (event: LiveEvent, prefixes: readonly string[]): boolean =>
   event.kind === "tick" || prefixes.some((prefix) => event.kind.startsWith(prefix));
-
-const bodyOf = (problem: unknown): ErrorBody =>
-  problem instanceof ApiError ? problem.body : { code: "page", message: String(problem) };
 
 /** Asks one statement, never twice at once: what is asked meanwhile is asked once more afterwards. */
 function asker(ask: (signal: AbortSignal) => Promise<void>): { ask: () => void; stop: () => void } {
@@ -75,7 +72,7 @@ export function useStatement<T>(sql: string | null, fresh: Fresh = {}): Answer<T
           was.sql === sql && was.text === text && was.error === null ? was : { sql, rows: records<T>(result), error: null, text },
         );
       } catch (problem) {
-        if (!signal.aborted) setState((was) => ({ ...was, sql, error: bodyOf(problem) }));
+        if (!signal.aborted) setState((was) => ({ ...was, sql, error: problemOf(problem) }));
       }
     });
     current.current = ask;

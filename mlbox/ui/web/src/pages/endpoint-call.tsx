@@ -1,8 +1,8 @@
 /** How an endpoint is called: a request to copy, and one to try. */
 
 import { type ReactNode, useEffect, useId, useState } from "react";
-import { answerOf, asObject, type Cell, type ErrorBody, metadataOf, type Raw } from "../api";
-import { bodyOf, callOf, exampleRow, type ModelMetadata, pretty, type Way } from "../calling";
+import { answerOf, asObject, type Cell, type ErrorBody, metadataOf, type ModelMetadata, problemOf, type Raw } from "../api";
+import { bodyOf, callOf, exampleRow, pretty, type Way } from "../calling";
 import { Choice } from "../components/choice";
 import { Copy } from "../components/copy";
 import { ErrorNote } from "../components/notice";
@@ -22,7 +22,7 @@ function useMetadata(name: string, version: string): { found: ModelMetadata | nu
     metadataOf(name, abort.signal).then(
       (found) => setTold({ found, error: null }),
       (problem: unknown) => {
-        if (!abort.signal.aborted) setTold({ found: null, error: problem instanceof Error && "body" in problem ? (problem.body as ErrorBody) : { code: "page", message: String(problem) } });
+        if (!abort.signal.aborted) setTold({ found: null, error: problemOf(problem) });
       },
     );
     return () => abort.abort();
@@ -120,7 +120,7 @@ function TryIt({ endpoint, body }: { endpoint: string; body: string }): ReactNod
       <div aria-live="polite">
         {answer && (
           <>
-            <p className={answer.ok ? "hint" : "step-error"}>
+            <p className={answer.ok ? "hint" : "bad-text"}>
               {answer.status === 0 ? "No answer" : answer.status} · {milliseconds(answer.ms)} with the way there and back
             </p>
             <pre tabIndex={0} aria-label="The answer">

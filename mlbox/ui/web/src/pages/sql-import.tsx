@@ -1,7 +1,7 @@
 /** A file that was dropped on the page: sent to the server, looked at, and made a table of by a statement that is shown. */
 
 import { type ReactNode, useEffect, useId, useState } from "react";
-import { ApiError, type ErrorBody, type Upload, uploadFile } from "../api";
+import { type ErrorBody, problemOf, type Upload, uploadFile } from "../api";
 import { Copy } from "../components/copy";
 import { Grid } from "../components/grid";
 import { Icon } from "../components/icon";
@@ -31,7 +31,7 @@ export function Import({ file, project, run, insert, close }: ImportProps): Reac
     if (!reader) return;
     const abort = new AbortController();
     uploadFile(file, abort.signal).then(setUpload, (problem: unknown) => {
-      if (!abort.signal.aborted) setError(problem instanceof ApiError ? problem.body : { code: "page", message: String(problem) });
+      if (!abort.signal.aborted) setError(problemOf(problem));
     });
     return () => abort.abort();
   }, [file, reader]);

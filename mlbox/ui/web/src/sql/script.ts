@@ -1,7 +1,7 @@
 /** Carries a script out, one statement a request, so that each result shows as soon as it is there. */
 
 import { useCallback, useEffect, useRef, useState } from "react";
-import { ApiError, cancelSql, type ErrorBody, runInProject, type StatementResult } from "../api";
+import { cancelSql, type ErrorBody, problemOf, runInProject, type StatementResult } from "../api";
 import { live } from "../live/stream";
 import type { Statement } from "./split";
 
@@ -90,7 +90,7 @@ export function useScript(ends: Ends): Script {
             inUse = answer.project;
             change(item.key, { state: "completed", result: answer.results.at(-1) ?? null });
           } catch (problem) {
-            const error: ErrorBody = problem instanceof ApiError ? problem.body : { code: "page", message: String(problem) };
+            const error = problemOf(problem);
             change(item.key, { state: error.code === "cancelled" ? "cancelled" : "error", error });
             stopped.current = true;
             told.current.failed(item.statement, error);
