@@ -39,12 +39,15 @@ class StatementSyntax:
     """Reads a whole statement from its first word."""
     later: tuple[str, ...] = ()
     """Clauses whose text is checked, but which this version refuses to carry out."""
-    private: bool = False
-    """Whether credentials may stand in its text: an error then shows no line of it."""
     prints: Mapping[type[Command], Callable[[Any, Writer], str]] = field(default_factory=dict)
     """How its commands are printed as statements."""
     claims: Callable[[Cursor], bool] | None = None
     """Where DuckDB has a statement with the same first words: whether this one is ours. The cursor is behind them."""
+
+    @property
+    def private(self) -> bool:
+        """Whether credentials may stand in its text: an error then shows no line of it."""
+        return any(kind.private for kind in self.prints)
 
 
 @dataclass(frozen=True, slots=True)

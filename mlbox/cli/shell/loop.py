@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -130,10 +131,15 @@ def _session(state: Shell, lookup: SqlLookup) -> PromptSession[str]:
     return session
 
 
-PRIVATE = re.compile(
-    r"\b(SET{0}SECRET|CREATE{0}(OR{0}REPLACE{0})?PROFILE)\b".format(r"(?:\s|/\*.*?\*/|--[^\n]*\n)+"), re.I | re.S
-)
-"""Statements in whose text credentials may stand."""
+@cache
+def private() -> re.Pattern[str]:
+    """Statements in whose text credentials may stand."""
+    from mlbox.sql.grammar import starts
+
+    gap = r"(?:\s|/\*.*?\*/|--[^\n]*\n)+"
+    texts = [gap.join(words) for words, syntax in starts().items() if syntax.private]
+    texts = [text.replace("CREATE", f"CREATE(?:{gap}OR{gap}REPLACE)?", 1) for text in texts]
+    return re.compile(rf"\b(?:{'|'.join(texts)})\b", re.I | re.S)
 
 
 def history_file() -> Path:
@@ -148,7 +154,7 @@ def _history() -> History:
 
     class Discreet(FileHistory):
         def store_string(self, string: str) -> None:
-            if not PRIVATE.search(string):
+            if not private().search(string):
                 super().store_string(string)
 
     path = history_file()

@@ -52,7 +52,6 @@ statement(
         ),
         starts=(("CREATE", "PROFILE"),),
         parse=_create,
-        private=True,
         prints={CreateProfile: _print},
     )
 )

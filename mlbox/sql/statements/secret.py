@@ -53,7 +53,6 @@ statement(
         examples=("SET SECRET api_key = 'abc' IN PROJECT fraud",),
         starts=(("SET", "SECRET"),),
         parse=_set,
-        private=True,
         prints={SetSecret: _print_set},
         claims=lambda cursor: is_name(cursor.token),
     )
