@@ -191,10 +191,11 @@ def _pieces(
             continue
         check_span(source, part, span)
         body = _as_declared(cursor, feature_set, part)
-        refuse_reserved(cursor, part, body)
+        names = refuse_reserved(cursor, part, body)
         if feature_set.adapted:
-            with opened(cursor, replace(part.rows, copy=None)):
-                names = [row[0] for row in cursor.execute(f"DESCRIBE {body}").fetchall()]
+            if names is None:
+                with opened(cursor, replace(part.rows, copy=None)):
+                    names = _names(cursor, body)
             body = adapted_sql(feature_set, body, names)
         over = replace(feature_set, body=body)
         wanted = span if part.again else Range()
@@ -207,16 +208,16 @@ def _pieces(
         yield Piece(text, part.rows, part, raw, numbered=numbered)
 
 
-def refuse_reserved(cursor: DuckDBPyConnection, part: Part, body: str) -> None:
-    """Raise ``Invalid`` for a file that has a column of a name that is used inside: it may have come since the set was
-    made, which refuses it too."""
+def refuse_reserved(cursor: DuckDBPyConnection, part: Part, body: str) -> list[str] | None:
+    """The columns of a part; None where its rows come as Arrow. ``Invalid`` for one of a name that is used inside: it
+    may have come since the set was made, which refuses it too."""
     import duckdb
 
     if part.rows is None or part.rows.arrow is not None:
-        return
+        return None
     try:
         with opened(cursor, replace(part.rows, copy=None)):
-            names = [row[0] for row in cursor.execute(f"DESCRIBE {body}").fetchall()]
+            names = _names(cursor, body)
     except duckdb.Error as error:
         raise named(error, part) from None
     own = {ROW} if part.rows.numbered else set()
@@ -227,6 +228,11 @@ def refuse_reserved(cursor: DuckDBPyConnection, part: Part, body: str) -> None:
                 hint=f"rename it there: names that begin with {RESERVED_COLUMNS} are used inside",
                 details={"part": part.name},
             )
+    return names
+
+
+def _names(cursor: DuckDBPyConnection, body: str) -> list[str]:
+    return [row[0] for row in cursor.execute(f"DESCRIBE {body}").fetchall()]
 
 
 def raw_of(feature_set: FeatureSet, source: Source, part: Part, body: str) -> Raw:
@@ -244,7 +250,7 @@ def _as_declared(cursor: DuckDBPyConnection, feature_set: FeatureSet, part: Part
     if part.rows.retyped is None or not texts:
         return part.rows.sql
     try:
-        names = [row[0] for row in cursor.execute(f"DESCRIBE {part.rows.sql}").fetchall()]
+        names = _names(cursor, part.rows.sql)
     except duckdb.Error as error:
         raise named(error, part) from None
     types = {name: "VARCHAR" for name in names if name.lower() in texts}
@@ -316,7 +322,7 @@ def _positions(cursor: DuckDBPyConnection, feature_set: FeatureSet) -> dict[str,
 def _kept(cursor: DuckDBPyConnection, feature_set: FeatureSet, part: Part, number: int) -> str:
     """A SELECT of a part's rows that can be read several times."""
     text = _as_declared(cursor, feature_set, part)
-    refuse_reserved(cursor, part, text)
+    names = refuse_reserved(cursor, part, text)
     if part.rows is not None and part.rows.arrow is not None:
         name = f"_part_{number}"
         with opened(cursor, part.rows):
@@ -324,4 +330,4 @@ def _kept(cursor: DuckDBPyConnection, feature_set: FeatureSet, part: Part, numbe
         text = f"SELECT * FROM temp.{name}"
     if not feature_set.adapted:
         return text
-    return adapted_sql(feature_set, text, [row[0] for row in cursor.execute(f"DESCRIBE {text}").fetchall()])
+    return adapted_sql(feature_set, text, _names(cursor, text) if names is None else names)
