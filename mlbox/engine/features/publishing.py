@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from mlbox.base.clock import now
 from mlbox.base.errors import MlboxError
 from mlbox.base.names import Ref
-from mlbox.engine.catalog.tables import feature_sets as table
 from mlbox.engine.catalog.tables import published
 from mlbox.engine.catalog.tables.feature_sets import Reached
 from mlbox.engine.features.definition import FeatureSet
@@ -74,14 +73,9 @@ class Publisher:
             return {}
         return self._profiles.options(found.project, found.location_profile, found.location)
 
-    def catch_up(self, sets: Iterable[FeatureSet]) -> None:
-        """What is not written yet of these sets, or must be written anew, in all their versions; they are locked."""
-        sets = list(sets)
-        names = {(found.project, found.name) for found in sets}
-        with self._catalog.read() as cursor:
-            older = [FeatureSet.from_text(table.definition_of(cursor, one)) for one in published.marked(cursor)]
-        older = [found for found in older if (found.project, found.name) in names]
-        for found in {one.id: one for one in (*sets, *older)}.values():
+    def catch_up(self, versions: Iterable[FeatureSet]) -> None:
+        """What is not written yet of these versions, or must be written anew; their sets are locked."""
+        for found in versions:
             try:
                 self.follow(found)
             except MlboxError as error:

@@ -13,7 +13,7 @@ from mlbox.base.counted import counted
 from mlbox.base.errors import AlreadyExists, Conflict, MlboxError, NotFound, Unavailable
 from mlbox.base.events import Bus, Event
 from mlbox.base.names import Ref
-from mlbox.engine.catalog.tables import dropped_sets, projects
+from mlbox.engine.catalog.tables import dropped_sets, projects, published
 from mlbox.engine.catalog.tables import feature_sets as table
 from mlbox.engine.features.building import FromSource, build, check
 from mlbox.engine.features.clock import NoClock, RefreshClock
@@ -218,7 +218,10 @@ class FeatureSets:
         sets = list(sets)
         for found in sets:
             with self._locked(found.ref.at(None)):
-                self.publisher.catch_up([found])
+                with self._catalog.read() as cursor:
+                    ids = published.marked(cursor, found.project, found.name)
+                    marked = [FeatureSet.from_text(table.definition_of(cursor, one)) for one in ids]
+                self.publisher.catch_up({one.id: one for one in (found, *marked)}.values())
         for found in sets:
             if found.store == "offline":
                 continue

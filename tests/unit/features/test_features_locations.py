@@ -374,7 +374,7 @@ def test_a_deletion_leaves_the_places_of_other_sets_to_those_who_hold_them(place
     placed.house.catalog.write_data(lambda cursor: published.mark(cursor, [marked]))
     placed.do("DELETE ENTITY (id = 1) FROM FEATURE SET other")
     with placed.house.catalog.read() as cursor:
-        assert published.marked(cursor) == [marked]
+        assert published.marked(cursor, "default", "f") == [marked]
     held = placed.house.features._sets._locked(Ref("default", "f"))
     taken = threading.Event()
 
@@ -389,7 +389,7 @@ def test_a_deletion_leaves_the_places_of_other_sets_to_those_who_hold_them(place
     assert taken.wait(30)
     thread.join()
     with placed.house.catalog.read() as cursor:
-        assert published.marked(cursor) == []
+        assert published.marked(cursor, "default", "f") == []
     assert placed.differs() == []
 
 

@@ -34,10 +34,10 @@ def mark(cursor: DuckDBPyConnection, set_ids: Iterable[str]) -> None:
         cursor.execute(f"UPDATE data._mlbox.published SET sequence = -1 WHERE set_id IN ({ids})")
 
 
-def marked(cursor: DuckDBPyConnection) -> list[str]:
-    """Ids of versions whose files are to be written anew."""
+def marked(cursor: DuckDBPyConnection, project: str, name: str) -> list[str]:
+    """Ids of versions of a set whose files are to be written anew."""
     found = (
-        "SELECT set_id FROM data._mlbox.published WHERE sequence < 0 "
-        "AND set_id IN (SELECT id FROM data._mlbox.feature_definitions)"  # not of dropped sets
+        "SELECT set_id FROM data._mlbox.published WHERE sequence < 0 AND set_id IN "
+        "(SELECT id FROM data._mlbox.feature_definitions WHERE project = ? AND lower(name) = lower(?))"
     )
-    return [row[0] for row in cursor.execute(found).fetchall()]
+    return [row[0] for row in cursor.execute(found, [project, name]).fetchall()]
