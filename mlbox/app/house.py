@@ -38,7 +38,7 @@ from mlbox.engine.security.members import Members
 from mlbox.engine.security.permission import Permission
 from mlbox.engine.security.profiles import Profiles
 from mlbox.engine.storage.artifacts import ArtifactStore
-from mlbox.engine.storage.remote import store_at
+from mlbox.engine.storage.remote import store_of
 from mlbox.engine.workflows.scheduler import Scheduler
 from mlbox.engine.workflows.service import Workflows
 from mlbox.serve import tracing
@@ -133,9 +133,7 @@ class House:
 
     def _make_artifacts(self) -> ArtifactStore:
         self.profiles = Profiles(self.catalog)
-        settings, folder = self.settings, self.home.artifacts
-        access = self.artifact_access if settings.artifact_store_profile else None
-        return store_at(settings.artifact_store, settings.artifact_store_options, folder, access)
+        return store_of(self.settings, self.home.artifacts, self.artifact_access)
 
     def artifact_access(self) -> dict[str, Any]:
         """Options of the profile that the settings name for artifacts."""

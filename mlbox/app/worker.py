@@ -95,9 +95,8 @@ def _sessions(home: Home, settings: Settings, access: Callable[[], dict[str, Any
     """Models of the home's artifacts; large ones share their weights with the other workers."""
     from mlbox.engine.models.mapped import MappedModels
     from mlbox.engine.models.sessions import Sessions
-    from mlbox.engine.storage.remote import store_at
+    from mlbox.engine.storage.remote import store_of
 
-    by_profile = access if settings.artifact_store_profile else None
-    made = Sessions(store_at(settings.artifact_store, settings.artifact_store_options, home.artifacts, by_profile))
+    made = Sessions(store_of(settings, home.artifacts, access))
     made.mapped = MappedModels.of(home)
     return made

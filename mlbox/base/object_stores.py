@@ -68,8 +68,8 @@ def type_of(url: str) -> str | None:
     return next((name for name, store in STORES.items() if scheme in store.schemes), None)
 
 
-def for_fsspec(kind: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """What the file system of fsspec takes."""
+def for_fsspec(kind: str | None, options: Mapping[str, Any]) -> dict[str, Any]:
+    """What the file system of fsspec takes; of no known kind, the options as they are."""
     found = dict(options)
     if kind == "s3" and "region" in found:
         found["client_kwargs"] = {"region_name": found.pop("region"), **found.get("client_kwargs", {})}

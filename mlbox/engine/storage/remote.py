@@ -20,6 +20,7 @@ from mlbox.base.clock import as_utc
 from mlbox.base.errors import Invalid, MlboxError, NotFound, SystemError, Unavailable
 from mlbox.base.ids import new_id
 from mlbox.base.object_stores import for_fsspec, type_of, without_credentials
+from mlbox.base.settings import Settings
 from mlbox.engine.storage.artifacts import CHUNK, ArtifactStore, Blob, check_digest, is_digest
 from mlbox.engine.storage.claims import Kept
 from mlbox.engine.storage.sharing import StoreMark
@@ -39,6 +40,12 @@ def store_at(address: str, options: str, folder: Path, access: Access | None = N
     ``access`` is asked for options at the first use, and again until it has given them.
     """
     return RemoteStore(address, options, folder, access) if address else ArtifactStore(folder)
+
+
+def store_of(settings: Settings, folder: Path, access: Access) -> ArtifactStore:
+    """The store of the settings; ``access`` gives the options of the profile that they may name."""
+    by_profile = access if settings.artifact_store_profile else None
+    return store_at(settings.artifact_store, settings.artifact_store_options, folder, by_profile)
 
 
 class RemoteStore(ArtifactStore):
@@ -243,8 +250,7 @@ def _connect(address: str, options: str, secret: Mapping[str, Any]) -> tuple[Any
     try:
         import fsspec
 
-        kind = type_of(address)
-        given = json.loads(options or "{}") | (for_fsspec(kind, secret) if kind is not None else dict(secret))
+        given = json.loads(options or "{}") | for_fsspec(type_of(address), secret)
         files, root = fsspec.core.url_to_fs(address, **given)
     except ImportError as error:
         raise Invalid(f"artifact_store {address!r} needs another package: {error}", hint=hint) from None

@@ -111,10 +111,8 @@ class _Remote:
                 hint="install it where the server runs: pip install 'mlbox[remote]'",
             ) from None
         self._address, self._store = address, store
-        kind = type_of(address)
         try:
-            given = for_fsspec(kind, store) if kind is not None else store
-            self._files, self._root = fsspec.core.url_to_fs(address, **given)
+            self._files, self._root = fsspec.core.url_to_fs(address, **for_fsspec(type_of(address), store))
         except (ImportError, ValueError, TypeError) as error:
             hint = "pip install 'mlbox[remote]' has s3, gcs and azure"
             raise Invalid(f"location {address}: {error}", hint=hint) from None

@@ -74,9 +74,8 @@ def _files(source: Source) -> tuple[Any, str]:
             hint="install it where the server runs: pip install 'mlbox[remote]'",
         ) from None
     options = {name.lower(): value for name, value in source.options.items() if name.lower() in OPTIONS}
-    kind = type_of(source.uri or "")
     try:
-        given = for_fsspec(kind, options) if kind is not None else options
+        given = for_fsspec(type_of(source.uri or ""), options)
         files, root = fsspec.core.url_to_fs(source.uri, **given)
     except ImportError as error:
         raise Invalid(
