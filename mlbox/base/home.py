@@ -122,10 +122,14 @@ def owner_of(home: Home) -> str | None:
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
-        return os.pread(handle, 200, 0).decode(errors="replace").strip() or "another process"
+        return _name_in(handle)
     finally:
         os.close(handle)
     return None
+
+
+def _name_in(handle: int) -> str:
+    return os.pread(handle, 200, 0).decode(errors="replace").strip() or "another process"
 
 
 class HomeLock:
@@ -141,7 +145,7 @@ class HomeLock:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            owner = os.pread(handle, 200, 0).decode(errors="replace").strip() or "another process"
+            owner = _name_in(handle)
             os.close(handle)
             server = self._home.server()
             hint = (

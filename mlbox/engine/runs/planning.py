@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -74,8 +74,8 @@ class Planner:
         if SQL in (runtime, function.runtime) and runtime != function.runtime:
             kind = "SQL, which the server computes itself" if function.runtime == SQL else "no SQL"
             raise Invalid(f"function {function.name!r} is {kind}", hint=f"leave ON {runtime} out")
-        foreseen = self._foresee(function, runtime)
         left_out = unused(self._engines.get(runtime), function.definition.get("options", {}))
+        foreseen = self._foresee(function, runtime, left_out)
         if command.name is not None:
             check_name(command.name, "run name")
         _check_returns(command.returns)
@@ -114,16 +114,16 @@ class Planner:
         steps.append(Step("execute", what, f"{handler.signature if handler else function.file} on {runtime}"))
         return Plan(tuple(steps), {"prepared": Prepared(replace(row, request=request), sources)})
 
-    def _foresee(self, function: FunctionRow, runtime: str) -> list[Step]:
-        """What the executor will do before the run; ``Invalid`` when it cannot meet what the function asks for."""
+    def _foresee(self, function: FunctionRow, runtime: str, left_out: Sequence[str]) -> list[Step]:
+        """What the executor will do before the run, which has no options ``left_out``; ``Invalid`` when it cannot meet
+        what the function asks for."""
         engine = self._engines.get(runtime)
         resources = load_resources(function.definition)
         if resources.gpu and not engine.capabilities.gpu:
             raise Invalid(f"function {function.name!r} asks for a GPU, which {runtime} does not give")
         definition = function.definition
         ignored = [
-            Step("ignore", f"option {name}", f"of {function.runtime}; runs on {runtime} have none")
-            for name in unused(engine, definition.get("options", {}))
+            Step("ignore", f"option {name}", f"of {function.runtime}; runs on {runtime} have none") for name in left_out
         ]
         if not isinstance(engine, Foreseeing):
             return ignored
