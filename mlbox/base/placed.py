@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from mlbox.base.command import Command
-from mlbox.base.errors import MlboxError, Where
+from mlbox.base.errors import Invalid, MlboxError, Where
 from mlbox.base.object_stores import CREDENTIALS
 
 
@@ -43,6 +44,15 @@ def locate(error: MlboxError, command: Command) -> None:
         if found is not None and (command.private or any(map(_holds_credentials, options))):
             found = replace(found, text="")
         error.where = found
+
+
+@contextmanager
+def about(name: str) -> Iterator[None]:
+    """What is wrong within is wrong with this option."""
+    try:
+        yield
+    except Invalid as error:
+        raise error.of_option(name) from None
 
 
 def _holds_credentials(options: Placed) -> bool:

@@ -10,6 +10,7 @@ from mlbox.base.command import Query
 from mlbox.base.errors import Invalid, MlboxError, NotExecuted
 from mlbox.base.ids import new_id
 from mlbox.base.names import RESERVED_COLUMNS, check_name, literal, quote
+from mlbox.base.placed import about
 from mlbox.base.suggest import did_you_mean, nearest
 from mlbox.engine.features.aggregates import check_columns, declared
 from mlbox.engine.features.commands import Column, CreateFeatureSet
@@ -196,10 +197,8 @@ def _refresh(command: CreateFeatureSet) -> str | None:
 
 def _check_options(options: Mapping[str, object]) -> None:
     for name, value in options.items():
-        try:
+        with about(name):
             _check_option(name, value, options)
-        except Invalid as error:
-            raise error.of_option(name) from None
 
 
 def _check_option(name: str, value: object, options: Mapping[str, object]) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlbox.base.errors import Invalid
-from mlbox.engine.runs.executors.options import about, read_options
+from mlbox.base.placed import about
+from mlbox.engine.runs.executors.options import read_options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

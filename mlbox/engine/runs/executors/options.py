@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, TypeVar
 
 from mlbox.base.errors import Invalid
+from mlbox.base.placed import about
 from mlbox.base.suggest import nearest
 
 T = TypeVar("T")
@@ -109,15 +109,6 @@ def read_options(kind: type[T], executor: str, given: Mapping[str, Any]) -> T:
         with about(name):
             values[key] = _typed(key, value, known[key])
     return kind(**values)
-
-
-@contextmanager
-def about(name: str) -> Iterator[None]:
-    """What is wrong within is wrong with this option."""
-    try:
-        yield
-    except Invalid as error:
-        raise error.of_option(name) from None
 
 
 def _hint(name: str, known: Mapping[str, Any]) -> str:
