@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.ids import new_id
@@ -12,6 +11,7 @@ from mlbox.engine.catalog.tables import kept_projects
 from mlbox.engine.catalog.tables.dropped import Tombstone, find
 from mlbox.engine.search.definition import State
 from mlbox.engine.search.erasing import keys_of, names_entity, without
+from mlbox.engine.search.filling import finished
 
 if TYPE_CHECKING:
     from mlbox.engine.catalog.database import Catalog
@@ -49,21 +49,12 @@ class KeptDocuments:
         return (one for one in found if names_entity(one[2].collection, entity))
 
     def _rewrite(self, stone: Tombstone, place: str, state: State, documents: Any, keys: set[str]) -> None:
-        collection, old, fresh = state.collection, state.row, new_id()
+        old, fresh = state.row, new_id()
         try:
             made = self._store.create(fresh, documents.schema)
             for rows in without(documents, keys):
                 made.add(rows)
-            metric = collection.metric if old.dimensions is not None else None
-            version, count, indexed = made.finish(metric, text=collection.text is not None)
-            row = replace(
-                old,
-                id=fresh,
-                table_version=version,
-                documents=old.documents - len(keys),
-                rows=count,
-                indexed=indexed,
-            )
+            row = finished(state.moved(id=fresh), made, old.documents - len(keys)).row
             with self._catalog.read() as cursor:  # an archive of the project may have come into the home since
                 alone = old.id in kept_projects.ids_of_one(cursor, "collections", stone.id)
             self._catalog.write(lambda cursor: table.change(cursor, place, row))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mlbox.base.errors import Invalid
-from mlbox.engine.search.definition import HASH, KEY, PART, TEXT, VECTOR, Collection
+from mlbox.engine.search.definition import HASH, KEY, PART, TEXT, VECTOR, Collection, State
 from mlbox.engine.search.splitting import pieces
 
 if TYPE_CHECKING:
@@ -70,6 +70,13 @@ def fill(
     table.remove(gone)
     done.removed = len(gone)
     return done
+
+
+def finished(state: State, made: CollectionTable, documents: int) -> State:
+    """How a collection stands once its table is written: indexes are brought up to date, rows are counted."""
+    metric = state.collection.metric if state.row.dimensions is not None else None
+    version, count, indexed = made.finish(metric, text=state.collection.text is not None)
+    return state.moved(table_version=version, documents=documents, rows=count, indexed=indexed)
 
 
 def _stamped(collection: Collection, rows: pyarrow.Table, label: str, done: Filled) -> Iterator[tuple[str, str]]:

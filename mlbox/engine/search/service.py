@@ -27,7 +27,7 @@ from mlbox.engine.search.commands import CreateCollection, DropCollection, Refre
 from mlbox.engine.search.definition import VECTOR, Collection, State, collection_of
 from mlbox.engine.search.embedders import Embedder, EmbeddingFunctions, ModelEmbedder
 from mlbox.engine.search.erasing import keys_of, names_entity, without
-from mlbox.engine.search.filling import Filled, fill, schema_of
+from mlbox.engine.search.filling import Filled, fill, finished, schema_of
 from mlbox.engine.search.shape import Shape, shape_of
 from mlbox.engine.search.store import CollectionTable, VectorStore
 
@@ -233,21 +233,25 @@ class Collections:
             with self._locked(_key(project, name)):
                 state = self.state(Ref(project, name))
                 table = self.reader(state)
-                keys = keys_of(state.collection, table, entity) if entity is not None else None
-                if keys or keys is None:
-                    count += len(keys) if keys is not None else state.row.documents
-                    self._rewrite(state, table, keys)
+                left: Iterable[pyarrow.Table] = ()
+                if entity is None:
+                    gone = state.row.documents
+                else:
+                    keys = keys_of(state.collection, table, entity)
+                    gone, left = len(keys), without(table, keys)
+                if gone or entity is None:
+                    self._rewrite(state, table.schema, left, state.row.documents - gone)
+                count += gone
         return count
 
-    def _rewrite(self, state: State, table: Any, keys: set[str] | None) -> None:
-        """Without the documents of these keys, or without any."""
+    def _rewrite(self, state: State, schema: pyarrow.Schema, parts: Iterable[pyarrow.Table], documents: int) -> None:
+        """A new table of these rows in place of the one there is."""
         fresh = new_id()
         try:
-            made = self.store.create(fresh, table.schema)
-            for rows in without(table, keys) if keys is not None else ():
+            made = self.store.create(fresh, schema)
+            for rows in parts:
                 made.add(rows)
-            done = Filled(documents=state.row.documents - len(keys) if keys is not None else 0)
-            self._commit(state.moved(id=fresh), made, done)
+            self._commit(state.moved(id=fresh), made, documents)
         except BaseException:
             self.store.drop(fresh)
             raise
@@ -276,7 +280,7 @@ class Collections:
                 refreshed_at=now(),
                 created_at=present.created_at if present else now(),
             )
-            return self._commit(State(collection, row), made, done), done
+            return self._commit(State(collection, row), made, done.documents), done
         except BaseException:
             self.store.drop(name)
             raise
@@ -288,17 +292,10 @@ class Collections:
         done = fill(made, state.collection, rows, embedder, schema)
         if not done.changed and not done.removed:
             return self._keep(state.moved(refreshed_at=now())), done
-        return self._commit(state, made, done), done
+        return self._commit(state, made, done.documents), done
 
-    def _commit(self, state: State, made: CollectionTable, done: Filled) -> State:
-        collection = state.collection
-        metric = collection.metric if state.row.dimensions is not None else None
-        version, count, indexed = made.finish(metric, text=collection.text is not None)
-        return self._keep(
-            state.moved(
-                table_version=version, documents=done.documents, rows=count, indexed=indexed, refreshed_at=now()
-            )
-        )
+    def _commit(self, state: State, made: CollectionTable, documents: int) -> State:
+        return self._keep(finished(state, made, documents).moved(refreshed_at=now()))
 
     def _keep(self, state: State) -> State:
         edges = self._edges(state)
