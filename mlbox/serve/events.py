@@ -13,7 +13,7 @@ from mlbox.serve.feeding import rows_of
 from mlbox.serve.graph.running import columns_of
 from mlbox.serve.graph.runtime import GraphRuntime
 from mlbox.serve.nested import of_lists
-from mlbox.serve.tensors import DATATYPES, MAX_ROWS, Column, check_whole
+from mlbox.serve.tensors import DATATYPES, MAX_ROWS, Column, plain_datatype
 
 if TYPE_CHECKING:
     from mlbox.serve.endpoint import Answer, Runtime
@@ -63,16 +63,8 @@ def _column(name: str, values: list[Any]) -> Column:
         return of_lists(name, values)
     if not kinds <= {bool, int, float, str}:
         raise Invalid(f"field {name!r} holds no plain value", hint="numbers, texts, true, false and null are")
-    if kinds == {bool} and None not in values:
-        datatype = "BOOL"
-    elif kinds == {int} and None not in values and all(-(2**63) <= value < 2**63 for value in values):
-        datatype = "INT64"
-    elif kinds <= {int, float}:
-        datatype = "FP64"
-        check_whole(name, datatype, [value for value in values if value is not None], kinds)
-    elif kinds == {str}:
-        datatype = "BYTES"
-    else:
+    datatype = plain_datatype(name, values, kinds)
+    if datatype is None:
         raise Invalid(f"field {name!r} holds values of several kinds", hint="numbers or texts in all rows")
     return Column(name, DATATYPES[datatype], values, len(values))
 

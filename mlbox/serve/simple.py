@@ -13,7 +13,7 @@ from mlbox.engine.models.lists import unnested
 from mlbox.engine.storage.arrow_stream import table_of
 from mlbox.serve.feeding import rows_of
 from mlbox.serve.nested import of_lists
-from mlbox.serve.tensors import DATATYPES, MAX_ROWS, Column, Datatype, check_whole, datatype_of_array
+from mlbox.serve.tensors import DATATYPES, MAX_ROWS, Column, Datatype, datatype_of_array, plain_datatype
 
 if TYPE_CHECKING:
     from mlbox.serve.codec import Reply
@@ -59,15 +59,9 @@ def columns_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Column]:
 
 def _column(name: str, values: list[Any]) -> Column:
     kinds = {type(value) for value in values} - {type(None)}
-    if kinds == {int} and None not in values and all(-(2**63) <= value < 2**63 for value in values):
-        return Column(name, DATATYPES["INT64"], values, len(values))
-    if kinds <= {int, float}:
-        check_whole(name, "FP64", values, kinds)
-        return Column(name, DATATYPES["FP64"], values, len(values))
-    if kinds == {str}:
-        return Column(name, DATATYPES["BYTES"], values, len(values))
-    if kinds == {bool} and None not in values:
-        return Column(name, DATATYPES["BOOL"], values, len(values))
+    datatype = plain_datatype(name, values, kinds)
+    if datatype is not None:
+        return Column(name, DATATYPES[datatype], values, len(values))
     if kinds == {bool}:
         numbers = [None if value is None else float(value) for value in values]
         return Column(name, DATATYPES["FP64"], numbers, len(values))

@@ -221,6 +221,20 @@ def check_whole(tensor: str, datatype: str, data: Sequence[Any], kinds: Set[type
     raise Invalid(f"input {tensor!r}: a whole number has more digits than fit in {datatype}")
 
 
+def plain_datatype(tensor: str, values: Sequence[Any], kinds: Set[type]) -> str | None:
+    """The datatype of one plain JSON value a row, ``null`` where there is none; None where they are no numbers, texts
+    or booleans, or are of several kinds, or booleans with gaps. ``kinds`` are the types of the values that are there.
+    Whole numbers with gaps, or beyond 64 bits, are floats; ``Invalid`` for those too great for any."""
+    if kinds == {int} and None not in values and all(-(2**63) <= value < 2**63 for value in values):
+        return "INT64"
+    if kinds <= {int, float}:
+        check_whole(tensor, "FP64", values, kinds)
+        return "FP64"
+    if kinds == {str}:
+        return "BYTES"
+    return "BOOL" if kinds == {bool} and None not in values else None
+
+
 def _check_values(tensor: str, datatype: Datatype, data: list[Any]) -> None:
     classes, kinds = datatype.classes, set(map(type, data))
     if not kinds <= classes:
