@@ -345,7 +345,7 @@ class InferenceApp:
             if held(request, None) <= REMEMBERED and not (call.runtime is not None and call.runtime.streams):
                 slot.recent.append(request)
         if slot.durable and error is None:
-            return self._recorder.keep_durably(entry, counts=True)
+            return self._recorder.keep_durably(entry)
         self._recorder.keep(entry, counts=True)
         return None
 

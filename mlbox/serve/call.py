@@ -27,7 +27,7 @@ INLINE_BYTES = 64 * 1024
 
 class Call:
     """A request to an endpoint. ``id`` is the caller's (in the body, else the header), or ours; ``verb`` is predict,
-    explain, event or generate."""
+    explain, event, generate or generate_stream."""
 
     __slots__ = ("answer", "asked", "id", "keep", "kept", "request", "runtime", "slot", "started", "verb")
 

@@ -184,7 +184,7 @@ class Recorder:
         if begins:
             self._tell(entry, "the buffer is full")
 
-    def keep_durably(self, entry: Entry, *, counts: bool = False) -> asyncio.Future[MlboxError | None]:
+    def keep_durably(self, entry: Entry) -> asyncio.Future[MlboxError | None]:
         """As :meth:`keep`, and written at once, with what else there is; the result is why it was not."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[MlboxError | None] = loop.create_future()
@@ -199,7 +199,7 @@ class Recorder:
                 loop.call_soon_threadsafe(settle, reason)
 
         entry.written = tell
-        self.keep(entry, counts=counts)
+        self.keep(entry, counts=True)
         self._wake.set()
         return done
 

@@ -151,7 +151,7 @@ class Asker:
         told = error.public.message if error is not None else None
         entry = Entry(row.project, row.name, asked.id, at, took, asked.request, answer, told, shadow=shadow)
         if slot.durable and answer is not None and not shadow:
-            return self.recorder.keep_durably(entry, counts=True)
+            return self.recorder.keep_durably(entry)
         self.recorder.keep(entry, counts=not shadow)
         return None
 

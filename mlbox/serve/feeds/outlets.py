@@ -12,6 +12,7 @@ from mlbox.base.errors import Invalid
 from mlbox.base.names import JSON_COLUMN, Ref, literal, quote
 from mlbox.engine.catalog.duckdb_errors import translate
 from mlbox.engine.catalog.tables import feeds as table
+from mlbox.engine.features.sinks.base import EVENT
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from mlbox.engine.features.sinks.base import Sink
 
 Row = Mapping[str, Any]
-EVENT = "event_id"
-"""The field that names the event of an answer."""
 EXACT = 2**53
 """Up to it a DOUBLE holds every whole number."""
 TYPES = {"FP64": "DOUBLE", "FP32": "DOUBLE", "FP16": "DOUBLE", "BOOL": "BOOLEAN", "BYTES": "VARCHAR"}

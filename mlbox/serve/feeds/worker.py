@@ -23,9 +23,10 @@ from mlbox.engine.catalog.tables import sources as position_table
 from mlbox.engine.catalog.tables import streams
 from mlbox.engine.catalog.tables.feeds import Counts, FeedRow
 from mlbox.engine.catalog.tables.sources import PositionRow
+from mlbox.engine.features.sinks.base import EVENT
 from mlbox.serve.feeds.events import Chunk, Event, Positions, slices
 from mlbox.serve.feeds.inlets import CLOCK, Inlet
-from mlbox.serve.feeds.outlets import EVENT, Outlet
+from mlbox.serve.feeds.outlets import Outlet
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -110,20 +110,21 @@ class Process:
             return
         with self._sending:
             error = self._write(message, ticket)
-        self._refuse(ticket, error)
+        self._refuse(number, error)
         self._flush()
 
     def _flush(self) -> None:
         """Send the small messages, unless somebody sends: he goes on with them."""
         while self._small and self._sending.acquire(blocking=False):
-            ticket, error = None, None
+            number, error = 0, None  # no request has that number
             try:
                 with suppress(IndexError):  # somebody else was quicker
                     message, ticket = self._small.popleft()
+                    number = message.get("id", number)
                     error = self._write(message, ticket)
             finally:
                 self._sending.release()
-            self._refuse(ticket, error)
+            self._refuse(number, error)
 
     def _write(self, message: Mapping[str, Any], ticket: Ticket | None) -> Exception | None:
         """Send one, and give why it cannot be sent."""
@@ -136,15 +137,13 @@ class Process:
             return error
         return None
 
-    def _refuse(self, ticket: Ticket | None, error: Exception | None) -> None:
-        """Tell of what cannot be sent."""
-        if ticket is None or error is None:
+    def _refuse(self, number: int, error: Exception | None) -> None:
+        """Tell the request of that number that it cannot be sent."""
+        if error is None:
             return
         with self._lock:
-            number = next((number for number, each in self.busy.items() if each is ticket), None)
-            if number is not None:
-                del self.busy[number]
-        if number is not None and ticket.future.set_running_or_notify_cancel():
+            ticket = self.busy.pop(number, None)
+        if ticket is not None and ticket.future.set_running_or_notify_cancel():
             ticket.future.set_exception(CodeFailed(f"{self.launch.name} cannot be sent this: {error}"))
 
     def overdue(self) -> bool:

@@ -11,13 +11,11 @@ from collections.abc import Sequence
 
 from mlbox.base.errors import Invalid, Unavailable
 from mlbox.engine.features.sinks.amqp_publisher import Publisher
-from mlbox.engine.features.sinks.base import SINKS, Row, Sink, Target, text_of
+from mlbox.engine.features.sinks.base import EVENT, SINKS, Row, Sink, Target, check_options, text_of
 from mlbox.engine.features.sources.amqp_link import LINK_OPTIONS, check_texts, parameters, place_of
 from mlbox.engine.features.sources.base import Source
 
 OPTIONS = ("queue", "exchange", "routing_key", *LINK_OPTIONS)
-EVENT = "event_id"
-"""The field that names the event of an answer."""
 
 
 class AmqpSink:
@@ -67,9 +65,7 @@ class AmqpSink:
 class _Kind:
     def check(self, target: Target) -> None:
         """A queue or an exchange, and known options."""
-        unknown = next((name for name in target.options if name not in OPTIONS), None)
-        if unknown is not None:
-            raise Invalid(f"RabbitMQ has no option {unknown!r}", hint=f"options: {', '.join(OPTIONS)}")
+        check_options(target, "RabbitMQ", OPTIONS)
         check_texts(target.options, OPTIONS)
         queue, exchange = place_of(_source(target)).queue, target.options.get("exchange")
         hint = "amqp://host/vhost/queue, or amqp://host/vhost WITH (exchange = 'alarms', routing_key = 'high')"

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from mlbox.engine.catalog.database import Catalog
 
 Row = Mapping[str, Any]
+EVENT = "event_id"
+"""The field that names the event of an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,14 @@ def sink_kind(target: Target) -> SinkKind:
 def open_sink(target: Target) -> Sink:
     """Check and open."""
     return sink_kind(target).open(target)
+
+
+def check_options(target: Target, what: str, known: Sequence[str]) -> None:
+    """Raise ``Invalid`` for an option that ``what`` does not have."""
+    for name in target.options:
+        if name not in known:
+            told = f"{what} has no option {name!r}"
+            raise Invalid(told, hint=f"options: {', '.join(known)}").of_option(name)
 
 
 def text_of(row: Row) -> str:

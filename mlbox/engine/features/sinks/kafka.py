@@ -7,8 +7,8 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from mlbox.base.errors import Invalid, Unavailable
-from mlbox.engine.features.sinks.base import SINKS, Row, Sink, Target, text_of
+from mlbox.base.errors import Unavailable
+from mlbox.engine.features.sinks.base import SINKS, Row, Sink, Target, check_options, text_of
 from mlbox.engine.features.sources.base import Source
 from mlbox.engine.features.sources.kafka import CLIENT, PATIENCE, KafkaSource, address_of
 
@@ -62,9 +62,7 @@ class KafkaSink:
 class _Kind:
     def check(self, target: Target) -> None:
         """As for a source of this kind."""
-        unknown = next((name for name in target.options if name not in ("key", *CLIENT)), None)
-        if unknown is not None:
-            raise Invalid(f"a Kafka topic has no option {unknown!r}", hint=f"options: {', '.join(('key', *CLIENT))}")
+        check_options(target, "a Kafka topic", ("key", *CLIENT))
         KafkaSource().check(_source(target))
 
     def open(self, target: Target) -> Sink:

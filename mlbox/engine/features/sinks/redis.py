@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mlbox.base.errors import Invalid, Unavailable
-from mlbox.engine.features.sinks.base import SINKS, Row, Sink, Target, text_of
+from mlbox.base.errors import Unavailable
+from mlbox.engine.features.sinks.base import SINKS, Row, Sink, Target, check_options, text_of
 from mlbox.engine.features.sources.base import Source
 from mlbox.engine.features.sources.redis import RedisSource, place_of
 
@@ -49,9 +49,7 @@ class RedisSink:
 class _Kind:
     def check(self, target: Target) -> None:
         """As for a source of this kind."""
-        unknown = next((name for name in target.options if name not in OPTIONS), None)
-        if unknown is not None:
-            raise Invalid(f"a Redis stream has no option {unknown!r}", hint=f"options: {', '.join(OPTIONS)}")
+        check_options(target, "a Redis stream", OPTIONS)
         RedisSource().check(_source(target))
 
     def open(self, target: Target) -> Sink:
