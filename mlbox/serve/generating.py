@@ -35,7 +35,7 @@ from mlbox.serve.http import (
     headers_of,
     reply,
 )
-from mlbox.serve.joining import STREAM, Joined, fields_of
+from mlbox.serve.joining import STREAM, Joined, fields_of, joined
 from mlbox.serve.limits import asked_seconds, check_state, late, shed
 from mlbox.serve.runtimes.base import DEFAULT_SECONDS, seconds_of
 
@@ -78,18 +78,15 @@ async def whole(call: Call, runtime: Runtime, sent: Any) -> dict[str, Any]:
     event = event_of(runtime, sent)
     if runtime.streams and runtime.shaping.after is None:
         pieces, seen = await _begin(call, runtime, event)
-        joined, predictor = Joined(), runtime.arms[0].predictor
+        predictor = runtime.arms[0].predictor
         try:
             async with asyncio.timeout(predictor.seconds):
-                async for piece in pieces:
-                    joined.add(piece)
+                answer = await joined(pieces)
         except TimeoutError:
             call.slot.meter.late += 1
             raise predictor.late() from None
-        finally:
-            await pieces.aclose()
-        result: Any = joined.whole()
-        call.answer = _recorded(runtime, seen, _cut(result), {"pieces": joined.pieces})
+        result: Any = answer.whole()
+        call.answer = _recorded(runtime, seen, result, {"pieces": answer.pieces})
     else:
         result, call.request, call.answer = await events.ask(runtime, event)
     return {"model_name": call.asked, "model_version": runtime.version, **fields_of(result)}
@@ -265,7 +262,7 @@ class _Stream:
         if self._seen is None or call.runtime is None:
             return  # it is no stream, and has an answer
         told = {"pieces": self._joined.pieces, **({"first_ms": self._first_ms} if self._first_ms else {}), **more}
-        call.answer = _recorded(call.runtime, self._seen, _cut(self._joined.whole()), told)
+        call.answer = _recorded(call.runtime, self._seen, self._joined.whole(), told)
 
 
 async def _as_one(call: Call, runtime: Runtime, sent: Any, slot: Slot) -> AsyncGenerator[Any, None]:
@@ -285,12 +282,8 @@ async def _gone(receive: Receive, body_read: asyncio.Event) -> None:
         pass
 
 
-def _cut(whole: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value[:RECORDED] if isinstance(value, str) else value for name, value in whole.items()}
-
-
 def _recorded(runtime: Runtime, seen: Seen, whole: Mapping[str, Any], told: Mapping[str, Any]) -> Answer:
-    """An answer as the prediction log has it: one row; what is no plain value as JSON."""
+    """An answer as the prediction log has it: one row; what is no plain value as JSON, texts up to ``RECORDED``."""
     import numpy as np
 
     outputs: dict[str, Any] = {}
@@ -298,8 +291,8 @@ def _recorded(runtime: Runtime, seen: Seen, whole: Mapping[str, Any], told: Mapp
         if isinstance(value, bool | int | float):
             outputs[name] = np.array([value])
         else:
-            text = value if isinstance(value, str) or value is None else codec.to_json(value).decode()[:RECORDED]
-            outputs[name] = np.array([text], object)
+            text = value if isinstance(value, str) or value is None else codec.to_json(value).decode()
+            outputs[name] = np.array([text and text[:RECORDED]], object)
     number = outputs.get("prediction")
     numeric = number is not None and number.dtype.kind in "fiu"
     if number is not None and not numeric:

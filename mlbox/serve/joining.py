@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
 from mlbox.base.errors import Invalid
@@ -66,6 +66,17 @@ class Joined:
             self._plain.append(piece)
         if len(self._plain) * 8 > LONGEST_JOINED:
             raise Invalid("the answer is too long to be joined", hint="POST .../generate_stream gives it in pieces")
+
+
+async def joined(pieces: AsyncGenerator[Any, None]) -> Joined:
+    """All pieces, which are closed however it ends. Raises ``Invalid`` when the whole becomes too long."""
+    found = Joined()
+    try:
+        async for piece in pieces:
+            found.add(piece)
+    finally:
+        await pieces.aclose()
+    return found
 
 
 def output_of(rows: Sequence[Mapping[str, Any]]) -> Output:

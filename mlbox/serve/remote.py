@@ -13,7 +13,7 @@ from mlbox.engine.models.sessions import Output
 from mlbox.engine.models.signature import Tensor
 from mlbox.serve import declared
 from mlbox.serve.http import DeadlineExceeded
-from mlbox.serve.joining import Joined, output_of
+from mlbox.serve.joining import joined, output_of
 from mlbox.serve.python.errors import CodeFailed
 from mlbox.serve.python.streams import pieces_of
 
@@ -101,14 +101,8 @@ class RemotePredictor:
 
         async def some() -> None:
             for index in left:
-                joined = Joined()
                 pieces = self.pieces({name: values[index] for name, values in lists.items()})
-                try:
-                    async for piece in pieces:
-                        joined.add(piece)
-                finally:
-                    await pieces.aclose()
-                found[index] = joined.whole()
+                found[index] = (await joined(pieces)).whole()
 
         with span(f"process {self.name}", **{"mlbox.rows": rows}):
             try:
