@@ -205,7 +205,7 @@ class _Compiler:
             told = did_you_mean(name, FUNCTIONS) or ""
             listed = ", ".join(sorted(each for each in FUNCTIONS if each[0].isalpha()))
             raise self._wrong(node, f"{name} is not computed for requests", f"{told} there are: {listed}".strip())
-        call, least, most = known
+        call, least, most, *_ = known
         if not least <= len(arguments) <= most:
             raise self._wrong(node, f"{name} takes {least} to {most} arguments, not {len(arguments)}", None)
         if not arguments:

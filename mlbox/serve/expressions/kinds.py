@@ -7,17 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mlbox.serve.expressions.casts import CASTS
+from mlbox.serve.expressions.library import FUNCTIONS
 
 Node = Mapping[str, Any]
 
-_TEXTS = frozenset("lower lcase upper ucase trim ltrim rtrim reverse replace left || concat".split())
-_TRUTHS = frozenset("contains starts_with prefix ends_with suffix isnan".split())
-_OF_TEXTS = {
-    **dict.fromkeys("lower lcase upper ucase length len trim ltrim rtrim reverse left".split(), 1),
-    **dict.fromkeys("contains starts_with prefix ends_with suffix".split(), 2),
-    "replace": 3,
-}
-"""Functions whose first arguments are texts, and how many."""
 _FIRST = frozenset(("nullif", "ifnull", "greatest", "least", "abs"))
 """Functions that give what their arguments are."""
 
@@ -38,14 +31,14 @@ def kind_of(node: Node) -> str | None:
             return _common([*(check["then_expr"] for check in node["case_checks"]), node["else_expr"]])
         case "FUNCTION":
             name = str(node["function_name"]).lower()
-            if name in _TEXTS:
-                return "varchar"
-            if name in _TRUTHS:
-                return "boolean"
+            if name in FUNCTIONS and FUNCTIONS[name].gives is not None:
+                return FUNCTIONS[name].gives
             if name in _FIRST:
                 return _common(_arguments(node))
             if name == "if":
                 return _common(_arguments(node)[1:])
+            if name == "concat":
+                return "varchar"
     return None
 
 
@@ -69,7 +62,8 @@ def _texts_below(node: Node) -> Sequence[Node]:
             children: Sequence[Node] = node["children"]
             return children if any(kind_of(child) == "varchar" for child in children) else ()
         case "FUNCTION":
-            return _arguments(node)[: _OF_TEXTS.get(str(node["function_name"]).lower(), 0)]
+            known = FUNCTIONS.get(str(node["function_name"]).lower())
+            return _arguments(node)[: known.texts] if known is not None else ()
     return ()
 
 

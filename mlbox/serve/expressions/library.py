@@ -4,21 +4,36 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlbox.base.errors import Invalid
-from mlbox.serve.expressions.values import Vector, alike, constant, nulls, texts
+from mlbox.serve.expressions.values import Kind, Vector, alike, constant, nulls, texts
 
 Function = Callable[..., Vector]
-FUNCTIONS: dict[str, tuple[Function, int, int]] = {}
-"""Name → function, the least and the most arguments."""
 
 
-def function(least: int, most: int, *names: str) -> Callable[[Function], Function]:
+class Known(NamedTuple):
+    """A function: how it is called, the least and the most arguments, the kind that it always gives (None where its
+    arguments tell, or nobody asks), and how many of the first arguments are texts."""
+
+    call: Function
+    least: int
+    most: int
+    gives: Kind | None = None
+    texts: int = 0
+
+
+FUNCTIONS: dict[str, Known] = {}
+"""By name."""
+
+
+def function(
+    least: int, most: int, *names: str, gives: Kind | None = None, texts: int = 0
+) -> Callable[[Function], Function]:
     """Register a function of vectors under all of its names."""
 
     def add(found: Function) -> Function:
-        FUNCTIONS.update((name, (found, least, most)) for name in names)
+        FUNCTIONS.update((name, Known(found, least, most, gives, texts)) for name in names)
         return found
 
     return add
@@ -153,7 +168,7 @@ def absolute(a: Vector) -> Vector:
     return Vector(a.kind, np.abs(a.data), a.null)
 
 
-@function(1, 1, "sign")
+@function(1, 1, "sign", gives="bigint")
 def sign(a: Vector) -> Vector:
     """-1, 0 or 1."""
     import numpy as np
@@ -185,7 +200,7 @@ def rounded(a: Vector, digits: Vector | None = None) -> Vector:
     return Vector("double", np.where(np.isfinite(found), found, a.data), a.null)
 
 
-@function(1, 1, "isnan")
+@function(1, 1, "isnan", gives="boolean")
 def is_nan(a: Vector) -> Vector:
     """Whether it is no number, as the root of -1; a NaN that a caller sends is NULL."""
     import numpy as np
@@ -251,18 +266,18 @@ def _need_text(*vectors: Vector) -> None:
             raise Invalid(f"a text is needed where there is {vector.kind.upper()}", hint="cast it: x::VARCHAR")
 
 
-@function(2, 2, "||")
+@function(2, 2, "||", gives="varchar")
 def joined(a: Vector, b: Vector) -> Vector:
     """One text after the other; NULL when one is."""
     return texts(lambda one, other: one + other, "varchar", text_of(a), text_of(b))
 
 
-def _text(names: str, kind: Any, call: Callable[..., Any], more: int = 0) -> None:
+def _text(names: str, kind: Kind, call: Callable[..., Any], more: int = 0) -> None:
     def run(*vectors: Vector) -> Vector:
         _need_text(*vectors[: 1 + more])
         return texts(call, kind, *vectors)
 
-    function(1 + more, 1 + more, *names.split())(run)
+    function(1 + more, 1 + more, *names.split(), gives=kind, texts=1 + more)(run)
 
 
 _text("lower lcase", "varchar", str.lower)
@@ -277,14 +292,14 @@ _text("starts_with prefix", "boolean", str.startswith, 1)
 _text("ends_with suffix", "boolean", str.endswith, 1)
 
 
-@function(3, 3, "replace")
+@function(3, 3, "replace", gives="varchar", texts=3)
 def replaced(a: Vector, old: Vector, new: Vector) -> Vector:
     """Every ``old`` becomes ``new``; an empty one is nowhere."""
     _need_text(a, old, new)
     return texts(lambda text, one, other: text.replace(one, other) if one else text, "varchar", a, old, new)
 
 
-@function(2, 2, "left")
+@function(2, 2, "left", gives="varchar", texts=1)
 def left(a: Vector, count: Vector) -> Vector:
     """The first characters; a negative count leaves so many out at the end."""
     _need_text(a)
@@ -315,17 +330,14 @@ def _part(name: str, a: Vector) -> Vector:
 
 
 def _add_part(name: str) -> None:
-    function(1, 1, name)(lambda a: _part(name, a))
+    function(1, 1, name, gives="bigint")(lambda a: _part(name, a))
 
 
 for _name in _PARTS:
-    if _name not in ("dow", "doy"):
-        _add_part(_name)
-function(1, 1, "dow")(lambda a: _part("dow", a))
-function(1, 1, "doy")(lambda a: _part("doy", a))
+    _add_part(_name)
 
 
-@function(2, 2, "date_part", "datepart")
+@function(2, 2, "date_part", "datepart", gives="bigint")
 def date_part(name: Vector, a: Vector) -> Vector:
     """``extract(hour FROM time)``."""
     wanted = str(name.data[0]).lower() if len(name) else "hour"

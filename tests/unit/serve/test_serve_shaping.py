@@ -77,6 +77,10 @@ def test_stored_features_and_computed_keys_go_together(live: Any, scaled: Models
         ("CASE word WHEN 'a' THEN 1 ELSE 0 END AS it", "INT64", {"word"}),
         ("word IN ('a', 'b') AND length(note) > 1 AS it", "BOOL", {"word", "note"}),
         ("prediction::VARCHAR || '!' AS it", "BYTES", set()),
+        ("length(word) AS it", "INT64", {"word"}),
+        ("extract(hour FROM '2026-11-26 18:00:00'::TIMESTAMP) AS it", "INT64", set()),
+        ("dow('2026-11-26'::TIMESTAMP) AS it", "INT64", set()),
+        ("sign(prediction) AS it", "INT64", set()),
     ],
 )
 def test_what_it_gives_and_takes_is_told_as_it_comes(
