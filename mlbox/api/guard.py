@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from mlbox.api.edge import Edge, Receive, Scope, Send
+from mlbox.base import defects
 from mlbox.base.command import OWNER
 from mlbox.base.errors import Forbidden, MlboxError, Unauthorized
 from mlbox.serve.http import failure
@@ -41,7 +42,7 @@ def told_to(scope: Mapping[str, Any], error: MlboxError) -> MlboxError:
     others may call, else the owner."""
     path = str(scope.get("path", ""))
     stranger = path in OPEN_PATHS or path.startswith(OWN_TOKENS)
-    return error if scope.get(USER, OWNER) == OWNER and not stranger else error.public
+    return error.public if stranger else defects.told_to(scope.get(USER, OWNER), error)
 
 
 async def send_error(send: Send, error: MlboxError, path: str = "") -> None:

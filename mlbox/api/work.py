@@ -15,8 +15,7 @@ import msgspec
 from mlbox.api import render
 from mlbox.api.forms import Form, cut
 from mlbox.base.clock import now
-from mlbox.base.command import OWNER
-from mlbox.base.defects import defect_of
+from mlbox.base.defects import defect_of, told_to
 from mlbox.base.errors import Cancelled, MlboxError
 from mlbox.base.events import Event
 from mlbox.base.ids import new_id
@@ -248,10 +247,9 @@ class Work:
         try:
             self._run()
         except MlboxError as error:
-            self.error = error if self.script.caller.user == OWNER else error.public
+            self.error = told_to(self.script.caller.user, error)
         except Exception as error:
-            told = defect_of(error, f"answering statement {self.id}")
-            self.error = told if self.script.caller.user == OWNER else told.public
+            self.error = told_to(self.script.caller.user, defect_of(error, f"answering statement {self.id}"))
         finally:
             self.finished_at = now()
             self._sink.close()

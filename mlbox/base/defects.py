@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import logging
 
-from mlbox.base.errors import Internal
+from mlbox.base.command import OWNER
+from mlbox.base.errors import Internal, MlboxError
 from mlbox.base.ids import new_id
 from mlbox.base.telemetry import request_id
 
 _log = logging.getLogger("mlbox")
+
+
+def told_to(user: str, error: MlboxError) -> MlboxError:
+    """The error as ``user`` is told of it: whole to the owner of the server, to others what is public."""
+    return error if user == OWNER else error.public
 
 
 def defect_of(error: Exception, doing: str) -> Internal:

@@ -91,6 +91,11 @@ class MlboxError(Exception):
         message, hint = self._public
         return type(self)(message, hint=hint, where=self.where)
 
+    @property
+    def with_hint(self) -> str:
+        """What was wrong, and what to do next, in one line."""
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
     def to_dict(self) -> dict[str, Any]:
         """The JSON envelope's ``error`` value; the same for every door."""
         body: dict[str, Any] = {"code": self.code, "message": self.message}

@@ -89,8 +89,7 @@ _CODES = {
 def error_body(error: MlboxError) -> dict[str, str]:
     """Our error as MLflow's clients read it."""
     known = "INTERNAL_ERROR" if error.http_status >= 500 else "INVALID_PARAMETER_VALUE"
-    message = f"{error.message} ({error.hint})" if error.hint else error.message
-    return {"error_code": _CODES.get(error.code, known), "message": message}
+    return {"error_code": _CODES.get(error.code, known), "message": error.with_hint}
 
 
 def text(data: Data, *names: str) -> str:

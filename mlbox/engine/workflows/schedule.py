@@ -106,7 +106,7 @@ class Schedules:
             caller = Caller(row.owner, row.project, "scheduler")
             self._bodies.run(Query(row.statement), caller, {"scheduled_at": row.next_run})
         except MlboxError as failure:
-            error = f"{failure.message}" + (f" ({failure.hint})" if failure.hint else "")
+            error = failure.with_hint
         self._catalog.write(lambda cursor: schedules.set_error(cursor, row.project, row.name, error))
         self._bus.publish(Event("schedule.fired", row.project, row.name, {"error": error}))
         return True

@@ -239,7 +239,7 @@ class Feeds:
             caller = Caller(row.owner, row.project, "feed")
             found = self._bodies.run(Query(str(row.query)), caller, {"scheduled_at": due}).table
         except MlboxError as error:
-            failed = error.message + (f" ({error.hint})" if error.hint else "")
+            failed = error.with_hint
 
         def write(cursor: DuckDBPyConnection) -> None:
             if found is not None and len(found):

@@ -143,9 +143,7 @@ class Worker:
         origins: list[Event] = []
         for event, outcome in self._ask(way, events):
             if outcome.error is not None:
-                told = outcome.error.public
-                hint = f" ({told.hint})" if told.hint else ""
-                dead.append((told.message + hint, event.text))
+                dead.append((outcome.error.public.with_hint, event.text))
                 continue
             for number, row in enumerate(outcome.rows):
                 name = event.id if len(outcome.rows) == 1 else f"{event.id}/{number}"
@@ -234,9 +232,7 @@ class Worker:
 
     def _fail(self, error: Exception) -> None:
         """Say it once, and where the lag is shown."""
-        told = error.message if isinstance(error, MlboxError) else f"{type(error).__name__}: {error}"
-        if isinstance(error, MlboxError) and error.hint:
-            told += f" ({error.hint})"
+        told = error.with_hint if isinstance(error, MlboxError) else f"{type(error).__name__}: {error}"
         if told == self._told:
             return
         feed, moment, lag = self.feed, now(), self._lag if self._lag != -1 else None

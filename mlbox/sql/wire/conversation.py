@@ -6,8 +6,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from mlbox.base.command import OWNER
-from mlbox.base.defects import defect_of
+from mlbox.base.defects import defect_of, told_to
 from mlbox.base.errors import Invalid, MlboxError, NotExecuted, NotFound, StatementError, Where
 from mlbox.sql.script import split
 from mlbox.sql.wire import messages
@@ -110,9 +109,8 @@ class Conversation:
         self.statements.rollback()
 
     def _failed(self, error: Exception, kind: int) -> None:
-        told = error if isinstance(error, MlboxError) else StatementError("too deeply nested")
-        if self.statements.session.caller.user != OWNER:
-            told = told.public
+        known = error if isinstance(error, MlboxError) else StatementError("too deeply nested")
+        told = told_to(self.statements.session.caller.user, known)
         self._end_portals()
         if self.statements.transaction is not None:
             self.statements.transaction.fail()

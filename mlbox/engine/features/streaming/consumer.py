@@ -196,6 +196,4 @@ class Consumer:
 
 def _message(error: Exception) -> str:
     """What is said of a source that cannot be read, with what to do about it."""
-    if not isinstance(error, MlboxError):
-        return f"{type(error).__name__}: {error}"
-    return f"{error.message} ({error.hint})" if error.hint else error.message
+    return error.with_hint if isinstance(error, MlboxError) else f"{type(error).__name__}: {error}"
