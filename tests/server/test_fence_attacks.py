@@ -285,15 +285,18 @@ def test_an_editor_is_refused(shared: tuple[Path, Members], name: str) -> None:
     attack(members["eddie"], home, {**READS, **WRITES}[name])
 
 
-def test_nothing_was_changed_by_all_that(shared: tuple[Path, Members]) -> None:
+def test_nothing_is_changed_by_all_that(shared: tuple[Path, Members]) -> None:
     home, members = shared
     owner = members["owner"]
+    for text in WRITES.values():
+        attack(members["vera"], home, text)
     assert owner.rows("SELECT count(*), sum(x) FROM open_p.t") == [[100, 9900]]
     assert owner.rows("SELECT word FROM closed.hidden_table") == [[SECRET]]
     assert owner.rows("SELECT DISTINCT project FROM ml.members") == [["open_p"]]
     assert not list(home.glob("stolen*")) and not (home / "new.duckdb").exists()
     assert owner.rows("SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'open_p'") == [[1]]
-    assert owner.rows("SELECT count(*) > 50 FROM ml.audit WHERE caller = 'vera' AND outcome = 'error'") == [[True]]
+    refused = owner.rows("SELECT count(*) FROM ml.audit WHERE caller = 'vera' AND outcome = 'error'")[0][0]
+    assert refused > 50
 
 
 def test_members_do_what_they_may(shared: tuple[Path, Members]) -> None:
