@@ -12,15 +12,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from free_port import free_port
 from waiting import wait_until
 
 PASSWORD = "pw-4711"
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def postgres_tool(name: str) -> str | None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
+from free_port import free_port
 from fresh_home import fresh_home
 from waiting import wait_until
 
@@ -146,9 +147,7 @@ class Server:
         from granian.constants import Interfaces
         from granian.server.embed import Server as Granian
 
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self._server = Granian(app, address="127.0.0.1", port=self.port, interface=Interfaces.ASGI, websockets=False)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -188,6 +187,18 @@ class Live:
     def rows(self, endpoint: str, columns: Mapping[str, Sequence[Any]], **more: Any) -> httpx.Response:
         """POST columns of floats or texts."""
         return self.infer(endpoint, {"inputs": tensors(columns), **more})
+
+
+@contextmanager
+def served(house: House, timeout: float = 60) -> Iterator[Live]:
+    """The house with a server and a client whose requests may take so many seconds; all end with it."""
+    server = Server(house.endpoints.asgi)
+    try:
+        with httpx.Client(base_url=server.url, timeout=timeout) as client:
+            yield Live(house, server, client)
+    finally:
+        server.stop()
+        house.close()
 
 
 def tensors(columns: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:

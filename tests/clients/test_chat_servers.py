@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from foreign_clients import python_of, why_not
+from free_port import free_port
 from real_server import Server, wait_until
 
 import mlbox.serve
@@ -50,9 +50,7 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         pytest.skip(reason)
     rules = tmp_path_factory.mktemp("fakellm") / "fakellm.yaml"
     rules.write_text(RULES)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [python_of("fakellm"), "-m", "uvicorn", "fakellm.server:app", "--port", str(port)]
     running = subprocess.Popen(command, env={**os.environ, "FAKELLM_CONFIG": str(rules)}, stderr=subprocess.DEVNULL)
 

@@ -15,7 +15,7 @@ import httpx
 import numpy as np
 import onnx_models
 import pytest
-from serving_house import House, Live, Server
+from serving_house import House, Live, served
 from waiting import wait_until
 
 from mlbox.base.clock import now
@@ -113,11 +113,8 @@ CASES = {
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     house = House(tmp_path_factory.mktemp("runtimes"))
-    server = Server(house.endpoints.asgi)
-    with httpx.Client(base_url=server.url, timeout=60) as client:
-        yield Live(house, server, client)
-    server.stop()
-    house.close()
+    with served(house) as live:
+        yield live
 
 
 SLOW = ("lightgbm", "pytorch", "sklearn", "xgboost")

@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -17,6 +16,8 @@ from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+from free_port import free_port
 
 SCRIPT = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 """The one on PATH of Debian insists on its own user."""
@@ -38,12 +39,6 @@ def why_not() -> str:
     return "" if SCRIPT.exists() and shutil.which("epmd") else "there is no rabbitmq-server"
 
 
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
 def _hashed(password: str) -> str:
     """As RabbitMQ keeps it: four bytes of salt before the hash (rabbitmq.com/docs/passwords)."""
     salt = b"salt"
@@ -56,10 +51,11 @@ class Broker:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.port, self._epmd_port = _free_port(), _free_port()
+        self.port, self._epmd_port = free_port(), free_port()
         self.address = f"127.0.0.1:{self.port}"
         self._epmd: subprocess.Popen[bytes] | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._queues: set[str] = set()
         everything = {"configure": ".*", "write": ".*", "read": ".*"}
         definitions = {
             "users": [
@@ -75,7 +71,7 @@ class Broker:
         (folder / "plugins").write_text("[].")
 
     def start(self) -> None:
-        """Returns when it takes connections."""
+        """Returns when it takes connections and has its queues: a stream comes back some time after the first one."""
         environment = {
             **os.environ,
             "HOME": str(self.folder),  # its cookie
@@ -89,7 +85,7 @@ class Broker:
             "RABBITMQ_MNESIA_BASE": str(self.folder / "mnesia"),
             "RABBITMQ_LOG_BASE": str(self.folder / "log"),
             "RABBITMQ_NODE_PORT": str(self.port),
-            "RABBITMQ_DIST_PORT": str(_free_port()),
+            "RABBITMQ_DIST_PORT": str(free_port()),
             "detached": "1",  # the script becomes the node: no shell stands before it
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} +S 2:2 +sbwt none",
         }
@@ -119,7 +115,9 @@ class Broker:
         import pika
 
         try:
-            self.connect().close()
+            with self.channel() as channel:
+                for queue in self._queues:
+                    channel.queue_declare(queue, passive=True)
         except (OSError, pika.exceptions.AMQPError):
             return False
         return True
@@ -136,11 +134,13 @@ class Broker:
         """A durable queue, of type classic, quorum or stream."""
         with self.channel() as channel:
             channel.queue_declare(queue, durable=True, arguments={"x-queue-type": kind})
+        self._queues.add(queue)
 
     def delete(self, queue: str) -> None:
         """With what is in it."""
         with self.channel() as channel:
             channel.queue_delete(queue)
+        self._queues.discard(queue)
 
     def send(self, queue: str, messages: list[tuple[bytes, str | None]]) -> None:
         """(body, message_id) each. Returns when the broker has confirmed them."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import json
 import shutil
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -18,27 +16,16 @@ import pyarrow.parquet
 import pytest
 from everything import write_files
 from real_server import Server
-
-SERVE = """
-from moto.server import ThreadedMotoServer
-server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-server.start()
-print(server.get_host_and_port()[1], flush=True)
-import sys
-sys.stdin.read()
-"""
+from s3_server import s3_server
 
 
 class Lake:
     """moto's S3 server with the bucket ``lake``; it lets in whom its IAM has given a key, with the right signature."""
 
-    def __init__(self) -> None:
+    def __init__(self, endpoint: str) -> None:
         import boto3
 
-        command = [sys.executable, "-c", SERVE]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout is not None
-        self.endpoint = f"http://127.0.0.1:{self.process.stdout.readline().strip()}"
+        self.endpoint = endpoint
         root = {"aws_access_key_id": "root", "aws_secret_access_key": "root", "region_name": "us-east-1"}
         users = boto3.client("iam", endpoint_url=self.endpoint, **root)
         users.create_user(UserName="ana")
@@ -60,10 +47,6 @@ class Lake:
     def names(self, prefix: str) -> list[str]:
         return [each["Key"] for each in self.files.list_objects_v2(Bucket="lake", Prefix=prefix).get("Contents", ())]
 
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
 
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
 ALONE = {
@@ -76,9 +59,8 @@ ALONE = {
 
 @pytest.fixture(scope="module")
 def lake() -> Iterator[Lake]:
-    made = Lake()
-    yield made
-    made.close()
+    with s3_server() as (address, _):
+        yield Lake(address)
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from engines import spark as fixture
+from free_port import free_port
 from real_server import Server
 from waiting import wait_until
 
@@ -54,7 +55,7 @@ def test_a_master_that_is_away_is_told_with_what_was_tried(
     (tmp_path / "java" / "bin").mkdir(parents=True)
     (tmp_path / "java" / "bin" / "java").touch()
     monkeypatch.setenv("JAVA_HOME", str(tmp_path / "java"))
-    port = fixture.free_port()
+    port = free_port()
     spark = executor(tmp_path, spark_master=f"spark://127.0.0.1:{port}", spark_home=str(spark_folder))
     with pytest.raises(Unavailable, match=f"spark://127.0.0.1:{port} does not answer") as caught:
         spark.submit(spec(tmp_path), Told())

@@ -19,7 +19,7 @@ import onnx
 import onnx_models
 import pyarrow as pa
 import pytest
-from serving_house import DictReader, House, Live, Server, tensors
+from serving_house import DictReader, House, Live, served, tensors
 from waiting import wait_until
 
 from mlbox.base.errors import MlboxError
@@ -119,11 +119,8 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
             options=options,
         )
     house.endpoint("away", using="graph", graph=f"steps:\n - {{name: asked, kind: remote, url: '{away}'}}\n")
-    server = Server(house.endpoints.asgi)
-    with httpx.Client(base_url=server.url, timeout=60) as client:
-        yield Live(house, server, client)
-    server.stop()
-    house.close()
+    with served(house) as live:
+        yield live
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import ml_dtypes
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 from onnx_models import _model
-from serving_house import House, Live, Server, tensors
+from serving_house import House, Live, served, tensors
 
 from mlbox.base.settings import Settings
 from mlbox.engine.models.bfloat16 import bits_of, floats_of
@@ -48,11 +47,8 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     ):
         house.model(name, times(2.7, shape, source, target), *(("a", "b") if name == "columns" else ()))
         house.endpoint(name, name)
-    server = Server(house.endpoints.asgi)
-    with httpx.Client(base_url=server.url, timeout=60) as client:
-        yield Live(house, server, client)
-    server.stop()
-    house.close()
+    with served(house) as live:
+        yield live
 
 
 @pytest.mark.parametrize("model", ["narrow", "opening", "closing"])

@@ -6,11 +6,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import numpy as np
 import onnx_models
 import pytest
-from serving_house import House, Live, Server, tensors
+from serving_house import House, Live, served, tensors
 
 from mlbox.base.errors import MlboxError
 
@@ -55,11 +54,8 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
         house.endpoint(name, function=name)
     house.model("linear", onnx_models.regression([1.0, 2.0], 0.0), "x", "y")
     house.endpoint("linear", "linear")
-    server = Server(house.endpoints.asgi)
-    with httpx.Client(base_url=server.url, timeout=60) as client:
-        yield Live(house, server, client)
-    server.stop()
-    house.close()
+    with served(house) as live:
+        yield live
 
 
 FLOAT = {**OTHERS[0], "datatype": "FP64"}

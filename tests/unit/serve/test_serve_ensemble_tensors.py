@@ -12,7 +12,7 @@ import onnx_models
 import pytest
 import tensor_models
 from onnx import TensorProto
-from serving_house import House, Live, Server, tensors
+from serving_house import House, Live, served, tensors
 
 from mlbox.base.errors import Invalid
 from mlbox.base.names import Ref
@@ -39,11 +39,8 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     house.model("two", tensor_models.scorer([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]], [0.0, 0.0]))
     for bias in ([0.0, 0.0], [0.0, 1.0]):
         house.model("tabular", onnx_models.gemm([[1.0, 0.0], [0.0, 1.0]], bias, last=None), "a", "b")
-    server = Server(house.endpoints.asgi)
-    with httpx.Client(base_url=server.url, timeout=60) as client:
-        yield Live(house, server, client)
-    server.stop()
-    house.close()
+    with served(house) as live:
+        yield live
 
 
 def ask(live: Live, endpoint: str, values: np.ndarray, name: str = "image", **more: Any) -> httpx.Response:

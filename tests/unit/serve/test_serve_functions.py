@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from serving_house import House, Live, Server, tensors
+from serving_house import House, Live, served, tensors
 from waiting import wait_until
 
 from mlbox.base.command import Caller
@@ -63,11 +63,8 @@ class Model:
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """One house and server for all of this file."""
     house = House(tmp_path_factory.mktemp("functions"))
-    server = Server(house.endpoints.asgi)
-    with httpx.Client(base_url=server.url, timeout=60) as client:
-        yield Live(house, server, client)
-    server.stop()
-    house.close()
+    with served(house) as live:
+        yield live
 
 
 def _one(live: Live, endpoint: str, **values: Any) -> httpx.Response:

@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import onnx_models
 import pytest
 import tensor_models
-from serving_house import DictReader, House, Live, Server
+from serving_house import DictReader, House, Live, served
 from stream_rigs import WHY_NOT, batches_of, rig
 from waiting import wait_until
 
@@ -55,11 +54,8 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     house.function("clean", CODE, "Clean")
     house.catalog.write_data(lambda cursor: cursor.execute('CREATE SCHEMA IF NOT EXISTS data."default"'))
     house.endpoint("flow", using="graph", graph=GRAPH, url_path="/flow")
-    server = Server(house.endpoints.asgi)
-    with httpx.Client(base_url=server.url, timeout=60) as client:
-        yield Live(house, server, client)
-    server.stop()
-    house.close()
+    with served(house) as live:
+        yield live
 
 
 def test_any_json_goes_through_the_graph_and_is_recorded(live: Live) -> None:

@@ -9,10 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
-from serving_house import House, Live, Server
+from serving_house import House, Live, served
 from waiting import wait_until
 
 from mlbox.base.settings import Settings
@@ -43,11 +42,8 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     house.endpoint("one", using="function", function="plain", log_percent=0.0)
     house.endpoint("several", using="function", function="plain", log_percent=0.0, options={"threads": 4})
     house.endpoint("later", using="function", function="later", log_percent=0.0)
-    server = Server(house.endpoints.asgi)
-    with httpx.Client(base_url=server.url, timeout=120) as client:
-        yield Live(house, server, client)
-    server.stop()
-    house.close()
+    with served(house, timeout=120) as live:
+        yield live
 
 
 def _ask(live: Live, endpoint: str, values: np.ndarray) -> Any:

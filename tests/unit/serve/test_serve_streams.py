@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
-from serving_house import DictReader, House, Live, Server
+from serving_house import DictReader, House, Live, served
 from waiting import wait_until
 
 from mlbox.base.command import Query
@@ -99,11 +99,8 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     house.endpoint("writer", function="writer", options={"timeout_ms": 60_000, "processes": 2})
     house.function("chatter", CHATTER, "Chatter")
     house.endpoint("chatter", function="chatter", options={"timeout_ms": 300_000})
-    server = Server(house.endpoints.asgi)
-    with httpx.Client(base_url=server.url, timeout=60) as client:
-        yield Live(house, server, client)
-    server.stop()
-    house.close()
+    with served(house) as live:
+        yield live
 
 
 def _events(lines: Iterator[str]) -> Iterator[dict[str, Any]]:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 import tensor_models
 from onnx import TensorProto
-from serving_house import DictReader, House, Live, Server
+from serving_house import DictReader, House, Live, served
 
 from mlbox.base.names import Ref
 from mlbox.base.settings import Settings
@@ -28,7 +28,6 @@ IMAGE = np.arange(2 * 3 * 4 * 4, dtype=np.float32).reshape(2, 3, 4, 4)
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    import httpx
 
     house = House(tmp_path_factory.mktemp("tensors"), Settings(log_flush_ms=20))
     house.model("segmenter", tensor_models.segmenter())
@@ -45,11 +44,8 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     stored: dict[tuple[Any, ...], dict[str, Any]] = {(1,): {"image": IMAGE[1].tolist()}, (3,): {"image": [[1.0]]}}
     house.readers.known["images"] = DictReader(stored, ["id"], ["image"], entity_types={"id": "BIGINT"})
     house.endpoint("stored", "segmenter", enrich=Ref("default", "images"))
-    server = Server(house.endpoints.asgi)
-    with httpx.Client(base_url=server.url, timeout=60) as client:
-        yield Live(house, server, client)
-    server.stop()
-    house.close()
+    with served(house) as live:
+        yield live
 
 
 def _json(values: np.ndarray, name: str = "image", datatype: str = "FP32", nested: bool = False) -> dict[str, Any]:

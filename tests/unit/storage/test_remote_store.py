@@ -6,7 +6,6 @@ import hashlib
 import json
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -16,6 +15,7 @@ import pytest
 from everything import write_files
 from fresh_home import fresh_home
 from real_server import Server
+from s3_server import s3_server
 
 from mlbox.app.house import House
 from mlbox.base.errors import Invalid, NotFound, SystemError, Unavailable
@@ -24,14 +24,6 @@ from mlbox.engine.runs.garbage_bytes import GarbageBytes
 from mlbox.engine.storage.artifacts import ArtifactStore
 from mlbox.engine.storage.remote import store_at
 
-SERVE = """
-from moto.server import ThreadedMotoServer
-server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-server.start()
-print(server.get_host_and_port()[1], flush=True)
-import sys
-sys.stdin.read()
-"""
 Opens = Callable[[str], ArtifactStore]
 
 
@@ -40,13 +32,10 @@ def s3() -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """Options for a server with the bucket ``bucket``."""
     import s3fs
 
-    process = subprocess.Popen([sys.executable, "-c", SERVE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    options = {"key": "k", "secret": "s", "endpoint_url": f"http://127.0.0.1:{process.stdout.readline().strip()}"}
-    s3fs.S3FileSystem(**options).mkdir("bucket")
-    yield json.dumps(options), process
-    process.kill()
-    process.wait()
+    with s3_server() as (address, process):
+        options = {"key": "k", "secret": "s", "endpoint_url": address}
+        s3fs.S3FileSystem(**options).mkdir("bucket")
+        yield json.dumps(options), process
 
 
 @pytest.fixture(params=["s3", "file", "memory"])
