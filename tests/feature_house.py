@@ -63,7 +63,7 @@ class FeatureHouse:
         known = (*self.features.handlers(), *self.projects.handlers())
         (handler,) = [handler for handler in known if handler.command is type(command)]
         caller = Caller(project=project)
-        return handler.execute(command, handler.plan(command, caller), caller)
+        return handler.carry_out(command, handler.plan(command, caller), caller)
 
     def run(self, sql: str, parameters: Any = None) -> list[tuple[Any, ...]]:
         """Plain SQL in the project ``default``."""

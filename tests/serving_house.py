@@ -91,7 +91,7 @@ class House:
             for handler in service.handlers():
                 if handler.command is type(command):
                     caller = Caller()
-                    return handler.execute(command, handler.plan(command, caller), caller)
+                    return handler.carry_out(command, handler.plan(command, caller), caller)
         raise AssertionError(command)
 
     def model(self, name: str, content: bytes, *features: str, alias: str | None = None, **more: Any) -> Result:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from mlbox.base.access import acting_for
@@ -12,6 +13,8 @@ from mlbox.base.command import Caller, Command, Handler, Plan, Result
 from mlbox.base.defects import defect_of
 from mlbox.base.errors import Forbidden, Internal, MlboxError, NotExecuted
 from mlbox.base.ids import new_id
+from mlbox.base.locks import Locks
+from mlbox.base.names import Ref
 from mlbox.base.placed import locate
 from mlbox.engine.catalog.commands import Explain
 from mlbox.engine.catalog.tables import audit
@@ -22,6 +25,10 @@ if TYPE_CHECKING:
     from mlbox.engine.security.permission import Permission
 
 
+DEFINING = frozenset({"CREATE", "ALTER", "DROP", "RESTORE"})
+"""The first words of statements that make, change or drop one object."""
+
+
 class CommandDispatcher:
     """Finds the handler of a command, plans, executes, and writes the audit row."""
 
@@ -29,6 +36,7 @@ class CommandDispatcher:
         self._catalog = catalog
         self._permission = permission
         self._handlers: dict[type[Command], Handler] = {}
+        self._locks = Locks()
 
     def register(self, handlers: Iterable[Handler]) -> None:
         """Add handlers; a command has one."""
@@ -74,7 +82,17 @@ class CommandDispatcher:
         if isinstance(command, Explain):
             return self._explain(command, caller)
         handler = self._handler(command)
-        return handler.execute(command, self._planned(handler, command, caller), caller)
+        with self._turn(command):
+            return handler.carry_out(command, self._planned(handler, command, caller), caller)
+
+    def _turn(self, command: Command) -> AbstractContextManager[None]:
+        """Who defines an object does it alone: what the plan has seen is still so when it is executed."""
+        if command.statement.partition(" ")[0] not in DEFINING:
+            return nullcontext()
+        ref, name, new_name = (getattr(command, field, None) for field in ("ref", "name", "new_name"))
+        if not isinstance(ref, Ref):
+            return self._locks.of(Ref(str(name), str(name)))  # as RESTORE PROJECT has it
+        return self._locks.of(ref, *([Ref(ref.project, new_name)] if isinstance(new_name, str) else []))
 
     def _planned(self, handler: Handler, command: Command, caller: Caller) -> Plan:
         """An error about an option says where it stands."""

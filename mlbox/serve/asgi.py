@@ -361,8 +361,11 @@ class InferenceApp:
             answer = (
                 await runtime.answer_shadow_later(request) if runtime.asynchronous else runtime.answer_shadow(request)
             )
-        except MlboxError as error:
-            failed = error.public.message
+        except Exception as error:
+            known = (
+                error if isinstance(error, MlboxError) else defect_of(error, f"asking the shadow of {call.slot.name}")
+            )
+            failed = known.public.message
         row = call.slot.row
         took = (perf_counter() - started) * 1000
         entry = Entry(row.project, row.name, call.id, microseconds(), took, call.request, answer, failed, shadow=True)

@@ -18,6 +18,8 @@ from mlbox.base.names import Ref
 from mlbox.base.settings import Settings
 from mlbox.base.suggest import no_such
 from mlbox.engine.catalog import dependants
+from mlbox.engine.catalog.creating import kept
+from mlbox.engine.catalog.dropping import missing
 from mlbox.engine.catalog.tables import deployments, endpoints, projects
 from mlbox.engine.catalog.tables.endpoints import EndpointRow
 from mlbox.engine.runs.functions import Functions
@@ -177,13 +179,9 @@ class Endpoints:
         with self._catalog.read() as cursor:
             projects.require(cursor, ref.project)
             existing = endpoints.get(cursor, ref.project, ref.name)
-        if existing is not None and command.if_not_exists:
-            return Plan((Step("reuse", str(ref), "exists already"),), {"exists": True})
-        if existing is not None and not command.replace:
-            raise AlreadyExists(
-                f"endpoint {ref} exists already",
-                hint="CREATE OR REPLACE ENDPOINT, ALTER ENDPOINT … USING MODEL, or IF NOT EXISTS",
-            )
+        keeps = kept("endpoint", command, existing, "replaces it, ALTER ENDPOINT … USING MODEL changes its model")
+        if keeps is not None:
+            return keeps
         self._check_path(command)
         row = definition.row_of(command, self.shop, existing, caller)
         return self._planned("replace" if existing else "create", ref, row)
@@ -204,8 +202,6 @@ class Endpoints:
 
     def create(self, command: CreateEndpoint, plan: Plan, caller: Caller) -> Result:
         """Make it answer."""
-        if plan.resolved.get("exists"):
-            return Result(f"endpoint {command.ref} exists already")
         row: EndpointRow = plan.resolved["row"]
         built = plan.resolved.get("runtime") or build(row, self.shop)
 
@@ -292,7 +288,7 @@ class Endpoints:
         except NotFound:
             if not command.if_exists:
                 raise
-            return Plan((Step("reuse", str(command.ref), "does not exist"),), {"absent": True})
+            return missing(f"endpoint {command.ref}")
         with self._catalog.read() as cursor:
             watched = dependants.watching(cursor, [row])
             deployed = deployments.of_endpoint(cursor, row.project, row.name)
@@ -307,8 +303,6 @@ class Endpoints:
 
     def drop(self, command: DropEndpoint, plan: Plan, caller: Caller) -> Result:
         """Stop answering; the prediction log stays. With CASCADE the monitors that watch it and their alerts go."""
-        if plan.resolved.get("absent"):
-            return Result(f"endpoint {command.ref} does not exist")
 
         def write(cursor: DuckDBPyConnection) -> dependants.Dependants:
             row = endpoints.get(cursor, command.ref.project, command.ref.name)

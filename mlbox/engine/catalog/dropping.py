@@ -45,6 +45,11 @@ class Drop(Protocol):
         """Whether it may be missing."""
 
 
+def missing(what: str) -> Plan:
+    """The plan of DROP IF EXISTS of what is not there (``model shop.m``)."""
+    return Plan((Step("reuse", what, "does not exist"),), outcome=Result(f"there is no {what}"))
+
+
 @dataclass(frozen=True, slots=True)
 class Dropping:
     """Plans and executes it; what was dropped can be restored."""
@@ -62,15 +67,13 @@ class Dropping:
         with self.catalog.read() as cursor:
             projects.require(cursor, ref.project)
             if command.if_exists and self.table.get(cursor, ref.project, ref.name) is None:
-                return Plan((), {"missing": True})
+                return missing(f"{self.kind} {ref}")
             self.table.require(cursor, ref.project, ref.name)
         return Plan((Step("drop", f"{self.kind} {ref}", self.stays),))
 
     def drop(self, command: Drop, plan: Plan, caller: Caller) -> Result:
         """In one transaction."""
         ref = command.ref
-        if plan.resolved.get("missing"):
-            return Result(f"there is no {self.kind} {ref}")
 
         def write(cursor: DuckDBPyConnection) -> None:
             dropped.bury_named(cursor, self.kind, ref.project, ref.name, caller.user)

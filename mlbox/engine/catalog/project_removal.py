@@ -21,6 +21,7 @@ from mlbox.base.events import Bus, Event
 from mlbox.base.ids import new_id
 from mlbox.base.names import DEFAULT_PROJECT
 from mlbox.engine.catalog.commands import DropProject
+from mlbox.engine.catalog.dropping import missing
 from mlbox.engine.catalog.tables import (
     collections,
     dropped,
@@ -80,9 +81,9 @@ class ProjectRemoval:
             if not exists and (half or kept):
                 steps = [Step("drop", f"project {name}", "what is left of it")] if half else []
                 steps += [Step("drop", f"dropped project {name}", f"kept since {_day(each)}") for each in kept]
-                return Plan(tuple(steps), {"exists": True, "kept": kept})
+                return Plan(tuple(steps), {"kept": kept})
             if not exists and command.if_exists:
-                return Plan((Step("reuse", f"project {name}", "does not exist"),), {"exists": False})
+                return missing(f"project {name}")
             projects.require(cursor, name)
             held = projects.contents(cursor, name)
         if name == DEFAULT_PROJECT:
@@ -96,13 +97,11 @@ class ProjectRemoval:
         steps = [Step("drop", table.replace("_", " "), f"{count} of them") for table, count in held.items()]
         last = "for good" if command.purge else "RESTORE PROJECT brings it back, until the garbage is collected"
         steps.append(Step("drop", f"project {name}", f"schema data.{name}; {last}"))
-        return Plan(tuple(steps), {"exists": True})
+        return Plan(tuple(steps))
 
     def drop(self, command: DropProject, plan: Plan, caller: Caller) -> Result:
         """``Unavailable`` when the project is gone but something of it could not be removed yet."""
         name = command.name.lower()
-        if not plan.resolved["exists"]:
-            return Result(f"there is no project {name}")
         with self._catalog.read() as cursor:
             there = projects.exists(cursor, name)
         if there:

@@ -57,7 +57,9 @@ class Projects:
             detail = f"from {command.source}"
             return Plan((Step("replace" if exists else "create", f"project {name}", detail),), {"name": name})
         action = "reuse" if exists and not command.replace else "replace" if exists else "create"
-        return Plan((Step(action, f"project {name}", f"schema data.{name}"),), {"exists": exists, "name": name})
+        told = Result(f"project {name} exists already", facts={"project": name})
+        step = Step(action, f"project {name}", f"schema data.{name}")
+        return Plan((step,), {"name": name}, outcome=told if action == "reuse" else None)
 
     def _origin(self, source: str | None) -> ProjectOrigin | None:
         return next((origin for origin in self.origins if source and origin.matches(source)), None)
@@ -73,8 +75,6 @@ class Projects:
             message = self.fill(command, caller)
             self._bus.publish(Event("project.created", name, name))
             return Result(message, facts={"project": name})
-        if plan.resolved["exists"] and not command.replace:
-            return Result(f"project {name} exists already", facts={"project": name})
         self._make(command, caller)
         self._bus.publish(Event("project.created", name, name))
         return Result(f"created project {name}", facts={"project": name})

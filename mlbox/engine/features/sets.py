@@ -13,6 +13,8 @@ from mlbox.base.counted import counted
 from mlbox.base.errors import AlreadyExists, Conflict, MlboxError, NotFound, Unavailable
 from mlbox.base.events import Bus, Event
 from mlbox.base.names import Ref
+from mlbox.engine.catalog.creating import kept
+from mlbox.engine.catalog.dropping import missing
 from mlbox.engine.catalog.tables import dropped_sets, projects, published
 from mlbox.engine.catalog.tables import feature_sets as table
 from mlbox.engine.features.building import FromSource, build, check
@@ -88,18 +90,14 @@ class FeatureSets:
     def plan_create(self, command: CreateFeatureSet, caller: Caller) -> Plan:
         """Bind the query, find and type the columns."""
         present = self._directory.find_set(command.ref)
-        if present is not None and command.if_not_exists:
-            return Plan((Step("reuse", f"feature set {command.ref}", "exists already"),), {"built": None})
+        keeps = kept("feature set", command, present, "makes a new version")
+        if keeps is not None:
+            return keeps
         with self._catalog.read() as cursor:
             projects.require(cursor, command.ref.project)
             numbers = [version for version, _ in table.versions(cursor, command.ref.project, command.ref.name)]
         if present is None:
             refuse_taken(self._catalog, command.ref)
-        elif not command.replace:
-            raise AlreadyExists(
-                f"feature set {command.ref} exists already",
-                hint="CREATE OR REPLACE FEATURE SET makes a new version; IF NOT EXISTS keeps what is there",
-            )
         else:  # in the spelling that it has
             command = replace(command, ref=Ref(present.project, present.name))
         check(command)
@@ -138,9 +136,7 @@ class FeatureSets:
 
     def create(self, command: CreateFeatureSet, plan: Plan, caller: Caller) -> Result:
         """Rows with the definition beside them, the online store, then the catalog, which switches readers over."""
-        built: FeatureSet | None = plan.resolved["built"]
-        if built is None:
-            return Result(f"feature set {command.ref} exists already")
+        built: FeatureSet = plan.resolved["built"]
         with self._locked(command.ref):
             done = self._ingest.create(built, fill=not command.options.get("defer", False))
             told = self._follow(built)
@@ -339,7 +335,7 @@ class FeatureSets:
         """Refused while vectors read it, unless CASCADE, which drops them and what uses them."""
         found = self._directory.find_set(command.ref) if command.if_exists else self._directory.set(command.ref)
         if found is None:
-            return Plan((Step("reuse", str(command.ref), "does not exist"),), {"set": None})
+            return missing(f"feature set {command.ref}")
         readers = self._directory.readers(found)
         if readers and not command.cascade:
             names = ", ".join(vector.name for vector in readers)
@@ -354,8 +350,6 @@ class FeatureSets:
     def drop(self, command: DropFeatureSet, plan: Plan, caller: Caller) -> Result:
         """All versions: data with their definition first, as they are made; at open the catalog follows. The rows are
         kept for RESTORE."""
-        if plan.resolved["set"] is None:
-            return Result(f"there is no feature set {command.ref}")
         with self._locked(command.ref):
             found = self._directory.set(command.ref)
             readers = self._directory.readers(found)

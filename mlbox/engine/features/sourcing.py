@@ -18,6 +18,8 @@ from mlbox.base.ids import new_id
 from mlbox.base.names import Ref, check_name
 from mlbox.base.object_stores import type_of
 from mlbox.base.suggest import did_you_mean, no_such
+from mlbox.engine.catalog.creating import kept
+from mlbox.engine.catalog.dropping import missing
 from mlbox.engine.catalog.tables import dropped, projects
 from mlbox.engine.catalog.tables import sources as table
 from mlbox.engine.catalog.tables.lineage import Edge, record_all
@@ -115,13 +117,9 @@ class Sources:
     def plan_create(self, command: CreateSource, caller: Caller) -> Plan:
         """The type must be known, the declaration complete, a query bind; nothing else is opened."""
         present = self.find(command.ref)
-        if present is not None and command.if_not_exists:
-            return Plan((Step("reuse", f"source {command.ref}", "exists already"),), {"source": None})
-        if present is not None and not command.replace:
-            raise AlreadyExists(
-                f"source {command.ref} exists already",
-                hint="CREATE OR REPLACE SOURCE replaces its declaration; IF NOT EXISTS keeps what is there",
-            )
+        keeps = kept("source", command, present, "replaces its declaration")
+        if keeps is not None:
+            return keeps
         check_name(command.ref.name, "source name")
         with self._catalog.read() as cursor:
             projects.require(cursor, command.ref.project)
@@ -169,9 +167,7 @@ class Sources:
 
     def create(self, command: CreateSource, plan: Plan, caller: Caller) -> Result:
         """Written, then known."""
-        source: Source | None = plan.resolved["source"]
-        if source is None:
-            return Result(f"source {command.ref} exists already")
+        source: Source = plan.resolved["source"]
         self._put(source)
         self._bus.publish(Event("source.created", source.project, source.name, {"type": source.type}))
         return Result(f"created source {source.ref} ({source.type})")
@@ -222,7 +218,7 @@ class Sources:
         """Refused while feature sets read it, unless CASCADE."""
         found = self.find(command.ref) if command.if_exists else self.source(command.ref)
         if found is None:
-            return Plan((Step("reuse", f"source {command.ref}", "does not exist"),), {"source": None})
+            return missing(f"source {command.ref}")
         readers = self._readers(found.id)
         if readers and not command.cascade:
             raise Conflict(
@@ -233,9 +229,7 @@ class Sources:
 
     def drop(self, command: DropSource, plan: Plan, caller: Caller) -> Result:
         """The declaration; no row."""
-        found: Source | None = plan.resolved["source"]
-        if found is None:
-            return Result(f"there is no source {command.ref}")
+        found: Source = plan.resolved["source"]
 
         def write(cursor: DuckDBPyConnection) -> None:
             dropped.bury_named(cursor, "source", found.project, found.name, caller.user)

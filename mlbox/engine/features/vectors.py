@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from mlbox.base.command import Caller, Handler, Plan, Result, Step
 from mlbox.base.counted import counted
-from mlbox.base.errors import AlreadyExists, Invalid, NotFound
+from mlbox.base.errors import Invalid, NotFound
 from mlbox.base.events import Bus, Event
 from mlbox.base.names import Ref, check_name
 from mlbox.base.suggest import did_you_mean
+from mlbox.engine.catalog.creating import kept
+from mlbox.engine.catalog.dropping import missing
 from mlbox.engine.catalog.tables import projects
 from mlbox.engine.features.commands import (
     CreateFeatureVector,
@@ -49,13 +51,9 @@ class FeatureVectors:
     def plan_create(self, command: CreateFeatureVector, caller: Caller) -> Plan:
         """Every feature must exist."""
         present = self._directory.find_vector(command.ref)
-        if present is not None and command.if_not_exists:
-            return Plan((Step("reuse", f"feature vector {command.ref}", "exists already"),), {"vector": None})
-        if present is not None and not command.replace:
-            raise AlreadyExists(
-                f"feature vector {command.ref} exists already",
-                hint="CREATE OR REPLACE FEATURE VECTOR replaces its definition; IF NOT EXISTS keeps what is there",
-            )
+        keeps = kept("feature vector", command, present, "replaces its definition")
+        if keeps is not None:
+            return keeps
         with self._catalog.read() as cursor:
             projects.require(cursor, command.ref.project)
         vector = resolve(command, self._directory, present.name if present else command.ref.name)
@@ -65,9 +63,7 @@ class FeatureVectors:
 
     def create(self, command: CreateFeatureVector, plan: Plan, caller: Caller) -> Result:
         """Definition and lineage in one write."""
-        vector: FeatureVector | None = plan.resolved["vector"]
-        if vector is None:
-            return Result(f"feature vector {command.ref} exists already")
+        vector: FeatureVector = plan.resolved["vector"]
         self._directory.put_vector(vector)
         self._bus.publish(Event("feature_vector.created", vector.project, vector.name))
         return Result(
@@ -103,16 +99,16 @@ class FeatureVectors:
     def plan_drop(self, command: DropFeatureVector, caller: Caller) -> Plan:
         """It must exist unless IF EXISTS; refused while endpoints enrich with it, unless CASCADE."""
         found = self._directory.find_vector(command.ref) if command.if_exists else self._directory.vector(command.ref)
-        users = users_of(self._catalog, [found] if found else [])
+        if found is None:
+            return missing(f"feature vector {command.ref}")
+        users = users_of(self._catalog, [found])
         if not command.cascade:
             users.refuse(f"feature vector {command.ref}")
         return Plan((Step("drop", f"feature vector {command.ref}"), *users.steps()), {"vector": found})
 
     def drop(self, command: DropFeatureVector, plan: Plan, caller: Caller) -> Result:
         """Only the definition; with CASCADE also the endpoints that enrich with it and what watches them."""
-        vector: FeatureVector | None = plan.resolved["vector"]
-        if vector is None:
-            return Result(f"there is no feature vector {command.ref}")
+        vector: FeatureVector = plan.resolved["vector"]
         users = self._directory.remove_vectors([vector], cascade=command.cascade, by=caller.user)
         for event in (*users.events(), Event("feature_vector.dropped", vector.project, vector.name)):
             self._bus.publish(event)

@@ -14,6 +14,7 @@ from mlbox.base.errors import Invalid, NotExecuted, NotFound
 from mlbox.base.events import Bus, Event
 from mlbox.base.names import Ref, check_alias, check_name
 from mlbox.base.suggest import did_you_mean
+from mlbox.engine.catalog.dropping import missing
 from mlbox.engine.catalog.tables import feature_vectors, models, projects
 from mlbox.engine.catalog.tables.models import AliasMove, ModelVersion
 from mlbox.engine.models import registry, sources
@@ -127,7 +128,8 @@ class Models:
             projects.require(cursor, command.ref.project)
             model = models.get(cursor, command.ref.project, command.ref.name)
             if model is not None and command.if_not_exists:
-                return Plan((Step("reuse", str(command.ref.at(None)), "exists already"),), {"exists": model})
+                told = f"model {command.ref.at(None)}"
+                return Plan((Step("reuse", told, "exists already"),), outcome=Result(f"{told} exists already"))
             if command.features is not None:
                 _require_vector(cursor, command.features)
             source = self._source(cursor, command)
@@ -186,8 +188,6 @@ class Models:
 
     def create(self, command: CreateModel, plan: Plan, caller: Caller) -> Result:
         """Store the bytes, add the version, move the alias, all or nothing."""
-        if "exists" in plan.resolved:
-            return Result(f"model {command.ref.at(None)} exists already")
         source: sources.Source = plan.resolved["source"]
         blob = self.artifacts.put_bytes(source.content)
         draft = replace(plan.resolved["draft"], digest=blob.digest)
@@ -250,15 +250,13 @@ class Models:
             except NotFound:
                 if not command.if_exists:
                     raise
-                return Plan((Step("reuse", str(command.ref), "does not exist"),), {"absent": True})
+                return missing(f"model {command.ref}")
         if not command.cascade:
             users.refuse(f"model {command.ref}")
         return Plan((Step("drop", str(command.ref)), *users.steps()))
 
     def drop(self, command: DropModel, plan: Plan, caller: Caller) -> Result:
         """Drop a version or the model; with CASCADE also the endpoints that use it and what watches them."""
-        if plan.resolved.get("absent"):
-            return Result(f"model {command.ref} does not exist")
         users = self._catalog.write(lambda cursor: registry.drop(cursor, command.ref, command.cascade, caller.user))
         self._forget()
         for event in users.events():

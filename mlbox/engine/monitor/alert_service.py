@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlbox.base.clock import now
 from mlbox.base.command import Caller, Handler, Plan, Query, Result, Step
-from mlbox.base.errors import AlreadyExists, Invalid, MlboxError, NotExecuted
+from mlbox.base.errors import Invalid, MlboxError, NotExecuted
 from mlbox.base.events import Bus, Event
 from mlbox.base.ids import new_id
 from mlbox.base.names import check_name
 from mlbox.engine.catalog import conditions
+from mlbox.engine.catalog.creating import kept
 from mlbox.engine.catalog.dropping import Dropping
 from mlbox.engine.catalog.tables import alerts, monitors, projects
 from mlbox.engine.catalog.tables.lineage import record_all
@@ -181,10 +182,9 @@ class Alerts:
         ref = command.ref
         check_name(ref.name, "alert")
         existing = self._look(ref.project, lambda cursor: alerts.get(cursor, ref.project, ref.name))
-        if existing and command.if_not_exists:
-            return Plan((Step("reuse", f"alert {ref}", "it exists already"),), {"exists": True})
-        if existing and not command.replace:
-            raise AlreadyExists(f"there is an alert {ref} already", hint="CREATE OR REPLACE ALERT changes it")
+        keeps = kept("alert", command, existing, "changes it")
+        if keeps is not None:
+            return keeps
         if not command.actions:
             raise Invalid("an alert needs an action", hint="THEN NOTIFY 'https://..' or THEN statement")
         for span, clause in ((command.for_, "FOR"), (command.cooldown, "COOLDOWN"), (command.every, "EVERY")):
@@ -220,8 +220,6 @@ class Alerts:
 
     def _create(self, command: CreateAlert, plan: Plan, caller: Caller) -> Result:
         ref = command.ref
-        if plan.resolved.get("exists"):
-            return Result(f"alert {ref} exists already")
         moment = now()
         row = alerts.AlertRow(
             project=ref.project,

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from mlbox.base.clock import now
 from mlbox.base.command import Caller, Dispatcher, Handler, Parser, Plan, Result, Step
 from mlbox.base.counted import counted
-from mlbox.base.errors import AlreadyExists, Conflict, Invalid
+from mlbox.base.errors import Conflict, Invalid
 from mlbox.base.events import Bus, Event
 from mlbox.base.names import Ref, check_name
+from mlbox.engine.catalog.creating import kept
+from mlbox.engine.catalog.dropping import missing
 from mlbox.engine.catalog.tables import alerts, dropped, endpoints, monitors, projects
 from mlbox.engine.catalog.tables.lineage import record_all
 from mlbox.engine.monitor import baseline, definitions, draft, labels, lineage, watch
@@ -122,10 +124,9 @@ class Monitors:
         ref = command.ref
         check_name(ref.name, "monitor")
         existing = self._look(ref.project, lambda cursor: monitors.get(cursor, ref.project, ref.name))
-        if existing and command.if_not_exists:
-            return Plan((Step("reuse", f"monitor {ref}", "it exists already"),), {"exists": True})
-        if existing and not command.replace:
-            raise AlreadyExists(f"there is a monitor {ref} already", hint="CREATE OR REPLACE MONITOR changes it")
+        keeps = kept("monitor", command, existing, "changes it")
+        if keeps is not None:
+            return keeps
         chosen = draft.choose_metrics(command)
         draft.check_settings(command, chosen)
         row = draft.row_of(command, chosen, caller.user)
@@ -171,8 +172,6 @@ class Monitors:
 
     def _create(self, command: CreateMonitor, plan: Plan, caller: Caller) -> Result:
         ref = command.ref
-        if plan.resolved.get("exists"):
-            return Result(f"monitor {ref} exists already")
         row: monitors.MonitorRow = plan.resolved["row"]
         profile: Profile | None = plan.resolved["profile"]
         if profile is not None:
@@ -221,7 +220,7 @@ class Monitors:
         ref = command.ref
         if self._look(ref.project, lambda cursor: monitors.get(cursor, ref.project, ref.name)) is None:
             if command.if_exists:
-                return Plan((), {"missing": True})
+                return missing(f"monitor {ref}")
             self._look(ref.project, lambda cursor: monitors.require(cursor, ref.project, ref.name))
         with self._catalog.read() as cursor:
             on = alerts.on(cursor, ref.project, ref.name)
@@ -234,8 +233,6 @@ class Monitors:
 
     def _drop(self, command: DropMonitor, plan: Plan, caller: Caller) -> Result:
         ref = command.ref
-        if plan.resolved.get("missing"):
-            return Result(f"there is no monitor {ref}")
 
         def delete(cursor: Any) -> None:
             for row in plan.resolved["alerts"]:

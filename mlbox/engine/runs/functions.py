@@ -19,6 +19,7 @@ from mlbox.base.errors import Conflict, Forbidden, Invalid, NotExecuted, NotFoun
 from mlbox.base.names import Ref, check_name
 from mlbox.base.suggest import did_you_mean
 from mlbox.engine.catalog.dependants import refuse_embedding
+from mlbox.engine.catalog.dropping import missing
 from mlbox.engine.catalog.tables import collections, dropped, functions, projects
 from mlbox.engine.catalog.tables.dropped import Tombstone
 from mlbox.engine.catalog.tables.functions import FunctionRow
@@ -117,7 +118,7 @@ class Functions:
             projects.require(cursor, ref.project)
             latest = functions.get(cursor, ref.project, ref.name)
         if latest is not None and command.if_not_exists:
-            return Plan((Step("reuse", f"function {ref}", "exists already"),), {"latest": latest})
+            return _as_it_is(latest, "exists already")
         _refuse_what_is_not_run(command)
         self._secrets.require(ref.project, command.secrets)
         base = Path(command.base_folder or Path.cwd())
@@ -125,18 +126,14 @@ class Functions:
         command = replace(command, requirements=_requirements(command.requirements, base))
         row = _row(command, source)
         if latest is not None and _same(latest, row):
-            return Plan((Step("reuse", f"function {ref}", f"unchanged, version {latest.version}"),), {"latest": latest})
+            return _as_it_is(latest, "is unchanged")
         action = "create" if latest is None else "replace"
         detail = f"{row.file}, handler {row.handler or 'none: a script'}, runtime {row.runtime}"
         return Plan((Step(action, f"function {ref}", detail),), {"row": row, "source": source})
 
     def create(self, command: CreateFunction, plan: Plan, caller: Caller) -> Result:
         """Store the files and add the version."""
-        row: FunctionRow | None = plan.resolved.get("row")
-        if row is None:
-            latest: FunctionRow = plan.resolved["latest"]
-            what = "exists already" if command.if_not_exists else "is unchanged"
-            return Result(f"function {command.ref} {what}, version {latest.version}", facts={"version": latest.version})
+        row: FunctionRow = plan.resolved["row"]
         blob = code.store(plan.resolved["source"], self._artifacts)
 
         def insert(cursor: DuckDBPyConnection) -> tuple[int, bool]:
@@ -163,7 +160,7 @@ class Functions:
             with self._catalog.read() as cursor:
                 projects.require(cursor, command.ref.project)
             if command.if_exists:
-                return Plan((Step("reuse", f"function {command.ref}", "does not exist"),))
+                return missing(f"function {command.ref}")
             raise
         self._refuse_used(command, row)
         return Plan((Step("drop", f"function {command.ref}", "its runs stay"),), {"row": row})
@@ -184,9 +181,7 @@ class Functions:
 
     def drop(self, command: DropFunction, plan: Plan, caller: Caller) -> Result:
         """Hide it: runs of it can still be repeated."""
-        row: FunctionRow | None = plan.resolved.get("row")
-        if row is None:
-            return Result(f"function {command.ref} does not exist")
+        row: FunctionRow = plan.resolved["row"]
         self._refuse_used(command, row)
         version = None if command.ref.version is None else row.version
         tombstone = Tombstone(
@@ -278,6 +273,13 @@ def _sql_source(command: CreateFunction, base: Path) -> Source:
         return replace(sql_functions.read_sql(file), scratch=scratch)
     except Invalid as error:
         raise Invalid(error.message, hint=error.hint, where=command.query.where(0)) from None
+
+
+def _as_it_is(row: FunctionRow, how: str) -> Plan:
+    """No version is added."""
+    told = f"{how}, version {row.version}"
+    what = f"function {row.project}.{row.name}"
+    return Plan((Step("reuse", what, told),), outcome=Result(f"{what} {told}", facts={"version": row.version}))
 
 
 def _refuse_what_is_not_run(command: CreateFunction) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from mlbox.base.command import Caller, Handler, Plan, Result, Step
 from mlbox.base.counted import counted
 from mlbox.base.errors import Conflict, NotFound
+from mlbox.engine.catalog.dropping import missing
 from mlbox.engine.catalog.tables import artifact_marks, artifacts, dropped, models, projects, runs
 from mlbox.engine.catalog.tables.artifacts import ArtifactRow
 from mlbox.engine.catalog.tables.dropped import Part, Tombstone
@@ -49,7 +50,7 @@ class Removal:
             row = self._ledger.find(command.project, command.run)
         except NotFound:
             if command.if_exists:
-                return Plan((Step("reuse", f"run {command.run}", "does not exist"),), {"rows": []})
+                return missing(f"run {command.run}")
             raise
         rows = [row, *(child for child in self._ledger.children(row.id) if child.deleted_at is None)]
         for entry in rows:
@@ -64,8 +65,6 @@ class Removal:
     def drop(self, command: DropRun, plan: Plan, caller: Caller) -> Result:
         """Hide it with its trials; rows, logs and folders stay for RESTORE."""
         rows: list[RunRow] = plan.resolved["rows"]
-        if not rows:
-            return Result(f"run {command.run} does not exist")
         row = rows[0]
         tombstone = Tombstone(
             project=row.project, kind="run", name=row.name or row.id, object=row.id, dropped_by=caller.user
@@ -105,7 +104,7 @@ class Removal:
                 rows = self._artifacts(cursor, command)
             except NotFound:
                 if command.if_exists:
-                    return Plan((Step("reuse", f"artifact {command.ref}", "does not exist"),), {"rows": []})
+                    return missing(f"artifact {command.ref}")
                 raise
             _refuse_registered(cursor, rows)
             named = artifact_marks.aliases_going(
@@ -118,8 +117,6 @@ class Removal:
     def drop_artifact(self, command: DropArtifact, plan: Plan, caller: Caller) -> Result:
         """Take the rows away; they are kept for RESTORE."""
         rows: list[ArtifactRow] = plan.resolved["rows"]
-        if not rows:
-            return Result(f"artifact {command.ref} does not exist")
         ref, ids = command.ref, [row.id for row in rows]
         tombstone = Tombstone(
             project=ref.project,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -12,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 from mlbox.base.clock import now
 from mlbox.base.command import Caller, Handler, Plan, Query, Result, Step
 from mlbox.base.counted import counted
-from mlbox.base.errors import AlreadyExists, Invalid
+from mlbox.base.errors import Invalid
 from mlbox.base.events import Bus, Event
 from mlbox.base.home import Home
 from mlbox.base.ids import new_id
+from mlbox.base.locks import Locks
 from mlbox.base.names import Ref, check_name
 from mlbox.base.suggest import no_such
+from mlbox.engine.catalog.creating import kept
+from mlbox.engine.catalog.dropping import missing
 from mlbox.engine.catalog.tables import collections as table
 from mlbox.engine.catalog.tables import dropped, kept_projects, projects
 from mlbox.engine.catalog.tables.collections import CollectionRow
@@ -28,7 +30,7 @@ from mlbox.engine.search.definition import VECTOR, Collection, State, collection
 from mlbox.engine.search.embedders import Embedder, EmbeddingFunctions, ModelEmbedder
 from mlbox.engine.search.erasing import keys_of, names_entity, without
 from mlbox.engine.search.filling import Filled, fill, finished, schema_of
-from mlbox.engine.search.shape import Shape, shape_of
+from mlbox.engine.search.shape import shape_of
 from mlbox.engine.search.store import CollectionTable, VectorStore
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ class Collections:
         self._embedders: dict[str, Embedder] = {}
         self.functions: EmbeddingFunctions | None = None
         """Who asks user functions for vectors; given when the house is put together."""
-        self._locks: dict[Key, threading.RLock] = {}
+        self._locked = Locks().of
         self.load()
         with self._catalog.read() as cursor:
             kept = [found.object for found in dropped.of_kind(cursor, "collection")]
@@ -77,7 +79,7 @@ class Collections:
         """A project is dropped."""
         for key in list(self._states):
             if key[0] == project.lower():
-                with self._locked(key):
+                with self._locked(Ref(*key)):
                     self._states.pop(key, None)
 
     def handlers(self) -> Iterable[Handler]:
@@ -125,13 +127,9 @@ class Collections:
         """The query must bind, the columns be there, the model make vectors of texts."""
         check_name(command.ref.name, "collection name")
         present = self._states.get(_key(command.ref.project, command.ref.name))
-        if present is not None and command.if_not_exists:
-            return Plan((Step("reuse", f"collection {command.ref}", "exists already"),), {"shape": None})
-        if present is not None and not command.replace:
-            raise AlreadyExists(
-                f"collection {command.ref} exists already",
-                hint="CREATE OR REPLACE COLLECTION replaces it; IF NOT EXISTS keeps what is there",
-            )
+        keeps = kept("collection", command, present)
+        if keeps is not None:
+            return keeps
         with self._catalog.read() as cursor:
             projects.require(cursor, command.ref.project)
         if present is not None:
@@ -148,12 +146,9 @@ class Collections:
 
     def create(self, command: CreateCollection, plan: Plan, caller: Caller) -> Result:
         """The rows first, then the catalog, from which moment it is found."""
-        shape: Shape | None = plan.resolved["shape"]
-        if shape is None:
-            return Result(f"collection {command.ref} exists already")
         made: Collection = plan.resolved["collection"]
         present: State | None = plan.resolved["present"]
-        with self._locked(_key(made.project, made.name)):
+        with self._locked(made.ref):
             state, done = self._build(made, present.row if present else None)
             if present is not None:
                 self.store.drop(present.row.id)
@@ -172,8 +167,7 @@ class Collections:
 
     def refresh(self, command: RefreshCollection, plan: Plan, caller: Caller) -> Result:
         """Only rows that are new, changed or gone; all of them after a change of the model's version."""
-        key = _key(command.ref.project, command.ref.name)
-        with self._locked(key):
+        with self._locked(command.ref):
             state = self.state(command.ref)
             embedder = self.embedder(state.collection)
             if command.full or (embedder.label if embedder else None) != state.row.embedder:
@@ -193,15 +187,12 @@ class Collections:
         key = _key(command.ref.project, command.ref.name)
         found = self._states.get(key) if command.if_exists else self.state(command.ref)
         if found is None:
-            return Plan((Step("reuse", str(command.ref), "does not exist"),), {"state": None})
-        return Plan((Step("drop", f"collection {command.ref}"),), {"state": found})
+            return missing(f"collection {command.ref}")
+        return Plan((Step("drop", f"collection {command.ref}"),))
 
     def drop(self, command: DropCollection, plan: Plan, caller: Caller) -> Result:
         """From the catalog; its vectors are kept for RESTORE."""
-        if plan.resolved["state"] is None:
-            return Result(f"there is no collection {command.ref}")
-        key = _key(command.ref.project, command.ref.name)
-        with self._locked(key):
+        with self._locked(command.ref):
             state = self.state(command.ref)
             row = state.row
 
@@ -210,7 +201,7 @@ class Collections:
                 table.delete(cursor, row.project, row.name)
 
             self._catalog.write(write)
-            self._states.pop(key, None)
+            self._states.pop(_key(row.project, row.name), None)
         self._bus.publish(Event("collection.dropped", state.row.project, state.row.name))
         return Result(f"dropped collection {state.collection.ref}")
 
@@ -230,7 +221,7 @@ class Collections:
         marked as deleted."""
         count = 0
         for name in names:
-            with self._locked(_key(project, name)):
+            with self._locked(Ref(project, name)):
                 state = self.state(Ref(project, name))
                 table = self.reader(state)
                 left: Iterable[pyarrow.Table] = ()
@@ -321,9 +312,6 @@ class Collections:
 
     def _rows(self, collection: Collection) -> pyarrow.Table:
         return self._catalog.query(collection.project, Query(collection.body))
-
-    def _locked(self, key: Key) -> threading.RLock:
-        return self._locks.setdefault(key, threading.RLock())
 
 
 def _key(project: str, name: str) -> Key:

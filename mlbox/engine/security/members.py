@@ -20,6 +20,7 @@ from mlbox.base.errors import Conflict, Forbidden, Invalid, NotFound, Unauthoriz
 from mlbox.base.ids import new_id
 from mlbox.base.names import DEFAULT_PROJECT
 from mlbox.base.suggest import did_you_mean
+from mlbox.engine.catalog.dropping import missing
 from mlbox.engine.catalog.tables import members, projects
 from mlbox.engine.security.commands import CreateToken, DropToken, GrantRole, RevokeRole
 from mlbox.engine.security.owner import owner_token
@@ -191,15 +192,15 @@ class Members:
         ]
         if len(found) > 1:
             raise Conflict(f"{len(found)} tokens begin with {command.token}", hint="write more of its id")
-        if not found and not command.if_exists:
+        if not found:
+            if command.if_exists:
+                return missing(f"token {command.token}")
             raise NotFound(f"there is no token {command.token!r}", hint="SHOW TOKENS lists them with their ids")
         steps = tuple(Step("drop", f"token {row.id}", row.user) for row in found)
-        return Plan(steps, {"row": found[0] if found else None})
+        return Plan(steps, {"row": found[0]})
 
     def _drop_token(self, command: DropToken, plan: Plan, caller: Caller) -> Result:
         row = plan.resolved["row"]
-        if row is None:
-            return Result("there is no such token")
         self._catalog.write(lambda cursor: members.drop_token(cursor, row.id))
         self._changed()
         return Result(f"the token of {row.user} is refused from now on")

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from mlbox.base.clock import now
 from mlbox.base.command import Caller, Handler, Plan, Result, Step
-from mlbox.base.errors import AlreadyExists, Invalid, NotFound
+from mlbox.base.errors import Invalid, NotFound
 from mlbox.base.names import Ref, check_name
 from mlbox.base.object_stores import CREDENTIALS, STORES, scheme_of
 from mlbox.base.suggest import did_you_mean, no_such
+from mlbox.engine.catalog.creating import kept
+from mlbox.engine.catalog.dropping import missing
 from mlbox.engine.catalog.tables import profiles as table
 from mlbox.engine.catalog.tables import projects
 from mlbox.engine.security.commands import CreateProfile, DropProfile
@@ -88,19 +90,15 @@ class Profiles:
 
     def _plan_create(self, command: CreateProfile, caller: Caller) -> Plan:
         present = self._find(command.ref)
-        if present is not None and command.if_not_exists:
-            return Plan((Step("reuse", f"profile {command.ref}", "exists already"),), {"kept": True})
-        if present is not None and not command.replace:
-            raise AlreadyExists(
-                f"profile {command.ref} exists already",
-                hint="CREATE OR REPLACE PROFILE replaces it; IF NOT EXISTS keeps what is there",
-            )
+        keeps = kept("profile", command, present)
+        if keeps is not None:
+            return keeps
         check_name(command.ref.name, "profile name")
         with self._catalog.read() as cursor:
             projects.require(cursor, command.ref.project)
         self._check_options(command)
         action = "replace" if present else "create"
-        return Plan((Step(action, f"profile {command.ref}", f"{command.type}; encrypted"),), {"kept": False})
+        return Plan((Step(action, f"profile {command.ref}", f"{command.type}; encrypted"),))
 
     def _check_options(self, command: CreateProfile) -> None:
         if command.type not in STORES:
@@ -132,8 +130,6 @@ class Profiles:
         self._secrets.require(command.ref.project, secrets_in(command.options))
 
     def _create(self, command: CreateProfile, plan: Plan, caller: Caller) -> Result:
-        if plan.resolved["kept"]:
-            return Result(f"profile {command.ref} exists already")
         shown = {k: v for k, v in command.options.items() if k not in CREDENTIALS or isinstance(v, SecretName)}
         row = table.ProfileRow(
             project=command.ref.project.lower(),
@@ -152,7 +148,9 @@ class Profiles:
         with self._catalog.read() as cursor:
             projects.require(cursor, command.ref.project)
             known = table.names(cursor, command.ref.project)
-        if self._find(command.ref) is None and not command.if_exists:
+        if self._find(command.ref) is None:
+            if command.if_exists:
+                return missing(f"profile {command.ref}")
             raise no_such("profile", command.ref, known)
         return Plan((Step("drop", f"profile {command.ref}", "what uses it cannot reach its store any more"),))
 

@@ -17,6 +17,7 @@ from mlbox.base.command import Caller, Handler, Plan, Result, Step
 from mlbox.base.errors import HomeError, Invalid, NotFound
 from mlbox.base.ids import new_id
 from mlbox.base.suggest import did_you_mean
+from mlbox.engine.catalog.dropping import missing
 from mlbox.engine.catalog.tables import projects, secrets
 from mlbox.engine.security.commands import DropSecret, SetSecret
 
@@ -89,8 +90,12 @@ class Secrets:
     def _plan_drop(self, command: DropSecret, caller: Caller) -> Plan:
         with self._catalog.read() as cursor:
             projects.require(cursor, command.project)
-        if not command.if_exists:
+        try:
             self.require(command.project, [command.name])
+        except NotFound:
+            if command.if_exists:
+                return missing(f"secret {command.project}.{command.name}")
+            raise
         return Plan((Step("drop", f"secret {command.project}.{command.name}"),))
 
     def _drop(self, command: DropSecret, plan: Plan, caller: Caller) -> Result:

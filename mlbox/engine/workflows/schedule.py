@@ -13,6 +13,7 @@ from mlbox.base.cron import Cron
 from mlbox.base.errors import AlreadyExists, Invalid, MlboxError, NotExecuted
 from mlbox.base.events import Bus, Event
 from mlbox.base.names import check_name
+from mlbox.engine.catalog.creating import kept
 from mlbox.engine.catalog.dropping import Dropping
 from mlbox.engine.catalog.tables import projects, schedules
 from mlbox.engine.workflows.bodies import Bodies
@@ -117,10 +118,9 @@ class Schedules:
         ref = command.ref
         check_name(ref.name, "schedule")
         existing = self._look(ref.project, lambda cursor: schedules.get(cursor, ref.project, ref.name))
-        if existing and command.if_not_exists:
-            return Plan((Step("reuse", f"schedule {ref}", "it exists already"),), {"exists": True})
-        if existing and not command.replace:
-            raise AlreadyExists(f"there is a schedule {ref} already", hint="CREATE OR REPLACE SCHEDULE changes it")
+        keeps = kept("schedule", command, existing, "changes it")
+        if keeps is not None:
+            return keeps
         if (command.cron is None) == (command.every is None):
             raise Invalid("a schedule needs either CRON or EVERY", hint="CRON '0 * * * *' or EVERY INTERVAL '1 hour'")
         if command.every is not None and command.every < timedelta(seconds=1):
@@ -146,8 +146,6 @@ class Schedules:
         return Plan((step, Step("execute", "statement", row.statement)), {"row": replace(row, next_run=first)})
 
     def _create(self, command: CreateSchedule, plan: Plan, caller: Caller) -> Result:
-        if plan.resolved.get("exists"):
-            return Result(f"schedule {command.ref} exists already")
         row: schedules.ScheduleRow = plan.resolved["row"]
         self._catalog.write(lambda cursor: schedules.put(cursor, row))
         self._bus.publish(Event("schedule.created", row.project, row.name, {"next_run": row.next_run}))

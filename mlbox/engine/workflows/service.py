@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from mlbox.base.clock import now
 from mlbox.base.command import Caller, Dispatcher, Handler, Parser, Plan, Result, Step
 from mlbox.base.counted import counted
-from mlbox.base.errors import AlreadyExists, Invalid, MlboxError, NotFound, Unavailable
+from mlbox.base.errors import Invalid, MlboxError, NotFound, Unavailable
 from mlbox.base.events import Bus, Event
 from mlbox.base.ids import new_id
 from mlbox.base.names import check_name
+from mlbox.engine.catalog.creating import kept
 from mlbox.engine.catalog.dropping import Dropping
 from mlbox.engine.catalog.tables import projects, workflows
 from mlbox.engine.workflows import definition
@@ -98,10 +99,9 @@ class Workflows:
         ref = command.ref
         check_name(ref.name, "workflow")
         existing = self._look(ref.project, lambda cursor: workflows.get(cursor, ref.project, ref.name))
-        if existing and command.if_not_exists:
-            return Plan((Step("reuse", f"workflow {ref}", "it exists already"),), {"exists": True})
-        if existing and not command.replace:
-            raise AlreadyExists(f"there is a workflow {ref} already", hint="CREATE OR REPLACE WORKFLOW changes it")
+        keeps = kept("workflow", command, existing, "changes it")
+        if keeps is not None:
+            return keeps
         graph = definition.check(command)
         for step in command.steps:
             self.bodies.check(step.body, ref.project)
@@ -132,8 +132,6 @@ class Workflows:
 
     def _create(self, command: CreateWorkflow, plan: Plan, caller: Caller) -> Result:
         ref = command.ref
-        if plan.resolved.get("exists"):
-            return Result(f"workflow {ref} exists already")
         source = command.text or command.steps[0].body.source
         row = workflows.WorkflowRow(
             project=ref.project,

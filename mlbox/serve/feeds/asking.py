@@ -130,8 +130,8 @@ class Asker:
         try:
             later = runtime.answer_shadow_later(request) if runtime.asynchronous else None
             answer = await later if later is not None else runtime.answer_shadow(request)
-        except MlboxError as error:
-            failed = error
+        except Exception as error:
+            failed = _known(error, slot)
         self._note(slot, asked, answer, failed, shadow=True)
 
     async def _noted(self, slot: Slot, asked: _Asked, answer: Answer) -> MlboxError | None:

@@ -17,6 +17,8 @@ from mlbox.base.errors import AlreadyExists, MlboxError, NotExecuted, NotFound, 
 from mlbox.base.events import Bus, Event
 from mlbox.base.names import Ref, check_name
 from mlbox.base.suggest import no_such
+from mlbox.engine.catalog.creating import kept
+from mlbox.engine.catalog.dropping import missing
 from mlbox.engine.catalog.tables import dropped, projects, streams
 from mlbox.engine.catalog.tables import feeds as table
 from mlbox.engine.catalog.tables import sources as position_table
@@ -271,12 +273,9 @@ class Feeds:
         with self._catalog.read() as cursor:
             projects.require(cursor, ref.project)
             existing = table.get(cursor, ref.project, ref.name)
-            if existing is not None and command.if_not_exists:
-                return Plan((Step("reuse", f"feed {ref}", "exists already"),), {"row": None})
-            if existing is not None and not command.replace:
-                raise AlreadyExists(
-                    f"there is a feed {ref} already", hint="CREATE OR REPLACE FEED changes it; IF NOT EXISTS keeps it"
-                )
+            keeps = kept("feed", command, existing, "changes it")
+            if keeps is not None:
+                return keeps
             row = definition.row_of(command, cursor, source, existing, caller)
         definition.check_target(row, command.options)
         self._endpoints.shop.secrets.require(ref.project, secrets_in(command.options))
@@ -298,9 +297,7 @@ class Feeds:
         return Plan(tuple(steps), {"row": row, "existing": existing})
 
     def _create(self, command: CreateFeed, plan: Plan, caller: Caller) -> Result:
-        row: FeedRow | None = plan.resolved["row"]
-        if row is None:
-            return Result(f"feed {command.ref} exists already")
+        row: FeedRow = plan.resolved["row"]
         existing: FeedRow | None = plan.resolved["existing"]
         anew = existing is None or existing.id != row.id
         start = definition.own_options(command.options)[definition.START]
@@ -335,13 +332,11 @@ class Feeds:
         except NotFound:
             if not command.if_exists:
                 raise
-            return Plan((Step("reuse", f"feed {command.ref}", "does not exist"),), {"row": None})
+            return missing(f"feed {command.ref}")
         return Plan((Step("drop", f"feed {command.ref}", "what it has written stays"),), {"row": row})
 
     def _drop(self, command: DropFeed, plan: Plan, caller: Caller) -> Result:
-        row: FeedRow | None = plan.resolved["row"]
-        if row is None:
-            return Result(f"there is no feed {command.ref}")
+        row: FeedRow = plan.resolved["row"]
 
         def write(cursor: DuckDBPyConnection) -> None:
             dropped.bury_named(cursor, "feed", row.project, row.name, caller.user)

@@ -41,7 +41,7 @@ class Registry:
         for handler in self.models.handlers():
             if handler.command is type(command):
                 caller = Caller(user="ann")
-                return handler.execute(command, handler.plan(command, caller), caller)
+                return handler.carry_out(command, handler.plan(command, caller), caller)
         raise AssertionError(command)
 
     def file(self, content: bytes) -> str:
@@ -249,7 +249,7 @@ def test_drop_is_refused_while_an_endpoint_uses_it(registry: Registry) -> None:
     assert registry.models.resolve(M).version == 3  # a number is not given twice
     assert "and 1 endpoint" in registry.do(DropModel(ref=M, cascade=True)).message
     assert "endpoint.dropped" in [event.kind for event in registry.events]
-    assert registry.do(DropModel(ref=M, if_exists=True)).message == "model default.m does not exist"
+    assert registry.do(DropModel(ref=M, if_exists=True)).message == "there is no model default.m"
     with pytest.raises(NotFound):
         registry.do(DropModel(ref=M))
     registry.add(1.0)

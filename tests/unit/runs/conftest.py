@@ -78,7 +78,7 @@ class Bench:
     def do(self, command: Command) -> Result:
         """Plan and execute, as the dispatcher does."""
         handler = next(entry for entry in self.runs.handlers() if entry.command is type(command))
-        return handler.execute(command, handler.plan(command, CALLER), CALLER)
+        return handler.carry_out(command, handler.plan(command, CALLER), CALLER)
 
     def function(self, name: str, text: str, /, **options: Any) -> Result:
         """CREATE FUNCTION from a file with this text."""

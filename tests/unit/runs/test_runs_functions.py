@@ -152,7 +152,7 @@ def test_a_dropped_function_is_gone_but_its_runs_can_be_repeated(bench: Any) -> 
     with pytest.raises(NotFound):
         bench.do(drop)
     absent = bench.do(DropFunction(ref=Ref("default", "train"), if_exists=True))
-    assert absent.message == "function default.train does not exist"
+    assert absent.message == "there is no function default.train"
     assert bench.do(Rerun(project="default", run=run)).facts["rate"] == 0.5
     bench.function("train", TRAIN, handler="train")
     assert versions(bench) == [("train", 2, True)]  # a number is not given twice

@@ -27,7 +27,7 @@ def work(ctx, gate=""):
 
 def carry(secrets: Secrets, command: Command) -> None:
     handler = next(entry for entry in secrets.handlers() if entry.command is type(command))
-    handler.execute(command, handler.plan(command, Caller()), Caller())
+    handler.carry_out(command, handler.plan(command, Caller()), Caller())
 
 
 def test_a_secret_that_is_set_anew_or_dropped_meanwhile_stays_hidden(bench: Any, tmp_path: Path) -> None:

@@ -300,7 +300,7 @@ def test_a_dropped_run_leaves_nothing_but_bytes(make_bench: Callable[..., Any]) 
     assert (bench.home.runs / kept).exists() and bench.runs.log_path(kept).exists()
     with pytest.raises(NotFound):
         bench.do(DropRun(project="default", run=dropped))
-    assert "does not exist" in bench.do(DropRun(project="default", run=dropped, if_exists=True)).message
+    assert "there is no run" in bench.do(DropRun(project="default", run=dropped, if_exists=True)).message
 
 
 @pytest.mark.parametrize("dropped", ["itself", "its sweep"])

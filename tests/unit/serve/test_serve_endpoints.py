@@ -95,7 +95,7 @@ def test_alter_suspend_resume_replace_and_drop(live: Any, scaled: Models) -> Non
     assert _value(live.rows("e", ROW)) == 2.0
     house.do(DropEndpoint(ref=ref))
     assert live.rows("e", ROW).status_code == 404
-    assert house.do(DropEndpoint(ref=ref, if_exists=True)).message == "endpoint default.e does not exist"
+    assert house.do(DropEndpoint(ref=ref, if_exists=True)).message == "there is no endpoint default.e"
     with pytest.raises(NotFound):
         house.do(DropEndpoint(ref=ref))
     assert len(house.predictions()) == 4  # the suspended one is recorded too; the log outlives the endpoint

@@ -392,3 +392,26 @@ def test_members_read_of_a_defect_no_more_than_that_it_was_one(
     met = ("stored", "the request met a defect of mlbox")
     assert sorted(errors) == [("followed", "the store is away"), met, met]
     assert caplog.text.count("RuntimeError: IO Error: /srv/home/features.duckdb") == 2
+
+
+def test_a_defect_in_a_shadow_stops_nobody(
+    live: Any, scaled: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = live.house
+    house.model("m", scaled(1.0), "x", "y")
+    house.endpoint("followed", "m", shadow=Ref("default", "m"))
+    assert live.rows("followed", ROW).status_code == 200
+    (slot,) = house.endpoints.directory.slots()
+
+    def fails(*arguments: Any) -> Any:
+        raise RuntimeError("IO Error: /srv/home/features.duckdb")
+
+    monkeypatch.setattr(type(slot.runtime), "answer_shadow", fails)
+    assert live.rows("followed", ROW).status_code == 200
+    live.http.get("/v2/health/live")  # the shadow runs before the loop takes the next request
+    asker = Asker(house.endpoints.recorder, house.endpoints.ensure)
+    (outcome,) = asyncio.run(asker.ask(slot, [Event("e", '{"x": 1, "y": 2}', {"x": 1, "y": 2})]))
+    assert outcome.error is None and len(outcome.rows) == 1
+    errors = [(row["shadow"], row["error"]) for row in house.predictions("status = 'error'")]
+    assert errors == [(True, "the request met a defect of mlbox")] * 2
+    assert caplog.text.count("RuntimeError: IO Error: /srv/home/features.duckdb") == 2

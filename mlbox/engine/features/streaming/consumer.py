@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 from mlbox.base.clock import now
 from mlbox.base.errors import MlboxError
 from mlbox.base.events import Bus, Event
+from mlbox.base.locks import Locks
 from mlbox.base.names import Ref
 from mlbox.engine.catalog.tables import sources as source_table
 from mlbox.engine.catalog.tables import streams as table
 from mlbox.engine.catalog.tables.sources import PositionRow
 from mlbox.engine.features.definition import FeatureSet
-from mlbox.engine.features.locks import Locks
 from mlbox.engine.features.reading import SourceReader
 from mlbox.engine.features.sources.base import Source, StreamBatch
 from mlbox.engine.features.streaming.batch import Refused

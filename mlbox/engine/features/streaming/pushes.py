@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mlbox.base.errors import Invalid, MlboxError, Unavailable
+from mlbox.base.locks import Locks
 from mlbox.base.names import JSON_COLUMN, Ref
 from mlbox.engine.catalog.tables import streams as table
 from mlbox.engine.features.definition import FeatureSet
-from mlbox.engine.features.locks import Locks
 from mlbox.engine.features.streaming.writer import Given, StreamWriter, Taken
 
 if TYPE_CHECKING:

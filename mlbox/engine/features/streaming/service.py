@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from mlbox.base.clock import now
 from mlbox.base.command import Query
 from mlbox.base.events import Bus
+from mlbox.base.locks import Locks
 from mlbox.base.names import Ref, quote
 from mlbox.engine.catalog.tables import feature_sets as table
 from mlbox.engine.features.definition import FeatureSet
 from mlbox.engine.features.directory import Directory
 from mlbox.engine.features.ingest import Ingest, Ingested, given_columns
-from mlbox.engine.features.locks import Locks
 from mlbox.engine.features.reading import SourceReader
 from mlbox.engine.features.stores.online.base import OnlineStore
 from mlbox.engine.features.streaming.consumer import Consumer

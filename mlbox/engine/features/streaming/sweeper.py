@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from mlbox.base.errors import Unavailable
+from mlbox.base.locks import Locks
 from mlbox.base.names import Ref
 from mlbox.engine.features.definition import FeatureSet
-from mlbox.engine.features.locks import Locks
 from mlbox.engine.features.streaming.writer import StreamWriter
 
 log = logging.getLogger("mlbox")
