@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -15,7 +16,8 @@ from mlbox.app.house import House
 from mlbox.base.errors import AlreadyExists, Conflict, MlboxError, NotFound
 from mlbox.base.names import Ref
 from mlbox.base.settings import Settings
-from mlbox.engine.catalog.tables import renames, workflows
+from mlbox.engine.catalog.tables import predictions, renames, workflows
+from mlbox.engine.catalog.tables.predictions import TrafficRow
 from mlbox.engine.workflows import definition
 
 
@@ -151,6 +153,36 @@ def test_predictions_follow_when_the_server_was_stopped_in_between(shop: Everyth
         assert len(shop.rows("SELECT 1 FROM ml.predictions WHERE endpoint = 'second'")) == 1
     shop.house.catalog.write(lambda cursor: renames.rename(cursor, "endpoint", Ref("shop", "second"), "first"))
     shop.house.endpoints.renames.complete()
+
+
+def test_requests_of_a_minute_under_both_names_are_added(shop: Everything) -> None:
+    """Those who ask while the predictions have yet to follow are counted under the new name."""
+    minutes = [datetime(2026, 1, 1, 0, minute, tzinfo=UTC) for minute in range(3)]
+
+    def count(name: str, at: datetime, requests: int) -> None:
+        row = TrafficRow("shop", name, at, requests, 1, 2, at + timedelta(seconds=requests))
+        shop.house.catalog.write_data(lambda cursor: predictions.count(cursor, [row]))
+
+    for name, at, requests in (("a", 0, 5), ("a", 1, 7), ("A2", 1, 9), ("A2", 2, 11)):
+        count(name, minutes[at], requests)
+    for _ in range(2):  # once more is harmless
+        shop.house.catalog.write_data(lambda cursor: renames.move_predictions(cursor, "shop", "a", "A2"))
+        with shop.house.catalog.read() as cursor:
+            found = cursor.execute(
+                "SELECT endpoint, requests, errors, unrecorded, last_request FROM data._mlbox.traffic "
+                "WHERE project = 'shop' AND lower(endpoint) IN ('a', 'a2') ORDER BY minute"
+            ).fetchall()
+        assert found == [
+            ("A2", 5, 1, 2, minutes[0] + timedelta(seconds=5)),
+            ("A2", 16, 2, 4, minutes[1] + timedelta(seconds=9)),
+            ("A2", 11, 1, 2, minutes[2] + timedelta(seconds=11)),
+        ]
+    shop.house.catalog.write_data(lambda cursor: renames.move_predictions(cursor, "shop", "a2", "a2"))
+    with shop.house.catalog.read() as cursor:
+        found = cursor.execute(
+            "SELECT DISTINCT endpoint FROM data._mlbox.traffic WHERE lower(endpoint) = 'a2'"
+        ).fetchall()
+    assert found == [("a2",)]
 
 
 def test_a_workflow_with_its_runs(shop: Everything) -> None:

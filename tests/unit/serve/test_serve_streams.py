@@ -166,7 +166,7 @@ def test_what_the_code_is_given_needs_not_be_plain(shared: Live) -> None:
     assert json.loads(row["inputs"]["messages"]) == messages and row["outputs"]["text_output"] == "HIYOU"
 
 
-def test_what_fails_before_the_first_piece_is_a_plain_error(shared: Live) -> None:
+def test_what_fails_before_the_first_piece_is_a_plain_error(shared: Live, tmp_path: Path) -> None:
     ask = "/v2/models/writer/generate_stream"
     refused = shared.http.post(ask, json={"text_input": "refuse"})
     assert refused.status_code == 400 and refused.headers["content-type"] == "application/json"
@@ -178,7 +178,9 @@ def test_what_fails_before_the_first_piece_is_a_plain_error(shared: Live) -> Non
     assert shared.http.post("/v2/models/nobody/generate_stream", json={}).status_code == 404
     assert shared.http.post("/v2/models/writer/versions/7/generate_stream", json={"text_input": "a"}).status_code == 404
     assert shared.http.get(ask).status_code == 405
-    late = shared.http.post(ask, json={"text_input": "a"}, headers={"x-request-timeout-ms": "0.001"})
+    waiting = {"text_input": "a", "folder": str(tmp_path)}
+    late = shared.http.post(ask, json=waiting, headers={"x-request-timeout-ms": "50"})
+    (tmp_path / "0").touch()
     assert late.status_code == 503 and late.json()["code"] == "deadline_exceeded"
 
 

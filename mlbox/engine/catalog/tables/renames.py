@@ -161,12 +161,19 @@ def has_traffic(cursor: DuckDBPyConnection, ref: Ref) -> bool:
 
 
 def move_predictions(cursor: DuckDBPyConnection, project: str, old: str, new: str) -> None:
-    """Predictions and counts of an endpoint under its new name; once more changes nothing."""
-    for table in ("predictions", "traffic"):
-        cursor.execute(
-            f"UPDATE data._mlbox.{table} SET endpoint = ? WHERE project = ? AND lower(endpoint) = lower(?)",
-            [new, project, old],
-        )
+    """Predictions and counts of an endpoint under its new name; once more changes nothing. Counts are added to those
+    of a minute in which there was a request under the new name already."""
+    of_old = "project = ? AND lower(endpoint) = lower(?)"
+    cursor.execute(f"UPDATE data._mlbox.predictions SET endpoint = ? WHERE {of_old}", [new, project, old])
+    cursor.execute(
+        "INSERT INTO data._mlbox.traffic (project, endpoint, minute, requests, errors, unrecorded, last_request) "
+        "SELECT project, ?, minute, sum(requests), sum(errors), sum(unrecorded), max(last_request) "
+        f"FROM data._mlbox.traffic WHERE {of_old} AND endpoint <> ? GROUP BY ALL "
+        "ON CONFLICT DO UPDATE SET requests = requests + excluded.requests, errors = errors + excluded.errors, "
+        "unrecorded = unrecorded + excluded.unrecorded, last_request = greatest(last_request, excluded.last_request)",
+        [new, project, old, new],
+    )
+    cursor.execute(f"DELETE FROM data._mlbox.traffic WHERE {of_old} AND endpoint <> ?", [project, old, new])
 
 
 def _lineage(cursor: DuckDBPyConnection, kind: str, ref: Ref, name: str) -> None:
