@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from fresh_home import fresh_home
 from onnx_models import scaled
 
+from mlbox.app.house import House
 from mlbox.base.command import Caller, Result
+from mlbox.base.settings import Settings
 from mlbox.sql.session import Session
 
 SCRIPT = """
@@ -104,3 +108,16 @@ class Everything:
             if path.is_file() and ".duckdb" not in path.name and path.name not in ("lock.mdb", "server.json"):
                 found[str(path.relative_to(home))] = hashlib.sha256(path.read_bytes()).hexdigest()
         return found
+
+
+@contextmanager
+def opened(folder: Path, settings: Settings | None = None) -> Iterator[Everything]:
+    """In a house of its own that serves and watches runs."""
+    house = House.open(fresh_home(folder / "home"), settings or Settings())
+    house.runs.reattach()
+    house.endpoints.start()
+    made = Everything(house, folder / "files")
+    try:
+        yield made
+    finally:
+        made.house.close()  # it may have been opened again

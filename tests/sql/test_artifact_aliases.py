@@ -6,22 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from everything import Everything
-from fresh_home import fresh_home
+from everything import Everything, opened
 
-from mlbox.app.house import House
 from mlbox.base.errors import Invalid, NotFound
 from mlbox.base.settings import Settings
 
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Everything]:
-    folder = tmp_path_factory.mktemp("aliases")
-    house = House.open(fresh_home(folder / "home"), Settings(gc_runs_days=1))
-    try:
-        yield Everything(house, folder / "files")
-    finally:
-        house.close()
+    with opened(tmp_path_factory.mktemp("aliases"), Settings(gc_runs_days=1)) as made:
+        yield made
 
 
 def log(shop: Everything, name: str, *texts: str, run: str = "fit") -> None:

@@ -9,13 +9,10 @@ from typing import Any
 
 import httpx
 import pytest
-from everything import Everything
-from fresh_home import fresh_home
+from everything import Everything, opened
 
-from mlbox.app.house import House
 from mlbox.base.errors import AlreadyExists, Conflict, MlboxError, NotFound
 from mlbox.base.names import Ref
-from mlbox.base.settings import Settings
 from mlbox.engine.catalog.tables import predictions, renames, workflows
 from mlbox.engine.catalog.tables.predictions import TrafficRow
 from mlbox.engine.workflows import definition
@@ -23,13 +20,8 @@ from mlbox.engine.workflows import definition
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Everything]:
-    folder = tmp_path_factory.mktemp("rename")
-    house = House.open(fresh_home(folder / "home"), Settings())
-    house.endpoints.start()
-    try:
-        yield Everything(house, folder / "files")
-    finally:
-        house.close()
+    with opened(tmp_path_factory.mktemp("rename")) as made:
+        yield made
 
 
 def answer(shop: Everything, endpoint: str, body: dict[str, Any]) -> None:

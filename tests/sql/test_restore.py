@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from everything import Everything
+from everything import Everything, opened
 from fresh_home import fresh_home
 
 from mlbox.app.house import House
@@ -21,20 +21,18 @@ MOVES = ("catalog.main.audit", "catalog.main.events", "catalog.main.model_alias_
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Everything]:
     """A house with one of everything, from which things are taken and put back."""
-    folder = tmp_path_factory.mktemp("restore")
-    house = House.open(fresh_home(folder / "home"), Settings())
-    house.endpoints.start()
-    made = Everything(house, folder / "files")
+    with opened(tmp_path_factory.mktemp("restore")) as made:
+        _add_runs(made)
+        yield made
+
+
+def _add_runs(made: Everything) -> None:
     made.run("CREATE FUNCTION plain FROM 'train.py'; RUN plain AS alone")
     made.run("RUN plain SWEEP (lr IN (1, 2)) MAXIMIZE auc AS s")
     for text in ("one", "two"):
         (made.folder / "note.txt").write_text(text)
         made.run("LOG ARTIFACT note FROM $1 RUN alone", [str(made.folder / "note.txt")])
     made.run("ALTER ARTIFACT note SET ALIAS stable = 1; ALTER ARTIFACT note@2 SET LABELS (stage = 'review')")
-    try:
-        yield made
-    finally:
-        house.close()
 
 
 def seen(shop: Everything, view: str) -> list[dict[str, Any]]:

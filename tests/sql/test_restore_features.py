@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from everything import Everything
-from fresh_home import fresh_home
+from everything import Everything, opened
 
 from mlbox.app.house import House
 from mlbox.base.command import Caller
@@ -22,13 +21,8 @@ SEARCH = "SELECT client FROM ml.search('notes', 'client 3', 1)"
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Everything]:
     """A house with one of everything; each test leaves it with all of them, but the last."""
-    folder = tmp_path_factory.mktemp("restore")
-    house = House.open(fresh_home(folder / "home"), Settings(gc_dropped_days=1))
-    made = Everything(house, folder / "files")
-    try:
+    with opened(tmp_path_factory.mktemp("restore"), Settings(gc_dropped_days=1)) as made:
         yield made
-    finally:
-        made.house.close()
 
 
 def reopen(shop: Everything) -> None:
