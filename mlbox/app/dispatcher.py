@@ -87,12 +87,12 @@ class CommandDispatcher:
 
     def _turn(self, command: Command) -> AbstractContextManager[None]:
         """Who defines an object does it alone: what the plan has seen is still so when it is executed."""
-        if command.statement.partition(" ")[0] not in DEFINING:
-            return nullcontext()
         ref, name, new_name = (getattr(command, field, None) for field in ("ref", "name", "new_name"))
-        if not isinstance(ref, Ref):
-            return self._locks.of(Ref(str(name), str(name)))  # as RESTORE PROJECT has it
-        return self._locks.of(ref, *([Ref(ref.project, new_name)] if isinstance(new_name, str) else []))
+        if ref is None and name is not None:
+            ref = Ref(name, name)  # as RESTORE PROJECT has it
+        if command.statement.partition(" ")[0] not in DEFINING or ref is None:  # runs and tokens have ids of their own
+            return nullcontext()
+        return self._locks.of(ref, *([Ref(ref.project, new_name)] if new_name is not None else []))
 
     def _planned(self, handler: Handler, command: Command, caller: Caller) -> Plan:
         """An error about an option says where it stands."""
