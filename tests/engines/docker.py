@@ -29,7 +29,7 @@ _PROGRAMS = ("sh", "env", "sleep", "cat", "id", "rm", "mkdir")
 def reachable() -> str:
     """Address of an engine that answers; empty: none."""
     for address in (os.environ.get("DOCKER_HOST", ""), USUAL):
-        if address.startswith("unix://") and _answers(address.removeprefix("unix://")):
+        if address.startswith("unix://") and answers(address.removeprefix("unix://")):
             return address
         if address.startswith("tcp://"):
             return address
@@ -64,7 +64,7 @@ def engine(folder: Path) -> Iterator[dict[str, str]]:
         process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
     try:
         stop_by = time.monotonic() + 60
-        while not _answers(f"{short}/docker.sock"):
+        while not answers(f"{short}/docker.sock"):
             if process.poll() is not None or time.monotonic() > stop_by:
                 raise RuntimeError("dockerd did not start:\n" + (folder / "dockerd.log").read_text()[-3000:])
             time.sleep(0.1)
@@ -241,7 +241,8 @@ def _text(archive: tarfile.TarFile, name: str, text: str, mode: int = 0o644) -> 
     archive.addfile(entry, io.BytesIO(text.encode()))
 
 
-def _answers(path: str) -> bool:
+def answers(path: str) -> bool:
+    """Whether an engine does at this socket."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             probe.settimeout(5)
