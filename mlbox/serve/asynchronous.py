@@ -92,7 +92,7 @@ class AsyncRuntime(Runtime):
         if not isinstance(predictor, RemotePredictor):
             if verb != "predict":
                 raise Invalid(f"{arm.label} explains nothing", hint="serve a class with a method explain")
-            return self._arm(arm, request, enriched)
+            return self._arm(arm, request, enriched, {})
         if verb not in predictor.verbs:
             raise Invalid(f"{predictor.name} has no {verb}", hint=f"it has {', '.join(sorted(predictor.verbs))}")
         columns, seen = self._remote(arm, predictor, request, enriched)

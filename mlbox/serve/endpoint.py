@@ -115,6 +115,7 @@ class Runtime:
         self._saved = 0.0
         """Seconds that it saves for a row to compute the members of an ensemble at the same time."""
         self._stored = {id(arm): names for arm in self.arms if (names := self._all_stored(arm))}
+        self._alike = ensemble.alike(self.arms) if row.ensemble else {}
         self.needs = self._needs()
         self.direct = not (
             self.asynchronous or self._shapes_request or self._after or self._sticky or reader or row.ensemble
@@ -206,7 +207,7 @@ class Runtime:
             answer = self._ensemble(request, enriched)
         else:
             arm = self.arms[0] if len(self.arms) == 1 else self._draw(request)
-            answer = self._arm(arm, request, enriched)
+            answer = self._arm(arm, request, enriched, {})
         return answer if self._after is None else self._after(answer, request)
 
     async def answer_later(self, request: Request, verb: str = "predict") -> Answer:
@@ -216,7 +217,7 @@ class Runtime:
     def answer_shadow(self, request: Request) -> Answer | None:
         """What the shadow model says to the same request."""
         request, enriched = self._shaped(request)
-        return self._arm(self.shadow, request, enriched) if self.shadow else None
+        return self._arm(self.shadow, request, enriched, {}) if self.shadow else None
 
     async def event_later(self, event: Any) -> Any:
         """What it says to a JSON value that is no request of the protocol."""
@@ -270,10 +271,13 @@ class Runtime:
             f"the request has no input {', '.join(map(repr, names))}; the endpoint needs: {needs}", hint=told or None
         )
 
-    def _arm(self, arm: Arm, request: Request, enriched: Mapping[str, Sequence[Any]]) -> Answer:
+    def _arm(self, arm: Arm, request: Request, enriched: Mapping[str, Sequence[Any]], fed: dict[int, Seen]) -> Answer:
+        """What one model says; ``fed`` keeps what members that take the same were given."""
         predictor, rows = arm.predictor, request.rows
         if predictor.matrix:
-            seen = self._matrix(arm, request, enriched)
+            alike = self._alike.get(id(arm), 0)
+            seen = fed.get(alike) or self._matrix(arm, request, enriched)
+            fed[alike] = seen
             output = predictor.run_matrix(seen.values)
         elif predictor.tensors_in:
             feeds, seen = feeding.feeds(arm, self._columns(arm, request, enriched), request)
@@ -359,7 +363,8 @@ class Runtime:
 
     def _ensemble(self, request: Request, enriched: Mapping[str, Sequence[Any]]) -> Answer:
         together = self._saved * request.rows >= ensemble.GAIN_SECONDS
-        answers = ensemble.ask(self.arms, lambda arm: self._arm(arm, request, enriched), together=together)
+        fed: dict[int, Seen] = {}
+        answers = ensemble.ask(self.arms, lambda arm: self._arm(arm, request, enriched, fed), together=together)
         arms, said, failed = ensemble.present(self.row, self.arms, answers)
         kind = str(self._combine)
         if self.meta is None:

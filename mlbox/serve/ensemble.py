@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache, partial
+from functools import cache, partial, reduce
+from operator import add
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -31,6 +32,17 @@ GAIN_SECONDS = 0.0003
 def saved(seconds: Sequence[float], cores: int) -> float:
     """What it saves to compute members at the same time that take ``seconds`` each; nothing on one core."""
     return sum(seconds) - max(max(seconds), sum(seconds) / cores)
+
+
+def alike(arms: Sequence[Arm]) -> dict[int, int]:
+    """By the identity of a member that takes a matrix, a number that members have in common which are fed the same."""
+    found: dict[tuple[Any, ...], int] = {}
+    numbers = {}
+    for arm in arms:
+        if arm.predictor.matrix:
+            key = (arm.predictor.features, arm.tensor, arm.impute, arm.predictor.tensors[0].element_type)
+            numbers[id(arm)] = found.setdefault(key, len(found))
+    return numbers
 
 
 def ask(arms: Sequence[Arm], answer: Callable[[Arm], Answer], *, together: bool) -> list[Answer | MlboxError]:
@@ -114,7 +126,10 @@ def combine(kind: str, arms: Sequence[Arm], answers: Sequence[Answer]) -> Any:
     at least 0.5, of more classes the most frequent class; a vote of regressors is their mean. NaN is no vote."""
     import numpy as np
 
-    votes = np.stack([answer.prediction for answer in answers])
+    given = [answer.prediction for answer in answers]
+    if kind == "mean":  # in a third of the time of numpy's, which is meant for more than a few
+        return reduce(add, given) / len(given)
+    votes = np.stack(given)
     if kind == "weighted":
         weights = np.array([arm.weight for arm in arms])
         return weights @ votes / weights.sum()

@@ -134,6 +134,24 @@ def test_ensembles_of_regressors(live: Any, scaled: Models, kind: str, expected:
     assert row["model"] == "a@1+b@1" and row["model_version"] is None and row["outputs"] == {"a@1": 2.0, "b@1": 8.0}
 
 
+def test_each_member_is_given_what_it_takes(live: Any) -> None:
+    """Members that are fed alike share it; another order, another column or another type of number is another's."""
+    single, double = (onnx_models.gemm([[1.0, 10.0]], [0.0], None, element) for element in (1, 11))
+    members = {"a": (single, "x", "y"), "b": (single, "y", "x"), "c": (single, "x", "y"), "d": (single, "x", "z")}
+    for name, (content, *features) in {**members, "e": (double, "x", "y")}.items():
+        live.house.model(name, content, *features)
+    live.house.endpoint("all", *"abcde", using="ensemble", ensemble="mean")
+    rows = {"x": [2.0, 0.1], "y": [3.0, 0.2], "z": [5.0, 0.3]}
+    outputs = {output["name"]: output["data"] for output in live.rows("all", rows).json()["outputs"]}
+    expected = {"a": [32.0, 2.1], "b": [23.0, 1.2], "c": [32.0, 2.1], "d": [52.0, 3.1], "e": [32.0, 2.1]}
+    for name, values in expected.items():
+        assert outputs[f"{name}@1"] == pytest.approx(values)
+    assert outputs["e@1"][1] != outputs["a@1"][1]  # one computes in double
+    whole = {"inputs": [{"name": "X", "shape": [1, 2], "datatype": "FP32", "data": [2.0, 3.0]}]}
+    live.house.endpoint("two", "a", "b", using="ensemble", ensemble="mean")
+    assert live.http.post("/v2/models/two/infer", json=whole).json()["outputs"][0]["data"] == [32.0]
+
+
 def test_the_vote_of_classifiers_is_the_majority(live: Any) -> None:
     names = []
     for seed in range(3):
