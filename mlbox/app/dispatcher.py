@@ -89,7 +89,9 @@ class CommandDispatcher:
         """Who defines an object does it alone: what the plan has seen is still so when it is executed."""
         ref, name, new_name = (getattr(command, field, None) for field in ("ref", "name", "new_name"))
         if ref is None and name is not None:
-            ref = Ref(name, name)  # as RESTORE PROJECT has it
+            ref = Ref(name, "")
+        elif ref is not None and getattr(command, "kind", "") == "project":  # it is no object of its own name in it
+            ref = Ref(ref.project, "")
         if command.statement.partition(" ")[0] not in DEFINING or ref is None:  # runs and tokens have ids of their own
             return nullcontext()
         return self._locks.of(ref, *([Ref(ref.project, new_name)] if new_name is not None else []))

@@ -7,11 +7,12 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from onnx_models import scaled
-from real_server import Server
+from real_server import Server, wait_until
 
 from mlbox.sql.grammar import REGISTRY
 
@@ -146,3 +147,27 @@ def test_a_name_is_not_taken_by_a_renaming_and_a_new_one(server: Server, kind: s
         renamed, made = f"ALTER {kind} {old} RENAME TO {name}", noun.create(name, 2)
         answers = noun.at_once(lambda number, a=renamed, b=made: a if number == 0 else b)
         assert [status for status, _ in answers].count(200) == 1, answers
+
+
+def test_what_is_called_as_its_project_does_not_wait_for_it(server: Server, tmp_path: Path) -> None:
+    """Code that a project's own statements run may define it: else both would wait for each other."""
+    (tmp_path / "hold.py").write_text(
+        "import os, time\n"
+        "def handler(ctx, folder=''):\n"
+        "    open(os.path.join(folder, 'begun'), 'w').close()\n"
+        "    until = time.monotonic() + 60\n"
+        "    while not os.path.exists(os.path.join(folder, 'end')) and time.monotonic() < until: time.sleep(0.01)\n"
+    )
+    (tmp_path / "project.sql").write_text(
+        f"CREATE FUNCTION hold FROM '{tmp_path}/hold.py'; RUN hold WITH (folder = '{tmp_path}')"
+    )
+    with ThreadPoolExecutor(1) as pool:
+        making = pool.submit(server.sql, f"CREATE PROJECT twin FROM '{tmp_path}'")
+        try:
+            wait_until(lambda: (tmp_path / "begun").exists(), 60)
+            server.sql("CREATE SCHEDULE twin EVERY INTERVAL 1 HOUR DO SELECT 1", project="twin")
+            assert not making.done()
+        finally:
+            (tmp_path / "end").touch()
+        making.result()
+    server.sql("DROP PROJECT twin CASCADE")
