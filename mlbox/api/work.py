@@ -15,7 +15,7 @@ import msgspec
 from mlbox.api import render
 from mlbox.api.forms import Form, cut
 from mlbox.base.clock import now
-from mlbox.base.defects import defect_of, told_to
+from mlbox.base.defects import known, told_to
 from mlbox.base.errors import Cancelled, MlboxError
 from mlbox.base.events import Event
 from mlbox.base.ids import new_id
@@ -246,10 +246,8 @@ class Work:
     def _carry(self) -> None:
         try:
             self._run()
-        except MlboxError as error:
-            self.error = told_to(self.script.caller.user, error)
         except Exception as error:
-            self.error = told_to(self.script.caller.user, defect_of(error, f"answering statement {self.id}"))
+            self.error = told_to(self.script.caller.user, known(error, f"answering statement {self.id}"))
         finally:
             self.finished_at = now()
             self._sink.close()

@@ -17,6 +17,11 @@ def told_to(user: str, error: MlboxError) -> MlboxError:
     return error if user == OWNER else error.public
 
 
+def known(error: Exception, doing: str) -> MlboxError:
+    """An error of ours as it is; any other as the defect that it is."""
+    return error if isinstance(error, MlboxError) else defect_of(error, doing)
+
+
 def defect_of(error: Exception, doing: str) -> Internal:
     """Logs ``error`` whole, with the id of the request (a new one where it has none); for all but the owner of the
     server the result tells that id and nothing of what happened: no path, no statement of ours, no type."""

@@ -10,7 +10,7 @@ from functools import lru_cache, partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from mlbox.base.defects import defect_of
+from mlbox.base.defects import defect_of, known
 from mlbox.base.errors import MlboxError, NotFound
 from mlbox.base.ids import new_id
 from mlbox.base.telemetry import FOLLOWED, Followed, carried, request_id, span, tracer
@@ -362,10 +362,7 @@ class InferenceApp:
                 await runtime.answer_shadow_later(request) if runtime.asynchronous else runtime.answer_shadow(request)
             )
         except Exception as error:
-            known = (
-                error if isinstance(error, MlboxError) else defect_of(error, f"asking the shadow of {call.slot.name}")
-            )
-            failed = known.public.message
+            failed = known(error, f"asking the shadow of {call.slot.name}").public.message
         row = call.slot.row
         took = (perf_counter() - started) * 1000
         entry = Entry(row.project, row.name, call.id, microseconds(), took, call.request, answer, failed, shadow=True)

@@ -19,8 +19,8 @@ from mlbox.api.ranges import answer
 from mlbox.api.receiving import receive
 from mlbox.api.sight import user_of
 from mlbox.base.command import Caller
-from mlbox.base.defects import defect_of
-from mlbox.base.errors import AlreadyExists, Forbidden, Invalid, MlboxError, NotFound
+from mlbox.base.defects import known
+from mlbox.base.errors import AlreadyExists, Forbidden, Invalid, NotFound
 from mlbox.base.names import DEFAULT_PROJECT
 
 AnyRequest = Request[Any, Any, State]
@@ -51,8 +51,7 @@ def _door(request: AnyRequest, path: str = "") -> Door:
 
 
 def _refused(request: AnyRequest, error: Exception) -> Response[Any]:
-    known = error if isinstance(error, MlboxError) else defect_of(error, "answering a call of MLflow")
-    told = told_to(request.scope, known)
+    told = told_to(request.scope, known(error, "answering a call of MLflow"))
     # MLflow's clients take a name that is taken for a wrong request
     status = 400 if isinstance(told, AlreadyExists) else told.http_status
     return Response(error_body(told), status_code=status)
