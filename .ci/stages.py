@@ -12,7 +12,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,9 @@ DEBIAN = {
     "/usr/share/java/postgresql.jar": "libpostgresql-jdbc-java",
 }
 """Command or file → package that brings it."""
+
+NEEDED_GB = 8
+"""What a whole run takes of the disk at most, caches of packages and what Debian brings included."""
 
 
 @dataclass(frozen=True)
@@ -141,12 +145,46 @@ def skips(path: Path) -> list[tuple[str, str]]:
     return [(file, f"{reason} ({count} test{'s' if count > 1 else ''})") for file, reason, count in rows]
 
 
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A place for temporary files, open to all users as /tmp is, and removed: tools of others leave theirs behind."""
+    folder = Path(tempfile.mkdtemp(prefix="ci-"))  # short, for the paths of sockets in it
+    folder.chmod(0o1777)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def run(stage: Stage, noted: Path) -> int:
+    """The status of its command, which finds in its environment where to note what it skips."""
+    with scratch() as folder:
+        environment = {**os.environ, "MLBOX_SKIPPED": str(noted), "TMPDIR": str(folder)}
+        return subprocess.run(
+            stage.command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=False
+        ).returncode
+
+
+def free_gb() -> dict[Path, float]:
+    """What the disks have left that CI writes to, in GB."""
+    return {place: shutil.disk_usage(place).free / 1e9 for place in (ROOT, Path.home(), Path(tempfile.gettempdir()))}
+
+
 def main() -> int:
     """Run all; the status is that of the worst."""
+    if short := {place: free for place, free in free_gb().items() if free < NEEDED_GB}:
+        for place, free in short.items():
+            print(f"error: CI takes up to {NEEDED_GB} GB of disk, and {place} has {free:.1f}", file=sys.stderr)
+        return 1
+    with scratch() as folder:
+        return run_all(folder / "skipped")
+
+
+def run_all(noted: Path) -> int:
+    """Each stage in order, then the summary."""
     began = time.monotonic()
     rows: list[tuple[str, str, float]] = []
     skipped: list[tuple[str, str]] = []
-    noted = Path(tempfile.mkdtemp(prefix="mlbox-ci-")) / "skipped"
     print("== Debian packages", flush=True)
     print(install_debian(), flush=True)
     rows.append(("Debian packages", "done", time.monotonic() - began))
@@ -158,10 +196,7 @@ def main() -> int:
             continue
         print(f"\n== {stage.name}: {' '.join(stage.command)}", flush=True)
         start = time.monotonic()
-        environment = {**os.environ, "MLBOX_SKIPPED": str(noted)}
-        status = subprocess.run(
-            stage.command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=False
-        ).returncode
+        status = run(stage, noted)
         skipped += skips(noted)
         rows.append((stage.name, "passed" if status == 0 else f"FAILED ({status})", time.monotonic() - start))
         broken = broken or (status != 0 and stage.needed)
@@ -172,6 +207,7 @@ def main() -> int:
     print("did not run:")
     for name, reason in (*skipped, *clients(), *engines()):
         print(f"  {name:<28} {reason}")
+    print(f"disk: {', '.join(f'{free:.0f} GB free at {place}' for place, free in free_gb().items())}")
     failed = [name for name, outcome, _ in rows if outcome.startswith("FAILED")]
     print(f"CI failed: {', '.join(failed)}" if failed else "CI passed", flush=True)
     return 1 if failed or broken else 0

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fresh_home import fresh_home
+from fresh_home import forget_template, fresh_home
 from hypothesis import settings
 from real_server import Server
 
@@ -72,9 +72,10 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_sessionfinish(exitstatus: int) -> None:
-    """Kept for the end."""
+    """The status is kept for the end, and nothing on the disk."""
     global _status
     _status = int(exitstatus)
+    forget_template()
 
 
 @pytest.hookimpl(trylast=True)

@@ -19,6 +19,13 @@ def fresh_home(path: Path) -> Home:
     return Home(path)
 
 
+def forget_template() -> None:
+    """Remove what :func:`fresh_home` copies, at the end of this process."""
+    if _template.cache_info().currsize:
+        shutil.rmtree(_template().parent, ignore_errors=True)
+        _template.cache_clear()
+
+
 @cache
 def _template() -> Path:
     home = Home(Path(tempfile.mkdtemp(prefix="mlbox-tests-")) / "home")

@@ -109,7 +109,7 @@ class Boards:
     def unpack(self, path):
         return Board((path / "cells.txt").read_text())
 
-place = pathlib.Path(tempfile.mkdtemp())
+place = pathlib.Path(tempfile.mkdtemp(dir="."))
 given = (("board", Board("ab"), "board"), ("set", {2, 1}, None), ("text", "x", "document"), ("any", 1j, "object"))
 for name, value, kind in given:
     with packed(name, value, Wanted(kind)) as payload:
