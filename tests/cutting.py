@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from urllib.parse import urlsplit
 
@@ -12,12 +13,21 @@ PIECE = 1 << 16
 
 class Cutting:
     """``url`` leads to the server at ``to``. ``budgets`` are the bytes that the next connections may carry, in either
-    direction together, before they are cut; when the list is empty they are whole. ``sent`` and ``fetched`` count."""
+    direction together, before they are cut; when the list is empty they are whole. ``sent`` and ``fetched`` count.
+    ``before_cut`` is called first: the two ends of a connection may hold megabytes that nobody has read yet."""
 
-    def __init__(self, to: str, budgets: list[int], *, stand_still: bool = False) -> None:
+    def __init__(
+        self,
+        to: str,
+        budgets: list[int],
+        *,
+        stand_still: bool = False,
+        before_cut: Callable[[], object] = lambda: None,
+    ) -> None:
         self.to = to
         self.budgets = budgets
         self.stand_still = stand_still
+        self.before_cut = before_cut
         self.sent = self.fetched = 0
         self.cut = threading.Event()
         self._lock = threading.Lock()
@@ -52,6 +62,7 @@ class Cutting:
                     self.fetched += 0 if up else len(data)
                     over = budget[0] < 0
                 if over:
+                    self.before_cut()
                     self.cut.set()
                     if self.stand_still:
                         return
