@@ -41,7 +41,7 @@ DEBIAN = {
 }
 """Command or file → package that brings it."""
 
-NEEDED_GB = 8
+NEEDED_GB = 10
 """What a whole run takes of the disk at most, caches of packages and what Debian brings included."""
 
 
