@@ -204,10 +204,10 @@ def run_all(noted: Path) -> int:
     for name, outcome, seconds in rows:
         print(f"  {name:<28} {outcome:<12} {seconds:7.1f} s")
     print(f"  {'all':<28} {'':<12} {time.monotonic() - began:7.1f} s")
+    print(f"disk: {', '.join(f'{free:.0f} GB free at {place}' for place, free in free_gb().items())}")
     print("did not run:")
     for name, reason in (*skipped, *clients(), *engines()):
         print(f"  {name:<28} {reason}")
-    print(f"disk: {', '.join(f'{free:.0f} GB free at {place}' for place, free in free_gb().items())}")
     failed = [name for name, outcome, _ in rows if outcome.startswith("FAILED")]
     print(f"CI failed: {', '.join(failed)}" if failed else "CI passed", flush=True)
     return 1 if failed or broken else 0
