@@ -13,6 +13,7 @@ from litestar.params import FromPath, FromQuery
 from mlbox.api.context import ApiContext
 from mlbox.api.described import errors
 from mlbox.api.receiving import COMPLETE, OFFSET, announced, drain, offset_of, receive
+from mlbox.engine.storage.artifacts import check_digest
 from mlbox.engine.storage.uploads import Upload, Uploads
 
 AnyRequest = Request[Any, Any, Any]
@@ -64,6 +65,8 @@ async def upload_part(
     """A file under an id of the sender's choice, from byte ``Upload-Offset`` on: what has arrived is kept when the
     connection breaks, and ``HEAD`` tells where to go on. ``digest`` is the SHA-256 of the whole."""
     uploads = _uploads(request)
+    if digest is not None:
+        check_digest(digest)
     known = await asyncio.to_thread(uploads.find, id)
     if known is not None and known.digest == digest:
         await drain(request)

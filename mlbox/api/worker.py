@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from mlbox.api.edge import Edge, Receive, Scope, Send
 from mlbox.api.guard import HEADERS, App, Guard, send_error
 from mlbox.base.errors import MlboxError
+from mlbox.serve.addresses import inner_path
 from mlbox.serve.workers.cells import ACCESS, Cells
 
 if TYPE_CHECKING:
@@ -72,10 +73,10 @@ class WorkerApp:
             return _nothing()
         path: str = scope["path"]
         if not path.startswith(MODELS):
-            slot = self._station.directory.at_path(path.rstrip("/"))
-            if slot is not None:
-                path = f"{MODELS}{slot.name}/event"
-                scope = {**scope, "path": path}
+            inner = inner_path(self._station.directory, path)
+            if inner is not None:
+                path = inner
+                scope = {**scope, "path": inner}
         if path.startswith(MODELS) and self._station.finds(path[len(MODELS) :].partition("/")[0]) is not None:
             return self._guarded(scope, receive, send)
         return self._forward(scope, receive, send)

@@ -38,8 +38,13 @@ class _Parser(argparse.ArgumentParser):
         wrong = re.search(r"invalid choice: '(.*?)'|unrecognized arguments: (-[^ =]+)", message)
         hint = ""
         if wrong:
-            close = nearest(wrong[1] or wrong[2], self._words())
-            hint = f"hint: did you mean {' or '.join(close)}?\n" if close else ""
+            word = wrong[1] or wrong[2]
+            owners = [f"mlbox {name}" for name, child in self._verbs() if word in child._option_string_actions]
+            close = nearest(word, self._words())
+            if owners:
+                hint = f"hint: {word} is an option of {', '.join(owners)}; mlbox VERB --help tells what a verb takes\n"
+            elif close:
+                hint = f"hint: did you mean {' or '.join(close)}?\n"
         self.exit(1, f"error: {message}\n{hint}")
 
     def _words(self) -> set[str]:
@@ -48,10 +53,17 @@ class _Parser(argparse.ArgumentParser):
         for action in self._actions:
             found.update(action.option_strings)
             found.update(map(str, action.choices or ()))
-            if isinstance(action, argparse._SubParsersAction):
-                for child in action.choices.values():
-                    found.update(child._option_string_actions)
+        for _, child in self._verbs():
+            found.update(child._option_string_actions)
         return found
+
+    def _verbs(self) -> list[tuple[str, argparse.ArgumentParser]]:
+        return [
+            (name, child)
+            for action in self._actions
+            if isinstance(action, argparse._SubParsersAction)
+            for name, child in action.choices.items()
+        ]
 
 
 def verbs() -> dict[str, ModuleType]:

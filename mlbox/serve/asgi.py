@@ -15,6 +15,7 @@ from mlbox.base.errors import MlboxError, NotFound
 from mlbox.base.ids import new_id
 from mlbox.base.telemetry import FOLLOWED, Followed, carried, request_id, span, tracer
 from mlbox.serve import codec, listing
+from mlbox.serve.addresses import INVOCATIONS, inner_path
 from mlbox.serve.batching import Batcher
 from mlbox.serve.call import INLINE_BYTES, INLINE_ROWS, Call
 from mlbox.serve.compact import Kept
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
 _READY = ("v2", "health", "ready")
 _INDEX = ("v2", "repository", "index")
 _PATHS = "POST /v2/models/{endpoint}/infer, GET /v2/models/{endpoint}, /v2/models, /v2/health/ready, /v2"
-VERBS = {"infer": "predict", "explain": "explain", "event": "event", "generate": "generate"}
+VERBS = {"infer": "predict", INVOCATIONS: "predict", "explain": "explain", "event": "event", "generate": "generate"}
 """Last parts of paths, and what they ask for."""
 
 
@@ -88,9 +89,8 @@ class InferenceApp:
         self._threads.shutdown(wait=True)
 
     def inner_path(self, path: str) -> str | None:
-        """For the own path of an endpoint, the one under which it answers plain JSON; None: it is nobody's."""
-        slot = self._directory.at_path(path.rstrip("/"))
-        return None if slot is None else f"/v2/models/{slot.name}/event"
+        """For a path of an endpoint that is not under ``/v2``, the one under it; None: it is nobody's."""
+        return inner_path(self._directory, path)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -204,6 +204,7 @@ class InferenceApp:
     async def _infer(self, parts: tuple[str, ...], scope: Scope, receive: Receive) -> tuple[Response, Call]:
         slot = self._directory.find(parts[2])
         call = Call(slot, parts[2], VERBS[parts[-1]], perf_counter())
+        call.foreign = parts[-1] == INVOCATIONS
         followed: Followed | None = scope.get(FOLLOWED)
         if followed is not None and followed.given:
             call.id = followed.id
@@ -265,7 +266,14 @@ class InferenceApp:
         """The response to a plain request, by the short way."""
         slot = call.slot
         runtime = slot.runtime
-        if runtime is None or slot.batch or slot.strict or len(body) > INLINE_BYTES or call.verb != "predict":
+        if (
+            runtime is None
+            or slot.batch
+            or slot.strict
+            or len(body) > INLINE_BYTES
+            or call.verb != "predict"
+            or call.foreign
+        ):
             return None
         if codec.HEADER in headers or b"content-encoding" in headers:
             return None
@@ -376,7 +384,7 @@ def _parts(path: str) -> tuple[str, ...]:
 
 def _way(parts: tuple[str, ...]) -> str:
     """Where the sender of a path that is none probably wanted to."""
-    if parts[1:2] == ("models",) and parts[-1] in ("predict", "invocations", "score"):
+    if parts[1:2] == ("models",) and parts[-1] in ("predict", "score"):
         return f"POST /v2/models/{parts[2]}/infer"
     if parts[1:3] == ("repository", "models"):
         return "endpoints are loaded and unloaded by SQL: CREATE ENDPOINT, ALTER ENDPOINT .. SUSPEND, RESUME"

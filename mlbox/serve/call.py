@@ -29,12 +29,14 @@ class Call:
     """A request to an endpoint. ``id`` is the caller's (in the body, else the header), or ours; ``verb`` is predict,
     explain, event, generate or generate_stream."""
 
-    __slots__ = ("answer", "asked", "id", "keep", "kept", "request", "runtime", "slot", "started", "verb")
+    __slots__ = ("answer", "asked", "foreign", "id", "keep", "kept", "request", "runtime", "slot", "started", "verb")
 
     def __init__(self, slot: Slot, asked: str, verb: str, started: float) -> None:
         self.slot = slot
         self.asked = asked
         self.verb = verb
+        self.foreign = False
+        """Whether the body is in a form of other servers, and the answer too."""
         self.started = started
         self.id = ""
         self.keep = False
@@ -47,6 +49,8 @@ class Call:
     def decode(self, body: bytes, headers: RequestHeaders, limit: int) -> Request:
         """Read the body."""
         body = media.unpacked(body, headers.get(b"content-encoding"), limit)
+        if self.foreign:
+            return self._foreign(body, headers)
         if media.is_arrow(headers.get(b"content-type", b"")):
             columns = columns_of_arrow(body, limit)
             rows = next(iter(columns.values())).rows
@@ -64,6 +68,17 @@ class Call:
             request = self.request = codec.decode(body, int(length) if length is not None else None, shared)
         if request.id is None and self.id:
             request.id = self.id  # that of the header, which may be what TRAFFIC sticks to
+        self.id = request.id or new_id()
+        return request
+
+    def _foreign(self, body: bytes, headers: RequestHeaders) -> Request:
+        """A body in a form of other servers."""
+        from mlbox.serve import invocations
+
+        runtime = self.slot.runtime
+        needs, shared = ((), frozenset[str]()) if runtime is None else (runtime.needs, runtime.shared)
+        request = self.request = invocations.decode(body, headers.get(b"content-type", b""), needs, shared)
+        request.id = request.id or self.id or None
         self.id = request.id or new_id()
         return request
 
@@ -133,6 +148,10 @@ class Call:
         response = codec.Reply(self.asked, version, self.id, answer.outputs, absent)
         if self.request.form == "arrow":
             return 200, [(b"content-type", media.ARROW)], arrow_body(response, self.request.rows)
+        if self.foreign:
+            from mlbox.serve import invocations
+
+            return 200, JSON, invocations.body_of(response, self.request.rows)
         content, json_length = codec.encode(response, self.request)
         if json_length is None:
             return 200, JSON, content

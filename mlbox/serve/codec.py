@@ -67,7 +67,7 @@ class Request(msgspec.Struct, gc=False):
     event_times: list[datetime] | None = None
     row_ids: list[str] | None = None
     form: str = "tensors"
-    """As what it came and the answer goes: tensors, rows or arrow."""
+    """As what it came and the answer goes: tensors, rows, arrow or predictions."""
 
 
 _decoder = msgspec.json.Decoder(WireRequest)
@@ -102,7 +102,7 @@ def decode(body: bytes, header_length: int | None = None, shared: Set[str] = fro
         if not wire.inputs:
             raise Invalid("the request has no inputs", hint=simple.hint_for(head))
         columns = _columns(wire.inputs, rest)
-    rows = _rows(columns, shared)
+    rows = rows_in(columns, shared)
     parameters = wire.parameters
     request = Request(columns, rows, wire.id, wire.outputs, False)
     if wire.rows is not None:
@@ -114,8 +114,8 @@ def decode(body: bytes, header_length: int | None = None, shared: Set[str] = fro
     return request
 
 
-def _rows(columns: Mapping[str, Column], shared: Set[str]) -> int:
-    """Those of the request, which all inputs have that are not shared."""
+def rows_in(columns: Mapping[str, Column], shared: Set[str]) -> int:
+    """The rows of the request, which all inputs have that are not shared."""
     first: Column | None = None
     for key, column in columns.items():
         if shared and key in shared:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from mlbox.serve.addresses import INVOCATIONS
 from mlbox.serve.codec import HEADER
 from mlbox.serve.joining import STREAM
 from mlbox.serve.limits import TIMEOUT
@@ -76,6 +77,7 @@ def server_paths() -> dict[str, Any]:
         for verb, summary in (("infer", "Predict"), ("explain", "Explain a prediction")):
             operation = _post(f"{verb}{mark}", summary, request, answer)
             paths[f"{path}/{verb}"] = {"post": operation, "parameters": parameters}
+        paths[f"{path}/{INVOCATIONS}"] = {"post": _invocations(mark), "parameters": parameters}
         for verb, operation in _generate([], mark).items():
             paths[f"{path}/{verb}"] = {"post": operation, "parameters": parameters}
     path, parameters = "/v2/models/{endpoint}", [_ENDPOINT]
@@ -103,6 +105,7 @@ def description(slot: Slot, runtime: Runtime, version: str) -> dict[str, Any]:
         "info": {"title": slot.name, "version": ",".join(told["versions"]), "x-mlbox": version},
         "paths": {
             f"{path}/infer": {"post": infer},
+            f"{path}/{INVOCATIONS}": {"post": _invocations()},
             **{f"{path}/{verb}": {"post": told_of} for verb, told_of in _generate(told["inputs"]).items()},
             **({f"{path}/explain": {"post": explain}} if _explains(runtime) else {}),
             path: {"get": _get("metadata", "What it takes and gives", _metadata())},
@@ -170,6 +173,26 @@ def _generate(inputs: list[dict[str, Any]], mark: str = "") -> dict[str, Any]:
         operation["responses"]["200"] = done
         found[verb] = {**operation, "requestBody": _body(request)}
     return found
+
+
+def _invocations(mark: str = "") -> dict[str, Any]:
+    """Bodies of other servers."""
+    lists = {"type": "array", "items": {"type": "array"}}
+    columns = {"type": "array", "items": _TEXT}
+    split = {"type": "object", "required": ["columns", "data"], "properties": {"columns": columns, "data": lists}}
+    forms = {
+        "instances": {"type": "array"},
+        "inputs": {"type": ["array", "object"]},
+        "dataframe_records": {"type": "array", "items": _OBJECT},
+        "dataframe_split": split,
+    }
+    one_of = [{"type": "object", "required": [name], "properties": {name: form}} for name, form in forms.items()]
+    answer = {"type": "object", "required": ["predictions"], "properties": {"predictions": {"type": "array"}}}
+    told = _post(f"invocations{mark}", "Predict, in the forms of other servers", {}, answer)
+    body = _body({"oneOf": one_of})
+    body["content"]["text/csv"] = {"schema": _TEXT}
+    told["responses"]["200"] = _answer("The predictions", answer)
+    return {**told, "requestBody": body}
 
 
 def _body(schema: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mlbox.serve.codec import Reply
 
 _HINT = '{"rows": [{"amount": 3.2, "country": "DE"}]}'
+_ELSEWHERE = "/v2/models/{endpoint}/invocations"
 _encoder = msgspec.json.Encoder()
 
 
@@ -33,10 +34,10 @@ def hint_for(body: Any) -> str:
     for name in ("instances", "dataframe_records"):
         listed = sent.get(name)
         if isinstance(listed, list) and listed and isinstance(listed[0], dict):
-            return f'call {name!r} "rows": {_HINT}'
+            return f'call {name!r} "rows", or POST them to {_ELSEWHERE}: {_HINT}'
     for name in ("instances", "dataframe_records", "dataframe_split", "data", "features"):
         if name in sent:
-            return f"{name!r} is the form of another server; send values by name: {_HINT}"
+            return f"{name!r} is the form of another server: POST it to {_ELSEWHERE}, or send {_HINT}"
     named = [name for name in sent if name not in ("id", "parameters", "outputs", "inputs", "rows")]
     return f'put the values into "rows": {_HINT}' if named else f"send {_HINT}"
 
@@ -90,12 +91,16 @@ def _plain(value: Any) -> Any:
 
 def rows_body(reply: Reply, names: Sequence[str], rows: int) -> bytes:
     """``{"model_name": .., "model_version": .., "id": .., "rows": [{"prediction": ..}, ..]}``."""
-    values = [list(map(_plain, rows_of(name, reply.outputs[name], rows))) for name in names]
     body: dict[str, Any] = {"model_name": reply.model_name, "model_version": reply.model_version, "id": reply.id}
     if reply.parameters:
         body["parameters"] = reply.parameters
-    body["rows"] = [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
+    body["rows"] = [dict(zip(names, row, strict=True)) for row in plain_rows(reply.outputs, names, rows)]
     return _encoder.encode(body)
+
+
+def plain_rows(outputs: Mapping[str, Any], names: Sequence[str], rows: int) -> Iterable[tuple[Any, ...]]:
+    """The values of each row, in the order of ``names``, for JSON; raises ``Invalid`` where an output has no rows."""
+    return zip(*(list(map(_plain, rows_of(name, outputs[name], rows))) for name in names), strict=True)
 
 
 def columns_of_arrow(body: bytes, limit: int) -> dict[str, Column]:

@@ -76,6 +76,10 @@ async def main():
     told["misshapen"] = await refused(client, "images", InferRequest("images", [image]))
     told["missing"] = await refused(client, "e", InferRequest("e", columns("FP64", False)[:1]))
     told["unknown"] = await refused(client, "nobody", InferRequest("nobody", columns("FP64", False)))
+    first = InferenceRESTClient(RESTConfig(protocol="v1", retries=0, timeout=60))
+    told["v1"] = await first.infer(URL, {"instances": [[0, 0], [1, 1]]}, model_name="e")
+    told["v1_ready"] = await first.is_model_ready(URL, "e")
+    await first.close()
     await client.close()
     print(json.dumps(told))
 

@@ -57,6 +57,7 @@ def test_kserve(asked: Server) -> None:
     assert (told["id"], told["name"]) == ("k", "e")
     assert told["outputs"] == {"prediction": [0.0, 4.0, 4.0], "value": [0.0, 4.0, 4.0]}
     assert told["images"] == [[[2, 3, 4, 4], True]] * 2
+    assert (told["v1"], told["v1_ready"]) == ({"predictions": [0.0, 4.0]}, True)
     assert told["misshapen"] == [400, "input 'image' has shape [1, 3, 2, 8], the model takes [-1, 3, 4, 4]"]
     assert told["missing"] == [400, MISSING]
     assert told["unknown"] == [404, "there is no endpoint 'nobody'"]

@@ -76,11 +76,21 @@ def test_tritonclient_lists_the_repository(listed: tuple[Server, dict[str, Membe
     assert [entry["name"] for entry in found] == ALL
 
 
+@pytest.mark.parametrize("path", ["/v1/models/{}:predict", "/endpoints/{}/invocations", "/v2/models/{}/invocations"])
+def test_forms_of_other_servers_open_no_other_door(listed: tuple[Server, dict[str, Member]], path: str) -> None:
+    server, members = listed
+    body = {"instances": [[1, 2]]}
+    assert _told(members["vera"], "POST", path.format("open_p.asked"), body) == {"predictions": [3.0]}
+    refused = members["vera"].request("POST", path.format("closed.hidden"), body)
+    assert refused[0] == 404 and b"that you may use" in refused[2]
+    assert server.request("POST", path.format("open_p.asked"), body)[0] == 401
+    assert members["vera"].request("GET", "/v1/models/closed.hidden")[0] == 404
+
+
 @pytest.mark.parametrize(
     ("path", "says"),
     [
         ("/v2/models/open_p.asked/predict", "POST /v2/models/open_p.asked/infer"),
-        ("/v1/models/asked:predict", "/v2/models/{endpoint}/infer"),
     ],
 )
 def test_paths_of_other_servers_lead_to_ours(listed: tuple[Server, dict[str, Member]], path: str, says: str) -> None:

@@ -158,6 +158,9 @@ def test_a_file_by_parts(server: Server) -> None:
     assert (status, told["id"], Path(told["path"]).read_bytes() == data) == (200, "ab" * 16, True)
     assert json.loads(server.request("PUT", path, b"", OCTETS)[2]) == told  # once more is harmless
     assert server.request("PUT", path.replace("ab" * 16, "..%2f.."), b"", OCTETS)[0] in (400, 404)
+    for wrong in ("", "e3b0c442", hashlib.sha256(data).hexdigest().upper()):
+        status, _, body = server.request("PUT", f"/files/{'cd' * 16}?name=part.bin&digest={wrong}", data, OCTETS)
+        assert status == 400 and "is not a SHA-256" in json.loads(body)["error"]["message"]
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from mlbox.cli.main import main
     ("arguments", "says"),
     [
         (["sqll"], "hint: did you mean sql?"),
+        (["sql", "-f", "x.sql"], "unrecognized arguments: -f\nhint: -f is an option of mlbox logs"),
         (["up", "--prot", "3"], "unrecognized arguments: --prot 3\nhint: did you mean --port"),
         (["up", "--port", "many"], "invalid int value: 'many'"),
         (["sql", "--format", "xml"], "invalid choice: 'xml'"),
