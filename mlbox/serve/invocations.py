@@ -118,24 +118,23 @@ def _of_columns(columns: Mapping[str, Any]) -> list[Row]:
 
 
 def _named(index: int, value: Any, needs: Sequence[Need]) -> Row:
-    """A row whose values have no names."""
+    """A row whose values have no names: those of all inputs, or of the required ones."""
     required = [need for need in needs if need.required]
-    several = isinstance(value, list) and len(value) == len(needs)
-    wanted = list(needs) if several else required
+    wanted = list(needs) if not required or (isinstance(value, list) and len(value) == len(needs)) else required
     if not wanted:
         raise Invalid(f"instance {index} has no names, and the endpoint tells none", hint='{"instances": [{"x": 1}]}')
-    if len(wanted) == 1:
-        only = wanted[0]
-        alone = isinstance(value, list) and len(value) == 1 and len(only.shape) == 1
-        return {only.name: value[0] if alone else value}
+    if len(wanted) == 1 and (not isinstance(value, list) or len(wanted[0].shape) > 1):
+        return {wanted[0].name: value}
+    if isinstance(value, list) and len(value) == len(wanted):
+        return {need.name: each for need, each in zip(wanted, value, strict=True)}
+    count = f"{len(value)} values" if isinstance(value, list) else "one value"
     names = ", ".join(need.name for need in wanted)
-    if not isinstance(value, list) or len(value) != len(wanted):
-        count = f"{len(value)} values" if isinstance(value, list) else "one value"
-        raise Invalid(
-            f"instance {index} has {count}; the endpoint takes {len(wanted)}: {names}",
-            hint='send them in this order, or by name: {"instances": [{..}]}',
-        )
-    return {need.name: each for need, each in zip(wanted, value, strict=True)}
+    more = [need.name for need in needs if not need.required]
+    raise Invalid(
+        f"instance {index} has {count}; the endpoint takes {len(wanted)}: {names}"
+        + (f", or all {len(needs)} with {', '.join(more)}" if more and len(more) < len(needs) else ""),
+        hint='send them in this order, or by name: {"instances": [{..}]}',
+    )
 
 
 def _of_csv(body: bytes, needs: Sequence[Need]) -> list[Row]:

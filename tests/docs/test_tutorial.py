@@ -104,18 +104,24 @@ def test_tutorial_from_an_empty_folder(shop: Server) -> None:
 
 def check_requests(server: Server, address: str) -> None:
     """The examples of send-predictions.md, in order, and that the JSON of the page is what is answered."""
-    told, shown, rows = [], [], ""
+    told, shown, foreign, rows = [], [], [], ""
     for language, text, _ in blocks("how-to/send-predictions.md"):
         text = text.replace(ADDRESS, address)
         if language == "json":
             shown.append(json.loads(text))
+        elif language == "jsonl":
+            foreign += [json.loads(line) for line in text.splitlines()]
         elif language == "sh":
             told.append(json.loads(carry_out(server, "sh", "-e", stdin=text)))
         elif language == "python":
             assert re.fullmatch(r"\[0\.\d+ 0\.\d+\]", carry_out(server, sys.executable, "-", stdin=text).strip())
         else:
             rows = carry_out(server, "mlbox", "sql", "--project", "shop", "--format", "ndjson", stdin=text)
-    described, answered, by_rows = told
+    described, answered, by_rows, by_csv = told
+    assert len(foreign) == 4
+    for body in foreign:
+        status, _, content = server.request("POST", "/v1/models/churn_score:predict", body)
+        assert (status, json.loads(content)) == (200, by_csv), content
     example, error = shown
     assert [column["name"] for column in described["inputs"] if "parameters" not in column] == ["customer"]
     assert answered.keys() | {"parameters"} == example.keys() and answered["id"] == example["id"]

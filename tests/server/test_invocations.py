@@ -22,6 +22,10 @@ from mlflow.models import convert_input_example_to_serving_input
 from mlflow.pyfunc.scoring_server.client import ScoringServerClient
 from real_server import Server, wait_until
 
+from mlbox.base.errors import Invalid
+from mlbox.serve.invocations import decode
+from mlbox.serve.needs import Need
+
 BOTH = pd.DataFrame({"x": [1.0, 2.0], "y": [0.5, 2.0]})
 DOUBLED = [3.0, 8.0]
 """Twice the sums."""
@@ -202,6 +206,20 @@ def test_bad_bodies(asked: Server, body: Any, says: str) -> None:
 def test_bad_csv(asked: Server, body: bytes, says: str) -> None:
     status, told = ask(asked, "/endpoints/e/invocations", body, "text/csv")
     assert status == 400 and says in told["error"], told
+
+
+def test_values_without_names_are_all_inputs_or_the_required_ones() -> None:
+    needs = [Need("customer", "BYTES"), Need("age", "FP64", required=False), Need("spent", "FP64", required=False)]
+
+    def sent(*instances: Any) -> dict[str, Any]:
+        columns = decode(json.dumps({"instances": instances}).encode(), b"", needs).columns
+        return {name: column.values for name, column in columns.items()}
+
+    assert sent("c") == sent(["c"]) == {"customer": ["c"]}
+    assert sent(["c", 1, 2]) == {"customer": ["c"], "age": [1], "spent": [2]}
+    for wrong, count in ((["c", 1], "2 values"), ([], "0 values"), (["c", 1, 2, 3], "4 values")):
+        with pytest.raises(Invalid, match=f"{count}; the endpoint takes 1: customer, or all 3 with age, spent"):
+            sent(wrong)
 
 
 def test_types_that_are_not_taken(asked: Server) -> None:

@@ -57,7 +57,9 @@ def test_a_replica_answers_and_its_predictions_come_home_each_once(
         central.flags = ("--port", port)  # the last --port counts
         central.start()
         wait_until(lambda: value(central, "SELECT count(*) FROM ml.predictions") == 6)
-        replica.infer(f0=1.0, f1=2.0)
+        rows = {"instances": [[1.0, 2.0]]}
+        assert replica.call("/v1/models/e:predict", rows) == (200, {"predictions": [6.0]})
+        assert replica.call("/endpoints/e/invocations", rows, token="wrong")[0] == 401
     finally:
         replica.end()
     assert replica.process.returncode == 0
