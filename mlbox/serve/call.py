@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mlbox.base.errors import Invalid, Unavailable
 from mlbox.base.ids import new_id
-from mlbox.serve import codec, events, media
+from mlbox.serve import codec, events, invocations, media
 from mlbox.serve.http import BINARY, JSON
 from mlbox.serve.simple import arrow_body, columns_of_arrow
 
@@ -36,7 +36,7 @@ class Call:
         self.asked = asked
         self.verb = verb
         self.foreign = False
-        """Whether the body is in a form of other servers, and the answer too."""
+        """Whether the body is in a form of other servers."""
         self.started = started
         self.id = ""
         self.keep = False
@@ -49,36 +49,26 @@ class Call:
     def decode(self, body: bytes, headers: RequestHeaders, limit: int) -> Request:
         """Read the body."""
         body = media.unpacked(body, headers.get(b"content-encoding"), limit)
-        if self.foreign:
-            return self._foreign(body, headers)
-        if media.is_arrow(headers.get(b"content-type", b"")):
+        kind = headers.get(b"content-type", b"")
+        if not self.foreign and media.is_arrow(kind):
             columns = columns_of_arrow(body, limit)
             rows = next(iter(columns.values())).rows
             self.request = codec.Request(columns, rows, None, None, False, form="arrow")
             self.id = self.id or new_id()
             return self.request
+        runtime = self.slot.runtime
+        shared = frozenset[str]() if runtime is None else runtime.shared
         length = headers.get(codec.HEADER)
-        if length is not None and not (length.isdigit() and len(length) < 20):
+        if self.foreign:
+            request = self.request = invocations.decode(body, kind, () if runtime is None else runtime.needs, shared)
+        elif length is not None and not (length.isdigit() and len(length) < 20):
             raise Invalid(f"Inference-Header-Content-Length {length[:40].decode('latin-1')!r} is no number")
-        if length == b"0":
+        elif length == b"0":
             request = self.request = self._raw(body)
         else:
-            runtime = self.slot.runtime
-            shared = frozenset[str]() if runtime is None else runtime.shared
             request = self.request = codec.decode(body, int(length) if length is not None else None, shared)
         if request.id is None and self.id:
             request.id = self.id  # that of the header, which may be what TRAFFIC sticks to
-        self.id = request.id or new_id()
-        return request
-
-    def _foreign(self, body: bytes, headers: RequestHeaders) -> Request:
-        """A body in a form of other servers."""
-        from mlbox.serve import invocations
-
-        runtime = self.slot.runtime
-        needs, shared = ((), frozenset[str]()) if runtime is None else (runtime.needs, runtime.shared)
-        request = self.request = invocations.decode(body, headers.get(b"content-type", b""), needs, shared)
-        request.id = request.id or self.id or None
         self.id = request.id or new_id()
         return request
 
@@ -148,9 +138,7 @@ class Call:
         response = codec.Reply(self.asked, version, self.id, answer.outputs, absent)
         if self.request.form == "arrow":
             return 200, [(b"content-type", media.ARROW)], arrow_body(response, self.request.rows)
-        if self.foreign:
-            from mlbox.serve import invocations
-
+        if self.request.form == "predictions":
             return 200, JSON, invocations.body_of(response, self.request.rows)
         content, json_length = codec.encode(response, self.request)
         if json_length is None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -70,6 +70,7 @@ class Request(msgspec.Struct, gc=False):
     """As what it came and the answer goes: tensors, rows, arrow or predictions."""
 
 
+Decoded = TypeVar("Decoded")
 _decoder = msgspec.json.Decoder(WireRequest)
 _encoder = msgspec.json.Encoder()
 
@@ -86,14 +87,12 @@ def decode(body: bytes, header_length: int | None = None, shared: Set[str] = fro
             )
         head, rest = memoryview(body)[:header_length], memoryview(body)[header_length:]
     try:
-        wire = _decoder.decode(head)
+        wire = parsed(_decoder, head)
     except msgspec.ValidationError as error:
         raise Invalid(
             f"the request is not as the protocol has it: {error}",
             hint='{"inputs": [{"name": "x", "shape": [1], "datatype": "FP64", "data": [1.5]}]}',
         ) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Invalid(f"the body is not valid JSON: {error}") from None
     if wire.rows is not None:
         if wire.inputs or rest:
             raise Invalid("the request has both rows and inputs", hint="send one of them")
@@ -112,6 +111,16 @@ def decode(body: bytes, header_length: int | None = None, shared: Set[str] = fro
         request.event_times = _event_times(parameters.get("event_time"), rows)
         request.row_ids = _row_ids(parameters.get("row_ids"), rows)
     return request
+
+
+def parsed(decoder: msgspec.json.Decoder[Decoded], body: Any, hint: str | None = None) -> Decoded:
+    """The value of a body; raises ``Invalid`` where it is no JSON. A ``ValidationError`` is the caller's to explain."""
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError:
+        raise
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Invalid(f"the body is not valid JSON: {error}", hint=hint) from None
 
 
 def rows_in(columns: Mapping[str, Column], shared: Set[str]) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mlbox.base.errors import Invalid
-from mlbox.serve.codec import Request
+from mlbox.serve.codec import Request, parsed
 from mlbox.serve.feeding import rows_of
 from mlbox.serve.graph.running import columns_of
 from mlbox.serve.graph.runtime import GraphRuntime
@@ -24,10 +24,7 @@ _PLAIN = (bool, int, float, str, type(None))
 
 def decode(body: bytes) -> Any:
     """The JSON value of a body."""
-    try:
-        return _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Invalid(f"the body is not valid JSON: {error}", hint='for example {"x": 1.5}') from None
+    return parsed(_decoder, body, hint='for example {"x": 1.5}')
 
 
 async def ask(runtime: Runtime, event: Any) -> tuple[Any, Request, Answer]:

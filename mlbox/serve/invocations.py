@@ -16,7 +16,7 @@ import msgspec
 
 from mlbox.base.errors import Invalid
 from mlbox.serve import media
-from mlbox.serve.codec import Request, rows_in, to_json
+from mlbox.serve.codec import Request, parsed, rows_in, to_json
 from mlbox.serve.simple import columns_of, plain_rows
 
 if TYPE_CHECKING:
@@ -57,18 +57,15 @@ _decoder = msgspec.json.Decoder(Sent)
 
 def decode(body: bytes, content_type: bytes, needs: Sequence[Need], shared: Set[str] = frozenset()) -> Request:
     """The request; values without names are those of ``needs``, in their order; ``shared`` as in the protocol's own
-    decoder. Raises ``Invalid`` that names the row,
-    and ``UnsupportedMediaType``."""
+    decoder. Raises ``Invalid`` that names the row, and ``UnsupportedMediaType``."""
     if content_type.partition(b";")[0].strip().lower() == CSV:
         return _request(_of_csv(body, needs), None, shared)
     if media.is_arrow(content_type):
         raise media.UnsupportedMediaType("an Arrow stream goes to infer", hint="here: application/json or text/csv")
     try:
-        sent = _decoder.decode(body)
+        sent = parsed(_decoder, body)
     except msgspec.ValidationError as error:
         raise Invalid(f"the request is in no form of another server: {error}", hint=_HINT) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Invalid(f"the body is not valid JSON: {error}") from None
     given = [name for name in _FORMS if getattr(sent, name) is not None]
     if len(given) != 1:
         raise Invalid(f"the request has {' and '.join(given) or 'no instances'}", hint=f"send one of {_HINT}")
@@ -193,12 +190,8 @@ def body_of(reply: Reply, rows: int) -> bytes:
     """``{"predictions": [..]}``: the values of ``prediction`` or of the only output, else objects by name."""
     outputs = reply.outputs
     names = ["prediction"] if "prediction" in outputs else list(outputs)
-    told = plain_rows(outputs, names, rows)
-    body: dict[str, Any] = {
-        "predictions": [row[0] for row in told]
-        if len(names) == 1
-        else [dict(zip(names, row, strict=True)) for row in told]
-    }
+    told = [dict(zip(names, row, strict=True)) for row in plain_rows(outputs, names, rows)]
+    body: dict[str, Any] = {"predictions": told if len(names) != 1 else [row[names[0]] for row in told]}
     if reply.parameters:
         body["parameters"] = reply.parameters
     return to_json(body)
