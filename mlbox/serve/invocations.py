@@ -169,7 +169,8 @@ def _typed(cells: list[str], text: bool) -> list[Any]:
 
 
 def _whole(cell: str) -> int:
-    if not cell.removeprefix("-").isascii() or not cell.removeprefix("-").isdigit() or len(cell) > 19:
+    digits = cell.removeprefix("-")
+    if not digits.isascii() or not digits.isdigit():
         raise ValueError(cell)
     return int(cell)
 

@@ -222,6 +222,12 @@ def test_values_without_names_are_all_inputs_or_the_required_ones() -> None:
             sent(wrong)
 
 
+@pytest.mark.parametrize("number", [-(2**63), 2**63 - 1, -1, 0])
+def test_whole_numbers_of_a_csv_stay_what_they_are(number: int) -> None:
+    column = decode(f"n,m\n{number},1.5\n".encode(), b"text/csv", []).columns["n"]
+    assert column.datatype.name == "INT64" and list(column.values) == [number]
+
+
 def test_types_that_are_not_taken(asked: Server) -> None:
     for kind in ("application/vnd.apache.arrow.stream", "application/x-parquet"):
         status, told = ask(asked, "/endpoints/e/invocations", b"x", kind)
