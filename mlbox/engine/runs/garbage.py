@@ -112,8 +112,9 @@ class Garbage:
             known = _Known(active, runs.ends(cursor))
             known.ended.update(kept_projects.ends_of_runs(cursor))
         yield from self._old_runs()
-        yield from self._folders(folders, known)
-        yield from self._logs(logs, known)
+        trash = self._home.path / "trash" / now().strftime("%Y%m%dT%H%M%S")  # one for all that goes together
+        yield from self._folders(folders, known, trash)
+        yield from self._logs(logs, known, trash)
         before = now() - timedelta(days=self._settings.gc_cache_days)
         used = {str((row.handle or {}).get("environment")) for row in active.values()}
         yield from unused_environments(self._home.environments, used, before.timestamp())
@@ -150,18 +151,18 @@ class Garbage:
             why = f"ended more than {days} days ago" if days else f"beyond the newest {keep} of its project"
             yield Waste("run", run_id, why, size, _dropper(self._removal, command))
 
-    def _folders(self, folders: Iterable[Path], known: _Known) -> Iterator[Waste]:
+    def _folders(self, folders: Iterable[Path], known: _Known, trash: Path) -> Iterator[Waste]:
         for path in folders:
             why = self._why_old(path.name, known, self._settings.gc_run_folder_days)
             if why:
-                yield Waste("run folder", path.name, why, _size(path), self._to_trash(path))
+                yield Waste("run folder", path.name, why, _size(path), _mover(path, trash))
 
-    def _logs(self, logs: Iterable[Path], known: _Known) -> Iterator[Waste]:
+    def _logs(self, logs: Iterable[Path], known: _Known, trash: Path) -> Iterator[Waste]:
         for path in logs:
             if path.suffix == ".log" and len(path.stem) == 32:  # the server's own log is another matter
                 why = self._why_old(path.stem, known, self._settings.gc_log_days)
                 if why:
-                    yield Waste("log", path.stem, why, _size(path), self._to_trash(path))
+                    yield Waste("log", path.stem, why, _size(path), _mover(path, trash))
 
     def _why_old(self, run_id: str, known: _Known, days: int) -> str:
         if run_id not in known:
@@ -234,14 +235,15 @@ class Garbage:
                 why = f"collected more than {self._settings.gc_trash_days} days ago"
                 yield Waste("trash", path.name, why, _size(path), partial(_delete, path))
 
-    def _to_trash(self, path: Path) -> Callable[[], None]:
-        def move() -> None:
-            folder = self._home.path / "trash" / now().strftime("%Y%m%dT%H%M%S") / path.parent.name
-            folder.mkdir(parents=True, exist_ok=True)
-            with suppress(FileNotFoundError):
-                os.replace(path, folder / path.name)
 
-        return move
+def _mover(path: Path, trash: Path) -> Callable[[], None]:
+    def move() -> None:
+        folder = trash / path.parent.name
+        folder.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            os.replace(path, folder / path.name)
+
+    return move
 
 
 def _dropper(removal: Removal, command: DropRun) -> Callable[[], None]:
