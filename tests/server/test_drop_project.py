@@ -85,7 +85,7 @@ def answers(server: Server) -> list[Any]:
     return [server.sql(query)[0]["rows"] for query in ANSWERS]
 
 
-@pytest.mark.parametrize(("place", "when"), points(KEPT))
+@pytest.mark.parametrize(("place", "when"), list(points(KEPT)))
 def test_a_drop_that_was_not_yet_durable_left_all(copied: Path, place: str, when: str) -> None:
     before = kill_in_the_middle(copied, place, when)
     server = Server(copied)
@@ -98,7 +98,7 @@ def test_a_drop_that_was_not_yet_durable_left_all(copied: Path, place: str, when
     assert leftovers(copied, "shop") == []
 
 
-@pytest.mark.parametrize(("place", "when"), points(GONE))
+@pytest.mark.parametrize(("place", "when"), list(points(GONE)))
 def test_a_drop_that_was_durable_is_completed_at_the_next_start(copied: Path, place: str, when: str) -> None:
     kill_in_the_middle(copied, place, when)
     server = Server(copied)

@@ -242,7 +242,7 @@ class Pool:
         asynchronous = bool(self._about and self._about.get("asynchronous"))
         if asynchronous or ticket.head.get("verb") == "stream":
             holder.cancel(ticket)
-        left = CANCEL_SECONDS if asynchronous else max(0.0, kept - (time.monotonic() - ticket.sent))
+        left = CANCEL_SECONDS if asynchronous else max(0.0, kept - ticket.kept())
         limit = f"the time limit of {kept * 1000:g} ms has passed"
         timer = threading.Timer(left, self._end_if_still, (holder, ticket, limit))
         timer.daemon = True

@@ -45,9 +45,9 @@ class Ticket:
     def heard(self, body: memoryview) -> None:
         """A piece of the answer, as JSON; told by the thread that reads. Who waits for a whole one hears of none."""
 
-    def overdue(self, now: float) -> bool:
-        """Whether the code has kept it for longer than its limit."""
-        return self.sent is not None and now - self.sent > self.limit
+    def kept(self) -> float:
+        """Seconds for which the code has kept us waiting."""
+        return 0.0 if self.sent is None else time.monotonic() - self.sent
 
 
 class Process:
@@ -148,9 +148,8 @@ class Process:
 
     def overdue(self) -> bool:
         """Whether it has had a request for longer than that one's limit."""
-        now = time.monotonic()
         with self._lock:
-            return any(ticket.overdue(now) for ticket in self.busy.values())
+            return any(ticket.kept() > ticket.limit for ticket in self.busy.values())
 
     def cancel(self, ticket: Ticket) -> None:
         """Ask for the end of a request that is in it, where its code is asynchronous or streams."""

@@ -39,9 +39,9 @@ class StreamTicket(Ticket):
         with suppress(RuntimeError):  # the loop is closed
             self.loop.call_soon_threadsafe(self.news.set)
 
-    def overdue(self, now: float) -> bool:
-        """Not while a piece waits here: then the code waits for the caller, not he for it."""
-        return not self.pieces and self.sent is not None and now - self.sent > self.limit
+    def kept(self) -> float:
+        """None while a piece waits here: then the code waits for the caller, not he for it."""
+        return 0.0 if self.pieces else Ticket.kept(self)  # super() knows no class with slots
 
 
 async def pieces_of(

@@ -67,13 +67,14 @@ class Chatter:
         return {"text_output": piece.upper(), "length": len(piece)}
 """
 FLOOD = """
-import os
+import os, time
 def flood(pieces, folder):
     try:
         for number in range(pieces):
             open(os.path.join(folder, "made"), "w").write(str(number))
             yield "x" * 100_000
     except GeneratorExit:
+        time.sleep(0.5)  # which it may: it kept nobody waiting
         open(os.path.join(folder, "closed"), "w").close()
         raise
 """
