@@ -2,7 +2,7 @@
 
     python3 packaging/bootstrap.py [EXTRA …]
 
-Run by the host's interpreter before anything is installed, so: standard library only.
+Run by the host's interpreter before anything is installed, so: standard library only, and what of mlbox needs no more.
 """
 
 import hashlib
@@ -25,6 +25,9 @@ def main() -> int:
     """Environment, then uv in it, then what is locked."""
     if sys.version_info < OLDEST:
         return fail(f"Python {platform.python_version()} is too old; mlbox needs {OLDEST[0]}.{OLDEST[1]} or later")
+    sys.path.insert(0, str(ROOT))
+    from mlbox.engine.runs.uv import trust_the_system  # what an older Python cannot read, and needs nothing installed
+
     if not usable():
         print(f"making .venv with Python {platform.python_version()}", flush=True)
         # without pip, because Debian's python3 can make an environment and lacks the part that puts pip into it
@@ -37,6 +40,7 @@ def main() -> int:
         )
     extras = [argument for name in sys.argv[1:] for argument in ("--extra", name)]
     environment = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(VENV), "UV_PYTHON_DOWNLOADS": "never"}
+    trust_the_system(environment)
     environment["MLBOX_WITHOUT_UI"] = "1"  # the dashboard is a step of its own, where its progress shows
     environment.pop("VIRTUAL_ENV", None)
     # inexact: what `make test` has added stays when `make setup` runs again

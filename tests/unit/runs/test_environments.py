@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 import subprocess
 import sys
 import threading
@@ -216,6 +217,20 @@ def test_pip_settings_reach_uv(tmp_path: Path) -> None:
 def test_what_uv_was_told_wins_over_pip() -> None:
     told = {"PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": "https://pip", "UV_INDEX_URL": "https://uv"}
     assert "UV_DEFAULT_INDEX" not in uv_environment(told)
+
+
+@pytest.mark.parametrize(("there", "told"), [(True, "1"), (False, None)])
+def test_uv_believes_whom_the_machine_believes(
+    there: bool, told: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty store is none: uv would end with an error instead of taking its own list."""
+    if there:
+        (tmp_path / "company.pem").touch()
+    paths = ssl.get_default_verify_paths()._replace(cafile=None, capath=str(tmp_path))
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
+    monkeypatch.setattr("sys.platform", "linux")
+    assert uv_environment({}).get("UV_SYSTEM_CERTS") == told
+    assert uv_environment({"UV_SYSTEM_CERTS": "0"})["UV_SYSTEM_CERTS"] == "0"
 
 
 def test_a_wheelhouse_without_index_is_enough(
