@@ -336,7 +336,7 @@ class InferenceApp:
         if not call.id:
             call.id = new_id()
         failed = error is not None
-        slot.meter.note(seconds, 0 if request is None else request.rows, failed)
+        slot.meter.note(seconds, 0 if request is None else request.rows, failed, None if failed else call.arm())
         percent = row.log_percent
         if call.verb == "explain" or (percent < 100 and not random.random() * 100 < percent):
             self._recorder.count(row.project, row.name, at_us, failed)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mlbox.serve.directory import Slot
     from mlbox.serve.endpoint import Answer, Runtime
     from mlbox.serve.http import RequestHeaders, Response
+    from mlbox.serve.meter import Version
 
 INLINE_ROWS = 256
 """Requests up to this many rows are computed on the event loop: a thread costs more than they do."""
@@ -45,6 +46,11 @@ class Call:
         self.kept: tuple[Form, bytes] | None = None
         """What is recorded instead of the request and the answer, which is not kept then."""
         self.runtime: Runtime | None = None
+
+    def arm(self) -> Version | None:
+        """The model version that has answered, where it is one."""
+        of = self.answer if self.kept is None else self.kept[0]
+        return None if of is None or of.version is None else (of.model, of.version)
 
     def decode(self, body: bytes, headers: RequestHeaders, limit: int) -> Request:
         """Read the body."""

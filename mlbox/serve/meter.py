@@ -15,40 +15,84 @@ BOUNDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
 """Upper ends of the buckets of the latency, in seconds; the last bucket has none."""
 
 
-class Meter:
-    """Counters of one endpoint. ``waiting`` are the requests that have begun and not ended."""
+ARMS = 16
+"""Model versions of an endpoint that are told apart, the latest; of an older one the counters are forgotten."""
 
-    __slots__ = ("buckets", "errors", "late", "requests", "rows", "seconds", "shed", "waiting")
+Version = tuple[str, int]
+"""Name and number."""
+
+
+class Latency:
+    """How many requests took how long."""
+
+    __slots__ = ("buckets", "requests", "seconds")
 
     def __init__(self) -> None:
         self.requests = 0
+        self.seconds = 0.0
+        self.buckets = [0] * (len(BOUNDS) + 1)
+
+    def note(self, seconds: float, bucket: int) -> None:
+        """Count a request."""
+        self.requests += 1
+        self.seconds += seconds
+        self.buckets[bucket] += 1
+
+    def add(self, other: Latency) -> None:
+        """Add what another has counted."""
+        self.requests += other.requests
+        self.seconds += other.seconds
+        self.buckets = [own + more for own, more in zip(self.buckets, other.buckets, strict=True)]
+
+
+class Meter:
+    """Counters of one endpoint. ``waiting`` are the requests that have begun and not ended."""
+
+    __slots__ = ("arms", "errors", "late", "latency", "rows", "shed", "waiting")
+
+    def __init__(self) -> None:
         self.errors = 0
         self.rows = 0
         self.shed = 0
         self.late = 0
         self.waiting = 0
-        self.seconds = 0.0
-        self.buckets = [0] * (len(BOUNDS) + 1)
+        self.latency = Latency()
+        self.arms: dict[Version, Latency] = {}
+        """Of those requests that a model has answered; never changed but for another one, since others read it."""
 
-    def note(self, seconds: float, rows: int, failed: bool) -> None:
-        """Count a request that has been answered."""
-        self.requests += 1
+    def note(self, seconds: float, rows: int, failed: bool, arm: Version | None = None) -> None:
+        """Count a request that has been answered, by a model where one version alone did it."""
+        bucket = bisect_left(BOUNDS, seconds)
+        self.latency.note(seconds, bucket)
         self.rows += rows
-        self.seconds += seconds
-        self.buckets[bisect_left(BOUNDS, seconds)] += 1
         if failed:
             self.errors += 1
+        if arm is not None:
+            (self.arms.get(arm) or self._arm(arm)).note(seconds, bucket)
 
     def add(self, other: Meter) -> None:
         """Add what another has counted."""
-        for name in ("errors", "late", "requests", "rows", "seconds", "shed", "waiting"):
+        for name in ("errors", "late", "rows", "shed", "waiting"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.buckets = [own + more for own, more in zip(self.buckets, other.buckets, strict=True)]
+        self.latency.add(other.latency)
+        for version, latency in other.arms.items():
+            (self.arms.get(version) or self._arm(version)).add(latency)
+
+    def _arm(self, version: Version) -> Latency:
+        last = list(self.arms.items())[-ARMS + 1 :]
+        made = Latency()
+        self.arms = {**dict(last), version: made}
+        return made
+
+    @property
+    def requests(self) -> int:
+        """That were answered, errors too."""
+        return self.latency.requests
 
     @property
     def mean(self) -> float:
         """Seconds that a request takes."""
-        return self.seconds / self.requests if self.requests else 0.0
+        return self.latency.seconds / self.requests if self.requests else 0.0
 
 
 _COUNTERS = (
@@ -60,6 +104,8 @@ _COUNTERS = (
     ("waiting", "mlbox_endpoint_in_flight", "gauge", "Requests that have begun and not ended"),
 )
 _LATENCY = "mlbox_endpoint_latency_seconds"
+_ARM = "mlbox_model_latency_seconds"
+_INFO = "mlbox_endpoint_info"
 _WORKER = "mlbox_worker_requests_total"
 
 
@@ -72,7 +118,13 @@ def exposition(slots: Iterable[Slot], log: Statistics, workers: Counted) -> str:
         lines += (f"{name}{{{_labels(slot)}}} {getattr(slot.meter, attribute)}" for slot in shown)
     lines += (f"# HELP {_LATENCY} Time of a request inside mlbox", f"# TYPE {_LATENCY} histogram")
     for slot in shown:
-        lines += _histogram(slot)
+        lines += _histogram(_LATENCY, _labels(slot), slot.meter.latency)
+    lines += (f"# HELP {_ARM} The same, by the model version that answered alone", f"# TYPE {_ARM} histogram")
+    for slot in shown:
+        for (model, version), latency in slot.meter.arms.items():
+            lines += _histogram(_ARM, _labels(slot, model=model, version=str(version)), latency)
+    lines += (f"# HELP {_INFO} What answers now", f"# TYPE {_INFO} gauge")
+    lines += (f"{_INFO}{{{_labels(slot, version=slot.version)}}} 1" for slot in shown)
     for name, value, help_text in (
         ("mlbox_predictions_written_total", log.written + workers.written, "Rows that the prediction log has taken"),
         ("mlbox_predictions_dropped_total", log.dropped + workers.dropped, "Rows that the prediction log has lost"),
@@ -113,18 +165,17 @@ class _Shown:
         return cls(slot, both, workers.versions.get(slot.key, own))
 
 
-def _histogram(slot: _Shown) -> Iterator[str]:
-    labels, meter = _labels(slot), slot.meter
+def _histogram(name: str, labels: str, latency: Latency) -> Iterator[str]:
     count = 0
-    for bound, number in zip((*map(repr, BOUNDS), "+Inf"), list(meter.buckets), strict=True):
+    for bound, number in zip((*map(repr, BOUNDS), "+Inf"), list(latency.buckets), strict=True):
         count += number
-        yield f'{_LATENCY}_bucket{{{labels},le="{bound}"}} {count}'
-    yield f"{_LATENCY}_sum{{{labels}}} {meter.seconds!r}"
-    yield f"{_LATENCY}_count{{{labels}}} {count}"
+        yield f'{name}_bucket{{{labels},le="{bound}"}} {count}'
+    yield f"{name}_sum{{{labels}}} {latency.seconds!r}"
+    yield f"{name}_count{{{labels}}} {count}"
 
 
-def _labels(slot: _Shown) -> str:
-    parts = {"project": slot.row.project, "endpoint": slot.row.name, "version": slot.version}
+def _labels(slot: _Shown, **more: str) -> str:
+    parts = {"project": slot.row.project, "endpoint": slot.row.name, **more}
     return ",".join(f'{name}="{_escaped(value)}"' for name, value in parts.items())
 
 

@@ -19,7 +19,7 @@ from waiting import wait_until
 
 from mlbox.base.errors import Invalid
 from mlbox.base.settings import Settings
-from mlbox.serve.meter import exposition
+from mlbox.serve.meter import Meter, exposition
 from mlbox.serve.workers.counting import Counted
 
 Models = Callable[..., bytes]
@@ -273,12 +273,34 @@ def test_counters_in_prometheus_text(live: Any, scaled: Models) -> None:
     assert live.rows("e", {"x": [1.0]}).status_code == 400
     endpoints = live.house.endpoints
     lines = exposition(endpoints.directory.slots(), endpoints.statistics, Counted()).splitlines()
-    labels = 'project="default",endpoint="e",version="1"'
+    labels = 'project="default",endpoint="e"'
     assert f"mlbox_endpoint_requests_total{{{labels}}} 4" in lines
     assert f"mlbox_endpoint_errors_total{{{labels}}} 1" in lines
     assert f"mlbox_endpoint_in_flight{{{labels}}} 0" in lines
     assert f"mlbox_endpoint_latency_seconds_count{{{labels}}} 4" in lines
     assert f'mlbox_endpoint_latency_seconds_bucket{{{labels},le="+Inf"}} 4' in lines
+    assert f'mlbox_model_latency_seconds_count{{{labels},model="m",version="1"}} 3' in lines
+    assert f'mlbox_endpoint_info{{{labels},version="1"}} 1' in lines
+
+
+def test_latency_of_each_arm(live: Any, scaled: Models) -> None:
+    """What a version has answered stays its own when another one takes its place."""
+    for factor in (1.0, 2.0, 3.0):
+        live.house.model("m", scaled(factor), "x", "y")
+    live.house.alias("m", "live", 1)
+    live.house.endpoint("e", "m@live")
+    for version in (1, 2, 3):
+        live.house.alias("m", "live", version)
+        for _ in range(version):
+            live.rows("e", {"x": [1.0], "y": [1.0]}).raise_for_status()
+    endpoints = live.house.endpoints
+    meter = endpoints.directory.find("e").meter
+    assert {key: latency.requests for key, latency in meter.arms.items()} == {("m", v): v for v in (1, 2, 3)}
+    more = Meter()
+    for version in range(3, 30):
+        more.note(0.01, 1, False, ("m", version))
+    meter.add(more)
+    assert [version for _, version in meter.arms] == list(range(14, 30)) and meter.requests == 33
 
 
 def test_the_short_way_answers_what_the_general_way_answers(live: Any, scaled: Models) -> None:
