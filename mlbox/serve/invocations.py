@@ -95,13 +95,17 @@ def _rows(sent: Sent, needs: Sequence[Need]) -> Sequence[Row]:
 
 
 def _of_split(split: Split) -> list[Row]:
-    columns = split.columns
-    if len(set(columns)) != len(columns):
-        raise Invalid("dataframe_split has a column twice", hint=f"columns: {', '.join(columns)}")
-    for index, values in enumerate(split.data):
-        if len(values) != len(columns):
-            raise Invalid(f"row {index} of dataframe_split has {len(values)} values for {len(columns)} columns")
-    return [dict(zip(columns, values, strict=True)) for values in split.data]
+    _check_table("dataframe_split", split.columns, split.data)
+    return [dict(zip(split.columns, values, strict=True)) for values in split.data]
+
+
+def _check_table(called: str, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Each column has a name of its own, each row a value for each."""
+    if len({name.lower() for name in names}) != len(names):
+        raise Invalid(f"{called} has a column twice; case does not count", hint=f"columns: {', '.join(names)}")
+    for index, row in enumerate(rows):
+        if len(row) != len(names):
+            raise Invalid(f"row {index} of {called} has {len(row)} values for {len(names)} columns")
 
 
 def _of_columns(columns: Mapping[str, Any]) -> list[Row]:
@@ -145,11 +149,7 @@ def _of_csv(body: bytes, needs: Sequence[Need]) -> list[Row]:
     if not lines:
         raise Invalid("the CSV is empty", hint="a line with the names of the inputs, then one for each row")
     names, cells = lines[0], lines[1:]
-    for index, line in enumerate(cells):
-        if len(line) != len(names):
-            raise Invalid(f"row {index} of the CSV has {len(line)} cells for {len(names)} names")
-    if len({name.lower() for name in names}) != len(names):
-        raise Invalid("the CSV has a name twice; case does not count", hint=f"names: {', '.join(names)}")
+    _check_table("the CSV", names, cells)
     texts = {need.name.lower() for need in needs if need.datatype == "BYTES"}
     columns = [_typed([line[at] for line in cells], name.lower() in texts) for at, name in enumerate(names)]
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
