@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -164,6 +164,10 @@ class Server:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_until_complete(self._server.serve())
+
+    def soon(self, act: Callable[[], None]) -> None:
+        """Have the event loop do this."""
+        self._loop.call_soon_threadsafe(act)
 
     def stop(self) -> None:
         """Stop it and wait."""

@@ -118,7 +118,8 @@ def test_a_drop_that_was_durable_is_completed_at_the_next_start(copied: Path, pl
 def test_a_drop_ends_what_works_in_the_project(own_server: Server, tmp_path: Path) -> None:
     """A run under way ends with its process; one that a killed server left behind too, at the next start."""
     (tmp_path / "slow.py").write_text(SLOW)
-    make = "CREATE PROJECT {0}; USE PROJECT {0}; CREATE FUNCTION slow FROM 'slow.py'; RUN slow ASYNC"
+    make = "CREATE PROJECT {0}; USE PROJECT {0}; CREATE FUNCTION slow FROM 'slow.py'; "
+    make += "RUN slow WITH (seconds = 600) ASYNC"
     tick = "SELECT metrics.tick::DOUBLE FROM ml.runs"
 
     def begin(project: str) -> int:

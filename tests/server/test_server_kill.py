@@ -86,7 +86,7 @@ def test_a_run_goes_on_without_the_server(slow: Any) -> None:
 
 def test_a_run_that_died_with_the_server_is_interrupted(slow: Any) -> None:
     """Shown as such, with the reason."""
-    slow.sql("RUN slow ASYNC")
+    slow.sql("RUN slow WITH (seconds = 600) ASYNC")
     wait_until(lambda: row(slow, "metrics.tick::DOUBLE")[0] is not None)
     process = process_of(slow)
     slow.kill()

@@ -140,9 +140,18 @@ def test_copy_out(desk: Server) -> None:
 def test_cancel_and_timeout(server: Server) -> None:
     endless = "SELECT count(*) FROM range(10_000_000) a, range(10_000_000) b WHERE a.range + b.range = 7"
     with psycopg.connect(dsn(server), autocommit=True) as connection:
-        threading.Timer(0.5, connection.cancel_safe).start()
+        over = threading.Event()
+
+        def cancel() -> None:
+            while not over.wait(0.1):  # one that comes before the statement hits nothing
+                connection.cancel_safe()
+
+        cancelling = threading.Thread(target=cancel)
+        cancelling.start()
         with pytest.raises(psycopg.errors.QueryCanceled):
             connection.execute(endless)
+        over.set()
+        cancelling.join()
         assert connection.execute("SELECT 1").fetchone() == (1,)
         connection.execute("SET statement_timeout = '200ms'")
         with pytest.raises(psycopg.errors.QueryCanceled):

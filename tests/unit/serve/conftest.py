@@ -37,7 +37,7 @@ def serve() -> Iterator[Callable[[House], Server]]:
 def live(house: House, serve: Callable[[House], Server]) -> Iterator[Live]:
     """The house, served."""
     server = serve(house)
-    with httpx.Client(base_url=server.url) as client:
+    with httpx.Client(base_url=server.url, timeout=60) as client:
         yield Live(house, server, client)
 
 

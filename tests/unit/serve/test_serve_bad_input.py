@@ -100,9 +100,9 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     house.function("code", CODE, "score")
     house.function("many", CODE, "many")
     house.function("steps", CODE, "Steps")
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        away = f"http://127.0.0.1:{nobody.getsockname()[1]}/"
+    nobody = socket.socket()
+    nobody.bind(("127.0.0.1", 0))  # and nobody listens
+    away = f"http://127.0.0.1:{nobody.getsockname()[1]}/"
     house.endpoint("good", "m")
     house.endpoint("strict", "m", options={"missing": "reject"})
     house.endpoint("texts", "texts")
@@ -119,7 +119,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
             options=options,
         )
     house.endpoint("away", using="graph", graph=f"steps:\n - {{name: asked, kind: remote, url: '{away}'}}\n")
-    with served(house) as live:
+    with nobody, served(house) as live:
         yield live
 
 

@@ -11,6 +11,7 @@ import httpx
 import onnx_models
 import pytest
 from serving_house import DictReader, House, tensors
+from waiting import wait_until
 
 from mlbox.base.errors import AlreadyExists, Invalid, MlboxError, NotFound
 from mlbox.base.names import Ref
@@ -35,7 +36,7 @@ def test_an_alias_moves_under_load_without_a_failed_or_mixed_answer(live: Any, s
     answers: list[list[tuple[int, str, float]]] = [[] for _ in range(4)]
 
     def ask(mine: list[tuple[int, str, float]]) -> None:
-        with httpx.Client(base_url=live.server.url) as client:
+        with httpx.Client(base_url=live.server.url, timeout=60) as client:
             while not stop.is_set():
                 reply = client.post("/v2/models/e/infer", json={"inputs": tensors(ROW)})
                 body = reply.json()
@@ -44,11 +45,13 @@ def test_an_alias_moves_under_load_without_a_failed_or_mixed_answer(live: Any, s
     threads = [threading.Thread(target=ask, args=(mine,)) for mine in answers]
     for thread in threads:
         thread.start()
+    wait_until(lambda: all(answers))
     for move in range(20):
         wanted = 2 - move % 2
         house.alias("m", "champion", wanted)
         reply = live.rows("e", ROW).json()
         assert reply["model_version"] == str(wanted)  # moved when the statement returns
+        wait_until(lambda wanted=wanted: any(mine[-1][1] == str(wanted) for mine in answers))
     stop.set()
     for thread in threads:
         thread.join()
@@ -220,7 +223,7 @@ def test_a_shadow_is_recorded_and_never_answers(live: Any, scaled: Models) -> No
     live.house.model("m", scaled(9.0), "x", "y")
     live.house.endpoint("e", "m@1", shadow=Ref("default", "m", "2"))
     assert _value(live.rows("e", ROW, id="q")) == 2.0
-    live.http.get("/v2/health/live")  # the shadow runs before the loop takes the next request
+    wait_until(lambda: len(live.house.predictions()) == 2)  # the shadow runs when the caller has his answer
     rows = live.house.predictions()
     assert {(row["shadow"], row["model_version"], row["prediction"]) for row in rows} == {
         (False, 1, 2.0),
@@ -263,12 +266,12 @@ def test_a_restart_keeps_endpoints_and_a_normal_stop_writes_everything(
     house.endpoint("e", "m@champion")
     server = serve(house)
     for _ in range(25):
-        httpx.post(f"{server.url}/v2/models/e/infer", json={"inputs": tensors(ROW)}).raise_for_status()
+        httpx.post(f"{server.url}/v2/models/e/infer", json={"inputs": tensors(ROW)}, timeout=60).raise_for_status()
     server.stop()
     house.close()
     again = House(tmp_path)
     assert len(again.predictions()) == 25
-    reply = httpx.post(f"{serve(again).url}/v2/models/e/infer", json={"inputs": tensors(ROW)})
+    reply = httpx.post(f"{serve(again).url}/v2/models/e/infer", json={"inputs": tensors(ROW)}, timeout=60)
     assert _value(reply) == 2.0
     again.close()
 

@@ -187,7 +187,7 @@ def test_bodies_that_lie_touch_no_other_request(endpoint: Any) -> None:
         (gzip.compress(b"{}")[:-9], {"content-encoding": "gzip"}, "ends too early"),
         (b'{"inputs": [', {}, "not valid JSON"),
     ]
-    with httpx.Client(base_url=endpoint.server.url) as client:
+    with httpx.Client(base_url=endpoint.server.url, timeout=60) as client:
         for body, headers, says in lies:
             refused = client.post("/v2/models/e/infer", content=body, headers=headers)
             assert refused.status_code == 400 and says in refused.json()["error"], (says, refused.text)

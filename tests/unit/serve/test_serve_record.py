@@ -51,7 +51,7 @@ def make(tmp_path: Path, scaled: Callable[..., bytes]) -> Iterator[Callable[...,
 
 
 def ask(url: str, times: int, rows: int = 1) -> None:
-    with httpx.Client(base_url=url) as client:
+    with httpx.Client(base_url=url, timeout=60) as client:
         for _ in range(times):
             body = {"inputs": tensors({name: values * rows for name, values in ROW.items()})}
             client.post("/v2/models/e/infer", json=body).raise_for_status()
@@ -114,7 +114,7 @@ def test_an_entry_that_cannot_be_written_takes_no_other_with_it(make: Callable[.
         house.endpoints.recorder.keep(broken("e", number), counts=True)
         ask(url, 7, rows=2)
     house.endpoints.recorder.keep(broken("other", 3), counts=True)
-    with httpx.Client(base_url=url) as client:  # who waits for his row is not told of another's
+    with httpx.Client(base_url=url, timeout=60) as client:  # who waits for his row is not told of another's
         body = {"inputs": tensors(ROW)}
         for endpoint in ("other", "durable"):
             client.post(f"/v2/models/{endpoint}/infer", json=body).raise_for_status()
@@ -267,7 +267,7 @@ def test_the_short_way_records_what_the_general_way_records(make: Callable[..., 
     house.model("gbm", onnx_models.gradient_boosting(False).onnx, "a", "b", "c", "d")
     house.endpoint("g", "gbm")
     url = serve(house).url
-    with httpx.Client(base_url=url) as client:
+    with httpx.Client(base_url=url, timeout=60) as client:
         for way, more in (("short", {}), ("general", {"parameters": {}})):
             for number in range(times):
                 tensor = {"name": "X", "shape": [1, 4], "datatype": "FP32", "data": [number / 8, -1.5, 0.25, number]}
@@ -327,7 +327,7 @@ def test_who_waits_for_his_row_waits_for_no_rest(
     house.endpoint("durable", "m", options={"durable": True})
     url = serve(house).url
     monkeypatch.setattr(record, "time", clock := Clock())
-    with httpx.Client(base_url=url) as client:
+    with httpx.Client(base_url=url, timeout=60) as client:
         client.post("/v2/models/durable/infer", json={"inputs": tensors(ROW)}).raise_for_status()
     assert house.endpoints.statistics.written == 1 and clock.rests == []
     ask(url, 3)
@@ -387,7 +387,7 @@ def test_members_read_of_a_defect_no_more_than_that_it_was_one(
 
     monkeypatch.setattr(type(runtime), "answer_shadow", fails)
     assert live.rows("followed", ROW).status_code == 200
-    live.http.get("/v2/health/live")  # the shadow runs before the loop takes the next request
+    wait_until(lambda: len(house.predictions("status = 'error'")) == 3)  # the shadow runs after the answer
     errors = [(row["endpoint"], row["error"]) for row in house.predictions("status = 'error'")]
     met = ("stored", "the request met a defect of mlbox")
     assert sorted(errors) == [("followed", "the store is away"), met, met]
@@ -408,7 +408,7 @@ def test_a_defect_in_a_shadow_stops_nobody(
 
     monkeypatch.setattr(type(slot.runtime), "answer_shadow", fails)
     assert live.rows("followed", ROW).status_code == 200
-    live.http.get("/v2/health/live")  # the shadow runs before the loop takes the next request
+    wait_until(lambda: house.predictions("status = 'error'"))  # the shadow runs after the answer
     asker = Asker(house.endpoints.recorder, house.endpoints.ensure)
     (outcome,) = asyncio.run(asker.ask(slot, [Event("e", '{"x": 1, "y": 2}', {"x": 1, "y": 2})]))
     assert outcome.error is None and len(outcome.rows) == 1
