@@ -92,7 +92,11 @@ class Process:
         return "more" in head
 
     def _respond(self, head: Mapping[str, Any], body: memoryview) -> None:
-        self._send(self._stream(head) if head["verb"] == "stream" else self._answer(head, body))
+        try:
+            reply = self._stream(head) if head["verb"] == "stream" else self._answer(head, body)
+        except BaseException as error:  # sys.exit() ends this thread at most, and nobody else would answer
+            reply = self._failed(head, error)
+        self._send(reply)
 
     def _stream(self, head: Mapping[str, Any]) -> Reply:
         """Send the pieces of an answer; what is said when it is over."""

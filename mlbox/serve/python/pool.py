@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlbox.base.errors import MlboxError, Unavailable
 from mlbox.serve.http import DeadlineExceeded
+from mlbox.serve.python.errors import CodeFailed
 from mlbox.serve.python.process import Process, Reply, Ticket
 
 if TYPE_CHECKING:
@@ -135,6 +136,11 @@ class Pool:
         process = Process(self.launch, self._places, self._ended, self._pump)
         about = process.start(self._size.start_seconds)
         with self._lock:
+            if process.ended:
+                told = process.why or "it ended by itself"
+                raise CodeFailed(
+                    f"the process of {self.launch.name} ended as soon as it was ready: {told}", hint="see ml.logs"
+                )
             self._about, self._broken = about, None
             closed = self._closed
             if not closed:
@@ -150,7 +156,9 @@ class Pool:
             try:
                 self._add()
                 return
-            except MlboxError as error:
+            except Exception as failed:  # such as no file descriptor left: none would come without this thread
+                told = f"its process cannot be started: {failed}"
+                error = failed if isinstance(failed, MlboxError) else Unavailable(told)
                 self._tell("serving.process_failed", self.launch, {"error": error.message})
                 with self._lock:
                     self._broken = error
@@ -181,7 +189,8 @@ class Pool:
         """Hand waiting requests to processes that have room."""
         while True:
             with self._lock:
-                process = min(self._processes, key=lambda each: len(each.busy), default=None)
+                alive = [each for each in self._processes if not each.ended]
+                process = min(alive, key=lambda each: len(each.busy), default=None)
                 if process is None or not self._waiting or len(process.busy) >= self._room():
                     return
                 ticket = self._waiting.popleft()
@@ -189,9 +198,9 @@ class Pool:
                     continue
                 try:
                     send = process.take(ticket)
-                except Unavailable:  # it has just ended; its replacement comes
+                except Unavailable:  # it has just ended; others may have room
                     self._waiting.appendleft(ticket)
-                    return
+                    continue
             send()
 
     def taken(self, ticket: Ticket, pieces: int) -> None:
@@ -214,8 +223,10 @@ class Pool:
             with suppress(ValueError):
                 self._waiting.remove(ticket)
             holder = next((process for process in self._processes if process.has(ticket)), None)
-            overdue = [process for process in self._processes if process.overdue()]
-        if holder is not None and self._about and self._about.get("asynchronous"):
+            asynchronous = bool(self._about and self._about.get("asynchronous"))
+            grace = CANCEL_SECONDS if asynchronous else 0.0
+            overdue = [process for process in self._processes if process.overdue(grace)]
+        if holder is not None and asynchronous:
             holder.cancel(ticket)
             timer = threading.Timer(CANCEL_SECONDS, self._end_if_still, (holder, ticket, limit))
             timer.daemon = True

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -128,12 +128,14 @@ class Process:
 
     def _write(self, message: Mapping[str, Any], ticket: Ticket | None) -> Exception | None:
         """Send one, and give why it cannot be sent."""
+        if ticket is not None and ticket.future.cancelled():
+            return CancelledError()  # who gave it up has sent that before us
         shared = self._arena if ticket is not None and self.about.get("shares") else None
         try:
             wire.send(self._ours, message, ticket.buffers if ticket is not None else (), shared)
         except wire.Closed:
             pass  # who reads finds the end and tells all that are under way
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             return error
         return None
 
@@ -145,11 +147,13 @@ class Process:
             ticket = self.busy.pop(number, None)
         if ticket is not None and ticket.future.set_running_or_notify_cancel():
             ticket.future.set_exception(CodeFailed(f"{self.launch.name} cannot be sent this: {error}"))
+        else:
+            self._on_free()
 
-    def overdue(self) -> bool:
-        """Whether it has had a request for longer than that one's limit."""
+    def overdue(self, grace: float) -> bool:
+        """Whether it has had a request for so many seconds longer than that one's limit."""
         with self._lock:
-            return any(ticket.kept() > ticket.limit for ticket in self.busy.values())
+            return any(ticket.kept() > ticket.limit + grace for ticket in self.busy.values())
 
     def cancel(self, ticket: Ticket) -> None:
         """Ask for the end of a request that is in it, where its code is asynchronous or streams."""
@@ -174,9 +178,9 @@ class Process:
     def end(self, why: str) -> None:
         """Kill it; what is under way fails."""
         self.why = self.why or why
-        child = self._child
-        if child is not None and child.poll() is None:
-            kill_group(child.pid, grace=0.0)
+        with self._lock:
+            if self._child is not None and not self.ended:  # else who buries it kills it, and alone may reap it
+                kill_group(self._child.pid, grace=0.0)
         with suppress(OSError):
             self._ours.shutdown(socket.SHUT_RDWR)
 
