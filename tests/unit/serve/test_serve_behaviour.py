@@ -73,7 +73,8 @@ def test_a_model_that_fails_on_one_row_of_a_batch_fails_that_request_only(live: 
 
 def test_more_than_the_queue_takes_is_refused_at_once_and_the_rest_is_answered(live: Any, scaled: Models) -> None:
     live.house.model("m", scaled(1.0), "x", "y")
-    live.house.endpoint("e", "m", options={"max_queue": 4, "batch": 64, "batch_delay_ms": 1000})
+    live.house.endpoint("e", "m", options={"max_queue": 4, "batch": 64, "batch_delay_ms": 1})
+    assert live.rows("e", {"x": [1.0], "y": [1.0]}).status_code == 200
     slot = live.house.endpoints.directory.get("default", "e")
     meter, batcher = slot.meter, slot.batcher
     batcher._delay = 600.0  # until the test says so
