@@ -133,11 +133,11 @@ def served(provider: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 def test_the_key_is_a_secret_which_may_be_set_anew(served: Server) -> None:
     served.sql("SET SECRET llm_key = 'another'")
-    refused = httpx.post(f"{served.url}/v2/models/chat/event", json={"text": "hi"})
+    refused = httpx.post(f"{served.url}/v2/models/chat/event", json={"text": "hi"}, timeout=60)
     assert refused.status_code == 500 and "refuses the key (401)" in refused.json()["error"]
     assert "SET SECRET llm_key" in refused.json()["hint"] and KEY not in refused.text
     served.sql(f"SET SECRET llm_key = '{KEY}'")
-    told = httpx.post(f"{served.url}/v2/models/chat/generate", json={"text": "hi"}).json()
+    told = httpx.post(f"{served.url}/v2/models/chat/generate", json={"text": "hi"}, timeout=60).json()
     assert told["answer"] == "for a key" and told["usage"]["completion_tokens"] > 0
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from feature_house import FeatureHouse
 from stream_rigs import TYPES, WHY_NOT, batches_of, params, rig
+from waiting import wait_until
 
 from mlbox.base.errors import Invalid, Unavailable
 from mlbox.base.names import JSON_COLUMN
@@ -76,13 +77,13 @@ class Place:
         kind = TYPES[self.kind]
         source = Source("", "default", "s", kind, self.target.uri, options=self.target.options)
         found: list[Any] = []
-        empty = 0
         batches = batches_of(source)
-        for batch in batches:
-            found += [json.loads(text) for text in batch.rows.column(JSON_COLUMN).to_pylist()]
-            empty = 0 if len(batch.rows) else empty + 1
-            if len(found) >= len(ROWS) or empty > 20:
-                break
+
+        def all_there() -> bool:
+            found.extend(json.loads(text) for text in next(batches).rows.column(JSON_COLUMN).to_pylist())
+            return len(found) >= len(ROWS)
+
+        wait_until(all_there)
         batches.close()
         return sorted(found, key=lambda row: int(row["k"]))
 

@@ -104,7 +104,7 @@ def _make(address: str, image: str, binaries: Sequence[Path]) -> None:
     """An image with what the binaries want to be loaded, unless it is there."""
     import docker
 
-    client = docker.DockerClient(base_url=address)
+    client = docker.DockerClient(base_url=address, timeout=600)
     try:
         client.images.get(image)
         return
@@ -141,7 +141,7 @@ def make_serving_image(address: str) -> None:
 
     packages = Path(docker.__file__).parents[1]
     root = Path(__file__).resolve().parents[2]
-    client = docker.DockerClient(base_url=address)
+    client = docker.DockerClient(base_url=address, timeout=600)
     with tempfile.TemporaryFile() as file:
         with tarfile.open(fileobj=file, mode="w") as archive:
             _fill(archive)

@@ -71,7 +71,7 @@ def test_ctrl_c_cancels_a_query_at_the_server(functions: Server, shell: Terminal
         shell.prompt("shell")
         shell.enter(f"{ENDLESS};")
         shell.wait_for("Ctrl-C cancels")
-        assert b"range(10000000)" in functions.request("GET", "/sql")[2]
+        wait_until(lambda: b"range(10000000)" in functions.request("GET", "/sql")[2])
         shell.send("\x03")
         shell.wait_for("error: the statement was cancelled")
         wait_until(lambda: b"range(10000000)" not in functions.request("GET", "/sql")[2])

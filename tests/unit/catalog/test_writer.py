@@ -16,6 +16,7 @@ import pytest
 
 from mlbox.base.errors import Unavailable
 from mlbox.base.home import Home
+from mlbox.engine.catalog import writer
 from mlbox.engine.catalog.database import Catalog
 
 
@@ -129,18 +130,21 @@ def test_what_was_acknowledged_survives_a_kill(home: Home) -> None:
         assert found["n"] == found["last"] + 1
 
 
-def test_who_waits_goes_before_who_does_not(catalog: Catalog) -> None:
+def test_who_waits_goes_before_who_does_not(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
     """Patient writes keep their own order, are carried out when it is quiet, and at the latest at the close."""
+    for name in ("IDLE_SECONDS", "LONGEST_SECONDS"):
+        monkeypatch.setattr(writer, name, 600)
     done: list[str] = []
     gate = threading.Event()
-    catalog.submit(lambda cursor: gate.wait(10) and None)
+    catalog.submit(lambda cursor: gate.wait(60) and None)
     for name in ("first", "second"):
         catalog.submit(lambda cursor, name=name: done.append(name), patient=True)
     urgent = catalog.submit(lambda cursor: done.append("urgent"))
     gate.set()
-    urgent.result(10)
+    urgent.result(60)
     assert done == ["urgent"]
-    catalog.submit(lambda cursor: done.append("third"), patient=True).result(10)
+    monkeypatch.undo()
+    catalog.submit(lambda cursor: done.append("third"), patient=True).result(60)
     assert done == ["urgent", "first", "second", "third"]
     catalog.submit(insert(7), patient=True)
     catalog.close()

@@ -63,7 +63,8 @@ def test_a_server_that_comes_back_elsewhere_gets_everything(receiver: Any, outbo
     for event in metrics(1000, start=100):
         outbox.add(event)
     assert not outbox.flush(0.6)
-    assert sum(len(batch.events) for batch in read_batches(tmp_path)) == 900  # on disk, so that a kill loses nothing
+    # on disk, so that a kill loses nothing
+    wait_until(lambda: sum(len(batch.events) for batch in read_batches(tmp_path)) == 900)
     receiver.start()
     assert outbox.close(30) == 0
     assert receiver.events == metrics(1000)

@@ -75,9 +75,11 @@ def test_online_values_are_those_of_sql_as_of_now(
 ) -> None:
     windows = (timedelta(hours=1), timedelta(hours=2))
     name = made(shared, *(Aggregate(f, "x", windows, name=f) for f in functions))
-    start = now().replace(second=30, microsecond=0)  # half a minute from where a window ends
+    start = now().replace(second=30, microsecond=0)
     events = [{"k": k, "ts": start - timedelta(minutes=m + 1), "x": x} for k, m, x in rows]
-    events = [event for event in events if (now() - event["ts"]) % timedelta(hours=1) > timedelta(minutes=1)]
+    # none that has left a window within the last minute, or does so within the next
+    near, far = timedelta(minutes=1), timedelta(minutes=59)
+    events = [event for event in events if near < (now() - event["ts"]) % timedelta(hours=1) < far]
     for first, last in itertools.pairwise([0, *sorted(cuts), len(events)]):
         if events[first:last]:
             push(shared, name, *events[first:last])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import socket
 import textwrap
 import time
 from collections.abc import Iterator
@@ -13,7 +14,6 @@ from typing import Any
 
 import pytest
 from engines import spark as fixture
-from free_port import free_port
 from real_server import Server
 from waiting import wait_until
 
@@ -55,10 +55,12 @@ def test_a_master_that_is_away_is_told_with_what_was_tried(
     (tmp_path / "java" / "bin").mkdir(parents=True)
     (tmp_path / "java" / "bin" / "java").touch()
     monkeypatch.setenv("JAVA_HOME", str(tmp_path / "java"))
-    port = free_port()
-    spark = executor(tmp_path, spark_master=f"spark://127.0.0.1:{port}", spark_home=str(spark_folder))
-    with pytest.raises(Unavailable, match=f"spark://127.0.0.1:{port} does not answer") as caught:
-        spark.submit(spec(tmp_path), Told())
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # nobody listens
+        port = taken.getsockname()[1]
+        spark = executor(tmp_path, spark_master=f"spark://127.0.0.1:{port}", spark_home=str(spark_folder))
+        with pytest.raises(Unavailable, match=f"spark://127.0.0.1:{port} does not answer") as caught:
+            spark.submit(spec(tmp_path), Told())
     assert "refused" in caught.value.message and "spark_master" in str(caught.value.hint)
 
 

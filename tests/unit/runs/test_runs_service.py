@@ -173,7 +173,10 @@ def test_who_finds_no_slot_waits_and_says_so(make_bench: Callable[..., Any]) -> 
     bench.function("nap", SLEEPER)
     first = bench.run("nap", asynchronous=True).facts["run"]
     wait_until(lambda: bench.row(first)["state"] == "running")
-    waiting = [bench.run("nap", asynchronous=True, parameters={"seconds": 0}).facts["run"] for _ in range(3)]
+    waiting: list[str] = []
+    for _ in range(3):  # each comes when the one before it is in line
+        waiting.append(bench.run("nap", asynchronous=True, parameters={"seconds": 0}).facts["run"])
+        wait_until(lambda: bench.row(waiting[-1])["reason"])
     wait_until(lambda: bench.row(waiting[2])["reason"] == "waiting for a slot (1 of 1 in use, 2 before it)")
     wait_until(lambda: bench.row(waiting[0])["reason"] == "waiting for a slot (1 of 1 in use)")
     assert bench.row(waiting[0])["state"] == "pending"

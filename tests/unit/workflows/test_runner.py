@@ -84,12 +84,15 @@ def test_after_a_failure_the_running_ones_end_and_nothing_starts() -> None:
 
     def perform(step: str, facts: Mapping[str, Any]) -> Outcome:
         if step == "bad":
-            failed.set()
             raise Invalid("broken")
         assert failed.wait(60)
         return Outcome("late")
 
-    found = run({"bad": [], "slow": [], "next": ["slow"]}, perform)
+    def record(state: StepState) -> None:
+        if state.state == "error":
+            failed.set()
+
+    found = run({"bad": [], "slow": [], "next": ["slow"]}, perform, record=record)
     assert states(found) == {"bad": "error", "slow": "completed", "next": "skipped"}
     assert found["next"].message == "not started: step bad failed"
 
