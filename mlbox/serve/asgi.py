@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from mlbox.base.defects import defect_of, known
 from mlbox.base.errors import MlboxError, NotFound
@@ -17,6 +17,7 @@ from mlbox.base.telemetry import FOLLOWED, Followed, carried, request_id, span, 
 from mlbox.serve import codec, listing
 from mlbox.serve.addresses import INVOCATIONS, inner_path
 from mlbox.serve.batching import Batcher
+from mlbox.serve.building import Building
 from mlbox.serve.call import INLINE_BYTES, INLINE_ROWS, Call
 from mlbox.serve.compact import Kept
 from mlbox.serve.express import Lane
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from mlbox.serve.endpoint import Answer, Runtime
     from mlbox.serve.record import Recorder
 
+T = TypeVar("T")
 _READY = ("v2", "health", "ready")
 _INDEX = ("v2", "repository", "index")
 _PATHS = "POST /v2/models/{endpoint}/infer, GET /v2/models/{endpoint}, /v2/models, /v2/health/ready, /v2"
@@ -76,7 +78,7 @@ class InferenceApp:
     ) -> None:
         self._directory = directory
         self._recorder = recorder
-        self._ensure = ensure
+        self._building = Building(ensure)
         self.max_body = max_body
         self._version = version
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="inference")
@@ -87,6 +89,7 @@ class InferenceApp:
     def close(self) -> None:
         """End the threads when their work is done."""
         self._threads.shutdown(wait=True)
+        self._building.close()
 
     def inner_path(self, path: str) -> str | None:
         """For a path of an endpoint that is not under ``/v2``, the one under it; None: it is nobody's."""
@@ -178,9 +181,7 @@ class InferenceApp:
 
     async def runtime(self, slot: Slot, parts: tuple[str, ...]) -> Runtime:
         """The runtime, built beside the event loop when there is none yet; the path's version must be one of it."""
-        runtime = slot.runtime
-        if runtime is None:
-            runtime = await asyncio.get_running_loop().run_in_executor(self._threads, self._ensure, slot)
+        runtime = slot.runtime or await self._building.runtime(slot)
         if len(parts) > 4 and parts[3] == "versions":
             live = {str(arm.version) for arm in runtime.arms}
             if parts[4] not in live:
@@ -220,7 +221,9 @@ class InferenceApp:
             limit = seconds_for(slot, headers)
             check_length(headers, self.max_body)
             body = await self.read(headers, receive)
-            if slot.runtime is None or len(parts) > 4:
+            if slot.runtime is None:
+                await self._within(self._building.runtime(slot), slot, limit)
+            if len(parts) > 4:
                 await self.runtime(slot, parts)
             if limit is not None and perf_counter() - call.started > limit:
                 raise late(slot, limit)
@@ -304,17 +307,18 @@ class InferenceApp:
     async def _together(self, call: Call, body: bytes, headers: RequestHeaders) -> Response:
         """The response of a request that is computed with others."""
         slot = call.slot
-        if slot.batcher is None:
-            slot.batcher = Batcher.of(slot.row.options, self._threads)
+        batcher = slot.batcher  # once: an ALTER takes it away
+        if batcher is None:
+            batcher = slot.batcher = Batcher.of(slot.row.options, self._threads)
         request = call.decode(body, headers, self.max_body)
         runtime = call.take_runtime()
-        if slot.batcher is None or not runtime.batches:
+        if batcher is None or not runtime.batches:
             return call.encode(runtime.answer(request))
         with span("batch"):
-            return call.encode(await slot.batcher.answer(runtime, request))
+            return call.encode(await batcher.answer(runtime, request))
 
     @staticmethod
-    async def _within(work: Awaitable[Response], slot: Slot, limit: float | None) -> Response:
+    async def _within(work: Awaitable[T], slot: Slot, limit: float | None) -> T:
         """What comes in time; the work itself is given up, as far as it can be."""
         try:
             return await asyncio.wait_for(work, limit)

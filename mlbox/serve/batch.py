@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlbox.serve import events
+from mlbox.serve.graph.running import together
 
 if TYPE_CHECKING:
     from mlbox.base.names import Ref
@@ -52,4 +53,4 @@ async def _all(runtime: Runtime, rows: Sequence[Mapping[str, Any]]) -> list[Any]
         async with room:
             return await runtime.event_later(dict(row))
 
-    return list(await asyncio.gather(*map(one, rows)))
+    return await together([one(row) for row in rows])

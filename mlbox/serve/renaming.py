@@ -68,7 +68,8 @@ class EndpointRenames:
         ref, name = command.ref, str(command.new_name)
         slot = self._directory.get(ref.project, ref.name)
         runtime: Runtime | None = None
-        if slot is not None and slot.runtime is not None:  # what cannot be built is told before anything changes
+        before = slot.runtime if slot is not None else None
+        if slot is not None and before is not None:  # what cannot be built is told before anything changes
             runtime = self._build(replace(slot.row, name=name))
 
         def write(cursor: DuckDBPyConnection) -> EndpointRow:
@@ -80,7 +81,7 @@ class EndpointRenames:
 
         row = self._catalog.write(write)
         if slot is not None:
-            self._move(slot, row, runtime)
+            self._move(slot, row, before, runtime)
         self._flush()
         self.complete()
         self._bus.publish(Event("endpoint.altered", ref.project, ref.name, {"action": "rename", "to": name}))
@@ -111,12 +112,12 @@ class EndpointRenames:
         assert row is not None
         return row
 
-    def _move(self, slot: Slot, row: EndpointRow, runtime: Runtime | None) -> None:
+    def _move(self, slot: Slot, row: EndpointRow, before: Runtime | None, runtime: Runtime | None) -> None:
         with slot.lock:
             old = slot.row
             slot.take(row)
             if runtime is not None:
-                slot.runtime = runtime
+                slot.runtime = runtime if slot.runtime is before else None  # it has followed an alias: built anew
                 slot.swaps += 1
         self._spread.offer(row)
         self._directory.rename(old.project, old.name, slot)

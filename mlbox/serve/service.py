@@ -363,7 +363,10 @@ class Endpoints:
         older = self._switching.recalled(slot) if comparable else []
         if slot.runtime is None and not older and not self.spread.serves(slot.row):
             return
-        runtime, compared = self._switching.switch(slot, slot.row, before, older)
+        runtime, compared = self._switching.switch(slot, None, before, older)
+        if self.directory.get(slot.row.project, slot.row.name) is None:  # it was dropped meanwhile
+            self.spread.withdraw(slot.row.project, slot.row.name)
+            return
         self._catalog.submit(partial(lineage.record, runtime=runtime))
         self._tell("switched", slot.row, {"version": runtime.version, **compared})
 

@@ -72,15 +72,17 @@ class Switching:
         return recalled(self._catalog, slot.row, slot.since, RECENT - len(slot.recent))
 
     def switch(
-        self, slot: Slot, row: EndpointRow, former: EndpointRow | None, older: Sequence[Request]
+        self, slot: Slot, row: EndpointRow | None, former: EndpointRow | None, older: Sequence[Request]
     ) -> tuple[Runtime, dict[str, Any]]:
-        """Answer as ``row`` says; requests under way end on what answered before. With it what has become of recent
-        requests. Where nothing has answered since the start, ``former`` says what did when the ``older`` came."""
+        """Answer as ``row`` says, or anew as the slot's own does when its turn has come: somebody may be changing that.
+        Requests under way end on what answered before. With it what has become of recent requests. Where nothing has
+        answered since the start, ``former`` says what did when the ``older`` came."""
         before = slot.runtime
         if before is None and former is not None and older:
             with suppress(MlboxError):  # it is not there any more
                 before = self._build(former)
         with slot.lock:
+            row = row or slot.row
             runtime = self._build(row)
             compared = self._spread.offer(row, compare(before, runtime, [*older, *slot.recent]))
             if row is not slot.row:

@@ -236,8 +236,14 @@ class Worker:
         if told == self._told:
             return
         feed, moment, lag = self.feed, now(), self._lag if self._lag != -1 else None
+        try:
+            self._catalog.write_data(
+                lambda cursor: streams.put_progress(cursor, feed.project, feed.id, lag, told, moment)
+            )
+        except Exception:  # the disk may be what failed; the thread has to go on all the same
+            log.exception("feed %s.%s failed, which cannot be written: %s", feed.project, feed.name, told)
+            return
         self._told = told
-        self._catalog.write_data(lambda cursor: streams.put_progress(cursor, feed.project, feed.id, lag, told, moment))
         self._bus.publish(BusEvent("feed.failed", feed.project, feed.name, {"error": told}))
 
     def _recovered(self) -> None:

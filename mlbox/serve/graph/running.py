@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, TypeVar
 
 from mlbox.base.errors import Invalid, MlboxError
 from mlbox.base.telemetry import span
@@ -15,6 +15,7 @@ from mlbox.serve.http import DeadlineExceeded
 from mlbox.serve.python.errors import CodeFailed
 
 _log = logging.getLogger("mlbox.serve")
+T = TypeVar("T")
 
 Tell = Callable[[str, MlboxError], None]
 """Told of a step that failed after the answer was given: its name, and why."""
@@ -63,12 +64,7 @@ class Run:
         return joined([token for name in self._plan.last for token in self._out.get(name, ())])
 
     async def _all(self, event: Event) -> None:
-        tasks = [asyncio.ensure_future(self._node(node, event)) for node in self._plan.nodes]
-        try:
-            await asyncio.gather(*tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
+        await together([self._node(node, event) for node in self._plan.nodes])
 
     def _behind(self, work: asyncio.Future[None]) -> None:
         _BEHIND.discard(work)
@@ -109,7 +105,9 @@ class Run:
                 self._failed(node, Token((0,), [token.event for token in tokens]), error)
                 return []
         room = asyncio.Semaphore(self._plan.concurrency)
-        lists = await asyncio.gather(*(self._token(node, token, room) for token in tokens))
+        work = [self._token(node, token, room) for token in tokens]
+        # behind the answer each event is for itself: nobody asks again for those beside one that fails
+        lists = await (asyncio.gather(*work) if self._answer.done() else together(work))
         return [token for each in lists for token in each]
 
     async def _token(self, node: Node, token: Token, room: asyncio.Semaphore) -> list[Token]:
@@ -135,7 +133,9 @@ class Run:
         try:
             with span(f"step {node.name}", **{"mlbox.step": node.name, "mlbox.kind": node.spec.kind}):
                 return await (work if limit is None else asyncio.wait_for(work, limit / 1000))
-        except TimeoutError:
+        except TimeoutError as error:
+            if limit is None:  # of something that the step has asked
+                raise CodeFailed(f"step {node.name!r} failed: TimeoutError: {error}") from None
             raise DeadlineExceeded(
                 f"step {node.name!r} has not ended within {limit:g} ms", hint="raise its timeout_ms"
             ) from None
@@ -163,6 +163,16 @@ def joined(tokens: Sequence[Token]) -> Event:
     if len(tokens) == 1:
         return tokens[0].event
     return [token.event for token in sorted(tokens, key=lambda token: token.key)] if tokens else None
+
+
+async def together(works: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """What each gives, in order; when one fails the others are given up, so that none goes on for nobody."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 async def run(plan: Plan, event: Event, tell: Tell | None = None) -> Event:

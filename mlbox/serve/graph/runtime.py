@@ -13,7 +13,7 @@ from mlbox.serve.asynchronous import AsyncRuntime
 from mlbox.serve.endpoint import Answer
 from mlbox.serve.graph.definition import GraphSpec, read_graph
 from mlbox.serve.graph.plan import Plan, compile_graph
-from mlbox.serve.graph.running import columns_of, run
+from mlbox.serve.graph.running import columns_of, run, together
 from mlbox.serve.graph.scope import CheckScope, LiveScope, Pins
 from mlbox.serve.imputing import Seen
 
@@ -74,7 +74,7 @@ class GraphRuntime(AsyncRuntime):
             async with room:
                 return await self.event_later({name: values[index] for name, values in columns.items()})
 
-        results = await asyncio.gather(*(one(index) for index in range(request.rows)))
+        results = await together([one(index) for index in range(request.rows)])
         return self.answer_of(columns_of(results), request)
 
     def answer_of(self, outputs: Mapping[str, Any], request: Request) -> Answer:

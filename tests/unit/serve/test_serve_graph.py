@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from xml.etree import ElementTree
@@ -15,6 +16,8 @@ import pytest
 from mlbox.base.errors import Invalid, MlboxError, Unavailable
 from mlbox.serve import mock
 from mlbox.serve.graph.base import GRAPH_STEPS
+from mlbox.serve.graph.running import run
+from mlbox.serve.python.errors import CodeFailed
 
 EVERY: dict[str, tuple[dict[str, Any], Any, Any]] = {
     "map": ({"set": {"y": "x * 2", "z": "y + 1"}}, {"x": 2}, {"x": 2, "y": 4, "z": 5}),
@@ -227,6 +230,41 @@ def test_events_go_side_by_side_but_not_too_many() -> None:
     steps = [{"kind": "flat_map", "field": "rows"}, {"kind": "map", "function": "slow"}]
     _mocked({"concurrency": 5, "steps": steps}, slow=slow).test({"rows": list(range(40))})
     assert most == 5
+
+
+@pytest.mark.parametrize(("answered", "most"), [(False, 12), (True, 40)])
+def test_events_beside_one_that_fails_go_on_behind_an_answer_only(answered: bool, most: int) -> None:
+    asked: list[int] = []
+
+    async def some(event: Any) -> Any:
+        asked.append(event["rows"])
+        await asyncio.sleep(0)
+        if event["rows"] == 0:
+            raise Invalid("not this one")
+
+    steps = [{"kind": "flat_map", "field": "rows"}, {"name": "some", "kind": "for_each", "function": "some"}]
+    plan = _mocked({"concurrency": 5, "steps": [*([{"kind": "respond"}] * answered), *steps]}, some=some)._plan
+
+    async def ask() -> None:
+        with nullcontext() if answered else pytest.raises(Invalid, match="not this one"):
+            await run(plan, {"rows": list(range(40))})
+        while left := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.gather(*left, return_exceptions=True)
+
+    asyncio.run(ask())
+    assert 5 <= len(asked) <= most and (len(asked) == 40) is answered
+
+
+def test_a_time_out_of_what_a_step_asks_is_that_steps_failure() -> None:
+    class Slow:
+        entities = ("id",)
+
+        def read(self, columns: Any, at: Any = None) -> Any:
+            raise TimeoutError("the store does not answer")
+
+    graph = mock({"steps": [{"name": "ask", "kind": "enrich", "vector": "v"}]}, vectors={"v": Slow()})
+    with pytest.raises(CodeFailed, match="step 'ask' failed: TimeoutError: the store does not answer"):
+        graph.test({"id": 1})
 
 
 def test_the_answer_comes_before_what_follows_it() -> None:
