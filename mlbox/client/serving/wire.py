@@ -35,7 +35,12 @@ class Closed(Exception):
 def send(
     connection: socket.socket, head: Mapping[str, Any], buffers: Iterable[Any] = (), arena: Optional[Arena] = None
 ) -> None:
-    """One message; the caller sees to it that two are not sent at the same time."""
+    """One message; the caller sees to it that two are not sent at the same time. Waits until all of it is sent."""
+    push(connection, encoded(head, buffers, arena))
+
+
+def encoded(head: Mapping[str, Any], buffers: Iterable[Any] = (), arena: Optional[Arena] = None) -> List[Any]:
+    """The bytes of a message, in parts. They are to be sent: what it says of the arena is not said again."""
     parts = [memoryview(part).cast("B") for part in buffers]
     size = sum(map(len, parts))
     if arena is not None and (got := arena.news()) is not None:
@@ -44,11 +49,26 @@ def send(
     if arena is not None and size >= SHARED_FROM and (place := arena.put(parts, size)) is not None:
         text, parts, size = text[:-1] + b',"shared":' + json.dumps(place).encode() + b"}", [], 0
     start = _LENGTHS.pack(len(text), size) + text
+    return [start + b"".join(parts)] if size <= _JOINED else [start, *parts]
+
+
+def begin(connection: socket.socket, parts: List[Any]) -> List[Any]:
+    """Send what the other side has room for, without waiting; what is left."""
+    for index, part in enumerate(parts):
+        try:
+            sent = connection.send(part, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            raise Closed from None
+        if sent < len(part):
+            return [memoryview(part)[sent:], *parts[index + 1 :]]
+    return []
+
+
+def push(connection: socket.socket, parts: List[Any]) -> None:
+    """Send all of it, however long the other side does not read."""
     try:
-        if size <= _JOINED:
-            connection.sendall(start + b"".join(parts))
-            return
-        connection.sendall(start)
         for part in parts:
             connection.sendall(part)
     except OSError:

@@ -107,7 +107,7 @@ class Pool:
 
     def wait(self, head: Mapping[str, Any], buffers: Sequence[Any], seconds: float) -> Reply:
         """The same for a thread that may wait."""
-        ticket = self.place(Ticket(dict(head), buffers, seconds, large=True))
+        ticket = self.submit(head, buffers, seconds)
         try:
             return ticket.future.result(seconds)
         except TimeoutError:

@@ -37,8 +37,6 @@ class Ticket:
     head: dict[str, Any]
     buffers: Iterable[Any]
     limit: float
-    large: bool = False
-    """Whether it is sent by a thread that may wait until the process has read it."""
     future: Future[Reply] = field(default_factory=Future)
     sent: float | None = None
 
@@ -70,8 +68,8 @@ class Process:
         self._on_free = on_free
         self._lock = threading.Lock()
         self._sending = threading.Lock()
-        self._small: deque[tuple[Mapping[str, Any], Ticket | None]] = deque()
-        """Messages for which nobody waits until another one is sent: who sends that one sends them too."""
+        self._outbox: deque[tuple[Mapping[str, Any], Ticket | None]] = deque()
+        """Messages that are to be sent, in order."""
         self._next = 1
         self._child: subprocess.Popen[bytes] | None = None
         self._ready: Future[Mapping[str, Any]] = Future()
@@ -103,41 +101,46 @@ class Process:
         return lambda: self._send(number, ticket)
 
     def _send(self, number: int, ticket: Ticket) -> None:
-        message = {**ticket.head, "id": number}
-        if not ticket.large:
-            self._small.append((message, ticket))
-            self._flush()
-            return
-        with self._sending:
-            error = self._write(message, ticket)
-        self._refuse(number, error)
+        self._outbox.append(({**ticket.head, "id": number}, ticket))
         self._flush()
 
     def _flush(self) -> None:
-        """Send the small messages, unless somebody sends: he goes on with them."""
-        while self._small and self._sending.acquire(blocking=False):
+        """Send what waits, unless somebody sends: he goes on with it. Waits for nothing: it may be an event loop."""
+        while self._outbox and self._sending.acquire(blocking=False):
             number, error = 0, None  # no request has that number
+            left: list[Any] = []
             try:
                 with suppress(IndexError):  # somebody else was quicker
-                    message, ticket = self._small.popleft()
+                    message, ticket = self._outbox.popleft()
                     number = message.get("id", number)
-                    error = self._write(message, ticket)
+                    error, left = self._write(message, ticket)
             finally:
-                self._sending.release()
+                if not left:
+                    self._sending.release()
+            if left:
+                threading.Thread(target=self._push, args=(left,), name="serving-send", daemon=True).start()
+                return
             self._refuse(number, error)
 
-    def _write(self, message: Mapping[str, Any], ticket: Ticket | None) -> Exception | None:
-        """Send one, and give why it cannot be sent."""
+    def _push(self, left: list[Any]) -> None:
+        """Send what the process has no room for yet, in the turn of who has begun it."""
+        with suppress(wire.Closed):
+            wire.push(self._ours, left)
+        self._sending.release()
+        self._flush()
+
+    def _write(self, message: Mapping[str, Any], ticket: Ticket | None) -> tuple[Exception | None, list[Any]]:
+        """Begin to send one; why it cannot be sent, and what is left of it."""
         if ticket is not None and ticket.future.cancelled():
-            return CancelledError()  # who gave it up has sent that before us
+            return CancelledError(), []  # who gave it up has sent that before us
         shared = self._arena if ticket is not None and self.about.get("shares") else None
         try:
-            wire.send(self._ours, message, ticket.buffers if ticket is not None else (), shared)
+            parts = wire.encoded(message, ticket.buffers if ticket is not None else (), shared)
+            return None, wire.begin(self._ours, parts)
         except wire.Closed:
-            pass  # who reads finds the end and tells all that are under way
+            return None, []  # who reads finds the end and tells all that are under way
         except (TypeError, ValueError, RecursionError) as error:
-            return error
-        return None
+            return error, []
 
     def _refuse(self, number: int, error: Exception | None) -> None:
         """Tell the request of that number that it cannot be sent."""
@@ -167,7 +170,7 @@ class Process:
         with self._lock:
             number = next((number for number, each in self.busy.items() if each is ticket), None)
         if number is not None:
-            self._small.append(({word: number, **details}, None))
+            self._outbox.append(({word: number, **details}, None))
             self._flush()
 
     def has(self, ticket: Ticket) -> bool:

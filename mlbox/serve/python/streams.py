@@ -49,8 +49,8 @@ async def pieces_of(
 ) -> AsyncGenerator[Any, None]:
     """The pieces as they are made, each within so many seconds. Raises as ``Pool.ask``; closed early, the generator of
     the code is closed too. The code may be in a piece that nobody waits for any more for ``kept`` seconds. A ``large``
-    request is sent by a thread."""
-    ticket = StreamTicket(dict(head), (), seconds, large)
+    request is encoded by a thread."""
+    ticket = StreamTicket(dict(head), (), seconds)
     ticket.future.add_done_callback(lambda _: ticket.wake())
     taken = 0
     try:

@@ -251,3 +251,41 @@ def test_what_is_nested_too_deep_to_be_sent_is_refused(predictor: RemotePredicto
         with suppress(CodeFailed):
             asyncio.run(predictor.do(_event(value)))
     assert not process.busy and pool._processes == [process]
+
+
+HELD = """
+import ctypes
+async def held(event):
+    if event.get("gate"):
+        open(event["begun"], "w").close()
+        ctypes.PyDLL(None).open(event["gate"].encode(), 0)  # keeps the interpreter's lock until somebody writes
+    return len(event["say"])
+"""
+
+
+def test_an_event_loop_does_not_wait_for_a_process_that_does_not_read(home: House, tmp_path: Path) -> None:
+    home.function("held", HELD, "held")
+    home.endpoint("held", function="held", options={"timeout_ms": 60_000})
+    runtime = home.endpoints.directory.find("held").runtime
+    assert runtime is not None
+    predictor = runtime.arms[0].predictor
+    gate, goes_on, told = tmp_path / "gate", threading.Event(), list[bool]()
+    os.mkfifo(gate)
+
+    def let_go() -> None:
+        told.append(goes_on.wait(20))
+        gate.write_text("")
+
+    async def ask() -> list[Any]:
+        event = {"say": "", "gate": str(gate), "begun": str(tmp_path / "begun")}
+        asked = [asyncio.ensure_future(predictor.do(event))]
+        await asyncio.to_thread(wait_until, (tmp_path / "begun").exists)
+        await asyncio.sleep(0.5)  # it is in C by then
+        threading.Thread(target=let_go).start()
+        asked += [asyncio.ensure_future(predictor.do({"say": "x" * 60_000})) for _ in range(20)]
+        await asyncio.sleep(0.1)
+        goes_on.set()
+        return await asyncio.gather(*asked)
+
+    assert asyncio.run(ask()) == [0] + [60_000] * 20
+    assert told == [True]
