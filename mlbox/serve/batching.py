@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mlbox.base.errors import MlboxError
 from mlbox.serve.feeding import inner_shapes, together
 
 if TYPE_CHECKING:
@@ -122,7 +121,7 @@ def _cut(gathering: _Gathering, size: int) -> list[_Waiting]:
     return batch
 
 
-def _compute(batch: Sequence[_Waiting]) -> list[Answer | MlboxError]:
+def _compute(batch: Sequence[_Waiting]) -> list[Answer | Exception]:
     """An answer or an error for each; when all together fail, each is asked alone."""
     predictor = batch[0].arm.predictor
     rows = sum(each.request.rows for each in batch)
@@ -131,16 +130,16 @@ def _compute(batch: Sequence[_Waiting]) -> list[Answer | MlboxError]:
         output = predictor.run_tensors(fed, rows) if predictor.tensors_in else predictor.run_matrix(fed)
         if len(batch) > 1 and not all(values.shape[:1] == (rows,) for values in output.outputs.values()):
             return [_compute([each])[0] for each in batch]  # an output that is not by row cannot be cut
-    except MlboxError as error:
+    except Exception as error:  # a defect of ours, too, is that of the request which has met it
         return [error] if len(batch) == 1 else [_compute([each])[0] for each in batch]
-    found: list[Answer | MlboxError] = []
+    found: list[Answer | Exception] = []
     begin = 0
     for each in batch:
         end = begin + each.request.rows
         try:
             part = output if len(batch) == 1 else _part(output, begin, end)
             found.append(each.runtime.conclude(each.arm, each.seen, part, each.request))
-        except MlboxError as error:
+        except Exception as error:
             found.append(error)
         begin = end
     return found

@@ -15,6 +15,7 @@ from mlbox.serve import declared
 from mlbox.serve.http import DeadlineExceeded
 from mlbox.serve.joining import joined, output_of
 from mlbox.serve.python.errors import CodeFailed
+from mlbox.serve.python.process import Ticket
 from mlbox.serve.python.streams import pieces_of
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ ROWS_AT_ONCE = 8
 """Rows of a request that code which streams answers at once."""
 
 INLINE_BYTES = 256 * 1024
-"""Larger messages are sent by a thread: the process may take its time to read them."""
+"""Larger messages are encoded by a thread."""
 
 
 class RemotePredictor:
@@ -73,19 +74,16 @@ class RemotePredictor:
         entries, buffers = wire.pack(columns)
         with span(f"process {self.name}", **{"mlbox.rows": rows}):
             head = {"verb": verb, "columns": entries, "rows": rows, "request": outgoing()}
-            if sum(map(len, buffers)) > INLINE_BYTES:
-                # The thread learns of nobody who does not wait any more, and ends the code itself.
-                seconds = min(self.seconds, self.kept or self.seconds)
-                reply = await asyncio.to_thread(self._lease.pool.wait, head, buffers, seconds)
-            else:
-                reply = await self._lease.pool.ask(head, buffers, self.seconds, self.kept)
+            ticket = Ticket(head, buffers, self.seconds)
+            large = sum(map(len, buffers)) > INLINE_BYTES
+            reply = await self._lease.pool.ask(ticket, kept=self.kept, large=large)
         return self._output(reply, rows, self.outputs if verb == "predict" else ())
 
     async def do(self, event: Any) -> Any:
         """What the code makes of one event."""
         with span(f"process {self.name}"):
             head = {"verb": "do", "event": event, "request": outgoing()}
-            reply, _ = await self._lease.pool.ask(head, (), self.seconds, self.kept)
+            reply, _ = await self._lease.pool.ask(Ticket(head, (), self.seconds), kept=self.kept)
         return reply["value"]
 
     def pieces(self, values: Mapping[str, Any]) -> AsyncGenerator[Any, None]:

@@ -91,17 +91,21 @@ class Pool:
         self._pump()
         return ticket
 
-    async def ask(
-        self, head: Mapping[str, Any], buffers: Sequence[Any], seconds: float, kept: float | None = None
-    ) -> Reply:
-        """The answer, within so many seconds. Raises ``DeadlineExceeded``, ``Unavailable``, and the code's failure.
-        The code may keep a request that nobody waits for any more for ``kept`` seconds."""
-        ticket = self.submit(head, buffers, seconds)
+    async def ask(self, ticket: Ticket, *, kept: float | None = None, large: bool = False) -> Reply:
+        """The answer, within the ticket's limit. Raises ``DeadlineExceeded``, ``Unavailable``, and the code's failure.
+        The code may keep a request that nobody waits for any more for ``kept`` seconds. A ``large`` one is encoded by
+        a thread, which does not wait for its answer: others need it."""
+        seconds = ticket.limit
         try:
+            if large:
+                await asyncio.to_thread(self.place, ticket)
+            else:
+                self.place(ticket)
             return await asyncio.wait_for(asyncio.wrap_future(ticket.future), seconds)
         except TimeoutError:
             raise self.late(ticket) from None
         except asyncio.CancelledError:
+            ticket.future.cancel()
             self.abandoned(ticket, min(seconds, kept or seconds))
             raise
 
@@ -225,15 +229,15 @@ class Pool:
             holder = next((process for process in self._processes if process.has(ticket)), None)
             asynchronous = bool(self._about and self._about.get("asynchronous"))
             grace = CANCEL_SECONDS if asynchronous else 0.0
-            overdue = [process for process in self._processes if process.overdue(grace)]
+            overdue = [(each, kept) for each in self._processes if (kept := each.overdue(grace)) is not None]
         if holder is not None and asynchronous:
             holder.cancel(ticket)
             timer = threading.Timer(CANCEL_SECONDS, self._end_if_still, (holder, ticket, limit))
             timer.daemon = True
             timer.start()
         else:
-            for process in {*overdue, *([holder] if holder else [])}:
-                process.end(f"{limit} for a request that was in it")
+            for process, kept in [*overdue, *([(holder, ticket)] if holder else [])]:
+                process.end(f"{limit} for a request that was in it", kept)
         if ticket.sent is None:
             hint = "try again, or give the endpoint more processes"
             return Unavailable(f"{limit} before {self.launch.name} was free for it", hint=hint)
@@ -261,8 +265,7 @@ class Pool:
 
     @staticmethod
     def _end_if_still(process: Process, ticket: Ticket, limit: str) -> None:
-        if process.has(ticket):
-            process.end(f"{limit} for a request that was in it")
+        process.end(f"{limit} for a request that was in it", ticket)
 
 
 def _fail(ticket: Ticket, error: MlboxError) -> None:

@@ -153,10 +153,10 @@ class Process:
         else:
             self._on_free()
 
-    def overdue(self, grace: float) -> bool:
-        """Whether it has had a request for so many seconds longer than that one's limit."""
+    def overdue(self, grace: float) -> Ticket | None:
+        """A request that it has had for so many seconds longer than that one's limit."""
         with self._lock:
-            return any(ticket.kept() > ticket.limit + grace for ticket in self.busy.values())
+            return next((ticket for ticket in self.busy.values() if ticket.kept() > ticket.limit + grace), None)
 
     def cancel(self, ticket: Ticket) -> None:
         """Ask for the end of a request that is in it, where its code is asynchronous or streams."""
@@ -178,10 +178,12 @@ class Process:
         with self._lock:
             return any(each is ticket for each in self.busy.values())
 
-    def end(self, why: str) -> None:
-        """Kill it; what is under way fails."""
-        self.why = self.why or why
+    def end(self, why: str, of: Ticket | None = None) -> None:
+        """Kill it; what is under way fails. With ``of`` only while it has that request: it may have the next one."""
         with self._lock:
+            if of is not None and not any(each is of for each in self.busy.values()):
+                return
+            self.why = self.why or why
             if self._child is not None and not self.ended:  # else who buries it kills it, and alone may reap it
                 kill_group(self._child.pid, grace=0.0)
         with suppress(OSError):

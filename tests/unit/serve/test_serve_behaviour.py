@@ -71,6 +71,25 @@ def test_a_model_that_fails_on_one_row_of_a_batch_fails_that_request_only(live: 
                 assert answer.json()["outputs"][0]["data"] == [5.0 + number % 4]
 
 
+def test_a_defect_that_one_request_of_a_batch_meets_is_not_that_of_the_others(
+    live: Any, scaled: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live.house.model("m", scaled(1.0), "x", "y")
+    live.house.endpoint("e", "m", options={"batch": 4, "batch_delay_ms": 1000})
+    runtime = live.house.endpoints.directory.get("default", "e").runtime
+    conclude = runtime.conclude
+
+    def concluded(arm: Any, seen: Any, output: Any, request: Any) -> Any:
+        if output.prediction[0] == 2.0:
+            raise RuntimeError("of ours")
+        return conclude(arm, seen, output, request)
+
+    monkeypatch.setattr(runtime, "conclude", concluded)
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda number: _post(live.http, "e", float(number), id=f"r{number}"), range(4)))
+    assert [answer.status_code for answer in answers] == [200, 200, 500, 200]
+
+
 def test_more_than_the_queue_takes_is_refused_at_once_and_the_rest_is_answered(live: Any, scaled: Models) -> None:
     live.house.model("m", scaled(1.0), "x", "y")
     live.house.endpoint("e", "m", options={"max_queue": 4, "batch": 64, "batch_delay_ms": 1})

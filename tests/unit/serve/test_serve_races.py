@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from serving_house import House
 from waiting import wait_until
@@ -21,7 +22,7 @@ from mlbox.base.errors import MlboxError
 from mlbox.serve.python.errors import CodeFailed
 from mlbox.serve.python.pool import Pool
 from mlbox.serve.python.process import Process, Ticket
-from mlbox.serve.remote import RemotePredictor
+from mlbox.serve.remote import INLINE_BYTES, RemotePredictor
 
 CODE = """
 import asyncio, os, sys, time
@@ -206,6 +207,28 @@ def test_code_has_its_time_to_give_up_a_request_whoever_else_is_late(
     assert long.future.result(20)[0]["value"] == "long"
 
 
+@pytest.mark.parametrize("predictor", [("plain", {})], indirect=True)
+def test_a_process_that_answers_in_the_last_moment_is_not_ended_under_the_next_request(
+    predictor: RemotePredictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = _pool(predictor)
+    (process,) = pool._processes
+    late = pool.submit(_head("late", until=tmp_path / "late"), (), 30)
+    following = pool.submit(_head("following", until=tmp_path / "following"), (), 30)
+    wait_until(lambda: process.has(late))
+    end = Process.end
+
+    def slow(self: Process, *given: Any) -> None:
+        (tmp_path / "late").touch()
+        wait_until(lambda: self.has(following))
+        end(self, *given)
+
+    monkeypatch.setattr(Process, "end", slow)
+    pool.late(late)
+    (tmp_path / "following").touch()
+    assert following.future.result(20)[0]["value"] == "following" and pool._processes == [process]
+
+
 @pytest.mark.parametrize("predictor", [("plain", {"threads": 2})], indirect=True)
 def test_code_that_exits_in_a_thread_is_answered_for(predictor: RemotePredictor, tmp_path: Path) -> None:
     pool = _pool(predictor)
@@ -289,3 +312,32 @@ def test_an_event_loop_does_not_wait_for_a_process_that_does_not_read(home: Hous
 
     assert asyncio.run(ask()) == [0] + [60_000] * 20
     assert told == [True]
+
+
+def test_large_requests_that_wait_for_an_answer_hold_no_threads(home: House, tmp_path: Path) -> None:
+    source = f"""
+import os, time
+def wide(inputs):
+    while not os.path.exists({str(tmp_path / "go")!r}):
+        time.sleep(0.005)
+    return inputs["x"]
+"""
+    home.function("wide", source, "wide")
+    home.endpoint("wide", function="wide", options={"timeout_ms": 60_000})
+    runtime = home.endpoints.directory.find("wide").runtime
+    assert runtime is not None
+    predictor = runtime.arms[0].predictor
+    rows = INLINE_BYTES // 8 + 1
+
+    async def ask() -> int:
+        columns = {"x": np.zeros(rows)}
+        asked = [asyncio.ensure_future(predictor.ask("predict", columns, rows)) for _ in range(40)]
+        await asyncio.sleep(0.1)
+        try:
+            async with asyncio.timeout(20):
+                await asyncio.to_thread(bool)  # of another endpoint, say
+        finally:
+            (tmp_path / "go").touch()
+        return sum(len(output.prediction) for output in await asyncio.gather(*asked))
+
+    assert asyncio.run(ask()) == 40 * rows
