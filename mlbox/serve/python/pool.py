@@ -232,9 +232,7 @@ class Pool:
             overdue = [(each, kept) for each in self._processes if (kept := each.overdue(grace)) is not None]
         if holder is not None and asynchronous:
             holder.cancel(ticket)
-            timer = threading.Timer(CANCEL_SECONDS, self._end_if_still, (holder, ticket, limit))
-            timer.daemon = True
-            timer.start()
+            self._end_later(holder, ticket, CANCEL_SECONDS, limit)
         else:
             for process, kept in [*overdue, *([(holder, ticket)] if holder else [])]:
                 process.end(f"{limit} for a request that was in it", kept)
@@ -257,15 +255,19 @@ class Pool:
         asynchronous = bool(self._about and self._about.get("asynchronous"))
         if asynchronous or ticket.head.get("verb") == "stream":
             holder.cancel(ticket)
-        left = CANCEL_SECONDS if asynchronous else max(0.0, kept - ticket.kept())
+        left = max(CANCEL_SECONDS if asynchronous else 0.0, kept - ticket.kept())
         limit = f"the time limit of {kept * 1000:g} ms has passed"
-        timer = threading.Timer(left, self._end_if_still, (holder, ticket, limit))
-        timer.daemon = True
-        timer.start()
+        self._end_later(holder, ticket, left, limit)
 
     @staticmethod
-    def _end_if_still(process: Process, ticket: Ticket, limit: str) -> None:
-        process.end(f"{limit} for a request that was in it", ticket)
+    def _end_later(process: Process, ticket: Ticket, seconds: float, limit: str) -> None:
+        """End a process that has a request still by then."""
+        why = f"{limit} for a request that was in it"
+        ticket.timer = timer = threading.Timer(seconds, process.end, (why, ticket))
+        timer.daemon = True
+        timer.start()
+        if not process.has(ticket):  # it came back just now
+            timer.cancel()
 
 
 def _fail(ticket: Ticket, error: MlboxError) -> None:

@@ -39,6 +39,13 @@ class Ticket:
     limit: float
     future: Future[Reply] = field(default_factory=Future)
     sent: float | None = None
+    timer: threading.Timer | None = None
+    """Ends the process that keeps it when nobody waits any more."""
+
+    def back(self) -> None:
+        """The process has it no more."""
+        if self.timer is not None:
+            self.timer.cancel()
 
     def heard(self, body: memoryview) -> None:
         """A piece of the answer, as JSON; told by the thread that reads. Who waits for a whole one hears of none."""
@@ -148,6 +155,8 @@ class Process:
             return
         with self._lock:
             ticket = self.busy.pop(number, None)
+        if ticket is not None:
+            ticket.back()
         if ticket is not None and ticket.future.set_running_or_notify_cancel():
             ticket.future.set_exception(CodeFailed(f"{self.launch.name} cannot be sent this: {error}"))
         else:
@@ -261,6 +270,8 @@ class Process:
                     continue
                 with self._lock:
                     ticket = self.busy.pop(head["id"], None)
+                if ticket is not None:
+                    ticket.back()
                 if ticket is None or not ticket.future.set_running_or_notify_cancel():
                     self._on_free()  # nobody waits for the answer any more, but others for the process
                     continue
@@ -288,6 +299,7 @@ class Process:
                 CodeFailed(f"the process of {self.launch.name} ended while it loaded: {told}", hint="see ml.logs")
             )
         for ticket in left:
+            ticket.back()
             if ticket.future.set_running_or_notify_cancel():
                 ticket.future.set_exception(error)
         self._on_end(self)

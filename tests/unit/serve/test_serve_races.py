@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -188,6 +189,41 @@ def test_a_request_that_is_given_up_before_it_is_sent_is_not_sent(
     placing.join()
     wait_until(lambda: not process.busy)
     assert pool._processes == [process] and not process.ended
+
+
+@pytest.mark.parametrize("predictor", [("later", {})], indirect=True)
+def test_a_caller_without_patience_ends_no_process_whose_loop_is_busy(
+    predictor: RemotePredictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = _pool(predictor)
+    (process,) = pool._processes
+    monkeypatch.setattr("mlbox.serve.python.pool.CANCEL_SECONDS", 0.0)
+    busy = pool.submit(_head("busy", blocks=tmp_path / "go", begun=tmp_path / "begun"), (), 30)
+    wait_until((tmp_path / "begun").exists)
+    gone = pool.submit(_head("gone", until=tmp_path / "never"), (), 30)
+    gone.future.cancel()
+    pool.abandoned(gone, 30)
+    time.sleep(0.3)  # in which it would be ended
+    (tmp_path / "go").touch()
+    assert busy.future.result(20)[0]["value"] == "busy"
+    wait_until(lambda: not process.busy)
+    assert pool._processes == [process]
+
+
+@pytest.mark.parametrize("predictor", [("plain", {"threads": 9})], indirect=True)
+def test_nothing_is_left_of_requests_that_nobody_waited_for(predictor: RemotePredictor, tmp_path: Path) -> None:
+    pool = _pool(predictor)
+    (process,) = pool._processes
+    before = set(threading.enumerate())
+    for number in range(9):
+        ticket = pool.submit(_head("gone", until=tmp_path / "go", begun=tmp_path / str(number)), (), 300)
+        ticket.future.cancel()
+        pool.abandoned(ticket, 300)
+    timers = [each for each in set(threading.enumerate()) - before if isinstance(each, threading.Timer)]
+    assert len(process.busy) == len(timers) == 9
+    (tmp_path / "go").touch()
+    wait_until(lambda: not any(each.is_alive() for each in timers), 20)
+    assert not process.busy
 
 
 @pytest.mark.parametrize("predictor", [("later", {})], indirect=True)
