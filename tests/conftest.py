@@ -23,6 +23,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 # Properties run in the fast form, and in full with ``make nightly`` (see ``examples_of``). No deadlines: a slow example
 # on a busy machine is no defect.
 settings.register_profile("fast", max_examples=50, deadline=None)
+settings.register_profile("ci", settings.get_profile("fast"), derandomize=True)  # the same ones each time
 settings.register_profile("nightly", max_examples=300, deadline=None)
 settings.load_profile(os.environ.get("MLBOX_HYPOTHESIS", "fast"))
 

@@ -22,7 +22,7 @@ def row(server: Server, run: str) -> dict[str, Any]:
     return {"note": note, "labels": json.loads(labels), "name": name}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def run(server: Server) -> str:
     """A run of a script, ended."""
     with start_run("remarked", labels={"kept": "yes"}, connection=Connection(server.url)) as begun:

@@ -44,28 +44,32 @@ def test_a_replica_answers_and_its_predictions_come_home_each_once(
     central: Server, deployed: dict[str, Deployed], tmp_path: Path
 ) -> None:
     port = central.url.rpartition(":")[2]
+    requests = "SELECT coalesce(sum(requests), 0)::BIGINT FROM ml.endpoints WHERE name = 'e'"
+    handed_in = "SELECT coalesce(sum(predictions), 0)::BIGINT FROM ml.deployments WHERE endpoint = 'e'"
+    kept = "SELECT count(*) FROM ml.predictions"
+    before, asked, given = (value(central, query) for query in (kept, requests, handed_in))  # of other tests
     replica = Replica(tmp_path / "replica", central.url, deployed["e"])
     try:
         assert replica.call("/v2/health/ready", token="")[0] == 200
         assert replica.infer(token="wrong", f0=1.0, f1=2.0)[0] == 401
         assert replica.call("/sql")[0] == 404
         assert replica.outputs(f0=1.0, f1=2.0)["prediction"] == 6.0
-        wait_until(lambda: value(central, "SELECT count(*) FROM ml.predictions") == 1)
+        wait_until(lambda: value(central, kept) == before + 1)
         central.stop()
         for _ in range(5):
             assert replica.infer(f0=1.0, f1=2.0)[0] == 200
         central.flags = ("--port", port)  # the last --port counts
         central.start()
-        wait_until(lambda: value(central, "SELECT count(*) FROM ml.predictions") == 6)
+        wait_until(lambda: value(central, kept) == before + 6)
         rows = {"instances": [[1.0, 2.0]]}
         assert replica.call("/v1/models/e:predict", rows) == (200, {"predictions": [6.0]})
         assert replica.call("/endpoints/e/invocations", rows, token="wrong")[0] == 401
     finally:
         replica.end()
     assert replica.process.returncode == 0
-    assert value(central, COUNTED) == "7 7"
-    assert value(central, "SELECT requests FROM ml.endpoints WHERE name = 'e'") == 7
-    assert value(central, "SELECT predictions FROM ml.deployments WHERE endpoint = 'e'") == 7
+    assert value(central, COUNTED) == f"{before + 7} {before + 7}"
+    assert value(central, requests) == asked + 7
+    assert value(central, handed_in) == given + 7
     central.sql(
         "CREATE MONITOR d ON ENDPOINT e BASELINE (SELECT range * 1.0 AS f0, 2.0 AS f1 FROM range(50)) METRICS (psi)"
         " WINDOW INTERVAL '1 hour' EVERY INTERVAL '1 hour'"
@@ -73,7 +77,7 @@ def test_a_replica_answers_and_its_predictions_come_home_each_once(
     central.sql(f"REFRESH MONITOR d TO '{datetime.now(UTC) + timedelta(hours=1):%Y-%m-%d %H:%M:%S}+00'")
     assert central.sql("SHOW DEPLOYMENTS WHERE endpoint = 'e'")[-1]["rows"]
     seen = "SELECT sum(n)::INT, min(value) > 0.2 FROM ml.drift WHERE monitor = 'd' AND feature = 'f0'"
-    assert central.sql(seen)[-1]["rows"] == [[7, True]]
+    assert central.sql(seen)[-1]["rows"] == [[before + 7, True]]
 
 
 def test_what_a_killed_replica_has_kept_comes_with_its_next_life(

@@ -134,7 +134,7 @@ def test_both_answer_and_all_is_recorded_once(shared: Server, folder: Path) -> N
     shares = counters(shared, "mlbox_worker_requests_total")
     assert set(shares) == {'worker="0"', 'worker="1"'}
     assert min(shares.values()) > 0
-    traffic = "SELECT requests, errors FROM ml.endpoints WHERE name = 'e'"
+    traffic = "SELECT requests, errors FROM ml.endpoints WHERE name = 'e' AND project = 'two'"
     wait_until(lambda: shared.sql(traffic, "two")[-1]["rows"] == [[41, 1]])
 
 

@@ -92,7 +92,7 @@ def test_tables_and_their_columns(shell: Terminal) -> None:
     assert shell.ask(".tables invo*").splitlines()[-1] == "default.invoices"
     told = shell.ask(".schema invoices").splitlines()
     assert told[-3:] == ["default.invoices", "  id      INTEGER", "  amount  DECIMAL(2,1)"]
-    assert "did you mean default.invoices?" in shell.ask(".schema invoicse")
+    assert "did you mean default.invoices" in shell.ask(".schema invoicse")
     assert "  state " in shell.ask(".schema ml.runs")
 
 

@@ -78,10 +78,10 @@ def test_a_model_that_nothing_stands_on(shop: Everything) -> None:
 
 def test_a_monitor_and_its_alert(shop: Everything) -> None:
     shop.run("REFRESH MONITOR watch; ALTER MONITOR watch RENAME TO gaze; ALTER ALERT late RENAME TO tardy")
-    assert shop.rows("SELECT name, on_name FROM ml.alerts") == [{"name": "tardy", "on_name": "gaze"}]
+    assert shop.rows("SELECT on_name FROM ml.alerts WHERE name = 'tardy'") == [{"on_name": "gaze"}]
     shop.run("REFRESH MONITOR gaze; ALTER ALERT tardy SUSPEND; ALTER ALERT tardy RESUME")
     for view, start in (("monitors", "CREATE MONITOR gaze ON ENDPOINT"), ("alerts", "CREATE ALERT tardy ON MONITOR")):
-        (row,) = shop.rows(f"SELECT definition FROM ml.{view}")
+        (row,) = shop.rows(f"SELECT definition FROM ml.{view} WHERE name IN ('gaze', 'tardy')")
         assert row["definition"].replace('"', "").startswith(start) and "watch" not in row["definition"]
     shop.run("DROP ALERT tardy; RESTORE ALERT tardy")
     with pytest.raises(NotFound):
@@ -94,9 +94,9 @@ def test_texts_are_not_changed_for_anybody(shop: Everything) -> None:
     shop.run("CREATE VIEW shop.scores AS SELECT ml.predict('looked', {'spent': 5.0}) AS p")
     before = shop.fingerprint(("catalog.main.audit",))
     with pytest.raises(Conflict, match="function shop.named is named by workflow shop.calls"):
-        shop.run("ALTER FUNCTION named RENAME TO other")
+        shop.run("ALTER FUNCTION named RENAME TO unnamed")
     with pytest.raises(Conflict, match="model shop.looked is named by view shop.scores"):
-        shop.run("ALTER MODEL looked RENAME TO other")
+        shop.run("ALTER MODEL looked RENAME TO unlooked")
     assert shop.fingerprint(("catalog.main.audit",)) == before
 
 
@@ -114,9 +114,8 @@ def test_an_endpoint_with_its_predictions(shop: Everything) -> None:
     with pytest.raises(NotFound):
         shop.house.endpoints.directory.find("shop.calm")
     shop.house.endpoints.flush()
-    assert shop.rows("SELECT endpoint, count(*) AS n FROM ml.predictions GROUP BY ALL") == [
-        {"endpoint": "Quiet", "n": 2}
-    ]
+    kept = "SELECT endpoint, count(*) AS n FROM ml.predictions WHERE endpoint IN ('calm', 'Quiet') GROUP BY ALL"
+    assert shop.rows(kept) == [{"endpoint": "Quiet", "n": 2}]
     counted = "SELECT requests FROM ml.endpoints WHERE name = 'Quiet'"
     assert shop.rows(counted) == [{"requests": 2}]
     assert edges(shop, "shop.Quiet") == before and edges(shop, "shop.calm") == []

@@ -79,20 +79,20 @@ ALSO = {
 @pytest.mark.parametrize("drop", THINGS)
 def test_it_comes_back_as_it_was(shop: Everything, drop: str) -> None:
     named, views = THINGS[drop]
-    before = fingerprint(shop)
+    before, others = fingerprint(shop), shop.rows("SHOW DROPPED")
     shown = {view: seen(shop, view) for view in views}
     shop.run(drop)
     assert any(seen(shop, view) != shown[view] for view in views)
     listed = shop.rows("SHOW DROPPED")
     assert {row["dropped_by"] for row in listed} == {"local"}
-    assert len(listed) == 1 + len(ALSO.get(drop, ()))
+    assert len(listed) - len(others) == 1 + len(ALSO.get(drop, ()))
     for each in (named, *ALSO.get(drop, ())):
         plan = shop.rows(f"EXPLAIN RESTORE {each}")
         assert plan[0]["action"] == "create"
         shop.run(f"RESTORE {each}")
     assert {view: seen(shop, view) for view in views} == shown
     assert fingerprint(shop) == before
-    assert shop.rows("SHOW DROPPED") == []
+    assert shop.rows("SHOW DROPPED") == others
     with pytest.raises(NotFound, match="was dropped"):
         shop.run(f"RESTORE {named}")
 
@@ -107,7 +107,7 @@ def test_it_works_again(shop: Everything) -> None:
     for named in ("MODEL m", "ENDPOINT e", "FEED rows", "MONITOR watch", "ALERT late", "FUNCTION plain"):
         shop.run(f"RESTORE {named}")
     assert shop.rows("SELECT ml.predict('m', {'spent': 5.0}) AS p")[0]["p"] == 0.5
-    assert shop.rows("SELECT aliases FROM ml.models")[0]["aliases"] == [("champion", 1)]
+    assert shop.rows("SELECT aliases FROM ml.models WHERE name = 'm'")[0]["aliases"] == [("champion", 1)]
     assert shop.house.endpoints.serves("shop.e")
     run = shop.run("RUN plain").facts["run"]
     shop.run(f"DROP RUN '{run}'; RESTORE RUN '{run[:16]}'; RERUN '{run}'")

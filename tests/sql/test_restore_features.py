@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ SEARCH = "SELECT client FROM ml.search('notes', 'client 3', 1)"
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Everything]:
-    """A house with one of everything; each test leaves it with all of them, but the last."""
+    """A house with one of everything; each test leaves it with all of them."""
     with opened(tmp_path_factory.mktemp("restore"), Settings(gc_dropped_days=1)) as made:
         yield made
 
@@ -114,7 +115,12 @@ def test_a_deleted_person_does_not_come_back(shop: Everything) -> None:
     assert shop.rows("SELECT DISTINCT client FROM copied ORDER BY 1") == [{"client": c} for c in (0, 1, 2, 3)]
 
 
-def test_garbage_and_the_end_of_the_project_take_them(shop: Everything) -> None:
+def test_garbage_and_the_end_of_the_project_take_them(tmp_path: Path) -> None:
+    with opened(tmp_path, Settings(gc_dropped_days=1)) as shop:
+        taken(shop)
+
+
+def taken(shop: Everything) -> None:
     vectors = shop.house.home.path / "vectors"
     shop.run("DROP FEATURE SET copied; DROP COLLECTION notes; DROP SOURCE raw")
 

@@ -69,23 +69,23 @@ def shop(one_house: House, tmp_path: Path) -> Iterator[Shop]:
 
 
 def test_rows_go_through_the_function_each_once(shop: Shop) -> None:
-    done = shop.do(f"CREATE FEATURE SET f {COLUMNS} FROM clicks TRANSFORM clean")
+    done = shop.do(f"CREATE FEATURE SET once {COLUMNS} FROM clicks TRANSFORM clean")
     assert done.facts["rows"] == 2
-    assert shop.rows("SELECT id, ts::VARCHAR, amount, label FROM f ORDER BY id") == [
+    assert shop.rows("SELECT id, ts::VARCHAR, amount, label FROM once ORDER BY id") == [
         (1, "2026-01-01 00:00:00+00", 1.5, "X"),
         (3, "2026-01-03 00:00:00+00", 3.0, "Y"),
     ]
-    assert shop.do("REFRESH FEATURE SET f").facts["rows"] == 0
+    assert shop.do("REFRESH FEATURE SET once").facts["rows"] == 0
     shop.file("b.csv", "4|2026-01-04|4|z")
-    assert shop.do("REFRESH FEATURE SET f").facts["rows"] == 1
-    assert shop.rows("SELECT count(*) FROM ml.logs WHERE feature_set = 'f' AND text LIKE 'a batch of%'") == [(2,)]
+    assert shop.do("REFRESH FEATURE SET once").facts["rows"] == 1
+    assert shop.rows("SELECT count(*) FROM ml.logs WHERE feature_set = 'once' AND text LIKE 'a batch of%'") == [(2,)]
     shop.file("a.csv", "1|2026-01-01|9|x")  # a file that has changed stands for what it was
-    assert shop.do("REFRESH FEATURE SET f").facts["rows"] == 1
-    assert shop.rows("SELECT id, amount FROM f ORDER BY id") == [(1, 9.0), (4, 4.0)]
-    again = shop.do("REFRESH FEATURE SET f FROM '2026-01-04' TO '2026-01-05'")
-    assert again.message.startswith("refreshed feature set shop.f: 1 row in place of 1")
-    assert shop.do("REFRESH FEATURE SET f FULL").facts["rows"] == 2
-    assert shop.rows("SELECT id, amount FROM f ORDER BY id") == [(1, 9.0), (4, 4.0)]
+    assert shop.do("REFRESH FEATURE SET once").facts["rows"] == 1
+    assert shop.rows("SELECT id, amount FROM once ORDER BY id") == [(1, 9.0), (4, 4.0)]
+    again = shop.do("REFRESH FEATURE SET once FROM '2026-01-04' TO '2026-01-05'")
+    assert again.message.startswith("refreshed feature set shop.once: 1 row in place of 1")
+    assert shop.do("REFRESH FEATURE SET once FULL").facts["rows"] == 2
+    assert shop.rows("SELECT id, amount FROM once ORDER BY id") == [(1, 9.0), (4, 4.0)]
 
 
 def test_many_batches_are_one_ingest(shop: Shop) -> None:

@@ -207,6 +207,8 @@ def test_what_fails_after_it_is_the_last_event(shared: Live, what: str, code: st
     limit = 4000 if what == "hangs" else 60_000  # in which a process begins, too
     shared.house.endpoint(name, function="writer", options={"timeout_ms": limit})
     body = {"text_input": "one two three four", what: True}
+    predictor = shared.house.endpoints.directory.find(name).runtime.arms[0].predictor
+    before = set(predictor._lease.pool.pids())
     with shared.http.stream("POST", f"/v2/models/{name}/generate_stream", json=body) as reply:
         lines = list(reply.iter_lines())
     events = list(_events(iter(lines)))
@@ -215,7 +217,7 @@ def test_what_fails_after_it_is_the_last_event(shared: Live, what: str, code: st
     assert lines[-3:-1] == ["event: error", "data: " + json.dumps(events[-1], separators=(",", ":"))]
     row = _logged(shared, reply.headers["x-request-id"])
     assert row["status"] == "error" and told in row["error"]
-    wait_until(lambda: _ready(shared, name))  # the next process, where one died
+    wait_until(lambda: what == "fails" or set(predictor._lease.pool.pids()) - before)  # the next process
     assert _all(shared, name, text_input="again")[0]["text_output"] == "again "
 
 
@@ -276,6 +278,7 @@ def test_a_whole_stream_has_a_limit(shared: Live, tmp_path: Path) -> None:
     (tmp_path / "0").touch()
     body = {"text_input": "one two", "folder": str(tmp_path)}
     headers = {"x-request-timeout-ms": "4000"}
+    wait_until(lambda: _ready(shared, "writer"))  # whatever was asked before
     with shared.http.stream("POST", "/v2/models/writer/generate_stream", json=body, headers=headers) as reply:
         events = list(_events(reply.iter_lines()))
     assert events[0]["text_output"] == "one " and events[1]["code"] == "deadline_exceeded"
