@@ -27,6 +27,7 @@ from mlbox.engine.features.sinks.base import EVENT
 from mlbox.serve.feeds.events import Chunk, Event, Positions, slices
 from mlbox.serve.feeds.inlets import CLOCK, Inlet
 from mlbox.serve.feeds.outlets import Outlet
+from mlbox.serve.graph.outgoing import let_go
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -91,7 +92,7 @@ class Worker:
     def _work(self) -> None:
         self._loop = asyncio.new_event_loop()
         name = f"feed-{self.feed.name}-loop"  # turns while nothing is asked too: steps behind an answer go on
-        threading.Thread(target=self._loop.run_forever, name=name, daemon=True).start()
+        threading.Thread(target=_turn, args=(self._loop,), name=name, daemon=True).start()
         try:
             self._carry()
         finally:
@@ -250,3 +251,20 @@ class Worker:
         if self._told:
             self._told = ""
             self._bus.publish(BusEvent("feed.recovered", self.feed.project, self.feed.name, {}))
+
+
+def _turn(loop: asyncio.AbstractEventLoop) -> None:
+    """Until it is stopped; then nothing of it stays open."""
+    loop.run_forever()
+    try:
+        loop.run_until_complete(_leave())
+    finally:
+        loop.close()
+
+
+async def _leave() -> None:
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+    await let_go()

@@ -52,6 +52,10 @@ class Client:
 
         self._http = httpx.AsyncClient(follow_redirects=True, limits=httpx.Limits(max_connections=256))
 
+    async def close(self) -> None:
+        """Let go of its connections."""
+        await self._http.aclose()
+
     async def send(self, method: str, url: str, event: Any, headers: Mapping[str, str], seconds: float) -> Reply:
         """Raises ``Refused``, and ``TimeoutError`` when there is no whole answer in time."""
         import httpx
@@ -120,3 +124,10 @@ def client() -> Client:
     if found is None:
         found = _CLIENTS[loop] = Client()
     return found
+
+
+async def let_go() -> None:
+    """Close that of the running loop, which ends: a connection holds its loop, and is never used by another."""
+    found = _CLIENTS.pop(asyncio.get_running_loop(), None)
+    if found is not None:
+        await found.close()
