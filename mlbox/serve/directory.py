@@ -12,6 +12,7 @@ from mlbox.base.errors import Conflict, NotFound
 from mlbox.base.suggest import did_you_mean
 from mlbox.serve.limits import MAX_QUEUE, STREAM_SECONDS
 from mlbox.serve.meter import Meter
+from mlbox.serve.retiring import retire
 from mlbox.serve.switching import RECENT
 
 if TYPE_CHECKING:
@@ -127,5 +128,8 @@ class Directory:
         for slot in full.values():
             key = slot.row.name.lower()
             bare[key] = (*bare.get(key, ()), slot)
+        gone = set(self._full.values()).difference(full.values())
         self._full, self._bare = full, bare
         self._paths = {slot.row.path: slot for slot in full.values() if slot.row.path}
+        for slot in gone:
+            retire(slot.runtime)

@@ -7,17 +7,19 @@ sees to it when this server does not get so far.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from mlbox.base.command import Caller, Plan, Result, Step
-from mlbox.base.errors import AlreadyExists, Conflict, NotExecuted
+from mlbox.base.errors import AlreadyExists, Conflict, MlboxError, NotExecuted
 from mlbox.base.events import Bus, Event
 from mlbox.base.names import Ref, check_name
 from mlbox.engine.catalog.tables import deployments, endpoints, renames
 from mlbox.engine.workflows.commands import AlterObject
 from mlbox.engine.workflows.renames import check
+from mlbox.serve.retiring import retire
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -116,9 +118,16 @@ class EndpointRenames:
         with slot.lock:
             old = slot.row
             slot.take(row)
+            replaced = slot.runtime
+            if replaced is not before:  # it has followed an alias meanwhile
+                runtime = replaced
+                with suppress(MlboxError):
+                    runtime = self._build(row)
             if runtime is not None:
-                slot.runtime = runtime if slot.runtime is before else None  # it has followed an alias: built anew
+                slot.runtime = runtime
                 slot.swaps += 1
+        if runtime is not replaced:
+            retire(replaced)
         self._spread.offer(row)
         self._directory.rename(old.project, old.name, slot)
         if row.name.lower() != old.name.lower():

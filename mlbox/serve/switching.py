@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlbox.base.errors import MlboxError
 from mlbox.serve.recalling import recalled
+from mlbox.serve.retiring import retire
 
 if TYPE_CHECKING:
     from mlbox.base.events import Event
@@ -87,8 +88,9 @@ class Switching:
             compared = self._spread.offer(row, compare(before, runtime, [*older, *slot.recent]))
             if row is not slot.row:
                 slot.take(row)
-            slot.runtime = runtime
+            replaced, slot.runtime = slot.runtime, runtime
             slot.swaps += 1
+        retire(replaced)
         return runtime, compared
 
 

@@ -262,23 +262,29 @@ class Process:
                         return
                     self._ready.set_result(head["ready"])
                     continue
-                if "piece" in head:
-                    with self._lock:
-                        ticket = self.busy.get(head["id"])
-                    if ticket is not None:
-                        ticket.heard(body)
-                    continue
-                with self._lock:
-                    ticket = self.busy.pop(head["id"], None)
-                if ticket is not None:
-                    ticket.back()
-                if ticket is None or not ticket.future.set_running_or_notify_cancel():
-                    self._on_free()  # nobody waits for the answer any more, but others for the process
-                    continue
-                if "error" in head:
-                    ticket.future.set_exception(of_reply(self.launch.name, head["error"]))
-                else:
-                    ticket.future.set_result((head, body))
+                self._hear(head, body)
+                del head, body  # not until the next message comes
+
+    def _hear(self, head: Mapping[str, Any], body: memoryview) -> None:
+        """A piece or the end of an answer. A function of its own, since what the thread that waits for the next message
+        still held would be this request and, where it has failed, all that it has asked: the process would never end.
+        """
+        if "piece" in head:
+            with self._lock:
+                ticket = self.busy.get(head["id"])
+            if ticket is not None:
+                ticket.heard(body)
+            return
+        with self._lock:
+            ticket = self.busy.pop(head["id"], None)
+        if ticket is not None:
+            ticket.back()
+        if ticket is None or not ticket.future.set_running_or_notify_cancel():
+            self._on_free()  # nobody waits for the answer any more, but others for the process
+        elif "error" in head:
+            ticket.future.set_exception(of_reply(self.launch.name, head["error"]))
+        else:
+            ticket.future.set_result((head, body))
 
     def _bury(self) -> None:
         """Reap it, and tell all that wait for it."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlbox.base.errors import MlboxError, Unavailable
 from mlbox.serve.directory import Directory, Slot
+from mlbox.serve.retiring import retire
 from mlbox.serve.switching import compare
 
 if TYPE_CHECKING:
@@ -45,9 +46,11 @@ class WorkerSlot(Slot):
             self.recipe, runtime = self.next
             self.next = None
             self.take(self.recipe.row)
-            self.runtime = runtime
+            replaced, self.runtime = self.runtime, runtime
             self.swaps += 1
-            return True
+        if replaced is not runtime:
+            retire(replaced)
+        return True
 
 
 class Station:
