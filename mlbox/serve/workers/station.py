@@ -36,9 +36,12 @@ class WorkerSlot(Slot):
         super().take(row)
         self.max_queue = math.ceil(self.max_queue / self._workers)
 
-    def move(self, generation: int) -> bool:
-        """Go on with a generation; whether it is here."""
-        with self.lock:
+    def move(self, generation: int, *, wait: bool = False) -> bool:
+        """Go on with a generation; whether it is here. Not while one is being built, for which an event loop does not
+        wait: the server answers meanwhile."""
+        if not self.lock.acquire(blocking=wait):
+            return False
+        try:
             if self.recipe.generation == generation:
                 return True
             if self.next is None or self.next[0].generation != generation:
@@ -48,6 +51,8 @@ class WorkerSlot(Slot):
             self.take(self.recipe.row)
             replaced, self.runtime = self.runtime, runtime
             self.swaps += 1
+        finally:
+            self.lock.release()
         if replaced is not runtime:
             retire(replaced)
         return True
@@ -147,7 +152,7 @@ class Station:
         """Let go of what answered before, also where no request comes."""
         slot = self.directory.get(*name)
         if isinstance(slot, WorkerSlot):
-            slot.move(self._cells[slot.recipe.place])
+            slot.move(self._cells[slot.recipe.place], wait=True)
             with suppress(MlboxError):
                 self.directory.put(slot)  # its own path may be another
 

@@ -17,6 +17,8 @@ from mlbox.base.telemetry import span
 from mlbox.engine.workflows.commands import AlterObject
 from mlbox.serve.assemble import build
 from mlbox.serve.commands import DropEndpoint
+from mlbox.serve.workers.recipe import Recipe
+from mlbox.serve.workers.station import WorkerSlot
 
 ROW = {"x": [1.0], "y": [1.0]}
 
@@ -142,3 +144,13 @@ def test_batching_may_be_altered_while_a_request_comes(followed: Live, monkeypat
     slot = followed.house.endpoints.directory.find("batched")
     monkeypatch.setattr("mlbox.serve.asgi.span", lambda *given, **more: slot.take(slot.row) or span(*given, **more))
     assert _said(followed, "batched") == [100.0]
+
+
+def test_a_worker_does_not_wait_for_what_is_being_built(followed: Live) -> None:
+    row = followed.house.endpoints.directory.find("e").row
+    slot = WorkerSlot(Recipe(row, {}, 2, 1), 2)
+    slot.next = (Recipe(row, {}, 2, 2), None)
+    with ThreadPoolExecutor(1) as threads:
+        with slot.lock:  # as while it is built
+            assert threads.submit(slot.move, 2).result(20) is False
+        assert slot.move(2) and slot.recipe.generation == 2
