@@ -32,7 +32,8 @@ STOP_SECONDS = 3.0
 
 @dataclass(slots=True, eq=False)
 class Ticket:
-    """A request on its way; ``deadline`` by the monotonic clock, ``sent`` when a process has it."""
+    """A request on its way, whose answer is waited for ``limit`` seconds; ``sent`` when a process had it, or when its
+    code began the piece that it is at, by the monotonic clock."""
 
     head: dict[str, Any]
     buffers: Iterable[Any]
@@ -131,9 +132,11 @@ class Process:
 
     def _push(self, left: list[Any]) -> None:
         """Send what the process has no room for yet, in the turn of who has begun it."""
-        with suppress(wire.Closed):
-            wire.push(self._ours, left)
-        self._sending.release()
+        try:
+            with suppress(wire.Closed):
+                wire.push(self._ours, left)
+        finally:
+            self._sending.release()
         self._flush()
 
     def _write(self, message: Mapping[str, Any], ticket: Ticket | None) -> tuple[Exception | None, list[Any]]:
