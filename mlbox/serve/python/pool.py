@@ -91,16 +91,20 @@ class Pool:
         self._pump()
         return ticket
 
+    async def place_beside(self, ticket: Ticket, large: bool) -> None:
+        """The same on an event loop, which does not encode what is large."""
+        if large:
+            await asyncio.to_thread(self.place, ticket)
+        else:
+            self.place(ticket)
+
     async def ask(self, ticket: Ticket, *, kept: float | None = None, large: bool = False) -> Reply:
         """The answer, within the ticket's limit. Raises ``DeadlineExceeded``, ``Unavailable``, and the code's failure.
         The code may keep a request that nobody waits for any more for ``kept`` seconds. A ``large`` one is encoded by
         a thread, which does not wait for its answer: others need it."""
         seconds = ticket.limit
         try:
-            if large:
-                await asyncio.to_thread(self.place, ticket)
-            else:
-                self.place(ticket)
+            await self.place_beside(ticket, large)
             return await asyncio.wait_for(asyncio.wrap_future(ticket.future), seconds)
         except TimeoutError:
             raise self.late(ticket) from None

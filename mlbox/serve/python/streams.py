@@ -54,10 +54,7 @@ async def pieces_of(
     ticket.future.add_done_callback(lambda _: ticket.wake())
     taken = 0
     try:
-        if large:
-            await asyncio.to_thread(pool.place, ticket)
-        else:
-            pool.place(ticket)
+        await pool.place_beside(ticket, large)
         while True:
             await _news(pool, ticket, seconds)
             if not ticket.pieces:
